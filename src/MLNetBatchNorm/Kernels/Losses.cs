@@ -1,0 +1,303 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MLNetBatchNorm.Kernels;
+
+/// <summary>A loss of one output z against one target y.</summary>
+internal interface IPointwiseLoss
+{
+    /// <summary>The loss, and in <paramref name="gradient"/> its derivative by z.</summary>
+    static abstract V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
+        where TSimd : struct, ISimd<V>
+        where V : struct;
+}
+
+/// <summary>max(z, 0) - z y + ln(1 + e^-|z|); derivative sigmoid(z) - y. y in 0..1.</summary>
+internal readonly struct BinaryCrossEntropyLoss : IPointwiseLoss
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V zero = TSimd.Broadcast(0f);
+        V one = TSimd.Broadcast(1f);
+        V u = VectorMath.ExpOfNonPositive<TSimd, V>(TSimd.Negate(TSimd.Abs(z)));
+        V numerator = TSimd.Select(TSimd.GreaterThan(z, zero), one, u);
+        V probability = TSimd.Divide(numerator, TSimd.Add(u, one));
+        gradient = TSimd.Subtract(probability, y);
+        V linear = TSimd.FusedNegatedMultiplyAdd(z, y, TSimd.Max(zero, z));
+        return TSimd.Add(linear, VectorMath.LogOnePlusOfUnit<TSimd, V>(u));
+    }
+}
+
+/// <summary>(z - y)^2; derivative 2 (z - y).</summary>
+internal readonly struct SquaredErrorLoss : IPointwiseLoss
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V d = TSimd.Subtract(z, y);
+        gradient = TSimd.Add(d, d);
+        return TSimd.Multiply(d, d);
+    }
+}
+
+/// <summary>With d = z - y: d^2/2 if |d| &lt;= delta, else delta (|d| - delta/2); derivative d clamped to +-delta.</summary>
+internal readonly struct HuberLoss : IPointwiseLoss
+{
+    /// <summary>With c the clamped d both branches are c (d - c/2).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V d = TSimd.Subtract(z, y);
+        gradient = TSimd.Min(parameter, TSimd.Max(TSimd.Negate(parameter), d));
+        return TSimd.Multiply(gradient, TSimd.FusedMultiplyAdd(gradient, TSimd.Broadcast(-0.5f), d));
+    }
+}
+
+/// <content>
+/// The losses that treat every output by itself. Shapes, shared by all of them: z and dz are [rowCapacity, outputs] in panels; targets is
+/// [rows, outputs] row-major, row r at r * outputs; rowLoss and weights (or empty: all 1) are [rows], indexed by row.
+///   rowLoss[r] = (1/outputs) sum_k loss(z[r,k], targets[r,k])                    (not multiplied by the weight; summed in double, k ascending)
+///   dz[r,k] = weights[r] * gradientScale / outputs * loss'(z[r,k], targets[r,k]),   0 in the padding lanes of the last panel
+/// A row of weight 0 gets rowLoss 0 and dz 0 whatever else it holds, NaN included. dz may be z itself, but must not overlap it otherwise.
+/// </content>
+internal static unsafe partial class Losses
+{
+    /// <summary>Outputs handled at a time: gathered from the panels, evaluated as one vector loop, scattered back.</summary>
+    private const int Chunk = 256;
+
+    /// <summary>Binary cross-entropy with logits: max(z, 0) - z y + ln(1 + e^-|z|), for targets y in 0..1.</summary>
+    public static void BinaryCrossEntropy(
+        ReadOnlySpan<float> z,
+        int rowCapacity,
+        int outputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        float gradientScale,
+        Span<float> dz,
+        Span<float> rowLoss,
+        int firstRow,
+        int endRow)
+        => Pointwise<BinaryCrossEntropyLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, 0f, dz, rowLoss, firstRow, endRow);
+
+    /// <summary>Squared error (z - y)^2, without a factor 1/2.</summary>
+    public static void SquaredError(
+        ReadOnlySpan<float> z,
+        int rowCapacity,
+        int outputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        float gradientScale,
+        Span<float> dz,
+        Span<float> rowLoss,
+        int firstRow,
+        int endRow)
+        => Pointwise<SquaredErrorLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, 0f, dz, rowLoss, firstRow, endRow);
+
+    /// <summary>Huber's loss: with d = z - y, d^2/2 if |d| &lt;= delta, else delta (|d| - delta/2). delta &gt; 0.</summary>
+    public static void Huber(
+        ReadOnlySpan<float> z,
+        int rowCapacity,
+        int outputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        float gradientScale,
+        float delta,
+        Span<float> dz,
+        Span<float> rowLoss,
+        int firstRow,
+        int endRow)
+        => Pointwise<HuberLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, delta, dz, rowLoss, firstRow, endRow);
+
+    /// <summary>probabilities[r, k] = sigmoid(z[r, k]) for rows firstRow..endRow.</summary>
+    /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
+    public static void Sigmoid(ReadOnlySpan<float> z, int rowCapacity, int outputs, Span<float> probabilities, int firstRow, int endRow)
+    {
+        RequireOutputs(z.Length, rowCapacity, outputs, firstRow, endRow, nameof(z));
+        KernelArguments.RequireLength(probabilities.Length, (long)endRow * outputs, nameof(probabilities));
+        fixed (float* pz = z, pp = probabilities)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Sigmoid<Simd512, Vector512<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Sigmoid<Simd256, Vector256<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+            }
+            else
+            {
+                Sigmoid<Simd128, Vector128<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+            }
+        }
+    }
+
+    /// <summary>Sigmoid of one row of logits.</summary>
+    /// <remarks>z is one row in panels of row capacity 1: its length is probabilities.Length rounded up to a multiple of 16.</remarks>
+    public static void Sigmoid(ReadOnlySpan<float> z, Span<float> probabilities)
+        => Sigmoid(z, 1, probabilities.Length, probabilities, 0, 1);
+
+    private static void Pointwise<TLoss>(
+        ReadOnlySpan<float> z,
+        int rowCapacity,
+        int outputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        float gradientScale,
+        float parameter,
+        Span<float> dz,
+        Span<float> rowLoss,
+        int firstRow,
+        int endRow)
+        where TLoss : struct, IPointwiseLoss
+    {
+        RequireOutputs(z.Length, rowCapacity, outputs, firstRow, endRow, nameof(z));
+        RequireOutputs(dz.Length, rowCapacity, outputs, firstRow, endRow, nameof(dz));
+        KernelArguments.RequireLength(targets.Length, (long)endRow * outputs, nameof(targets));
+        RequireRowSpans(endRow, weights.Length, rowLoss.Length, endRow, nameof(targets));
+        fixed (float* pz = z, pt = targets, pw = weights, pd = dz, pl = rowLoss)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Pointwise<Simd512, Vector512<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Pointwise<Simd256, Vector256<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+            }
+            else
+            {
+                Pointwise<Simd128, Vector128<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Works on the outputs of all rows as one sequence, row after row as in `targets`, so that a network with one output fills its vectors as
+    /// well as one with sixteen.
+    /// </summary>
+    internal static void Pointwise<TSimd, V, TLoss>(
+        float* z,
+        int rowCapacity,
+        int outputs,
+        float* targets,
+        float* weights,
+        float gradientScale,
+        float parameter,
+        float* dz,
+        float* rowLoss,
+        int firstRow,
+        int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TLoss : struct, IPointwiseLoss
+    {
+        float* values = stackalloc float[Chunk];
+        float* expected = stackalloc float[Chunk];
+        nint panelStride = (nint)rowCapacity * Width;
+        float share = gradientScale / outputs;
+        int row = firstRow;
+        int column = 0;
+        double sum = 0;
+        while (row < endRow)
+        {
+            int count = (int)Math.Min(Chunk, ((long)(endRow - row) * outputs) - column);
+            Gather(z, panelStride, outputs, row, column, count, values);
+            new ReadOnlySpan<float>(targets + ((nint)row * outputs) + column, count).CopyTo(new Span<float>(expected, count));
+            EvaluateChunk<TSimd, V, TLoss>(values, expected, (count + Width - 1) & -Width, parameter);
+
+            for (int i = 0; i < count; i++)
+            {
+                float weight = weights == null ? 1f : weights[row];
+                float* line = dz + ((column >> 4) * panelStride) + ((nint)row * Width);
+                if ((column & 15) == 0)
+                {
+                    new Span<float>(line, Width).Clear();
+                }
+
+                if (weight != 0f)
+                {
+                    line[column & 15] = weight * share * expected[i];
+                    sum += values[i];
+                }
+
+                column++;
+                if (column == outputs)
+                {
+                    rowLoss[row] = (float)(sum / outputs);
+                    sum = 0;
+                    column = 0;
+                    row++;
+                }
+            }
+        }
+    }
+
+    internal static void Sigmoid<TSimd, V>(float* z, int rowCapacity, int outputs, float* probabilities, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        float* values = stackalloc float[Chunk];
+        nint panelStride = (nint)rowCapacity * Width;
+        long total = (long)(endRow - firstRow) * outputs;
+        int row = firstRow;
+        int column = 0;
+        for (long done = 0; done < total;)
+        {
+            int count = (int)Math.Min(Chunk, total - done);
+            (int nextRow, int nextColumn) = Gather(z, panelStride, outputs, row, column, count, values);
+            for (int i = 0; i < count; i += TSimd.Width)
+            {
+                TSimd.Store(values + i, VectorMath.Sigmoid<TSimd, V>(TSimd.Load(values + i)));
+            }
+
+            new ReadOnlySpan<float>(values, count).CopyTo(new Span<float>(probabilities + ((nint)row * outputs) + column, count));
+            (row, column) = (nextRow, nextColumn);
+            done += count;
+        }
+    }
+
+    /// <summary>Copies `count` outputs, from (row, column) on in row-major order, out of the panels; zeros up to the next multiple of 16.</summary>
+    private static (int Row, int Column) Gather(float* z, nint panelStride, int outputs, int row, int column, int count, float* values)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = z[((column >> 4) * panelStride) + ((nint)row * Width) + (column & 15)];
+            column++;
+            if (column == outputs)
+            {
+                column = 0;
+                row++;
+            }
+        }
+
+        for (int i = count; (i & 15) != 0; i++)
+        {
+            values[i] = 0f;
+        }
+
+        return (row, column);
+    }
+
+    /// <summary>values: in outputs, out losses; expected: in targets, out derivatives.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EvaluateChunk<TSimd, V, TLoss>(float* values, float* expected, int length, float parameter)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TLoss : struct, IPointwiseLoss
+    {
+        V delta = TSimd.Broadcast(parameter);
+        for (int i = 0; i < length; i += TSimd.Width)
+        {
+            V loss = TLoss.Evaluate<TSimd, V>(TSimd.Load(values + i), TSimd.Load(expected + i), delta, out V gradient);
+            TSimd.Store(values + i, loss);
+            TSimd.Store(expected + i, gradient);
+        }
+    }
+}

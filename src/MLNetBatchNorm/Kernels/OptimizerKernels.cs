@@ -1,0 +1,285 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MLNetBatchNorm.Kernels;
+
+/// <summary>The numbers of one Adam or AdamW step, computed in double from the options and the step number.</summary>
+internal readonly struct AdamCoefficients
+{
+    /// <summary>Coefficients of step <paramref name="step"/>, counted from 1.</summary>
+    public AdamCoefficients(double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step)
+    {
+        Beta1 = (float)beta1;
+        OneMinusBeta1 = (float)(1 - beta1);
+        Beta2 = (float)beta2;
+        OneMinusBeta2 = (float)(1 - beta2);
+        StepSize = (float)(learningRate / (1 - Math.Pow(beta1, step)));
+        InverseRootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(beta2, step)));
+        Epsilon = (float)epsilon;
+        L2 = (float)weightDecay;
+        Decay = (float)(learningRate * weightDecay);
+    }
+
+    /// <summary>Weight of the old first moment.</summary>
+    public float Beta1 { get; }
+
+    /// <summary>1 - beta1, rounded once.</summary>
+    public float OneMinusBeta1 { get; }
+
+    /// <summary>Weight of the old second moment.</summary>
+    public float Beta2 { get; }
+
+    /// <summary>1 - beta2, rounded once.</summary>
+    public float OneMinusBeta2 { get; }
+
+    /// <summary>learningRate / (1 - beta1^t).</summary>
+    public float StepSize { get; }
+
+    /// <summary>1 / sqrt(1 - beta2^t).</summary>
+    public float InverseRootCorrection { get; }
+
+    /// <summary>Added to the root of the corrected second moment.</summary>
+    public float Epsilon { get; }
+
+    /// <summary>Weight decay as Adam applies it: added to the gradient.</summary>
+    public float L2 { get; }
+
+    /// <summary>Weight decay as AdamW applies it: learningRate * weightDecay, the share of the parameter that is taken away.</summary>
+    public float Decay { get; }
+}
+
+/// <summary>One optimizer step over a flat span of parameters.</summary>
+/// <remarks>
+/// All spans of a call have the same length, a multiple of 16, and do not overlap. t counts steps from 1 and all state starts at 0. The rules are
+/// PyTorch's. Padding stays zero: a parameter of 0 with gradient 0 and state 0 is left at 0 by each of them.
+/// </remarks>
+internal static unsafe class OptimizerKernels
+{
+    /// <summary>Stochastic gradient descent without momentum: p -= lr (g + weightDecay p).</summary>
+    public static void Sgd(Span<float> p, ReadOnlySpan<float> g, float learningRate, float weightDecay)
+    {
+        RequireSpans(p.Length, g.Length, p.Length, p.Length);
+        fixed (float* pp = p, pg = g)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Sgd<Simd512, Vector512<float>>(pp, pg, p.Length, learningRate, weightDecay);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Sgd<Simd256, Vector256<float>>(pp, pg, p.Length, learningRate, weightDecay);
+            }
+            else
+            {
+                Sgd<Simd128, Vector128<float>>(pp, pg, p.Length, learningRate, weightDecay);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Momentum: h = g + weightDecay p;  b = momentum b + h;  p -= lr b, or with Nesterov p -= lr (h + momentum b).
+    /// b starts at 0, which makes the first b equal to h.
+    /// </summary>
+    public static void SgdMomentum(
+        Span<float> p, ReadOnlySpan<float> g, Span<float> b, float learningRate, float momentum, bool nesterov, float weightDecay)
+    {
+        RequireSpans(p.Length, g.Length, b.Length, p.Length);
+        fixed (float* pp = p, pg = g, pb = b)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                SgdMomentum<Simd512, Vector512<float>>(pp, pg, pb, p.Length, learningRate, momentum, nesterov, weightDecay);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                SgdMomentum<Simd256, Vector256<float>>(pp, pg, pb, p.Length, learningRate, momentum, nesterov, weightDecay);
+            }
+            else
+            {
+                SgdMomentum<Simd128, Vector128<float>>(pp, pg, pb, p.Length, learningRate, momentum, nesterov, weightDecay);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Adam (Kingma and Ba 2015): h = g + weightDecay p;  m = b1 m + (1-b1) h;  v = b2 v + (1-b2) h^2;
+    /// p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + epsilon).
+    /// </summary>
+    public static void Adam(Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients)
+        => Adam(p, g, m, v, coefficients, decoupled: false);
+
+    /// <summary>AdamW (Loshchilov and Hutter 2019): p -= lr weightDecay p, then Adam without weight decay in the gradient.</summary>
+    public static void AdamW(Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients)
+        => Adam(p, g, m, v, coefficients, decoupled: true);
+
+    /// <summary>
+    /// RMSprop: h = g + weightDecay p;  v = alpha v + (1-alpha) h^2;  p -= lr h / (sqrt(v) + epsilon). With a mean gradient (a not empty, "centered")
+    /// a = alpha a + (1-alpha) h and the root is of v - a^2. With momentum (b not empty) b = momentum b + h / (...) and p -= lr b.
+    /// </summary>
+    /// <remarks>oneMinusAlpha is 1 - alpha rounded once, by the caller. v - a^2 is a variance: where rounding makes it negative it counts as 0.</remarks>
+    public static void RmsProp(
+        Span<float> p,
+        ReadOnlySpan<float> g,
+        Span<float> v,
+        Span<float> a,
+        Span<float> b,
+        float learningRate,
+        float alpha,
+        float oneMinusAlpha,
+        float epsilon,
+        float momentum,
+        float weightDecay)
+    {
+        RequireSpans(p.Length, g.Length, v.Length, p.Length);
+        RequireSpans(p.Length, p.Length, a.IsEmpty ? p.Length : a.Length, b.IsEmpty ? p.Length : b.Length);
+        RmsPropCoefficients c = new(learningRate, alpha, oneMinusAlpha, epsilon, momentum, weightDecay);
+        fixed (float* pp = p, pg = g, pv = v, pa = a, pb = b)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                RmsProp<Simd512, Vector512<float>>(pp, pg, pv, pa, pb, p.Length, c);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                RmsProp<Simd256, Vector256<float>>(pp, pg, pv, pa, pb, p.Length, c);
+            }
+            else
+            {
+                RmsProp<Simd128, Vector128<float>>(pp, pg, pv, pa, pb, p.Length, c);
+            }
+        }
+    }
+
+    internal readonly record struct RmsPropCoefficients(
+        float LearningRate, float Alpha, float OneMinusAlpha, float Epsilon, float Momentum, float WeightDecay);
+
+    private static void Adam(Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients, bool decoupled)
+    {
+        RequireSpans(p.Length, g.Length, m.Length, v.Length);
+        fixed (float* pp = p, pg = g, pm = m, pv = v)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Adam<Simd512, Vector512<float>>(pp, pg, pm, pv, p.Length, coefficients, decoupled);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Adam<Simd256, Vector256<float>>(pp, pg, pm, pv, p.Length, coefficients, decoupled);
+            }
+            else
+            {
+                Adam<Simd128, Vector128<float>>(pp, pg, pm, pv, p.Length, coefficients, decoupled);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Sgd<TSimd, V>(float* p, float* g, int length, float learningRate, float weightDecay)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V rate = TSimd.Broadcast(learningRate);
+        V decay = TSimd.Broadcast(weightDecay);
+        for (nint i = 0; i < length; i += TSimd.Width)
+        {
+            V parameter = TSimd.Load(p + i);
+            V gradient = TSimd.FusedMultiplyAdd(decay, parameter, TSimd.Load(g + i));
+            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, gradient, parameter));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void SgdMomentum<TSimd, V>(
+        float* p, float* g, float* b, int length, float learningRate, float momentum, bool nesterov, float weightDecay)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V rate = TSimd.Broadcast(learningRate);
+        V decay = TSimd.Broadcast(weightDecay);
+        V mu = TSimd.Broadcast(momentum);
+        for (nint i = 0; i < length; i += TSimd.Width)
+        {
+            V parameter = TSimd.Load(p + i);
+            V gradient = TSimd.FusedMultiplyAdd(decay, parameter, TSimd.Load(g + i));
+            V velocity = TSimd.FusedMultiplyAdd(mu, TSimd.Load(b + i), gradient);
+            TSimd.Store(b + i, velocity);
+            V direction = nesterov ? TSimd.FusedMultiplyAdd(mu, velocity, gradient) : velocity;
+            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, direction, parameter));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Adam<TSimd, V>(float* p, float* g, float* m, float* v, int length, AdamCoefficients c, bool decoupled)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V beta1 = TSimd.Broadcast(c.Beta1);
+        V oneMinusBeta1 = TSimd.Broadcast(c.OneMinusBeta1);
+        V beta2 = TSimd.Broadcast(c.Beta2);
+        V oneMinusBeta2 = TSimd.Broadcast(c.OneMinusBeta2);
+        V stepSize = TSimd.Broadcast(c.StepSize);
+        V correction = TSimd.Broadcast(c.InverseRootCorrection);
+        V epsilon = TSimd.Broadcast(c.Epsilon);
+        V l2 = TSimd.Broadcast(decoupled ? 0f : c.L2);
+        V decay = TSimd.Broadcast(decoupled ? c.Decay : 0f);
+        for (nint i = 0; i < length; i += TSimd.Width)
+        {
+            V parameter = TSimd.Load(p + i);
+            V gradient = TSimd.FusedMultiplyAdd(l2, parameter, TSimd.Load(g + i));
+            V first = TSimd.FusedMultiplyAdd(beta1, TSimd.Load(m + i), TSimd.Multiply(oneMinusBeta1, gradient));
+            V second = TSimd.FusedMultiplyAdd(beta2, TSimd.Load(v + i), TSimd.Multiply(TSimd.Multiply(oneMinusBeta2, gradient), gradient));
+            TSimd.Store(m + i, first);
+            TSimd.Store(v + i, second);
+
+            // p - decay * p as one fused operation: the factor 1 - lr * weightDecay would round away part of a small decay.
+            V decayed = TSimd.FusedNegatedMultiplyAdd(decay, parameter, parameter);
+            V denominator = TSimd.FusedMultiplyAdd(TSimd.Sqrt(second), correction, epsilon);
+            TSimd.Store(p + i, TSimd.Subtract(decayed, TSimd.Divide(TSimd.Multiply(stepSize, first), denominator)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void RmsProp<TSimd, V>(float* p, float* g, float* v, float* a, float* b, int length, RmsPropCoefficients c)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V zero = TSimd.Broadcast(0f);
+        V rate = TSimd.Broadcast(c.LearningRate);
+        V alpha = TSimd.Broadcast(c.Alpha);
+        V oneMinusAlpha = TSimd.Broadcast(c.OneMinusAlpha);
+        V epsilon = TSimd.Broadcast(c.Epsilon);
+        V mu = TSimd.Broadcast(c.Momentum);
+        V decay = TSimd.Broadcast(c.WeightDecay);
+        for (nint i = 0; i < length; i += TSimd.Width)
+        {
+            V parameter = TSimd.Load(p + i);
+            V gradient = TSimd.FusedMultiplyAdd(decay, parameter, TSimd.Load(g + i));
+            V second = TSimd.FusedMultiplyAdd(alpha, TSimd.Load(v + i), TSimd.Multiply(TSimd.Multiply(oneMinusAlpha, gradient), gradient));
+            TSimd.Store(v + i, second);
+            V variance = second;
+            if (a != null)
+            {
+                V mean = TSimd.FusedMultiplyAdd(alpha, TSimd.Load(a + i), TSimd.Multiply(oneMinusAlpha, gradient));
+                TSimd.Store(a + i, mean);
+                variance = TSimd.Max(zero, TSimd.FusedNegatedMultiplyAdd(mean, mean, second));
+            }
+
+            V direction = TSimd.Divide(gradient, TSimd.Add(TSimd.Sqrt(variance), epsilon));
+            if (b != null)
+            {
+                direction = TSimd.FusedMultiplyAdd(mu, TSimd.Load(b + i), direction);
+                TSimd.Store(b + i, direction);
+            }
+
+            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, direction, parameter));
+        }
+    }
+
+    private static void RequireSpans(int p, int g, int first, int second)
+    {
+        KernelArguments.RequireWholeLines(p, nameof(p));
+        KernelArguments.RequireEqualLength(g, p, nameof(g));
+        KernelArguments.RequireEqualLength(first, p, nameof(first));
+        KernelArguments.RequireEqualLength(second, p, nameof(second));
+    }
+}
