@@ -1,0 +1,55 @@
+using System.Runtime.Intrinsics;
+
+namespace MLNetBatchNorm.Kernels;
+
+/// <summary>Scaling of raw inputs.</summary>
+internal static unsafe class InputKernels
+{
+    /// <summary>Centres, scales and smoothly clips whole lines of 16 values: <c>t = (x - center) scale; y = t / sqrt(1 + clip t²)</c>.</summary>
+    /// <remarks>
+    /// x, y: equal lengths, a multiple of 16; center, scale, clip: at least as long. clip 0 leaves t as it is, exactly; NaN becomes 0.
+    /// An infinity becomes ±1/sqrt(clip), the limit, where clip is above 0. y may be x.
+    /// </remarks>
+    public static void ScaleAndClip(ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip, Span<float> y)
+    {
+        KernelArguments.RequireWholeLines(x.Length, nameof(x));
+        KernelArguments.RequireLength(center.Length, x.Length, nameof(center));
+        KernelArguments.RequireLength(scale.Length, x.Length, nameof(scale));
+        KernelArguments.RequireLength(clip.Length, x.Length, nameof(clip));
+        KernelArguments.RequireLength(y.Length, x.Length, nameof(y));
+        fixed (float* px = x, pCenter = center, pScale = scale, pClip = clip, py = y)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                ScaleAndClip<Simd512, Vector512<float>>(px, pCenter, pScale, pClip, py, x.Length);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                ScaleAndClip<Simd256, Vector256<float>>(px, pCenter, pScale, pClip, py, x.Length);
+            }
+            else
+            {
+                ScaleAndClip<Simd128, Vector128<float>>(px, pCenter, pScale, pClip, py, x.Length);
+            }
+        }
+    }
+
+    internal static void ScaleAndClip<TSimd, V>(float* x, float* center, float* scale, float* clip, float* y, int length)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        // Squares of numbers beyond 2^64 overflow; t is cut at ±2^60 first, far outside the range in which the clip still moves.
+        V limit = TSimd.Broadcast(1.152921504606847e18f);
+        V one = TSimd.Broadcast(1f);
+        for (int i = 0; i < length; i += TSimd.Width)
+        {
+            V value = TSimd.Load(x + i);
+            V coefficient = TSimd.Load(clip + i);
+            V t = TSimd.Multiply(TSimd.Subtract(value, TSimd.Load(center + i)), TSimd.Load(scale + i));
+            V cut = TSimd.Max(TSimd.Min(t, limit), TSimd.Negate(limit));
+            V clipped = TSimd.Divide(cut, TSimd.Sqrt(TSimd.FusedMultiplyAdd(TSimd.Multiply(cut, cut), coefficient, one)));
+            V result = TSimd.Select(TSimd.GreaterThan(coefficient, TSimd.Broadcast(0f)), clipped, t);
+            TSimd.Store(y + i, TSimd.Select(TSimd.AreEqual(value, value), result, TSimd.Broadcast(0f)));
+        }
+    }
+}

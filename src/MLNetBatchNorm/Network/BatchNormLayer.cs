@@ -1,0 +1,245 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>What a batch normalization does with the statistics of the rows it sees.</summary>
+internal enum StatisticsPolicy
+{
+    /// <summary><c>running = (1 - m) running + m batch</c>.</summary>
+    RunningAverage,
+
+    /// <summary>The plain average over all batches seen: the same with m = 1 / number of batches (Ioffe and Szegedy 2015, algorithm 2).</summary>
+    Cumulative,
+
+    /// <summary>Moments of all rows seen, as if they were one batch; taken over by <see cref="BatchNormLayer.EndPooling"/>.</summary>
+    Pooled,
+
+    /// <summary>Statistics are not touched and rows are normalized with the frozen ones, as in prediction.</summary>
+    Frozen,
+}
+
+/// <summary>
+/// Batch normalization, and the activation that follows it if there is one: <c>y = f(gamma (x - mean) / sqrt(variance + epsilon) + beta)</c>
+/// with the mean and the biased variance of the batch, or of each virtual batch (Ioffe and Szegedy 2015; Hoffer et al. 2017).
+/// </summary>
+/// <remarks>The two are one operation because the normalized value is then never written to memory: the backward pass computes it again from x.</remarks>
+internal sealed class BatchNormLayer : ColumnOperation
+{
+    private const int Width = PanelLayout.Width;
+
+    private readonly BatchNormalizationParameters _parameters;
+    private readonly NetworkDefinition _definition;
+    private readonly ParameterBlock _gamma;
+    private readonly ParameterBlock _beta;
+    private readonly int _padded;
+
+    // Statistics of the last forward pass, [virtual batches][padded columns]. The mean is pivot + offset: the pivot is the mean rounded
+    // to float, so that x - pivot is exact where it matters, and the offset is what rounding lost.
+    private readonly AlignedBuffer _pivot;
+    private readonly AlignedBuffer _offset;
+    private readonly AlignedBuffer _inverseDeviation;
+
+    // One count for each panel, so that workers do not write to the same place.
+    private readonly long[] _batchesTracked;
+
+    private double[] _pooledMean = [];
+    private double[] _pooledSquares = [];
+    private long[] _pooledRows = [];
+
+    /// <summary>A layer over <paramref name="input"/>; <paramref name="activation"/> null: normalization only.</summary>
+    public BatchNormLayer(
+        string name, BatchNormalizationParameters parameters, NetworkDefinition definition, ActivationFunction? activation, PanelMatrix input, PanelMatrix output)
+        : base(input, output)
+    {
+        _parameters = parameters;
+        _definition = definition;
+        Activation = activation;
+        _padded = input.Panels * Width;
+        _gamma = new ParameterBlock($"{name}.gamma", parameters.Gamma, isWeight: false);
+        _beta = new ParameterBlock($"{name}.beta", parameters.Beta, isWeight: false);
+        Parameters = [_gamma, _beta];
+        int batches = VirtualBatches(input.RowCapacity);
+        _pivot = new AlignedBuffer((long)batches * _padded);
+        _offset = new AlignedBuffer((long)batches * _padded);
+        _inverseDeviation = new AlignedBuffer((long)batches * _padded);
+        _batchesTracked = new long[input.Panels];
+        _batchesTracked.AsSpan().Fill(parameters.BatchesTracked);
+        // Until the pass over the training set replaces them, networks with population statistics predict with running averages.
+        Policy = definition.Statistics == BatchNormalizationStatistics.Cumulative ? StatisticsPolicy.Cumulative : StatisticsPolicy.RunningAverage;
+    }
+
+    /// <summary>The activation applied to the normalized value, or null.</summary>
+    public ActivationFunction? Activation { get; }
+
+    /// <summary>What the next forward pass does with statistics.</summary>
+    public StatisticsPolicy Policy { get; set; }
+
+    public override IReadOnlyList<ParameterBlock> Parameters { get; }
+
+    /// <summary>Number of batches whose statistics <paramref name="rows"/> rows are split into; a remainder of one row joins the batch before it.</summary>
+    public int VirtualBatches(int rows)
+    {
+        int size = _definition.VirtualBatchSize;
+        if (size == 0 || rows <= size)
+            return 1;
+        return rows % size >= 2 ? rows / size + 1 : rows / size;
+    }
+
+    public override void Forward(int rows, int firstPanel, int endPanel)
+    {
+        int batches = VirtualBatches(rows);
+        Span<float> variance = stackalloc float[Width];
+        for (int p = firstPanel; p < endPanel; p++)
+        {
+            for (int b = 0; b < batches; b++)
+            {
+                (int begin, int count) = VirtualBatch(b, batches, rows);
+                Span<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p), inverse = Statistic(_inverseDeviation, b, p);
+                ReadOnlySpan<float> x = Input.Rows(p, begin, count);
+                if (Policy == StatisticsPolicy.Frozen)
+                {
+                    UseFrozenStatistics(p, pivot, offset, inverse);
+                }
+                else
+                {
+                    ColumnStatistics.Moments(x, count, pivot, offset, variance);
+                    for (int lane = 0; lane < Width; lane++)
+                        inverse[lane] = (float)(1 / Math.Sqrt(variance[lane] + _definition.Epsilon));
+                    Track(p, count, pivot, offset, variance);
+                }
+                BatchNormKernels.Normalize(Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), Output.Rows(p, begin, count));
+            }
+        }
+    }
+
+    public override void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
+    {
+        int batches = VirtualBatches(rows);
+        Span<float> dGamma = stackalloc float[Width];
+        Span<float> dBeta = stackalloc float[Width];
+        for (int p = firstPanel; p < endPanel; p++)
+        {
+            Span<float> totalGamma = PanelOf(_gamma.Gradient, p), totalBeta = PanelOf(_beta.Gradient, p);
+            totalGamma.Clear();
+            totalBeta.Clear();
+            for (int b = 0; b < batches; b++)
+            {
+                (int begin, int count) = VirtualBatch(b, batches, rows);
+                ReadOnlySpan<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p), inverse = Statistic(_inverseDeviation, b, p);
+                ReadOnlySpan<float> x = Input.Rows(p, begin, count);
+                Span<float> d = gradient.Rows(p, begin, count);
+                BatchNormKernels.BackwardSums(
+                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), Output.Rows(p, begin, count), d, dGamma, dBeta);
+                BatchNormKernels.BackwardInput(x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), dGamma, dBeta, d);
+                for (int lane = 0; lane < Width; lane++)
+                {
+                    totalGamma[lane] += dGamma[lane];
+                    totalBeta[lane] += dBeta[lane];
+                }
+            }
+        }
+    }
+
+    /// <summary>The normalized, scaled and shifted value before the activation, which the layer itself never stores: for inspection.</summary>
+    public void CopyNormalized(int rows, PanelMatrix destination)
+    {
+        int batches = VirtualBatches(rows);
+        for (int p = 0; p < Input.Panels; p++)
+        {
+            for (int b = 0; b < batches; b++)
+            {
+                (int begin, int count) = VirtualBatch(b, batches, rows);
+                BatchNormKernels.Normalize(
+                    null, Input.Rows(p, begin, count), count, Statistic(_pivot, b, p), Statistic(_offset, b, p), Statistic(_inverseDeviation, b, p),
+                    PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), destination.Rows(p, begin, count));
+            }
+        }
+    }
+
+    /// <summary>Forgets all statistics, so that a cumulative average starts anew.</summary>
+    public void ResetStatistics()
+    {
+        _parameters.RunningMean.AsSpan().Clear();
+        _parameters.RunningVariance.AsSpan().Fill(1);
+        _parameters.BatchesTracked = 0;
+        _batchesTracked.AsSpan().Clear();
+    }
+
+    /// <summary>Starts collecting moments of all rows of the following forward passes.</summary>
+    public void BeginPooling()
+    {
+        Policy = StatisticsPolicy.Pooled;
+        _pooledMean = new double[_parameters.Columns];
+        _pooledSquares = new double[_parameters.Columns];
+        _pooledRows = new long[_parameters.Columns];
+        ResetStatistics();
+    }
+
+    /// <summary>Makes the collected moments (unbiased variance) the frozen statistics and freezes the layer.</summary>
+    public void EndPooling()
+    {
+        for (int column = 0; column < _parameters.Columns; column++)
+        {
+            _parameters.RunningMean[column] = _pooledMean[column];
+            _parameters.RunningVariance[column] = _pooledSquares[column] / Math.Max(1, _pooledRows[column] - 1);
+        }
+        Policy = StatisticsPolicy.Frozen;
+    }
+
+    private static Span<float> PanelOf(AlignedBuffer buffer, int panel) => buffer.Span.Slice(panel * Width, Width);
+
+    private Span<float> Statistic(AlignedBuffer buffer, int batch, int panel) => buffer.Span.Slice(batch * _padded + panel * Width, Width);
+
+    private (int Begin, int Count) VirtualBatch(int batch, int batches, int rows)
+    {
+        int begin = batch * _definition.VirtualBatchSize;
+        return (begin, batch == batches - 1 ? rows - begin : _definition.VirtualBatchSize);
+    }
+
+    private void UseFrozenStatistics(int panel, Span<float> pivot, Span<float> offset, Span<float> inverse)
+    {
+        for (int lane = 0; lane < Width; lane++)
+        {
+            int column = panel * Width + lane;
+            double mean = column < _parameters.Columns ? _parameters.RunningMean[column] : 0;
+            double variance = column < _parameters.Columns ? _parameters.RunningVariance[column] : 1;
+            pivot[lane] = (float)mean;
+            offset[lane] = (float)(mean - pivot[lane]);
+            inverse[lane] = (float)(1 / Math.Sqrt(variance + _definition.Epsilon));
+        }
+    }
+
+    private void Track(int panel, int rows, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> variance)
+    {
+        int firstColumn = panel * Width;
+        int lanes = Math.Min(Width, _parameters.Columns - firstColumn);
+        long seen = ++_batchesTracked[panel];
+        double weight = Policy == StatisticsPolicy.Cumulative ? 1.0 / seen : _definition.RunningStatisticsMomentum;
+        double unbiased = rows / (double)Math.Max(1, rows - 1);
+        for (int lane = 0; lane < lanes; lane++)
+        {
+            int column = firstColumn + lane;
+            double mean = (double)pivot[lane] + offset[lane];
+            if (Policy == StatisticsPolicy.Pooled)
+            {
+                Pool(column, rows, mean, variance[lane]);
+                continue;
+            }
+            _parameters.RunningMean[column] += weight * (mean - _parameters.RunningMean[column]);
+            _parameters.RunningVariance[column] += weight * (variance[lane] * unbiased - _parameters.RunningVariance[column]);
+        }
+        if (panel == 0)                                // one panel speaks for the layer: all see the same batches
+            _parameters.BatchesTracked = seen;
+    }
+
+    /// <summary>Chan, Golub and LeVeque's update: joins a batch's moments to those of all rows before it.</summary>
+    private void Pool(int column, int rows, double mean, double variance)
+    {
+        long before = _pooledRows[column];
+        long total = before + rows;
+        double delta = mean - _pooledMean[column];
+        _pooledMean[column] += delta * rows / total;
+        _pooledSquares[column] += variance * rows + delta * delta * ((double)before * rows / total);
+        _pooledRows[column] = total;
+    }
+}

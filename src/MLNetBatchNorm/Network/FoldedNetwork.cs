@@ -1,0 +1,165 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>A network for prediction: batch normalization folded away, only linear maps and activations are left.</summary>
+/// <remarks>
+/// <para>Immutable once made and shared by all threads; everything a call writes is in its <see cref="ScoringScratch"/>.</para>
+/// <para>An output is one chain of fused multiply-adds over its inputs, whatever the number of rows scored together, so a row's score is the
+/// same to the last bit alone or in a block, on any thread.</para>
+/// </remarks>
+internal sealed class FoldedNetwork
+{
+    /// <summary>Rows scored together: a whole number of the matrix kernel's 12-row tiles; their activations stay in the second-level cache.</summary>
+    public const int BlockRows = 96;
+
+    private readonly InputEncoder _encoder;
+    private readonly ActivationFunction _activation;
+    private readonly LinearParameters[] _layers;
+
+    /// <summary>A network of the given shape whose weights are still to be folded.</summary>
+    private FoldedNetwork(InputEncoder encoder, NetworkDefinition definition)
+    {
+        _encoder = encoder;
+        _activation = definition.Activation;
+        _layers = [.. Enumerable.Range(0, definition.LinearCount).Select(l => new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true))];
+    }
+
+    /// <summary>Number of raw feature values in a row.</summary>
+    public int RawInputs => _encoder.RawInputs;
+
+    /// <summary>Number of outputs of a row.</summary>
+    public int Outputs => _layers[^1].Outputs;
+
+    /// <summary>The linear maps, in order; an activation stands between each two.</summary>
+    public IReadOnlyList<LinearParameters> Layers => _layers;
+
+    /// <summary>Folds a trained network.</summary>
+    public static FoldedNetwork Create(TrainedNetwork network) => Create(network.Encoder, network.Parameters);
+
+    /// <summary>Folds a network behind the given encoder.</summary>
+    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters)
+    {
+        var folded = new FoldedNetwork(encoder, parameters.Definition);
+        folded.Refold(parameters);
+        return folded;
+    }
+
+    /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
+    public void Refold(NetworkParameters parameters)
+    {
+        NetworkDefinition definition = parameters.Definition;
+        for (int layer = 0; layer < _layers.Length; layer++)
+        {
+            BatchNormalizationParameters? before = definition.Placement switch
+            {
+                BatchNormalizationPlacement.LayerInput => parameters.BatchNormalization[layer],
+                BatchNormalizationPlacement.AfterActivation when layer > 0 => parameters.BatchNormalization[layer - 1],
+                _ => null,
+            };
+            BatchNormalizationParameters? behind =
+                definition.Placement == BatchNormalizationPlacement.BeforeActivation ? parameters.BatchNormalization[layer] : null;
+            Folding.Fold(parameters.Linear[layer], before, behind, definition.Epsilon, _layers[layer]);
+        }
+    }
+
+    /// <summary>Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.</summary>
+    public ScoringScratch CreateScratch(int maximumRows = BlockRows)
+    {
+        int rows = Math.Clamp(maximumRows, 1, BlockRows);
+        return new ScoringScratch(rows, _encoder.EncodedInputs, _layers);
+    }
+
+    /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major: logits or predictions.</summary>
+    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch)
+    {
+        int inputs = RawInputs;
+        if (raw.Length != (long)rows * inputs)
+            throw new ArgumentException($"{rows} rows of {inputs} features are {(long)rows * inputs} values, not {raw.Length}.", nameof(raw));
+        if (outputs.Length < (long)rows * Outputs)
+            throw new ArgumentException($"{rows} rows of {Outputs} outputs need room for {(long)rows * Outputs} values, not {outputs.Length}.", nameof(outputs));
+        for (int first = 0; first < rows; first += scratch.Rows)
+        {
+            int count = Math.Min(scratch.Rows, rows - first);
+            Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
+            PanelMatrix result = Forward(scratch, count);
+            PanelLayout.Unpack(result.Span, result.RowCapacity, count, Outputs, outputs.Slice(first * Outputs, count * Outputs));
+        }
+    }
+
+    /// <summary>Runs the layers over the first <paramref name="rows"/> rows of the scratch's encoded input and returns where the outputs are.</summary>
+    public PanelMatrix Forward(ScoringScratch scratch, int rows)
+    {
+        PanelMatrix current = scratch.Input;
+        for (int layer = 0; layer < _layers.Length; layer++)
+        {
+            LinearParameters linear = _layers[layer];
+            PanelMatrix next = scratch.Outputs[layer];
+            MatrixMultiply.Multiply(
+                current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.RowCapacity, 0, rows, 0, next.Panels);
+            if (layer < _layers.Length - 1)
+            {
+                if (rows == next.RowCapacity)
+                {
+                    ActivationKernels.Forward(_activation, next.Span, next.Span);
+                }
+                else
+                {
+                    for (int p = 0; p < next.Panels; p++)
+                        ActivationKernels.Forward(_activation, next.Rows(p, 0, rows), next.Rows(p, 0, rows));
+                }
+            }
+            current = next;
+        }
+        return current;
+    }
+
+    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
+    {
+        Span<float> input = scratch.Input.Span;
+        if (scratch.Rows == 1)                         // panels of one row are a plain vector
+        {
+            _encoder.Encode(raw, input);
+            return;
+        }
+        if (_encoder.IsIdentity)
+        {
+            PanelLayout.Pack(raw, rows, RawInputs, input, scratch.Rows);
+            return;
+        }
+        Span<float> line = scratch.Line.Span;
+        for (int r = 0; r < rows; r++)
+        {
+            _encoder.Encode(raw.Slice(r * RawInputs, RawInputs), line);
+            for (int p = 0; p < scratch.Input.Panels; p++)
+                line.Slice(p * PanelLayout.Width, PanelLayout.Width).CopyTo(input[((p * scratch.Rows + r) * PanelLayout.Width)..]);
+        }
+    }
+}
+
+/// <summary>What one thread writes while it scores.</summary>
+internal sealed class ScoringScratch
+{
+    internal ScoringScratch(int rows, int encodedInputs, LinearParameters[] layers)
+    {
+        Rows = rows;
+        Input = new PanelMatrix(rows, encodedInputs);
+        Line = new AlignedBuffer(PanelLayout.PanelCount(encodedInputs) * PanelLayout.Width);
+        int widest = layers.Max(l => PanelLayout.PanelCount(l.Outputs));
+        long length = (long)widest * rows * PanelLayout.Width;
+        AlignedBuffer[] storage = [new(length), new(length)];
+        Outputs = [.. layers.Select((l, i) => new PanelMatrix(rows, l.Outputs, storage[i & 1]))];
+    }
+
+    /// <summary>Rows of a block.</summary>
+    public int Rows { get; }
+
+    /// <summary>The encoded block.</summary>
+    public PanelMatrix Input { get; }
+
+    /// <summary>One encoded row.</summary>
+    internal AlignedBuffer Line { get; }
+
+    /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
+    internal PanelMatrix[] Outputs { get; }
+}

@@ -1,0 +1,105 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>
+/// Turns raw feature values into what the first layer reads; learned from the training rows, saved with the network, applied inside it.
+/// </summary>
+/// <remarks>
+/// <para>A numeric slot: <c>t = (x - center) scale</c>, then smoothly clipped, <c>t / sqrt(1 + (t/3)²)</c>, so that no outlier leaves (-3, 3)
+/// (Holzmüller et al. 2024, arXiv:2407.04491, section 3). An indicator slot (one-hot) passes unchanged: never centred.</para>
+/// <para>A missing value (NaN) becomes the centre, that is 0. A slot that had missing values in training also has a second encoded
+/// column, 1 where the value is missing and 0 elsewhere, whose weights are the learned effect of being missing.</para>
+/// <para>Encoded columns: one for each raw slot in order, then the missing columns.</para>
+/// </remarks>
+internal sealed class InputEncoder
+{
+    private const int Width = PanelLayout.Width;
+
+    /// <summary>Coefficient of t² under the root for a clipped slot: (1/3)²; RealMLP's clip at 3.</summary>
+    private const float ClipCoefficient = 1f / 9;
+
+    private readonly AlignedBuffer _center;
+    private readonly AlignedBuffer _scale;
+    private readonly AlignedBuffer _clip;
+    private readonly int[] _missingSources;
+    private readonly bool _identity;
+
+    /// <summary>An encoder with the given parts; all spans are <paramref name="center"/>'s length.</summary>
+    /// <param name="center">What is subtracted from each slot; finite.</param>
+    /// <param name="scale">What each centred slot is multiplied with; finite.</param>
+    /// <param name="clipped">Whether a slot is clipped: numeric slots are, indicators are not.</param>
+    /// <param name="missingSources">Raw slots that have a missing column, in rising order.</param>
+    public InputEncoder(ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<int> missingSources)
+    {
+        if (scale.Length != center.Length || clipped.Length != center.Length)
+            throw new ArgumentException("Centers, scales and clip marks must have the same length.");
+        RawInputs = center.Length;
+        int padded = PanelLayout.PanelCount(RawInputs) * Width;
+        _center = new AlignedBuffer(padded);
+        _scale = new AlignedBuffer(padded);
+        _clip = new AlignedBuffer(padded);
+        center.CopyTo(_center.Span);
+        scale.CopyTo(_scale.Span);
+        for (int i = 0; i < RawInputs; i++)
+            _clip.Span[i] = clipped[i] ? ClipCoefficient : 0;
+        _missingSources = missingSources.ToArray();
+        foreach (int source in _missingSources)
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)RawInputs, nameof(missingSources));
+    }
+
+    private InputEncoder(int inputs) : this(new float[inputs], [.. Enumerable.Repeat(1f, inputs)], new bool[inputs], []) => _identity = true;
+
+    /// <summary>Number of raw slots.</summary>
+    public int RawInputs { get; }
+
+    /// <summary>Number of encoded columns.</summary>
+    public int EncodedInputs => RawInputs + _missingSources.Length;
+
+    /// <summary>Whether values pass untouched, NaN included.</summary>
+    public bool IsIdentity => _identity;
+
+    /// <summary>What is subtracted from each raw slot.</summary>
+    public ReadOnlySpan<float> Center => _center.Span[..RawInputs];
+
+    /// <summary>What each centred slot is multiplied with.</summary>
+    public ReadOnlySpan<float> Scale => _scale.Span[..RawInputs];
+
+    /// <summary>Raw slots that have a missing column.</summary>
+    public ReadOnlySpan<int> MissingSources => _missingSources;
+
+    /// <summary>An encoder that changes nothing.</summary>
+    public static InputEncoder Identity(int inputs) => new(inputs);
+
+    /// <summary>Whether a slot is smoothly clipped.</summary>
+    public bool IsClipped(int slot) => _clip.Span[slot] != 0;
+
+    /// <summary>Encodes one row; the result is the same bits wherever and in whatever company the row is encoded.</summary>
+    /// <param name="raw"><see cref="RawInputs"/> values.</param>
+    /// <param name="encoded">Room for <see cref="EncodedInputs"/> values, or more, which are left alone.</param>
+    public void Encode(ReadOnlySpan<float> raw, Span<float> encoded)
+    {
+        if (raw.Length != RawInputs)
+            throw new ArgumentException($"The row has {raw.Length} values, the encoder {RawInputs} slots.", nameof(raw));
+        if (_identity)
+        {
+            raw.CopyTo(encoded);
+            return;
+        }
+
+        int whole = RawInputs & ~(Width - 1);
+        if (whole > 0)
+            InputKernels.ScaleAndClip(raw[..whole], _center.Span, _scale.Span, _clip.Span, encoded);
+        if (whole < RawInputs)
+        {
+            // The last slots are computed as one padded line, so that they are the same vector operations as all others.
+            Span<float> line = stackalloc float[Width];
+            line.Clear();
+            raw[whole..].CopyTo(line);
+            InputKernels.ScaleAndClip(line, _center.Span[whole..], _scale.Span[whole..], _clip.Span[whole..], line);
+            line[..(RawInputs - whole)].CopyTo(encoded[whole..]);
+        }
+        for (int i = 0; i < _missingSources.Length; i++)
+            encoded[RawInputs + i] = float.IsNaN(raw[_missingSources[i]]) ? 1 : 0;
+    }
+}

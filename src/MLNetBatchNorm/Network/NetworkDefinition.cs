@@ -1,0 +1,98 @@
+namespace MLNetBatchNorm.Network;
+
+/// <summary>The shape of a network: everything that is decided before training and never changes.</summary>
+/// <remarks>
+/// <code>
+/// placement          one hidden layer                            output layer
+/// None               linear(bias) -> f -> dropout                linear(bias)
+/// BeforeActivation   linear -> BN -> f -> dropout                linear(bias)
+/// AfterActivation    linear(bias) -> f -> BN -> dropout          linear(bias)
+/// LayerInput         BN -> linear(bias) -> f -> dropout          [BN ->] linear(bias)
+/// </code>
+/// The bias of a linear map is left out exactly where batch normalization is the next operation.
+/// </remarks>
+internal sealed class NetworkDefinition
+{
+    /// <summary>Number of columns the first operation sees.</summary>
+    public required int Inputs { get; init; }
+
+    /// <summary>Units of each hidden layer, in order; may be empty (a linear model).</summary>
+    public required int[] HiddenUnits { get; init; }
+
+    /// <summary>Number of outputs: logits or predictions.</summary>
+    public required int Outputs { get; init; }
+
+    /// <summary>f, the same in all hidden layers.</summary>
+    public ActivationFunction Activation { get; init; } = ActivationFunction.ReLU;
+
+    /// <summary>Where batch normalization stands.</summary>
+    public BatchNormalizationPlacement Placement { get; init; } = BatchNormalizationPlacement.BeforeActivation;
+
+    /// <summary>With <see cref="BatchNormalizationPlacement.LayerInput"/>: one more normalization in front of the output layer.</summary>
+    public bool NormalizeOutputLayerInput { get; init; }
+
+    /// <summary>Added to the variance under the root; positive.</summary>
+    public double Epsilon { get; init; } = 1e-5;
+
+    /// <summary>Weight of the newest batch in the running statistics, in (0, 1].</summary>
+    public double RunningStatisticsMomentum { get; init; } = 0.1;
+
+    /// <summary>How the statistics used in prediction are made.</summary>
+    public BatchNormalizationStatistics Statistics { get; init; } = BatchNormalizationStatistics.RunningAverage;
+
+    /// <summary>Rows of one virtual (ghost) batch, over which statistics are taken (Hoffer et al. 2017); 0: the whole mini-batch.</summary>
+    public int VirtualBatchSize { get; init; }
+
+    /// <summary>Initial value of every gamma.</summary>
+    public double InitialGamma { get; init; } = 1;
+
+    /// <summary>Probability that a hidden unit is dropped in training, in [0, 1).</summary>
+    public double DropoutRate { get; init; }
+
+    /// <summary>Number of linear maps: hidden layers and the output layer.</summary>
+    public int LinearCount => HiddenUnits.Length + 1;
+
+    /// <summary>Columns that linear map <paramref name="layer"/> reads.</summary>
+    public int InputsOf(int layer) => layer == 0 ? Inputs : HiddenUnits[layer - 1];
+
+    /// <summary>Columns that linear map <paramref name="layer"/> writes.</summary>
+    public int OutputsOf(int layer) => layer == HiddenUnits.Length ? Outputs : HiddenUnits[layer];
+
+    /// <summary>Whether linear map <paramref name="layer"/> has a bias: everywhere but directly in front of batch normalization.</summary>
+    public bool HasBias(int layer) => layer == HiddenUnits.Length || Placement != BatchNormalizationPlacement.BeforeActivation;
+
+    /// <summary>Width of the batch normalization that belongs to layer <paramref name="layer"/>, or 0 if it has none.</summary>
+    /// <remarks>With placements A and B it follows linear map <paramref name="layer"/>; with C it precedes it.</remarks>
+    public int NormalizedColumns(int layer)
+    {
+        bool output = layer == HiddenUnits.Length;
+        return Placement switch
+        {
+            BatchNormalizationPlacement.BeforeActivation or BatchNormalizationPlacement.AfterActivation => output ? 0 : HiddenUnits[layer],
+            BatchNormalizationPlacement.LayerInput => output && !NormalizeOutputLayerInput ? 0 : InputsOf(layer),
+            _ => 0,
+        };
+    }
+
+    /// <summary>Whether any layer is normalized, so that a batch of one row cannot be trained on.</summary>
+    public bool UsesBatchNormalization => Enumerable.Range(0, LinearCount).Any(layer => NormalizedColumns(layer) > 0);
+
+    /// <summary>Throws if a number is outside its range; the ML.NET layer checks the same with messages for its users.</summary>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Inputs, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Outputs, 1);
+        foreach (int units in HiddenUnits)
+            ArgumentOutOfRangeException.ThrowIfLessThan(units, 1, nameof(HiddenUnits));
+        if (!(Epsilon > 0 && double.IsFinite(Epsilon)))
+            throw new ArgumentOutOfRangeException(nameof(Epsilon), Epsilon, "Epsilon must be positive and finite.");
+        if (!(RunningStatisticsMomentum > 0 && RunningStatisticsMomentum <= 1))
+            throw new ArgumentOutOfRangeException(nameof(RunningStatisticsMomentum), RunningStatisticsMomentum, "The weight of the newest batch must be in (0, 1].");
+        if (VirtualBatchSize is < 0 or 1)
+            throw new ArgumentOutOfRangeException(nameof(VirtualBatchSize), VirtualBatchSize, "Batch statistics need at least 2 rows; 0 takes the whole mini-batch.");
+        if (!(DropoutRate >= 0 && DropoutRate < 1))
+            throw new ArgumentOutOfRangeException(nameof(DropoutRate), DropoutRate, "The dropout rate must be in [0, 1).");
+        if (!double.IsFinite(InitialGamma))
+            throw new ArgumentOutOfRangeException(nameof(InitialGamma), InitialGamma, "The initial gamma must be finite.");
+    }
+}

@@ -1,0 +1,160 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>Weights and bias of one linear map <c>y = x W^T + b</c>, W being [outputs, inputs].</summary>
+internal sealed class LinearParameters
+{
+    /// <summary>All zero.</summary>
+    public LinearParameters(int inputs, int outputs, bool bias)
+    {
+        Inputs = inputs;
+        Outputs = outputs;
+        int panels = PanelLayout.PanelCount(outputs);
+        Weights = new AlignedBuffer((long)panels * inputs * PanelLayout.Width);
+        Bias = bias ? new AlignedBuffer(panels * PanelLayout.Width) : null;
+    }
+
+    /// <summary>Columns read.</summary>
+    public int Inputs { get; }
+
+    /// <summary>Columns written.</summary>
+    public int Outputs { get; }
+
+    /// <summary>The weights in panels of 16 outputs, [panels][inputs][16]; padding lanes are zero and stay zero.</summary>
+    public AlignedBuffer Weights { get; }
+
+    /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
+    public AlignedBuffer? Bias { get; }
+
+    /// <summary>The weight from one input to one output.</summary>
+    public ref float Weight(int output, int input) => ref Weights.Span[PanelLayout.WeightIndex(input, output, Inputs)];
+}
+
+/// <summary>Learned scale and shift, and the frozen statistics, of one batch normalization.</summary>
+internal sealed class BatchNormalizationParameters
+{
+    /// <summary>Gamma as given, beta 0, running mean 0, running variance 1: the state before the first batch.</summary>
+    public BatchNormalizationParameters(int columns, double initialGamma)
+    {
+        Columns = columns;
+        int padded = PanelLayout.PanelCount(columns) * PanelLayout.Width;
+        Gamma = new AlignedBuffer(padded);
+        Beta = new AlignedBuffer(padded);
+        Gamma.Span[..columns].Fill((float)initialGamma);
+        RunningMean = new double[columns];
+        RunningVariance = new double[columns];
+        RunningVariance.AsSpan().Fill(1);
+    }
+
+    /// <summary>Number of normalized columns.</summary>
+    public int Columns { get; }
+
+    /// <summary>Scale of each column, padded with zeros to whole panels.</summary>
+    public AlignedBuffer Gamma { get; }
+
+    /// <summary>Shift of each column, padded with zeros to whole panels.</summary>
+    public AlignedBuffer Beta { get; }
+
+    /// <summary>Mean of each column used in prediction.</summary>
+    /// <remarks>In double precision: a column with mean 1e6 and deviation 1 loses three percent of a deviation when its mean is rounded to float.</remarks>
+    public double[] RunningMean { get; }
+
+    /// <summary>Unbiased variance of each column used in prediction; not negative.</summary>
+    public double[] RunningVariance { get; }
+
+    /// <summary>Number of batches the running statistics have seen.</summary>
+    public long BatchesTracked { get; set; }
+}
+
+/// <summary>Everything a network has learned, unfolded, in the form in which it is trained and saved.</summary>
+internal sealed class NetworkParameters
+{
+    /// <summary>Zero weights, gamma as defined.</summary>
+    public NetworkParameters(NetworkDefinition definition)
+    {
+        definition.Validate();
+        Definition = definition;
+        Linear = new LinearParameters[definition.LinearCount];
+        BatchNormalization = new BatchNormalizationParameters?[definition.LinearCount];
+        for (int layer = 0; layer < Linear.Length; layer++)
+        {
+            Linear[layer] = new LinearParameters(definition.InputsOf(layer), definition.OutputsOf(layer), definition.HasBias(layer));
+            int normalized = definition.NormalizedColumns(layer);
+            BatchNormalization[layer] = normalized == 0 ? null : new BatchNormalizationParameters(normalized, definition.InitialGamma);
+        }
+    }
+
+    /// <summary>The shape these parameters fill.</summary>
+    public NetworkDefinition Definition { get; }
+
+    /// <summary>The linear maps: hidden layers in order, then the output layer.</summary>
+    public LinearParameters[] Linear { get; }
+
+    /// <summary>The batch normalization that belongs to each linear map, or null: behind it with placements A and B, in front of it with C.</summary>
+    public BatchNormalizationParameters?[] BatchNormalization { get; }
+
+    /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
+    public long ParameterCount =>
+        Linear.Sum(l => (long)l.Inputs * l.Outputs + (l.Bias is null ? 0 : l.Outputs)) + BatchNormalization.Sum(b => 2L * (b?.Columns ?? 0));
+
+    /// <summary>A deep copy.</summary>
+    public NetworkParameters Clone()
+    {
+        var copy = new NetworkParameters(Definition);
+        copy.CopyFrom(this);
+        return copy;
+    }
+
+    /// <summary>Takes over all values and statistics of a network of the same shape.</summary>
+    public void CopyFrom(NetworkParameters source)
+    {
+        if (source.Linear.Length != Linear.Length)
+            throw new ArgumentException($"The source has {source.Linear.Length} linear maps, this network {Linear.Length}.", nameof(source));
+        for (int layer = 0; layer < Linear.Length; layer++)
+        {
+            source.Linear[layer].Weights.Span.CopyTo(Linear[layer].Weights.Span);
+            if (Linear[layer].Bias is { } bias)
+                source.Linear[layer].Bias!.Span.CopyTo(bias.Span);
+            if (BatchNormalization[layer] is { } target)
+            {
+                BatchNormalizationParameters from = source.BatchNormalization[layer]!;
+                from.Gamma.Span.CopyTo(target.Gamma.Span);
+                from.Beta.Span.CopyTo(target.Beta.Span);
+                from.RunningMean.CopyTo(target.RunningMean, 0);
+                from.RunningVariance.CopyTo(target.RunningVariance, 0);
+                target.BatchesTracked = from.BatchesTracked;
+            }
+        }
+    }
+
+    /// <summary>Whether every weight, bias, gamma, beta and statistic is a finite number.</summary>
+    public bool IsFinite()
+    {
+        foreach (LinearParameters linear in Linear)
+        {
+            if (!AllFinite(linear.Weights.Span) || (linear.Bias is { } bias && !AllFinite(bias.Span)))
+                return false;
+        }
+        foreach (BatchNormalizationParameters? normalization in BatchNormalization)
+        {
+            if (normalization is null)
+                continue;
+            if (!AllFinite(normalization.Gamma.Span) || !AllFinite(normalization.Beta.Span))
+                return false;
+            if (!normalization.RunningMean.All(double.IsFinite) || !normalization.RunningVariance.All(double.IsFinite))
+                return false;
+        }
+        return true;
+    }
+
+    private static bool AllFinite(ReadOnlySpan<float> values)
+    {
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+                return false;
+        }
+        return true;
+    }
+}

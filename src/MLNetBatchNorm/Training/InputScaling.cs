@@ -1,0 +1,95 @@
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm.Training;
+
+/// <summary>Learns an <see cref="InputEncoder"/> from raw training rows.</summary>
+internal static class InputScaling
+{
+    /// <summary>Values of a column that are sorted to find its quartiles; more would not move them by anything that matters.</summary>
+    private const int MaximumSample = 50_000;
+
+    /// <summary>Values sorted in all columns together, so that very wide tables stay cheap; no column gets fewer than <see cref="MinimumSample"/>.</summary>
+    private const long MaximumTotalSample = 50_000_000;
+    private const int MinimumSample = 1_000;
+
+    /// <summary>
+    /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median, scale = 1 / (third quartile - first quartile);
+    /// where these are equal 2 / (maximum - minimum); where those are too (a constant) 0. Indicator slots pass unchanged.
+    /// </summary>
+    /// <param name="raw">Rows before encoding; NaN marks a missing value.</param>
+    /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator.</param>
+    public static InputEncoder Fit(TrainingData raw, ReadOnlySpan<bool> indicatorSlots)
+    {
+        int inputs = raw.Table.Inputs;
+        var center = new float[inputs];
+        var scale = new float[inputs];
+        var clipped = new bool[inputs];
+        var missing = new List<int>();
+        (float[] minimum, float[] maximum, bool[] hasMissing) = Ranges(raw);
+
+        int sampled = (int)Math.Min(raw.Count, Math.Clamp(MaximumTotalSample / inputs, MinimumSample, MaximumSample));
+        var values = new float[sampled];
+        for (int slot = 0; slot < inputs; slot++)
+        {
+            if (hasMissing[slot])
+                missing.Add(slot);
+            if (!indicatorSlots.IsEmpty && indicatorSlots[slot])
+            {
+                scale[slot] = 1;
+                continue;
+            }
+            clipped[slot] = true;
+            int count = 0;
+            for (int i = 0; i < sampled; i++)
+            {
+                float value = raw.Table.Features(raw.Rows[(int)((long)i * raw.Count / sampled)])[slot];
+                if (!float.IsNaN(value))
+                    values[count++] = value;
+            }
+            Span<float> sorted = values.AsSpan(0, count);
+            sorted.Sort();
+            center[slot] = count == 0 ? 0 : (float)Quantile(sorted, 0.5);
+            double spread = count == 0 ? 0 : Quantile(sorted, 0.75) - Quantile(sorted, 0.25);
+            if (spread == 0 && maximum[slot] > minimum[slot])
+                spread = ((double)maximum[slot] - minimum[slot]) / 2;
+            // A spread below the smallest normal float has no finite inverse; such a column is constant for every purpose.
+            scale[slot] = spread > 1 / (double)float.MaxValue ? (float)(1 / spread) : 0;
+        }
+        return new InputEncoder(center, scale, clipped, missing.ToArray());
+    }
+
+    private static (float[] Minimum, float[] Maximum, bool[] HasMissing) Ranges(TrainingData raw)
+    {
+        int inputs = raw.Table.Inputs;
+        var minimum = new float[inputs];
+        var maximum = new float[inputs];
+        var hasMissing = new bool[inputs];
+        minimum.AsSpan().Fill(float.PositiveInfinity);
+        maximum.AsSpan().Fill(float.NegativeInfinity);
+        foreach (int row in raw.Rows)
+        {
+            ReadOnlySpan<float> features = raw.Table.Features(row);
+            for (int slot = 0; slot < features.Length; slot++)
+            {
+                float value = features[slot];
+                if (float.IsNaN(value))
+                    hasMissing[slot] = true;
+                else
+                {
+                    minimum[slot] = Math.Min(minimum[slot], value);
+                    maximum[slot] = Math.Max(maximum[slot], value);
+                }
+            }
+        }
+        return (minimum, maximum, hasMissing);
+    }
+
+    /// <summary>The quantile by straight lines between order statistics (NumPy's and R's default, type 7).</summary>
+    private static double Quantile(ReadOnlySpan<float> sorted, double p)
+    {
+        double position = p * (sorted.Length - 1);
+        int below = (int)position;
+        double above = sorted[Math.Min(below + 1, sorted.Length - 1)];
+        return sorted[below] + (position - below) * (above - sorted[below]);
+    }
+}

@@ -1,0 +1,41 @@
+namespace MLNetBatchNorm.Training;
+
+/// <summary>Everything that decides how a network is trained, apart from its shape.</summary>
+internal sealed class TrainingSettings
+{
+    /// <summary>What is minimized.</summary>
+    public required LossFunction Loss { get; init; }
+
+    /// <summary>Part of the target spread evenly over all classes, in [0, 1); softmax only.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Where Huber's loss turns from square to straight.</summary>
+    public double HuberDelta { get; init; } = 1;
+
+    /// <summary>Rows of a mini-batch.</summary>
+    public int BatchSize { get; init; } = 256;
+
+    /// <summary>Passes over the training rows at most.</summary>
+    public int MaximumEpochs { get; init; } = 20;
+
+    /// <summary>The schedule's reference rate.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>The update rule.</summary>
+    public Optimizer Optimizer { get; init; } = new AdamWOptimizer();
+
+    /// <summary>The rate of each step.</summary>
+    public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
+
+    /// <summary>Whether every epoch visits the rows in a new random order.</summary>
+    public bool Shuffle { get; init; } = true;
+
+    /// <summary>Epochs without a better validation loss after which training stops; 0: never. The best epoch's parameters are kept in any case.</summary>
+    public int EarlyStoppingPatience { get; init; }
+
+    /// <summary>Seed of row order and dropout.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.</summary>
+    public int Threads { get; init; } = 1;
+}

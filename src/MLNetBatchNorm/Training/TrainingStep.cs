@@ -1,0 +1,100 @@
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm.Training;
+
+/// <summary>One mini-batch: gather the rows, forward, loss, backward, update. Allocates nothing.</summary>
+internal sealed class TrainingStep
+{
+    private readonly TrainingSettings _settings;
+    private readonly TrainingData _data;
+    private readonly FeedForwardNetwork _network;
+    private readonly OptimizerState _optimizer;
+    private readonly WorkerTeam _team;
+    private readonly float[] _targets;
+    private readonly float[] _weights;
+    private readonly float[] _rowLoss;
+    private readonly Action<Worker> _trainBody;
+    private readonly Action<Worker> _forwardBody;
+    private int _first;
+    private int _rows;
+
+    /// <summary>A step over mini-batches of up to the network's row capacity, taken from <paramref name="data"/>.</summary>
+    public TrainingStep(TrainingSettings settings, TrainingData data, FeedForwardNetwork network, OptimizerState optimizer, WorkerTeam team)
+    {
+        _settings = settings;
+        _data = data;
+        _network = network;
+        _optimizer = optimizer;
+        _team = team;
+        int capacity = network.Input.RowCapacity;
+        _targets = new float[capacity * data.Table.TargetColumns];
+        _weights = data.Table.IsWeighted ? new float[capacity] : [];
+        _rowLoss = new float[capacity];
+        _trainBody = Train;
+        _forwardBody = Forward;
+    }
+
+    /// <summary>Trains on rows [first, first + rows) of the data's order.</summary>
+    /// <param name="first">First row.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="learningRate">Rate of this step.</param>
+    /// <param name="dropoutKey">Chooses the dropout masks.</param>
+    /// <returns>Weighted sum of the rows' losses before the update, in training mode, and the sum of their weights.</returns>
+    public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey)
+    {
+        _first = first;
+        _rows = rows;
+        _network.SetDropout(dropoutKey);
+        _optimizer.BeginStep(learningRate);
+        _team.Run(_trainBody);
+        return LossEvaluation.Sum(_rowLoss.AsSpan(0, rows), _weights.AsSpan(0, Math.Min(rows, _weights.Length)));
+    }
+
+    /// <summary>Only sends the rows through the layers, without dropout, so that these see them and take their statistics.</summary>
+    public void RunForward(int first, int rows)
+    {
+        _first = first;
+        _rows = rows;
+        _network.SetDropout(null);
+        _team.Run(_forwardBody);
+    }
+
+    private void Train(Worker worker)
+    {
+        Forward(worker);
+
+        (int firstRow, int endRow) = FeedForwardNetwork.OutputRows(_rows, worker);
+        ReadOnlySpan<float> weights = _weights.AsSpan(0, Math.Min(_rows, _weights.Length));
+        LossEvaluation.Compute(_settings, _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
+
+        _network.Backward(_rows, worker, _team, _optimizer);
+    }
+
+    private void Forward(Worker worker)
+    {
+        (int begin, int end) = worker.Share(_rows);
+        _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
+        int targetColumns = _data.Table.TargetColumns;
+        for (int r = begin; r < end; r++)
+        {
+            int row = _data.Rows[_first + r];
+            _data.Table.Targets.Slice(row * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
+            if (_weights.Length > 0)
+                _weights[r] = _data.Table.Weights[row];
+        }
+        _team.Barrier();
+        _network.Forward(_rows, worker, _team);
+    }
+
+    /// <summary>1 / sum of weights: the batch's loss is the weighted mean. Every worker adds in the same order.</summary>
+    private float GradientScale(ReadOnlySpan<float> weights)
+    {
+        if (weights.IsEmpty)
+            return 1f / _rows;
+        double sum = 0;
+        foreach (float weight in weights)
+            sum += weight;
+        return sum > 0 ? (float)(1 / sum) : 0;
+    }
+}
