@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace MLNetBatchNorm.Kernels;
@@ -34,6 +35,40 @@ internal static unsafe class InputKernels
         }
     }
 
+    /// <summary>The same for one padded row, written as row <paramref name="row"/> of a matrix in panels.</summary>
+    /// <remarks>x: whole lines; panels: a matrix of at least as many panels as x has lines.</remarks>
+    public static void ScaleAndClipToPanels(
+        ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip, Span<float> panels, int rowCapacity, int row)
+    {
+        KernelArguments.RequireWholeLines(x.Length, nameof(x));
+        KernelArguments.RequireLength(center.Length, x.Length, nameof(center));
+        KernelArguments.RequireLength(scale.Length, x.Length, nameof(scale));
+        KernelArguments.RequireLength(clip.Length, x.Length, nameof(clip));
+        KernelArguments.RequireRows(row, row + 1, rowCapacity);
+        KernelArguments.RequireLength(panels.Length, (long)x.Length * rowCapacity, nameof(panels));
+        fixed (float* px = x, pCenter = center, pScale = scale, pClip = clip, pPanels = panels)
+        {
+            float* target = pPanels + ((nint)row * PanelLayout.Width);
+            nint stride = (nint)rowCapacity * PanelLayout.Width;
+            for (int i = 0; i < x.Length; i += PanelLayout.Width, target += stride)
+            {
+                if (Vector512.IsHardwareAccelerated)
+                {
+                    ScaleAndClip<Simd512, Vector512<float>>(px + i, pCenter + i, pScale + i, pClip + i, target, PanelLayout.Width);
+                }
+                else if (Vector256.IsHardwareAccelerated)
+                {
+                    ScaleAndClip<Simd256, Vector256<float>>(px + i, pCenter + i, pScale + i, pClip + i, target, PanelLayout.Width);
+                }
+                else
+                {
+                    ScaleAndClip<Simd128, Vector128<float>>(px + i, pCenter + i, pScale + i, pClip + i, target, PanelLayout.Width);
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void ScaleAndClip<TSimd, V>(float* x, float* center, float* scale, float* clip, float* y, int length)
         where TSimd : struct, ISimd<V>
         where V : struct

@@ -102,4 +102,22 @@ internal sealed class InputEncoder
         for (int i = 0; i < _missingSources.Length; i++)
             encoded[RawInputs + i] = float.IsNaN(raw[_missingSources[i]]) ? 1 : 0;
     }
+
+    /// <summary>Encodes one row into row <paramref name="row"/> of a mini-batch in panels; the same bits as <see cref="Encode"/>.</summary>
+    /// <param name="paddedRaw">The raw values, padded with zeros to whole lines of 16.</param>
+    /// <param name="panels">A matrix of <see cref="EncodedInputs"/> columns.</param>
+    /// <param name="rowCapacity">The matrix's stride between panels, in rows.</param>
+    /// <param name="row">Row to write.</param>
+    public void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row)
+    {
+        if (_identity)
+        {
+            for (int line = 0; line < paddedRaw.Length; line += Width)
+                paddedRaw.Slice(line, Width).CopyTo(panels[(line * rowCapacity + row * Width)..]);
+            return;
+        }
+        InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, panels, rowCapacity, row);
+        for (int i = 0; i < _missingSources.Length; i++)
+            panels[PanelLayout.Index(row, RawInputs + i, rowCapacity)] = float.IsNaN(paddedRaw[_missingSources[i]]) ? 1 : 0;
+    }
 }
