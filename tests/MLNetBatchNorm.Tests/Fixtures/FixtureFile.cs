@@ -1,0 +1,72 @@
+using System.Text.Json;
+
+namespace MLNetBatchNorm.Tests.Fixtures;
+
+/// <summary>
+/// One file of golden numbers; what they mean is in README.md beside this file. The folder is the one committed here, or the one that the
+/// environment variable BATCHNORM_FIXTURES names: the same tests then run on every file found there.
+/// </summary>
+internal sealed class FixtureFile
+{
+    public const string FolderVariable = "BATCHNORM_FIXTURES";
+
+    private FixtureFile(string path) => Root = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
+
+    public static string Folder
+        => Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder ? folder : Path.Combine(AppContext.BaseDirectory, "Fixtures");
+
+    public JsonElement Root { get; }
+
+    public JsonElement this[string name] => Root.GetProperty(name);
+
+    /// <summary>The names of all files of a kind, as rows of test data. Fails if there is none, so that no test passes for want of files.</summary>
+    public static IEnumerable<object[]> NamesOfKind(string kind)
+    {
+        object[][] names = Directory.GetFiles(Folder, "*.json")
+            .Where(path => KindOf(path) == kind)
+            .Select(path => new object[] { Path.GetFileNameWithoutExtension(path) })
+            .OrderBy(row => (string)row[0], StringComparer.Ordinal)
+            .ToArray();
+        if (names.Length == 0)
+            throw new InvalidOperationException($"No fixture of kind '{kind}' in {Folder}; see {FolderVariable}.");
+        return names;
+    }
+
+    public static FixtureFile Read(string name) => new(Path.Combine(Folder, name + ".json"));
+
+    private static string? KindOf(string path)
+    {
+        var reader = new Utf8JsonReader(File.ReadAllBytes(path));
+        while (reader.Read())
+        {
+            if (reader.CurrentDepth != 1 || reader.TokenType != JsonTokenType.PropertyName)
+                continue;
+            bool kind = reader.ValueTextEquals("kind");
+            reader.Read();
+            if (kind)
+                return reader.GetString();
+            reader.TrySkip();
+        }
+
+        return null;
+    }
+}
+
+/// <summary>Arrays of fixtures as arrays of double. Inputs are float32 numbers, so their conversion to float is exact.</summary>
+internal static class FixtureElements
+{
+    public static double[] Vector(this JsonElement element) => element.EnumerateArray().Select(e => e.GetDouble()).ToArray();
+
+    public static double[][] Matrix(this JsonElement element) => element.EnumerateArray().Select(Vector).ToArray();
+
+    public static double[] Vector(this JsonElement element, string name) => element.GetProperty(name).Vector();
+
+    public static double[][] Matrix(this JsonElement element, string name) => element.GetProperty(name).Matrix();
+
+    public static double Number(this JsonElement element, string name) => element.GetProperty(name).GetDouble();
+
+    public static double? NumberOrNull(this JsonElement element, string name)
+        => element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetDouble() : null;
+
+    public static float[][] ToSingle(this double[][] rows) => rows.Select(r => r.Select(x => (float)x).ToArray()).ToArray();
+}
