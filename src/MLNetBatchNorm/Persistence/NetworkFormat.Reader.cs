@@ -1,0 +1,300 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm.Persistence;
+
+internal static partial class NetworkFormat
+{
+    /// <summary>Reads a network at the reader's position and leaves the position behind its last byte.</summary>
+    /// <remarks>
+    /// <code>
+    /// *** Layout, version 1 (written by Write in NetworkFormat.Writer.cs) ***
+    /// uint32   magic "MNBN"
+    /// int32    version
+    /// -- definition
+    /// int32    inputs of the first layer, after encoding
+    /// int32    number of hidden layers L
+    /// int32    units of each hidden layer                      L times
+    /// int32    outputs
+    /// byte     activation, placement, statistics               3 bytes, numbers of the enumerations
+    /// byte     output layer's input is normalized: 0 or 1
+    /// float64  epsilon, running statistics momentum, initial gamma, dropout rate
+    /// int32    virtual batch size, 0: the whole batch
+    /// -- encoding of the features
+    /// int32    number of feature slots S
+    /// byte     values pass untouched, NaN included: 0 or 1; the rest of this part only if 0
+    /// float32  centre                                          S times
+    /// float32  scale                                           S times
+    /// byte     1: smoothly clipped, 2: has a missing effect, or the sum   S times; the k-th slot with an effect owns encoded column S + k
+    /// -- each of the L + 1 linear maps, hidden layers first
+    /// float32  weights, row-major [outputs, inputs]
+    /// byte     has a bias: 0 or 1;  float32 bias               one for each output, if there is one
+    /// byte     has a batch normalization: 0 or 1; if 1, for its C columns:
+    ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
+    ///          int64   batches tracked
+    /// -- history
+    /// int32    number of epochs E
+    /// int32    best epoch, 0 if there is none
+    /// byte     reason of the end, number of the enumeration
+    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
+    /// </code>
+    /// Every count is held against its limit and against the bytes that are left before memory is taken for it; memory is at most
+    /// sixteen times the bytes read, the padding of a single output to a panel.
+    /// </remarks>
+    /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
+    public static TrainedNetwork Read(BinaryReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        if (!reader.BaseStream.CanSeek)
+            throw new NetworkFormatException("The stream of a network must be seekable, so that sizes can be checked before memory is taken.");
+        try
+        {
+            return ReadNetwork(reader);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new NetworkFormatException("The data of the network ends too early.", e);
+        }
+    }
+
+    private static TrainedNetwork ReadNetwork(BinaryReader reader)
+    {
+        uint magic = reader.ReadUInt32();
+        if (magic != Magic)
+            throw new NetworkFormatException($"The data of the network begins with 0x{magic:X8} instead of 0x{Magic:X8}.");
+        int version = reader.ReadInt32();
+        if (version != CurrentVersion)
+            throw new NetworkFormatException(Text($"The data of the network has version {version}; this library reads version {CurrentVersion}."));
+
+        NetworkDefinition definition = ReadDefinition(reader);
+        InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
+        CheckSizes(reader, definition);
+        var parameters = new NetworkParameters(definition);
+        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        {
+            ReadLinear(reader, parameters.Linear[layer], layer);
+            ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
+        }
+
+        return new TrainedNetwork(encoder, parameters, ReadHistory(reader));
+    }
+
+    private static NetworkDefinition ReadDefinition(BinaryReader reader)
+    {
+        int inputs = ReadCount(reader, "inputs", 1, MaximumInputs, 0);
+        int hiddenLayers = ReadCount(reader, "hidden layers", 0, MaximumHiddenLayers, sizeof(int));
+        int[] hiddenUnits = new int[hiddenLayers];
+        for (int layer = 0; layer < hiddenLayers; layer++)
+            hiddenUnits[layer] = ReadCount(reader, $"units of hidden layer {layer + 1}", 1, MaximumUnits, 0);
+        return new NetworkDefinition
+        {
+            Inputs = inputs,
+            HiddenUnits = hiddenUnits,
+            Outputs = ReadCount(reader, "outputs", 1, MaximumUnits, 0),
+            Activation = ReadEnumeration<ActivationFunction>(reader, "activation"),
+            Placement = ReadEnumeration<BatchNormalizationPlacement>(reader, "placement of batch normalization"),
+            Statistics = ReadEnumeration<BatchNormalizationStatistics>(reader, "kind of statistics"),
+            NormalizeOutputLayerInput = ReadFlag(reader, "flag of the normalization in front of the output layer"),
+            Epsilon = ReadNumber(reader, "epsilon", value => value > 0, "positive"),
+            RunningStatisticsMomentum = ReadNumber(reader, "running statistics momentum", value => value is > 0 and <= 1, "in (0, 1]"),
+            InitialGamma = ReadNumber(reader, "initial gamma", _ => true, "finite"),
+            DropoutRate = ReadNumber(reader, "dropout rate", value => value is >= 0 and < 1, "in [0, 1)"),
+            VirtualBatchSize = ReadVirtualBatchSize(reader),
+        };
+    }
+
+    private static int ReadVirtualBatchSize(BinaryReader reader)
+    {
+        int size = reader.ReadInt32();
+        if (size is < 0 or 1)
+            throw new NetworkFormatException(Text($"The virtual batch size is {size}; it must be 0 or at least 2."));
+        return size;
+    }
+
+    private static InputEncoder ReadEncoder(BinaryReader reader, int inputs)
+    {
+        int slots = ReadCount(reader, "feature slots", 1, MaximumInputs, 0);
+        if (ReadFlag(reader, "flag of untouched features"))
+        {
+            CheckEncodedColumns(slots, inputs);
+            // Each slot of an untouched row is an input of the first linear map, whose weights follow.
+            RequireBytes(reader, "feature slots", slots, sizeof(float));
+            return InputEncoder.Identity(slots);
+        }
+
+        RequireBytes(reader, "feature slots", slots, 2 * sizeof(float) + 1);
+        float[] center = new float[slots];
+        float[] scale = new float[slots];
+        bool[] clipped = new bool[slots];
+        var missing = new List<int>();
+        ReadSingles(reader, center, "centre of a feature slot");
+        ReadSingles(reader, scale, "scale of a feature slot");
+        for (int slot = 0; slot < slots; slot++)
+        {
+            byte flags = reader.ReadByte();
+            if ((flags & ~(ClippedFlag | MissingFlag)) != 0)
+                throw new NetworkFormatException($"The flags of feature slot {slot} are 0x{flags:X2}; only the lowest two bits may be set.");
+            clipped[slot] = (flags & ClippedFlag) != 0;
+            if ((flags & MissingFlag) != 0)
+                missing.Add(slot);
+        }
+
+        CheckEncodedColumns(slots + missing.Count, inputs);
+        return new InputEncoder(center, scale, clipped, [.. missing]);
+    }
+
+    private static void CheckEncodedColumns(int columns, int inputs)
+    {
+        if (columns != inputs)
+            throw new NetworkFormatException(Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
+    }
+
+    /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
+    private static void CheckSizes(BinaryReader reader, NetworkDefinition definition)
+    {
+        long needed = 0;
+        for (int layer = 0; layer < definition.LinearCount; layer++)
+        {
+            long outputs = definition.OutputsOf(layer);
+            long weights = outputs * definition.InputsOf(layer);
+            // Padded to panels of 16 outputs in memory.
+            if ((outputs + 15) / 16 * 16 * definition.InputsOf(layer) > Array.MaxLength - 16)
+                throw new NetworkFormatException(Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
+            needed += weights * sizeof(float) + (definition.HasBias(layer) ? outputs * sizeof(float) : 0);
+            needed += (long)definition.NormalizedColumns(layer) * (2 * sizeof(float) + 2 * sizeof(double));
+        }
+
+        if (needed > Remaining(reader))
+            throw new NetworkFormatException(Text($"The network needs {needed} bytes of parameters, but only {Remaining(reader)} are left."));
+    }
+
+    private static void ReadLinear(BinaryReader reader, LinearParameters linear, int layer)
+    {
+        float[] row = new float[linear.Inputs];
+        for (int output = 0; output < linear.Outputs; output++)
+        {
+            ReadSingles(reader, row, "weight");
+            for (int input = 0; input < row.Length; input++)
+                linear.Weight(output, input) = row[input];
+        }
+
+        bool hasBias = ReadFlag(reader, "flag of a bias");
+        if (hasBias != linear.Bias is not null)
+            throw new NetworkFormatException(Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
+        if (linear.Bias is { } bias)
+            ReadSingles(reader, bias.Span[..linear.Outputs], "bias");
+    }
+
+    private static void ReadBatchNormalization(BinaryReader reader, BatchNormalizationParameters? normalization, int layer)
+    {
+        bool present = ReadFlag(reader, "flag of a batch normalization");
+        if (present != normalization is not null)
+        {
+            throw new NetworkFormatException(
+                Text($"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
+        }
+
+        if (normalization is null)
+            return;
+        ReadSingles(reader, normalization.Gamma.Span[..normalization.Columns], "gamma");
+        ReadSingles(reader, normalization.Beta.Span[..normalization.Columns], "beta");
+        for (int column = 0; column < normalization.Columns; column++)
+            normalization.RunningMean[column] = ReadNumber(reader, "running mean", _ => true, "finite");
+        for (int column = 0; column < normalization.Columns; column++)
+            normalization.RunningVariance[column] = ReadNumber(reader, "running variance", value => value >= 0, "not negative");
+        normalization.BatchesTracked = reader.ReadInt64();
+        if (normalization.BatchesTracked < 0)
+            throw new NetworkFormatException(Text($"The number of batches tracked is {normalization.BatchesTracked}; it must not be negative."));
+    }
+
+    private static TrainingHistory ReadHistory(BinaryReader reader)
+    {
+        int count = ReadCount(reader, "epochs", 0, MaximumEpochs, sizeof(int) + 3 * sizeof(double) + 1);
+        int bestEpoch = reader.ReadInt32();
+        TrainingStopReason reason = ReadEnumeration<TrainingStopReason>(reader, "reason of the end of training");
+        var epochs = new EpochRecord[count];
+        for (int i = 0; i < count; i++)
+        {
+            int epoch = reader.ReadInt32();
+            if (epoch != i + 1)
+                throw new NetworkFormatException(Text($"Epoch {i + 1} of the history has number {epoch}."));
+            double learningRate = ReadNumber(reader, "learning rate", value => value >= 0, "not negative");
+            double trainingLoss = ReadNumber(reader, "training loss", _ => true, "finite");
+            bool validated = ReadFlag(reader, "flag of a validation loss");
+            double validationLoss = ReadNumber(reader, "validation loss", _ => true, "finite");
+            epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validated ? validationLoss : null);
+        }
+
+        if (bestEpoch < 0 || bestEpoch > count)
+            throw new NetworkFormatException(Text($"The best epoch is {bestEpoch} of {count}."));
+        return new TrainingHistory(epochs, bestEpoch, reason);
+    }
+
+    private static long Remaining(BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;
+
+    /// <summary>Reads a count and refuses it when it is out of range or when so many items of <paramref name="itemSize"/> bytes cannot follow.</summary>
+    private static int ReadCount(BinaryReader reader, string what, int minimum, int maximum, int itemSize)
+    {
+        int count = reader.ReadInt32();
+        if (count < minimum || count > maximum)
+            throw new NetworkFormatException(Text($"The number of {what} is {count}; it must be in [{minimum}, {maximum}]."));
+        RequireBytes(reader, what, count, itemSize);
+        return count;
+    }
+
+    private static void RequireBytes(BinaryReader reader, string what, int count, int itemSize)
+    {
+        if ((long)count * itemSize > Remaining(reader))
+            throw new NetworkFormatException(Text($"The number of {what} is {count}, but only {Remaining(reader)} bytes are left."));
+    }
+
+    private static bool ReadFlag(BinaryReader reader, string what)
+    {
+        byte value = reader.ReadByte();
+        if (value > True)
+            throw new NetworkFormatException(Text($"The {what} is {value}; it must be 0 or 1."));
+        return value == True;
+    }
+
+    private static T ReadEnumeration<T>(BinaryReader reader, string what)
+        where T : struct, Enum
+    {
+        byte number = reader.ReadByte();
+        var value = (T)Enum.ToObject(typeof(T), number);
+        if (!Enum.IsDefined(value))
+            throw new NetworkFormatException(Text($"The {what} has number {number}, which is not known."));
+        return value;
+    }
+
+    private static double ReadNumber(BinaryReader reader, string what, Func<double, bool> allowed, string need)
+    {
+        double value = reader.ReadDouble();
+        if (!double.IsFinite(value) || !allowed(value))
+            throw new NetworkFormatException(Text($"The {what} is {value}; it must be {need}."));
+        return value;
+    }
+
+    private static void ReadSingles(BinaryReader reader, Span<float> values, string what)
+    {
+        const int Block = 1024;
+        Span<byte> bytes = stackalloc byte[Block * sizeof(float)];
+        while (!values.IsEmpty)
+        {
+            int count = Math.Min(Block, values.Length);
+            Span<byte> part = bytes[..(count * sizeof(float))];
+            reader.ReadExactly(part);
+            for (int i = 0; i < count; i++)
+            {
+                float value = BinaryPrimitives.ReadSingleLittleEndian(part[(i * sizeof(float))..]);
+                if (!float.IsFinite(value))
+                    throw new NetworkFormatException(Text($"A {what} is {value}; it must be finite."));
+                values[i] = value;
+            }
+
+            values = values[count..];
+        }
+    }
+
+    private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,156 @@
+using System.Buffers.Binary;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm.Persistence;
+
+internal static partial class NetworkFormat
+{
+    /// <summary>Writes <paramref name="network"/> at the writer's position.</summary>
+    /// <remarks>
+    /// <code>
+    /// *** Layout, version 1 (read by Read in NetworkFormat.Reader.cs) ***
+    /// uint32   magic "MNBN"
+    /// int32    version
+    /// -- definition
+    /// int32    inputs of the first layer, after encoding
+    /// int32    number of hidden layers L
+    /// int32    units of each hidden layer                      L times
+    /// int32    outputs
+    /// byte     activation, placement, statistics               3 bytes, numbers of the enumerations
+    /// byte     output layer's input is normalized: 0 or 1
+    /// float64  epsilon, running statistics momentum, initial gamma, dropout rate
+    /// int32    virtual batch size, 0: the whole batch
+    /// -- encoding of the features
+    /// int32    number of feature slots S
+    /// byte     values pass untouched, NaN included: 0 or 1; the rest of this part only if 0
+    /// float32  centre                                          S times
+    /// float32  scale                                           S times
+    /// byte     1: smoothly clipped, 2: has a missing effect, or the sum   S times; the k-th slot with an effect owns encoded column S + k
+    /// -- each of the L + 1 linear maps, hidden layers first
+    /// float32  weights, row-major [outputs, inputs]
+    /// byte     has a bias: 0 or 1;  float32 bias               one for each output, if there is one
+    /// byte     has a batch normalization: 0 or 1; if 1, for its C columns:
+    ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
+    ///          int64   batches tracked
+    /// -- history
+    /// int32    number of epochs E
+    /// int32    best epoch, 0 if there is none
+    /// byte     reason of the end, number of the enumeration
+    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
+    /// </code>
+    /// </remarks>
+    public static void Write(BinaryWriter writer, TrainedNetwork network)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(network);
+        writer.Write(Magic);
+        writer.Write(CurrentVersion);
+        WriteDefinition(writer, network.Parameters.Definition);
+        WriteEncoder(writer, network.Encoder);
+        for (int layer = 0; layer < network.Parameters.Linear.Length; layer++)
+        {
+            WriteLinear(writer, network.Parameters.Linear[layer]);
+            WriteBatchNormalization(writer, network.Parameters.BatchNormalization[layer]);
+        }
+
+        WriteHistory(writer, network.History);
+    }
+
+    private static void WriteDefinition(BinaryWriter writer, NetworkDefinition definition)
+    {
+        writer.Write(definition.Inputs);
+        writer.Write(definition.HiddenUnits.Length);
+        foreach (int units in definition.HiddenUnits)
+            writer.Write(units);
+        writer.Write(definition.Outputs);
+        writer.Write((byte)definition.Activation);
+        writer.Write((byte)definition.Placement);
+        writer.Write((byte)definition.Statistics);
+        writer.Write(definition.NormalizeOutputLayerInput ? True : False);
+        writer.Write(definition.Epsilon);
+        writer.Write(definition.RunningStatisticsMomentum);
+        writer.Write(definition.InitialGamma);
+        writer.Write(definition.DropoutRate);
+        writer.Write(definition.VirtualBatchSize);
+    }
+
+    private static void WriteEncoder(BinaryWriter writer, InputEncoder encoder)
+    {
+        writer.Write(encoder.RawInputs);
+        writer.Write(encoder.IsIdentity ? True : False);
+        if (encoder.IsIdentity)
+            return;
+        WriteSingles(writer, encoder.Center);
+        WriteSingles(writer, encoder.Scale);
+        ReadOnlySpan<int> missing = encoder.MissingSources;
+        for (int slot = 0; slot < encoder.RawInputs; slot++)
+        {
+            int flags = encoder.IsClipped(slot) ? ClippedFlag : 0;
+            if (!missing.IsEmpty && missing[0] == slot)
+            {
+                flags |= MissingFlag;
+                missing = missing[1..];
+            }
+
+            writer.Write((byte)flags);
+        }
+    }
+
+    private static void WriteLinear(BinaryWriter writer, LinearParameters linear)
+    {
+        float[] row = new float[linear.Inputs];
+        for (int output = 0; output < linear.Outputs; output++)
+        {
+            for (int input = 0; input < row.Length; input++)
+                row[input] = linear.Weight(output, input);
+            WriteSingles(writer, row);
+        }
+
+        writer.Write(linear.Bias is null ? False : True);
+        if (linear.Bias is { } bias)
+            WriteSingles(writer, bias.Span[..linear.Outputs]);
+    }
+
+    private static void WriteBatchNormalization(BinaryWriter writer, BatchNormalizationParameters? normalization)
+    {
+        writer.Write(normalization is null ? False : True);
+        if (normalization is null)
+            return;
+        WriteSingles(writer, normalization.Gamma.Span[..normalization.Columns]);
+        WriteSingles(writer, normalization.Beta.Span[..normalization.Columns]);
+        foreach (double mean in normalization.RunningMean)
+            writer.Write(mean);
+        foreach (double variance in normalization.RunningVariance)
+            writer.Write(variance);
+        writer.Write(normalization.BatchesTracked);
+    }
+
+    private static void WriteHistory(BinaryWriter writer, TrainingHistory history)
+    {
+        writer.Write(history.Epochs.Count);
+        writer.Write(history.BestEpoch);
+        writer.Write((byte)history.StopReason);
+        foreach (EpochRecord epoch in history.Epochs)
+        {
+            writer.Write(epoch.Epoch);
+            writer.Write(epoch.LearningRate);
+            writer.Write(epoch.TrainingLoss);
+            writer.Write(epoch.ValidationLoss is null ? False : True);
+            writer.Write(epoch.ValidationLoss ?? 0);
+        }
+    }
+
+    private static void WriteSingles(BinaryWriter writer, ReadOnlySpan<float> values)
+    {
+        const int Block = 1024;
+        Span<byte> bytes = stackalloc byte[Block * sizeof(float)];
+        while (!values.IsEmpty)
+        {
+            int count = Math.Min(Block, values.Length);
+            for (int i = 0; i < count; i++)
+                BinaryPrimitives.WriteSingleLittleEndian(bytes[(i * sizeof(float))..], values[i]);
+            writer.Write(bytes[..(count * sizeof(float))]);
+            values = values[count..];
+        }
+    }
+}
