@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Every default of the trainers, once, each with its reason or source.</summary>
+internal static class BatchNormNetworkDefaults
+{
+    /// <summary>
+    /// Two layers: a table of up to some hundred columns rarely gains from a third, and the second lets features interact.
+    /// Widths halve, as in the tabular networks of Gorishniy et al. 2021 (arXiv:2106.11959), whose tuned widths lie between 64 and 512.
+    /// </summary>
+    public static readonly ImmutableArray<int> HiddenUnits = [256, 128];
+
+    /// <summary>The activation batch normalization was introduced with and the cheapest to compute.</summary>
+    public const ActivationFunction Activation = ActivationFunction.ReLU;
+
+    /// <summary>The order of Ioffe and Szegedy 2015, section 3.2.</summary>
+    public const BatchNormalizationPlacement Placement = BatchNormalizationPlacement.BeforeActivation;
+
+    /// <summary>No normalization in front of the output layer: the published form of each placement.</summary>
+    public const bool NormalizeOutputLayerInput = false;
+
+    /// <summary>Costs nothing after training, and what Keras and PyTorch do; see the option for when another is better.</summary>
+    public const BatchNormalizationStatistics Statistics = BatchNormalizationStatistics.RunningAverage;
+
+    /// <summary>PyTorch's value; Keras has 1e-3. Far below the variance 1 of an initialized layer, far above the rounding error of a variance.</summary>
+    public const double Epsilon = 1e-5;
+
+    /// <summary>PyTorch's value: after 44 batches the initial statistics carry 1% of the weight. Keras has the complement 0.99, which forgets ten times slower.</summary>
+    public const double RunningStatisticsMomentum = 0.1;
+
+    /// <summary>The normalized value has variance 1 at the start: Ioffe and Szegedy 2015.</summary>
+    public const double InitialGamma = 1;
+
+    /// <summary>Light: the noise of mini-batch statistics regularizes already (Ioffe and Szegedy 2015, section 3.4).</summary>
+    public const double DropoutRate = 0.1;
+
+    /// <summary>Large enough for batch statistics with 6% noise (1 / sqrt(256)), small enough for hundreds of steps on a few thousand rows.</summary>
+    public const int BatchSize = 256;
+
+    /// <summary>One cycle of the learning rate; with the best epoch restored, more epochs cost time and seldom accuracy.</summary>
+    public const int MaximumNumberOfEpochs = 50;
+
+    /// <summary>Peak of the cycle: three times Adam's customary 1e-3, which batch normalization tolerates and the annealing ends far below.</summary>
+    public const double LearningRate = 0.003;
+
+    /// <summary>Rows in the order they came would give every batch the same company in each epoch, and sorted tables one class per batch.</summary>
+    public const bool Shuffle = true;
+
+    /// <summary>A fifth: enough rows to tell epochs apart, the share used by Gorishniy et al. 2021 and Holzmueller et al. 2024 (arXiv:2407.04491).</summary>
+    public const double ValidationFraction = 0.2;
+
+    /// <summary>Two fifths of the cycle: the validation loss often rests while the rate is high and falls again while it is lowered.</summary>
+    public const int EarlyStoppingPatience = 20;
+
+    /// <summary>Raw columns of any scale are the normal case in a table.</summary>
+    public const bool ScaleInputs = true;
+
+    /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
+    public const double LabelSmoothing = 0;
+
+    /// <summary>The squared error estimates the mean, which R squared and RMS measure.</summary>
+    public const RegressionLoss Loss = RegressionLoss.SquaredError;
+
+    /// <summary>Huber 1964: 1.345 standard deviations of the noise keep 95% efficiency on normal noise. The target's deviation bounds the noise's.</summary>
+    public const double HuberDelta = 1.345;
+
+    /// <summary>A new instance each time, so that trainers share nothing: decoupled weight decay (Loshchilov and Hutter 2019).</summary>
+    public static Optimizer CreateOptimizer() => new AdamWOptimizer();
+
+    /// <summary>One cycle (Smith and Topin 2019): a short warm-up for the untrained statistics, then annealing to almost zero.</summary>
+    public static LearningRateSchedule CreateLearningRateSchedule() => new OneCycleSchedule();
+}

@@ -1,0 +1,165 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>The <see cref="IEstimator{TTransformer}"/> to predict one of several classes with a batch-normalized feed-forward network.</summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Int32,System.Int32))
+/// or [BatchNormNetwork(Options)](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,MLNetBatchNorm.BatchNormNetworkMulticlassTrainer.Options)).
+///
+/// ### Input and Output Columns
+/// The input label column must be a [key](xref:Microsoft.ML.Data.KeyDataViewType) of [UInt32](xref:System.UInt32), as
+/// `MapValueToKey` makes it; a missing key stands for a missing label. The input features column must be a known-sized vector of
+/// [Single](xref:System.Single), where NaN stands for a missing value. The optional weight column must be [Single](xref:System.Single).
+///
+/// | Output Column Name | Column Type | Description |
+/// | -- | -- | -- |
+/// | `Score` | vector of [Single](xref:System.Single) | The probability of each class, in the order of the label's keys; they add up to 1. |
+/// | `PredictedLabel` | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The key of the most probable class, with the label's key values. |
+///
+/// ### Trainer Characteristics
+/// |  |  |
+/// | -- | -- |
+/// | Machine learning task | Multiclass classification |
+/// | Is normalization required? | No |
+/// | Is caching required? | No |
+/// | Required NuGet in addition to Microsoft.ML | MLNetBatchNorm |
+/// | Exportable to ONNX | No |
+///
+/// ### Scoring Function
+/// Hidden layers of a linear map, batch normalization and an activation, then a linear map to one number for each class, which softmax turns into probabilities. In prediction a batch
+/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
+///
+/// ### Training Algorithm Details
+/// The mean cross-entropy, weighted by the weight column, is minimized by mini-batch gradient descent. In training, batch normalization
+/// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
+/// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
+/// ]]>
+/// </format>
+/// </remarks>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double, int, int)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>
+/// <seealso cref="Options"/>
+public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters>
+{
+    internal const string LoadNameValue = "BatchNormNetworkMulticlass";
+    internal const string UserNameValue = "Batch-normalized network (multiclass classification)";
+    internal const string Summary = "Trains a batch-normalized feed-forward network for multiclass classification.";
+
+    private readonly Options _options;
+    private readonly int _seed;
+
+    internal BatchNormNetworkMulticlassTrainer(IHostEnvironment env, Options options)
+        : this(Contracts.CheckRef(env, nameof(env)).Register(LoadNameValue), OptionValidation.CheckedCopy(env, options))
+    {
+    }
+
+    private BatchNormNetworkMulticlassTrainer(IHost host, Options options)
+        : base(
+            host,
+            TrainerUtils.MakeR4VecFeature(options.FeatureColumnName),
+            TrainerUtils.MakeU4ScalarColumn(options.LabelColumnName),
+            TrainerUtils.MakeR4ScalarWeightColumn(options.ExampleWeightColumnName))
+    {
+        _options = options;
+        _seed = options.Seed ?? host.Rand.Next();
+    }
+
+    /// <summary>Options of <see cref="BatchNormNetworkMulticlassTrainer"/>, as given to
+    /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>.</summary>
+    public sealed class Options : BatchNormNetworkOptions
+    {
+        /// <summary>
+        /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets <c>1 - s + s / K</c>, each other <c>s / K</c>.
+        /// </summary>
+        /// <value>Default 0. Range [0, 1). Above 0 the network is less sure of itself, and its probabilities no longer match frequencies. Source: Szegedy et al. 2016, arXiv:1512.00567.</value>
+        public double LabelSmoothing = BatchNormNetworkDefaults.LabelSmoothing;
+    }
+
+    /// <inheritdoc/>
+    public override TrainerInfo Info { get; } = new(normalization: false, calibration: false, caching: false, supportValid: true, supportIncrementalTrain: true);
+
+    /// <inheritdoc/>
+    protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
+
+    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
+    /// <param name="trainData">The training rows.</param>
+    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
+    /// <param name="modelParameters">
+    /// Network to go on from, such as <c>model.Model</c>; null: start anew. Its layers, activation and placement must be those of the
+    /// options; its encoding of the features is kept. The state of the optimizer starts anew.
+    /// </param>
+    /// <returns>The trained transformer.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
+    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
+    public MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> Fit(
+        IDataView trainData, IDataView? validationData, BatchNormNetworkMulticlassModelParameters? modelParameters = null)
+    {
+        Host.CheckValue(trainData, nameof(trainData));
+        return TrainTransformer(trainData, validationData, modelParameters);
+    }
+
+    /// <summary>Goes on training a network on other rows.</summary>
+    /// <inheritdoc cref="Fit(IDataView, IDataView?, BatchNormNetworkMulticlassModelParameters?)"/>
+    public MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> Fit(IDataView trainData, BatchNormNetworkMulticlassModelParameters modelParameters)
+    {
+        Host.CheckValue(modelParameters, nameof(modelParameters));
+        return Fit(trainData, null, modelParameters);
+    }
+
+    /// <inheritdoc/>
+    protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema)
+    {
+        bool found = inputSchema.TryFindColumn(LabelColumn.Name, out SchemaShape.Column label);
+        Host.Check(found, "The base class has checked that the label column is there.");
+        IEnumerable<SchemaShape.Column> keyValues = label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues);
+        return
+        [
+            new(DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false,
+                new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label))),
+            new(DefaultColumnNames.PredictedLabel, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.UInt32, true,
+                new SchemaShape(keyValues.Concat(AnnotationUtils.GetTrainerOutputAnnotation()))),
+        ];
+    }
+
+    /// <inheritdoc/>
+    protected override BatchNormNetworkMulticlassModelParameters TrainModelCore(TrainContext trainContext)
+    {
+        Host.CheckValue(trainContext, nameof(trainContext));
+        var task = new NetworkTask
+        {
+            LabelKind = LabelKind.Class,
+            Outputs = CountClasses(trainContext.TrainingSet),
+            Loss = LossFunction.SoftmaxCrossEntropy,
+            LabelSmoothing = _options.LabelSmoothing,
+        };
+        TrainedNetwork? start = WarmStart.From<BatchNormNetworkMulticlassModelParameters>(Host, trainContext.InitialPredictor);
+        var fit = new NetworkFit(Host, trainContext, _options, task, _seed, start);
+        TrainedNetwork trained = fit.Run(NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles));
+        return new BatchNormNetworkMulticlassModelParameters(Host, trained);
+    }
+
+    private int CountClasses(RoleMappedData data)
+    {
+        DataViewSchema.Column label = data.Schema.Label!.Value;
+        ulong count = label.Type.GetKeyCount();
+        if (count is >= 2 and <= MaximumNumberOfClasses)
+            return (int)count;
+        throw Host.Except(
+            $"Label column '{label.Name}' has type {label.Type}, a key of {count} values. A key of 2 to {MaximumNumberOfClasses} values is needed, as MapValueToKey makes it.");
+    }
+
+    // Every class is an output with its own weights; beyond this the last layer outgrows one array even for few units.
+    private const int MaximumNumberOfClasses = NetworkFormat.MaximumUnits;
+
+    /// <inheritdoc/>
+    protected override MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> MakeTransformer(BatchNormNetworkMulticlassModelParameters model, DataViewSchema trainSchema) =>
+        new(Host, model, trainSchema, FeatureColumn.Name, LabelColumn.Name);
+}

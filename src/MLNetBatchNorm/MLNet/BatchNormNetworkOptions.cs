@@ -1,0 +1,160 @@
+using System.Threading;
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+
+namespace MLNetBatchNorm;
+
+/// <summary>
+/// What the three batch-normalized network trainers have in common: the shape of the network, how it normalizes, and how it is trained.
+/// Every field has a default with which a newcomer's pipeline works on raw columns; change one at a time.
+/// </summary>
+/// <remarks>
+/// <para>A trainer checks its options when it is created, and keeps a copy: changing this object afterwards has no effect on it.</para>
+/// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the range.</para>
+/// </remarks>
+public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
+{
+    private protected BatchNormNetworkOptions()
+    {
+    }
+
+    /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
+    /// <value>Default 256, 128. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.</value>
+    public int[] HiddenUnits = [.. BatchNormNetworkDefaults.HiddenUnits];
+
+    /// <summary>The function applied to every hidden unit.</summary>
+    /// <value>Default <see cref="ActivationFunction.ReLU"/>, <c>max(0, x)</c>.</value>
+    public ActivationFunction Activation = BatchNormNetworkDefaults.Activation;
+
+    /// <summary>Where batch normalization stands relative to a hidden layer's linear map and its activation.</summary>
+    /// <value>Default <see cref="BatchNormalizationPlacement.BeforeActivation"/>, the published order (Ioffe and Szegedy 2015).</value>
+    public BatchNormalizationPlacement Placement = BatchNormNetworkDefaults.Placement;
+
+    /// <summary>Whether the output layer's input is normalized as well.</summary>
+    /// <value>Default false. True is allowed only with <see cref="BatchNormalizationPlacement.LayerInput"/>, where every other layer's input is normalized.</value>
+    public bool NormalizeOutputLayerInput = BatchNormNetworkDefaults.NormalizeOutputLayerInput;
+
+    /// <summary>How the mean and variance that prediction uses are obtained from the training rows.</summary>
+    /// <value>
+    /// Default <see cref="BatchNormalizationStatistics.RunningAverage"/>. With few steps or small batches
+    /// <see cref="BatchNormalizationStatistics.Population"/> is more accurate and costs one more pass over the training rows (Wu and Johnson 2021, arXiv:2105.07576).
+    /// </value>
+    public BatchNormalizationStatistics Statistics = BatchNormNetworkDefaults.Statistics;
+
+    /// <summary>Added to a variance under the square root, so that a constant column does not divide by zero: <c>(x - mean) / sqrt(variance + epsilon)</c>.</summary>
+    /// <value>Default 1E-05, as in PyTorch. Range (0, 1].</value>
+    public double Epsilon = BatchNormNetworkDefaults.Epsilon;
+
+    /// <summary>
+    /// Weight given to the newest mini-batch in the running statistics that prediction uses: <c>running = (1 - m) * running + m * batch</c>.
+    /// Dimensionless.
+    /// </summary>
+    /// <value>
+    /// Default 0.1. Range (0, 1]. After t batches the initial value (mean 0, variance 1) still carries weight <c>0.9^t</c>: 1% is left after 44.
+    /// </value>
+    /// <remarks>
+    /// <para>Direction and name follow PyTorch. Keras (0.99) and ONNX (0.9) write the complement: the weight of the old value.</para>
+    /// <para>Not the optimizer's momentum, which is a property of the <see cref="Optimizer"/>.</para>
+    /// <para>
+    /// The stored variance is the unbiased one (divisor n - 1), as in PyTorch; the batch itself is normalized with the biased one (divisor n).
+    /// Used with <see cref="BatchNormalizationStatistics.RunningAverage"/>. Source: Ioffe and Szegedy 2015, algorithm 2, arXiv:1502.03167.
+    /// </para>
+    /// </remarks>
+    public double RunningStatisticsMomentum = BatchNormNetworkDefaults.RunningStatisticsMomentum;
+
+    /// <summary>Rows of one virtual (ghost) batch: batch normalization takes its statistics over so many rows of a mini-batch at a time (Hoffer et al. 2017).</summary>
+    /// <value>
+    /// Default null: the whole mini-batch. Range [2, 1048576], and not above <see cref="BatchSize"/>. Smaller values add noise, which regularizes when batches are large.
+    /// </value>
+    public int? VirtualBatchSize;
+
+    /// <summary>What every scale gamma of the batch normalizations starts at.</summary>
+    /// <value>Default 1. Range [0, 100].</value>
+    public double InitialGamma = BatchNormNetworkDefaults.InitialGamma;
+
+    /// <summary>Probability that a hidden unit's value is replaced by zero in a training step; the others are divided by one minus the rate.</summary>
+    /// <value>Default 0.1. Range [0, 1). Raise it when the validation loss rises while the training loss falls. Prediction drops nothing.</value>
+    public double DropoutRate = BatchNormNetworkDefaults.DropoutRate;
+
+    /// <summary>Rows of one training step. Batch statistics and the gradient are taken over them.</summary>
+    /// <value>Default 256. Range [2, 1048576]. A remainder of one row joins the batch before it.</value>
+    public int BatchSize = BatchNormNetworkDefaults.BatchSize;
+
+    /// <summary>Largest number of passes over the training rows.</summary>
+    /// <value>Default 50. Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.</value>
+    public int MaximumNumberOfEpochs = BatchNormNetworkDefaults.MaximumNumberOfEpochs;
+
+    /// <summary>Length of a step; the highest rate of the <see cref="LearningRateSchedule"/>.</summary>
+    /// <value>Default 0.003. Range (0, 100]. If training diverges, lower it.</value>
+    public double LearningRate = BatchNormNetworkDefaults.LearningRate;
+
+    /// <summary>How gradients become steps.</summary>
+    /// <value>Default: <see cref="AdamWOptimizer"/> with its own defaults.</value>
+    public Optimizer Optimizer = BatchNormNetworkDefaults.CreateOptimizer();
+
+    /// <summary>How the learning rate changes in the course of training.</summary>
+    /// <value>Default: <see cref="OneCycleSchedule"/> with its own defaults.</value>
+    public LearningRateSchedule LearningRateSchedule = BatchNormNetworkDefaults.CreateLearningRateSchedule();
+
+    /// <summary>Whether the rows are put into a new random order for every epoch.</summary>
+    /// <value>Default true.</value>
+    public bool Shuffle = BatchNormNetworkDefaults.Shuffle;
+
+    /// <summary>
+    /// Share of the training rows that is set aside to measure the loss after every epoch. The rows are drawn with the seed, for classification
+    /// from each class alike; the model returned is the one with the lowest loss on them.
+    /// </summary>
+    /// <value>
+    /// Default 0.2. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
+    /// Not used when a validation set is given to <c>Fit</c> or as <see cref="ValidationSet"/>.
+    /// </value>
+    public double ValidationFraction = BatchNormNetworkDefaults.ValidationFraction;
+
+    /// <summary>Training ends after so many epochs in a row without a lower validation loss.</summary>
+    /// <value>Default 20. Range [0, 1000000]. 0: never stop early; the best epoch is returned all the same.</value>
+    public int EarlyStoppingPatience = BatchNormNetworkDefaults.EarlyStoppingPatience;
+
+    /// <summary>
+    /// Whether numeric feature slots are scaled and smoothly clipped before the first layer: <c>t = (x - median) / spread</c>, then <c>t / sqrt(1 + (t / 3)^2)</c>.
+    /// What is needed for it is learned from the training rows and saved with the model, so raw columns go in at prediction as well.
+    /// </summary>
+    /// <value>Default true. False: features enter as they are; missing values still become zero plus a learned effect.</value>
+    /// <remarks>Slots that the <c>CategoricalSlotRanges</c> annotation covers (one-hot columns) are never scaled.</remarks>
+    public bool ScaleInputs = BatchNormNetworkDefaults.ScaleInputs;
+
+    /// <summary>Start of all random numbers: initial weights, the validation split, the order of rows, dropout.</summary>
+    /// <value>
+    /// Default null: drawn once, when the trainer is created, from the random numbers of its <c>MLContext</c>. With the same seed, data and options
+    /// the model is the same to the last bit, for every number of threads.
+    /// </value>
+    public int? Seed;
+
+    /// <summary>Number of threads that train. It has no influence on the result.</summary>
+    /// <value>Default null: one for each processor the process may use. Range [1, 1024].</value>
+    public int? NumberOfThreads;
+
+    /// <summary>
+    /// Rows to measure the loss on after every epoch, instead of a share of the training rows; for pipelines, where only <c>Fit(data)</c> can be called.
+    /// It needs the trainer's label and feature columns: pass it through the earlier steps of the pipeline first.
+    /// </summary>
+    /// <value>Default null. A validation set given to <c>Fit</c> goes before this one.</value>
+    public IDataView? ValidationSet { get; set; }
+
+    /// <summary>Told about every finished epoch, with the time passed and an estimate of the time left.</summary>
+    /// <value>Default null. It is called on the thread that called <c>Fit</c>; <see cref="Progress{T}"/> hands the report on to the thread it was created on.</value>
+    public IProgress<TrainingProgress>? Progress { get; set; }
+
+    /// <summary>Ends a running <c>Fit</c> with an <see cref="OperationCanceledException"/>. The <c>MLContext</c> stays usable.</summary>
+    /// <value>Default: cannot be cancelled this way.</value>
+    public CancellationToken CancellationToken { get; set; }
+
+    /// <summary>A copy that shares no array with this one.</summary>
+    internal T Copy<T>()
+        where T : BatchNormNetworkOptions
+    {
+        var copy = (T)MemberwiseClone();
+        copy.HiddenUnits = (int[])HiddenUnits?.Clone()!;
+        return copy;
+    }
+}

@@ -1,0 +1,144 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>The <see cref="IEstimator{TTransformer}"/> to predict a number with a batch-normalized feed-forward network.</summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Int32,System.Int32))
+/// or [BatchNormNetwork(Options)](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,MLNetBatchNorm.BatchNormNetworkRegressionTrainer.Options)).
+///
+/// ### Input and Output Columns
+/// The input label column must be [Single](xref:System.Single), where NaN stands for a missing value. The input features column must be a known-sized vector of
+/// [Single](xref:System.Single), where NaN stands for a missing value. The optional weight column must be [Single](xref:System.Single).
+///
+/// | Output Column Name | Column Type | Description |
+/// | -- | -- | -- |
+/// | `Score` | [Single](xref:System.Single) | The prediction, in the label's own units. |
+///
+/// ### Trainer Characteristics
+/// |  |  |
+/// | -- | -- |
+/// | Machine learning task | Regression |
+/// | Is normalization required? | No |
+/// | Is caching required? | No |
+/// | Required NuGet in addition to Microsoft.ML | MLNetBatchNorm |
+/// | Exportable to ONNX | No |
+///
+/// ### Scoring Function
+/// Hidden layers of a linear map, batch normalization and an activation, then a linear map to the prediction. In prediction a batch
+/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
+///
+/// ### Training Algorithm Details
+/// The mean squared error or Huber's loss, weighted by the weight column, is minimized by mini-batch gradient descent. In training, batch normalization
+/// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
+/// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
+/// The label is standardized for training, and the last linear map of the trained network takes that back: labels of any scale work.
+/// ]]>
+/// </format>
+/// </remarks>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double, int, int)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>
+/// <seealso cref="Options"/>
+public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters>
+{
+    internal const string LoadNameValue = "BatchNormNetworkRegression";
+    internal const string UserNameValue = "Batch-normalized network (regression)";
+    internal const string Summary = "Trains a batch-normalized feed-forward network for regression.";
+
+    private readonly Options _options;
+    private readonly int _seed;
+
+    internal BatchNormNetworkRegressionTrainer(IHostEnvironment env, Options options)
+        : this(Contracts.CheckRef(env, nameof(env)).Register(LoadNameValue), OptionValidation.CheckedCopy(env, options))
+    {
+    }
+
+    private BatchNormNetworkRegressionTrainer(IHost host, Options options)
+        : base(
+            host,
+            TrainerUtils.MakeR4VecFeature(options.FeatureColumnName),
+            TrainerUtils.MakeR4ScalarColumn(options.LabelColumnName),
+            TrainerUtils.MakeR4ScalarWeightColumn(options.ExampleWeightColumnName))
+    {
+        _options = options;
+        _seed = options.Seed ?? host.Rand.Next();
+    }
+
+    /// <summary>Options of <see cref="BatchNormNetworkRegressionTrainer"/>, as given to
+    /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>.</summary>
+    public sealed class Options : BatchNormNetworkOptions
+    {
+        /// <summary>What training minimizes.</summary>
+        /// <value>Default <see cref="RegressionLoss.SquaredError"/>. <see cref="RegressionLoss.Huber"/> where some labels are far off for reasons the features do not know.</value>
+        public RegressionLoss Loss = BatchNormNetworkDefaults.Loss;
+
+        /// <summary>Distance between prediction and label at which Huber's loss turns from a parabola into a straight line, in standard deviations of the training labels.</summary>
+        /// <value>Default 1.345. Range (0, 1000000]. Used with <see cref="RegressionLoss.Huber"/> only. Source: Huber 1964.</value>
+        public double HuberDelta = BatchNormNetworkDefaults.HuberDelta;
+    }
+
+    /// <inheritdoc/>
+    public override TrainerInfo Info { get; } = new(normalization: false, calibration: false, caching: false, supportValid: true, supportIncrementalTrain: true);
+
+    /// <inheritdoc/>
+    protected override PredictionKind PredictionKind => PredictionKind.Regression;
+
+    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
+    /// <param name="trainData">The training rows.</param>
+    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
+    /// <param name="modelParameters">
+    /// Network to go on from, such as <c>model.Model</c>; null: start anew. Its layers, activation and placement must be those of the
+    /// options; its encoding of the features is kept. The state of the optimizer starts anew.
+    /// </param>
+    /// <returns>The trained transformer.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
+    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
+    public RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> Fit(
+        IDataView trainData, IDataView? validationData, BatchNormNetworkRegressionModelParameters? modelParameters = null)
+    {
+        Host.CheckValue(trainData, nameof(trainData));
+        return TrainTransformer(trainData, validationData, modelParameters);
+    }
+
+    /// <summary>Goes on training a network on other rows.</summary>
+    /// <inheritdoc cref="Fit(IDataView, IDataView?, BatchNormNetworkRegressionModelParameters?)"/>
+    public RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> Fit(IDataView trainData, BatchNormNetworkRegressionModelParameters modelParameters)
+    {
+        Host.CheckValue(modelParameters, nameof(modelParameters));
+        return Fit(trainData, null, modelParameters);
+    }
+
+    /// <inheritdoc/>
+    protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema) =>
+    [
+        new(DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false, new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
+    ];
+
+    /// <inheritdoc/>
+    protected override BatchNormNetworkRegressionModelParameters TrainModelCore(TrainContext trainContext)
+    {
+        Host.CheckValue(trainContext, nameof(trainContext));
+        trainContext.TrainingSet.CheckRegressionLabel();
+        var task = new NetworkTask
+        {
+            LabelKind = LabelKind.Number,
+            Outputs = 1,
+            Loss = _options.Loss == RegressionLoss.Huber ? LossFunction.Huber : LossFunction.SquaredError,
+            HuberDelta = _options.HuberDelta,
+        };
+        TrainedNetwork? start = WarmStart.From<BatchNormNetworkRegressionModelParameters>(Host, trainContext.InitialPredictor);
+        var fit = new NetworkFit(Host, trainContext, _options, task, _seed, start);
+        TrainedNetwork trained = fit.Run(NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles));
+        return new BatchNormNetworkRegressionModelParameters(Host, trained);
+    }
+
+    /// <inheritdoc/>
+    protected override RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> MakeTransformer(BatchNormNetworkRegressionModelParameters model, DataViewSchema trainSchema) =>
+        new(Host, model, trainSchema, FeatureColumn.Name);
+}

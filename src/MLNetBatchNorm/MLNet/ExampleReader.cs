@@ -1,0 +1,201 @@
+using System.Globalization;
+using System.Numerics.Tensors;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace MLNetBatchNorm;
+
+/// <summary>What a label means to a trainer.</summary>
+internal enum LabelKind
+{
+    /// <summary>False or true, as 0 or 1.</summary>
+    Binary,
+
+    /// <summary>The number of a class, from 0.</summary>
+    Class,
+
+    /// <summary>A number.</summary>
+    Number,
+}
+
+/// <summary>
+/// Reads label, features and weight of the rows of a view, once and in order. Rows without a label and rows with a weight that is not
+/// positive are passed over and counted, as ML.NET's own trainers do; a missing feature value (NaN) is passed on.
+/// </summary>
+/// <remarks>
+/// Values that can only be a mistake end the reading with ML.NET's <see cref="InvalidOperationException"/>, which names the row (counted
+/// from 0, in the order read), the column and the slot: an infinite feature or label, a weight that is not a finite number, a label that is no class.
+/// </remarks>
+internal sealed class ExampleReader : IDisposable
+{
+    /// <summary>How often cancellation is looked at: cheap beside the reading of so many rows, and soon enough for a person.</summary>
+    private const int RowsBetweenChecks = 256;
+
+    private readonly IHost _host;
+    private readonly RoleMappedData _data;
+    private readonly LabelKind _labelKind;
+    private readonly CancellationToken _cancellationToken;
+    private readonly DataViewRowCursor _cursor;
+    private readonly ValueGetter<float> _getLabel;
+    private readonly ValueGetter<float>? _getWeight;
+    private readonly ValueGetter<VBuffer<float>> _getFeatures;
+    private readonly float[] _features;
+    private VBuffer<float> _buffer;
+    private float _label;
+    private float _weight = 1;
+
+    /// <summary>Opens a cursor over the columns of <paramref name="data"/> that have a role.</summary>
+    public ExampleReader(IHost host, RoleMappedData data, LabelKind labelKind, CancellationToken cancellationToken)
+    {
+        _host = host;
+        _data = data;
+        _labelKind = labelKind;
+        _cancellationToken = cancellationToken;
+        DataViewSchema.Column label = data.Schema.Label!.Value;
+        DataViewSchema.Column features = data.Schema.Feature!.Value;
+        DataViewSchema.Column? weight = data.Schema.Weight;
+        _features = new float[((VectorDataViewType)features.Type).Size];
+        _cursor = data.Data.GetRowCursor(weight is { } present ? [label, features, present] : [label, features]);
+        _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
+        _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
+        _getWeight = weight is { } column ? _cursor.GetGetter<float>(column) : null;
+    }
+
+    /// <summary>Number of rows passed over for lack of a label.</summary>
+    public long RowsWithoutLabel { get; private set; }
+
+    /// <summary>Number of rows passed over because their weight is 0: as if they were absent, nothing to report.</summary>
+    public long RowsOfWeightZero { get; private set; }
+
+    /// <summary>Number of rows passed over because their weight is negative.</summary>
+    public long RowsOfNegativeWeight { get; private set; }
+
+    /// <summary>Label of the current row; a class number as a float.</summary>
+    public float Label => _label;
+
+    /// <summary>Weight of the current row; 1 without a weight column.</summary>
+    public float Weight => _weight;
+
+    /// <summary>Features of the current row, dense; NaN where a value is missing. Overwritten by the next row.</summary>
+    public ReadOnlySpan<float> Features => _features;
+
+    /// <summary>Moves to the next row that can be used.</summary>
+    /// <returns>False at the end.</returns>
+    public bool MoveNext()
+    {
+        while (_cursor.MoveNext())
+        {
+            if (_cursor.Position % RowsBetweenChecks == 0)
+            {
+                _cancellationToken.ThrowIfCancellationRequested();
+                _host.CheckAlive();
+            }
+
+            _getLabel(ref _label);
+            if (float.IsNaN(_label))
+            {
+                RowsWithoutLabel++;
+                continue;
+            }
+
+            if (!ReadWeight())
+                continue;
+            CheckLabel();
+            ReadFeatures();
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Tells the log once how many rows were passed over and why.</summary>
+    /// <param name="channel">Where to.</param>
+    /// <param name="set">"training" or "validation".</param>
+    public void ReportSkippedRows(IChannel channel, string set)
+    {
+        long skipped = RowsWithoutLabel + RowsOfNegativeWeight;
+        if (skipped == 0)
+            return;
+        channel.Warning(
+            MessageSensitivity.Schema,
+            "Skipped {0} rows of the {1} set: {2} without a value in label column '{3}', {4} with a negative weight.",
+            skipped, set, RowsWithoutLabel, _data.Schema.Label!.Value.Name, RowsOfNegativeWeight);
+    }
+
+    public void Dispose() => _cursor.Dispose();
+
+    private bool ReadWeight()
+    {
+        if (_getWeight is null)
+            return true;
+        _getWeight(ref _weight);
+        if (!float.IsFinite(_weight))
+        {
+            throw _host.Except(
+                $"Weight column '{_data.Schema.Weight!.Value.Name}' is {Show(_weight)} in row {_cursor.Position}. "
+                + "A weight must be a finite number; use 0 to leave a row out.");
+        }
+
+        if (_weight > 0)
+            return true;
+        if (_weight < 0)
+            RowsOfNegativeWeight++;
+        else
+            RowsOfWeightZero++;
+        return false;
+    }
+
+    private void CheckLabel()
+    {
+        bool allowed = _labelKind switch
+        {
+            LabelKind.Binary => _label is 0 or 1,
+            LabelKind.Class => _label >= 0 && _label == MathF.Floor(_label),
+            _ => float.IsFinite(_label),
+        };
+        if (allowed)
+            return;
+        string need = _labelKind switch
+        {
+            LabelKind.Binary => "false or true",
+            LabelKind.Class => "the key of a class",
+            _ => "a finite number; use NaN for a missing label",
+        };
+        throw _host.Except($"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. A label must be {need}.");
+    }
+
+    private void ReadFeatures()
+    {
+        _getFeatures(ref _buffer);
+        _buffer.CopyTo(_features);
+        // NaN and infinity both make the sum of x * 0 NaN; nearly every row is through after this one pass.
+        if (!float.IsNaN(TensorPrimitives.Dot(_features, Zeros)))
+            return;
+        int infinite = Array.FindIndex(_features, float.IsInfinity);
+        if (infinite >= 0)
+        {
+            throw _host.Except(
+                $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(_features[infinite])} in row {_cursor.Position}, {SlotText(_data, infinite)}. "
+                + "A feature must be finite, or NaN where it is missing.");
+        }
+    }
+
+    private float[] Zeros => field ??= new float[_features.Length];
+
+    /// <summary>"slot 3", with the slot's name where the feature column has names.</summary>
+    public static string SlotText(RoleMappedData data, int slot)
+    {
+        DataViewSchema.Column column = data.Schema.Feature!.Value;
+        if (!column.HasSlotNames())
+            return $"slot {slot}";
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        column.GetSlotNames(ref names);
+        return $"slot {slot} ('{names.GetItemOrDefault(slot)}')";
+    }
+
+    private static string Show(float value) => float.IsNaN(value) ? "NaN"
+        : float.IsPositiveInfinity(value) ? "infinity"
+        : float.IsNegativeInfinity(value) ? "-infinity"
+        : value.ToString(CultureInfo.InvariantCulture);
+}

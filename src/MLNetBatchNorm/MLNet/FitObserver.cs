@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Tells the log, ML.NET's progress channel and the caller's <see cref="IProgress{T}"/> about every epoch.</summary>
+internal sealed class FitObserver : ITrainingObserver, IDisposable
+{
+    /// <summary>
+    /// Most checkpoints sent to the progress channel in one training: an <c>MLContext</c> keeps every one of them for as long as it lives.
+    /// The log and <see cref="IProgress{T}"/>, which keep nothing, get every epoch.
+    /// </summary>
+    public const int MaximumNumberOfCheckpoints = 100;
+
+    private readonly IChannel _channel;
+    private readonly IProgressChannel _progressChannel;
+    private readonly BatchNormNetworkOptions _options;
+    private readonly TargetScale _target;
+    private readonly int _epochsPerCheckpoint;
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private EpochRecord? _last;
+
+    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target)
+    {
+        _channel = channel;
+        _options = options;
+        _target = target;
+        _epochsPerCheckpoint = (options.MaximumNumberOfEpochs + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints;
+        _progressChannel = host.StartProgressChannel("Training");
+        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss"], ["epochs"]), Fill);
+    }
+
+    /// <inheritdoc/>
+    public void EpochEnded(EpochRecord epoch, int bestEpoch, int maximumEpochs)
+    {
+        double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
+        double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
+        _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
+        _channel.Info(
+            MessageSensitivity.None,
+            validationLoss is null ? "Epoch {0}/{1}: training loss {2:G6}" : "Epoch {0}/{1}: training loss {2:G6}, validation loss {3:G6}",
+            epoch.Epoch, maximumEpochs, trainingLoss, validationLoss ?? 0);
+        if (epoch.Epoch % _epochsPerCheckpoint == 0)
+            _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
+        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, Stopwatch.GetElapsedTime(_started)));
+    }
+
+    /// <summary>Says how training ended.</summary>
+    public void Report(TrainingHistory history) => _channel.Info(
+        MessageSensitivity.None,
+        "Training ended after {0} epochs and {1} s ({2}); the model is that of epoch {3}.",
+        history.Epochs.Count,
+        Stopwatch.GetElapsedTime(_started).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture),
+        history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving",
+        history.BestEpoch);
+
+    public void Dispose() => _progressChannel.Dispose();
+
+    private void Fill(IProgressEntry entry)
+    {
+        if (_last is not { } last)
+            return;
+        entry.SetProgress(0, last.Epoch, _options.MaximumNumberOfEpochs);
+        entry.SetMetric(0, last.TrainingLoss);
+        if (last.ValidationLoss is { } loss)
+            entry.SetMetric(1, loss);
+    }
+}

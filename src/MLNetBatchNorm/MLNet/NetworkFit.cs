@@ -1,0 +1,239 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>What a trainer asks of one call of <c>Fit</c>, beside its options.</summary>
+internal sealed class NetworkTask
+{
+    /// <summary>What a label means.</summary>
+    public required LabelKind LabelKind { get; init; }
+
+    /// <summary>Number of outputs of the network.</summary>
+    public required int Outputs { get; init; }
+
+    /// <summary>What is minimized.</summary>
+    public required LossFunction Loss { get; init; }
+
+    /// <summary>Part of the target spread over all classes.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Where Huber's loss turns straight, in standard deviations of the label.</summary>
+    public double HuberDelta { get; init; } = 1;
+}
+
+/// <summary>
+/// One call of <c>Fit</c>, the same for all three trainers: reads the rows once, learns the encoding of the features, trains, and gives
+/// back a network whose outputs are in the label's own units. Keeps nothing between calls.
+/// </summary>
+internal sealed class NetworkFit
+{
+    private readonly IHost _host;
+    private readonly BatchNormNetworkOptions _options;
+    private readonly NetworkTask _task;
+    private readonly ulong _seed;
+    private readonly TrainedNetwork? _start;
+    private readonly RoleMappedData _trainingSet;
+    private readonly int _slots;
+
+    /// <param name="host">The trainer's host.</param>
+    /// <param name="context">What ML.NET hands to a trainer.</param>
+    /// <param name="options">Checked options.</param>
+    /// <param name="task">What kind of network is wanted.</param>
+    /// <param name="seed">Start of all random numbers.</param>
+    /// <param name="start">The network to go on from, or null.</param>
+    public NetworkFit(IHost host, TrainContext context, BatchNormNetworkOptions options, NetworkTask task, int seed, TrainedNetwork? start)
+    {
+        _host = host;
+        _options = options;
+        _task = task;
+        _seed = unchecked((ulong)seed);
+        _start = start;
+        _trainingSet = context.TrainingSet;
+        _trainingSet.CheckFeatureFloatVector(out _slots);
+        _trainingSet.CheckOptFloatWeight();
+        if (start is not null)
+            WarmStart.CheckShape(host, start, _slots, task.Outputs, options);
+    }
+
+    /// <summary>The validation rows of one call of <c>Fit</c>: those given to it, else those of the options, checked as <c>Fit</c> checks its own; else null.</summary>
+    /// <param name="context">What ML.NET hands to a trainer.</param>
+    /// <param name="options">The trainer's options.</param>
+    /// <param name="checkSchema">Throws if columns are absent or have the wrong type.</param>
+    /// <param name="makeRoles">Says which column is what.</param>
+    public static RoleMappedData? ValidationRows(
+        TrainContext context, BatchNormNetworkOptions options, Func<SchemaShape, SchemaShape> checkSchema, Func<IDataView, RoleMappedData> makeRoles)
+    {
+        if (context.ValidationSet is not null || options.ValidationSet is null)
+            return context.ValidationSet;
+        checkSchema(SchemaShape.Create(options.ValidationSet.Schema));
+        return makeRoles(options.ValidationSet);
+    }
+
+    /// <summary>Reads and trains.</summary>
+    /// <param name="validationSet">Validation rows, or null to set some of the training rows aside as the options say.</param>
+    public TrainedNetwork Run(RoleMappedData? validationSet)
+    {
+        using IChannel channel = _host.Start("Training");
+        using var cancellation = new FitCancellation(_host, _options.CancellationToken);
+        try
+        {
+            return Run(validationSet, channel, cancellation.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowForWhoeverCancelled();
+            throw;
+        }
+    }
+
+    private TrainedNetwork Run(RoleMappedData? validationSet, IChannel channel, CancellationToken cancellationToken)
+    {
+        if (validationSet is not null)
+            CheckValidationSet(validationSet);
+        OptionValidation.CheckSize(_host, _slots, _options.HiddenUnits[0], "The first hidden layer");
+
+        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken).Load(_trainingSet, "training", channel);
+        TrainingTable? validationRows =
+            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, forTraining: false).Load(validationSet, "validation", channel);
+
+        TargetScale target = _task.LabelKind == LabelKind.Number ? TargetScale.Of(rows) : TargetScale.None;
+        target.Standardize(rows);
+        if (validationRows is not null)
+            target.Standardize(validationRows);
+
+        InputEncoder encoder = _start?.Encoder ?? FitEncoder(new TrainingData(rows));
+        var training = new TrainingData(rows, encoder);
+        TrainingData? validation = validationRows is null ? null : new TrainingData(validationRows, encoder);
+        if (validation is null && _options.ValidationFraction > 0)
+            (training, validation) = Split(training, channel);
+
+        NetworkParameters parameters = CreateParameters(encoder, target);
+        if (parameters.Definition.UsesBatchNormalization && training.Count < 2)
+        {
+            throw _host.Except(
+                $"The training set has {training.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
+        }
+
+        TrainingHistory history = Train(parameters, training, validation, target, channel, cancellationToken);
+        target.FoldInto(parameters.Linear[^1]);
+        var network = new TrainedNetwork(encoder, parameters, target.Restore(history));
+        if (!parameters.IsFinite() || !new ScoringNetwork(_host, network).IsFinite)
+            throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
+        return network;
+    }
+
+    private TrainingHistory Train(
+        NetworkParameters parameters, TrainingData training, TrainingData? validation, TargetScale target, IChannel channel, CancellationToken cancellationToken)
+    {
+        var settings = new TrainingSettings
+        {
+            Loss = _task.Loss,
+            LabelSmoothing = _task.LabelSmoothing,
+            HuberDelta = _task.HuberDelta,
+            BatchSize = _options.BatchSize,
+            MaximumEpochs = _options.MaximumNumberOfEpochs,
+            LearningRate = _options.LearningRate,
+            Optimizer = _options.Optimizer,
+            Schedule = _options.LearningRateSchedule,
+            Shuffle = _options.Shuffle,
+            EarlyStoppingPatience = _options.EarlyStoppingPatience,
+            Seed = _seed,
+            Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
+        };
+        channel.Info(
+            MessageSensitivity.None,
+            "Training a network of {0} features, {1} hidden units, {2} outputs ({3} parameters) on {4} rows, {5} for validation; seed {6}.",
+            _slots, string.Join(" + ", _options.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
+        using var observer = new FitObserver(_host, channel, _options, target);
+        try
+        {
+            TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken);
+            observer.Report(history);
+            return history;
+        }
+        catch (TrainingDivergedException e)
+        {
+            throw _host.Except(e, DivergenceMessage(e.Message.TrimEnd('.')));
+        }
+    }
+
+    private string DivergenceMessage(string what) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {_options.BatchSize}).");
+
+    /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
+    private (TrainingData Training, TrainingData? Validation) Split(TrainingData rows, IChannel channel)
+    {
+        // Two rows must be left to train on.
+        if (rows.Count < 3)
+        {
+            channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", rows.Count);
+            return (rows, null);
+        }
+
+        return rows.Split(_options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number);
+    }
+
+    private InputEncoder FitEncoder(TrainingData rows)
+    {
+        bool[] passUnscaled = new bool[_slots];
+        if (!_options.ScaleInputs)
+            Array.Fill(passUnscaled, true);
+        DataViewSchema.Column feature = _trainingSet.Schema.Feature!.Value;
+        if (AnnotationUtils.TryGetCategoricalFeatureIndices(_trainingSet.Schema.Schema, feature.Index, out int[] ranges))
+        {
+            for (int i = 0; i < ranges.Length; i += 2)
+                Array.Fill(passUnscaled, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
+        }
+
+        return InputScaling.Fit(rows, passUnscaled);
+    }
+
+    private NetworkParameters CreateParameters(InputEncoder encoder, TargetScale target)
+    {
+        var definition = new NetworkDefinition
+        {
+            Inputs = encoder.EncodedInputs,
+            HiddenUnits = _options.HiddenUnits,
+            Outputs = _task.Outputs,
+            Activation = _options.Activation,
+            Placement = _options.Placement,
+            NormalizeOutputLayerInput = _options.NormalizeOutputLayerInput,
+            Epsilon = _options.Epsilon,
+            RunningStatisticsMomentum = _options.RunningStatisticsMomentum,
+            Statistics = _options.Statistics,
+            VirtualBatchSize = _options.VirtualBatchSize ?? 0,
+            InitialGamma = _options.InitialGamma,
+            DropoutRate = _options.DropoutRate,
+        };
+        if (_start is null)
+            return Initialization.Create(definition, _seed);
+        var parameters = new NetworkParameters(definition);
+        parameters.CopyFrom(_start.Parameters);
+        target.UnfoldFrom(parameters.Linear[^1]);
+        return parameters;
+    }
+
+    private void CheckValidationSet(RoleMappedData validationSet)
+    {
+        validationSet.CheckFeatureFloatVector(out int slots);
+        if (slots != _slots)
+        {
+            throw _host.ExceptSchemaMismatch(
+                nameof(validationSet), "feature", validationSet.Schema.Feature!.Value.Name, _trainingSet.Schema.Feature!.Value.Type.ToString(), validationSet.Schema.Feature!.Value.Type.ToString());
+        }
+
+        DataViewSchema.Column label = validationSet.Schema.Label!.Value;
+        if (_task.LabelKind == LabelKind.Class && label.Type.GetKeyCount() != (ulong)_task.Outputs)
+        {
+            throw _host.ExceptSchemaMismatch(
+                nameof(validationSet), "label", label.Name, _trainingSet.Schema.Label!.Value.Type.ToString(), label.Type.ToString());
+        }
+    }
+}

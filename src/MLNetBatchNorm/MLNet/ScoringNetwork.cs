@@ -1,0 +1,171 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Persistence;
+
+namespace MLNetBatchNorm;
+
+/// <summary>What the three kinds of model parameters share: the trained network, its folded form for scoring, saving and loading.</summary>
+/// <remarks>Immutable, and shared by every mapper and every prediction engine made from the model; what a row needs to be written to is in <see cref="RowScorer"/>.</remarks>
+internal sealed class ScoringNetwork
+{
+    private readonly IExceptionContext _context;
+    private readonly FoldedNetwork _folded;
+    private IReadOnlyList<BatchNormNetworkLayer>? _layers;
+    private ScoringScratch? _spareScratch;
+
+    /// <summary>Folds <paramref name="trained"/> for scoring.</summary>
+    public ScoringNetwork(IExceptionContext context, TrainedNetwork trained)
+    {
+        _context = context;
+        Trained = trained;
+        _folded = FoldedNetwork.Create(trained);
+        InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
+    }
+
+    /// <summary>The unfolded network, as it is saved.</summary>
+    public TrainedNetwork Trained { get; }
+
+    /// <summary>The type of the feature column.</summary>
+    public VectorDataViewType InputType { get; }
+
+    /// <summary>Number of feature slots.</summary>
+    public int Inputs => _folded.RawInputs;
+
+    /// <summary>Number of outputs.</summary>
+    public int Outputs => _folded.Outputs;
+
+    /// <summary>The layers for reading, made when first asked for.</summary>
+    public IReadOnlyList<BatchNormNetworkLayer> Layers
+    {
+        get
+        {
+            if (_layers is null)
+                Interlocked.CompareExchange(ref _layers, BatchNormNetworkLayer.CreateAll(Trained.Parameters), null);
+            return _layers;
+        }
+    }
+
+    /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
+    public bool IsFinite => _folded.Layers.All(layer => AllFinite(layer.Weights.Span) && AllFinite(layer.Bias!.Span));
+
+    /// <summary>Writes the network at the writer's position.</summary>
+    public void Save(BinaryWriter writer) => NetworkFormat.Write(writer, Trained);
+
+    /// <summary>Reads a network; anything wrong with the bytes ends in ML.NET's <see cref="FormatException"/>.</summary>
+    public static ScoringNetwork Load(IExceptionContext context, BinaryReader reader)
+    {
+        TrainedNetwork trained;
+        try
+        {
+            trained = NetworkFormat.Read(reader);
+        }
+        catch (NetworkFormatException e)
+        {
+            throw context.ExceptDecode(e, e.Message);
+        }
+
+        var network = new ScoringNetwork(context, trained);
+        context.CheckDecode(network.IsFinite, "A batch normalization of the network multiplies its layer's weights beyond the range of float.");
+        return network;
+    }
+
+    /// <summary>Memory and entry point of one thread that scores row by row.</summary>
+    public RowScorer CreateRowScorer() => new(this);
+
+    /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs)
+    {
+        _context.CheckParam(rows >= 0, nameof(rows), "The number of rows must not be negative.");
+        if (features.Length != (long)rows * Inputs)
+        {
+            throw _context.ExceptParam(
+                nameof(features), $"The features hold {features.Length} values; {rows} rows of {Inputs} features are {(long)rows * Inputs}.");
+        }
+
+        if (outputs.Length < (long)rows * Outputs)
+        {
+            throw _context.ExceptParam(
+                "scores", $"The scores have room for {outputs.Length} values; {rows} rows of {Outputs} need {(long)rows * Outputs}.");
+        }
+
+        // One scratch is kept between calls; a second thread at the same time makes its own.
+        ScoringScratch scratch = Interlocked.Exchange(ref _spareScratch, null) ?? _folded.CreateScratch();
+        _folded.Score(features, rows, outputs, scratch);
+        Interlocked.Exchange(ref _spareScratch, scratch);
+    }
+
+    /// <summary>As <see cref="Score"/>, with the outputs of each row turned into probabilities by softmax.</summary>
+    public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
+    {
+        Score(features, rows, probabilities);
+        Span<float> logits = new float[PaddedOutputs];
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> scores = probabilities.Slice(row * Outputs, Outputs);
+            scores.CopyTo(logits);
+            Losses.Softmax(logits, scores);
+        }
+    }
+
+    private int PaddedOutputs => PanelLayout.PanelCount(Outputs) * PanelLayout.Width;
+
+    private static bool AllFinite(ReadOnlySpan<float> values)
+    {
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Scores one row at a time without allocating. Not thread-safe: one for each mapper.</summary>
+    public sealed class RowScorer
+    {
+        private readonly ScoringNetwork _network;
+        private readonly ScoringScratch _scratch;
+        private readonly float[] _outputs;
+        private float[]? _dense;
+
+        internal RowScorer(ScoringNetwork network)
+        {
+            _network = network;
+            _scratch = network._folded.CreateScratch(1);
+            _outputs = new float[network.PaddedOutputs];
+        }
+
+        /// <summary>The outputs of one row.</summary>
+        private void Score(in VBuffer<float> features, Span<float> outputs)
+        {
+            if (features.Length != _network.Inputs)
+                throw _network._context.Except($"The row has {features.Length} features; the model was trained on {_network.Inputs}.");
+            if (features.IsDense)
+            {
+                _network._folded.Score(features.GetValues(), 1, outputs, _scratch);
+                return;
+            }
+
+            _dense ??= new float[_network.Inputs];
+            features.CopyTo(_dense);
+            _network._folded.Score(_dense, 1, outputs, _scratch);
+        }
+
+        /// <summary>The output of one row of a network with a single one.</summary>
+        public float Score(in VBuffer<float> features)
+        {
+            Score(features, _outputs);
+            return _outputs[0];
+        }
+
+        /// <summary>The outputs of one row, turned into probabilities by softmax.</summary>
+        public void ScoreProbabilities(in VBuffer<float> features, Span<float> probabilities)
+        {
+            Score(features, _outputs);
+            Losses.Softmax(_outputs, probabilities);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+namespace MLNetBatchNorm;
+
+/// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
+public sealed class TrainingProgress
+{
+    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, TimeSpan elapsed)
+    {
+        Epoch = epoch.Epoch;
+        MaximumNumberOfEpochs = maximumNumberOfEpochs;
+        LearningRate = epoch.LearningRate;
+        TrainingLoss = epoch.TrainingLoss;
+        ValidationLoss = epoch.ValidationLoss;
+        BestEpoch = bestEpoch;
+        ElapsedSeconds = elapsed.TotalSeconds;
+        EstimatedRemainingSeconds = elapsed.TotalSeconds / Epoch * (maximumNumberOfEpochs - Epoch);
+    }
+
+    /// <summary>Number of epochs finished.</summary>
+    public int Epoch { get; }
+
+    /// <summary>Number of epochs planned; early stopping may end training before.</summary>
+    public int MaximumNumberOfEpochs { get; }
+
+    /// <summary>Learning rate of the epoch's last step.</summary>
+    public double LearningRate { get; }
+
+    /// <summary>
+    /// Weighted mean loss over the epoch's training rows, each measured before its own step: cross-entropy in nats, or for regression in the label's
+    /// own units squared.
+    /// </summary>
+    public double TrainingLoss { get; }
+
+    /// <summary>Weighted mean loss over the validation rows after the epoch, in the same unit; null without validation rows.</summary>
+    public double? ValidationLoss { get; }
+
+    /// <summary>The best epoch so far: the one whose network would be returned now.</summary>
+    public int BestEpoch { get; }
+
+    /// <summary>Seconds since training began, after the rows were read.</summary>
+    public double ElapsedSeconds { get; }
+
+    /// <summary>Seconds that the epochs still planned will take if they take as long as those done; fewer if training stops early.</summary>
+    public double EstimatedRemainingSeconds { get; }
+}

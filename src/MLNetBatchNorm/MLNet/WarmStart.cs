@@ -1,0 +1,53 @@
+using Microsoft.ML;
+using Microsoft.ML.Calibrators;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Model parameters that hold a network: what all three kinds have in common for the code in this folder.</summary>
+internal interface INetworkModel
+{
+    /// <summary>The network as it is saved.</summary>
+    TrainedNetwork Network { get; }
+}
+
+/// <summary>Finds the network that training is to go on from, and refuses one of another kind or shape.</summary>
+internal static class WarmStart
+{
+    /// <summary>The network of an initial predictor, which may be wrapped in a calibrator; null if there is none.</summary>
+    public static TrainedNetwork? From<TModel>(IHost host, IPredictor? initialPredictor)
+        where TModel : INetworkModel
+    {
+        object? model = (initialPredictor as IWeaklyTypedCalibratedModelParameters)?.WeaklyTypedSubModel ?? initialPredictor;
+        return model switch
+        {
+            null => null,
+            TModel network => network.Network,
+            _ => throw host.ExceptParam("modelParameters", $"The initial model is a {model.GetType().Name}; training can go on only from a {typeof(TModel).Name}."),
+        };
+    }
+
+    /// <summary>Refuses a network whose layers are not those the options ask for: its weights would have no place.</summary>
+    public static void CheckShape(IHost host, TrainedNetwork start, int slots, int outputs, BatchNormNetworkOptions options)
+    {
+        NetworkDefinition definition = start.Parameters.Definition;
+        Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
+        Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
+        Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits));
+        Require(host, nameof(options.Activation), definition.Activation.ToString(), options.Activation.ToString());
+        Require(host, nameof(options.Placement), definition.Placement.ToString(), options.Placement.ToString());
+        Require(host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(), options.NormalizeOutputLayerInput.ToString());
+    }
+
+    private static void Require(IHost host, string what, string found, string needed)
+    {
+        if (found != needed)
+        {
+            throw host.ExceptParam(
+                "modelParameters", $"The initial model has {what} {found}, the training asks for {needed}. Give a model of the same shape, or change the options to its shape.");
+        }
+    }
+}
