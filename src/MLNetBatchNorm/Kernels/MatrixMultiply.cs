@@ -1,110 +1,136 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>The matrix products of a linear layer, over panels (<see cref="PanelLayout"/>).</summary>
 /// <remarks>
-/// Every element of a result is ONE chain of fused multiply-adds over the inner index in ascending order, acc = fma(x, y, acc), starting from the
-/// bias or +0. Lanes are columns, so neither the vector width nor the cut into panels, rows or threads changes a bit of any element.
-/// Error of such a chain of n terms, u = 2^-24: |computed - exact| &lt;= n u / (1 - n u) * (|bias| + sum |x||y|).
-/// The result must not overlap the operands.
+/// Every element of a result is ONE chain of fused multiply-adds over the inner index in ascending order, sum = fma(x, y, sum), starting from the
+/// bias or +0. Lanes are columns, so neither the vector width nor the cut into panels, rows, blocks or threads changes a bit of any element.
+/// Without the instruction (x64 before 2013) the runtime computes the same fused multiply-add in software: slow, same bits.
+/// Error of such a chain of n terms, u = 2^-24: |computed - exact| &lt;= n u / (1 - n u) * (|bias| + sum |x| |y|).
+/// A result must not overlap its operands.
 /// </remarks>
 internal static partial class MatrixMultiply
 {
     /// <summary>c = bias + a * b for the rows [firstRow, endRow) and the panels [firstPanel, endPanel) of c.</summary>
     /// <remarks>
     /// a is [rows, inner] in panels of aRowCapacity rows; b is [inner, columns] in the weights' layout; c is [rows, columns] in panels of
-    /// cRowCapacity rows; bias is empty (then 0) or covers every lane up to endPanel * 16. Rows and panels outside the ranges are not written.
+    /// cRowCapacity rows; bias is empty (then 0) or covers every lane up to endPanel * 16. Nothing outside the ranges is written.
     ///   c[r, n] = bias[n] + sum_k a[r, k] * b[k, n]
     /// Forward: a = activations, b = weights. Gradient of the input: a = gradient of the output, b = transposed weights.
+    /// One or two rows have a kernel of their own (scoring): then reading b is all the time there is.
     /// </remarks>
-    public static unsafe void Multiply(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
         Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
     {
-        if (firstRow < 0 || endRow < firstRow || firstPanel < 0 || endPanel < firstPanel || inner < 0)
-            ThrowRange();
-        if (endRow > aRowCapacity || endRow > cRowCapacity)
-            ThrowRange();
-        if (a.Length < PanelLayout.Length(aRowCapacity, inner))
-            ThrowShort(nameof(a));
-        if (b.Length < (long)endPanel * PanelLayout.Width * inner)
-            ThrowShort(nameof(b));
-        if (!bias.IsEmpty && bias.Length < (long)endPanel * PanelLayout.Width)
-            ThrowShort(nameof(bias));
-        if (c.Length < (long)endPanel * PanelLayout.Width * cRowCapacity)
-            ThrowShort(nameof(c));
-
-        fixed (float* pa = a, pb = b, pBias = bias, pc = c)
-        {
-            for (int p = firstPanel; p < endPanel; p++)
-                for (int r = firstRow; r < endRow; r++)
-                {
-                    Vector512<float> sum = pBias == null ? Vector512<float>.Zero : Vector512.Load(pBias + p * 16);
-                    float* column = pb + (long)p * inner * 16;
-                    for (int k = 0; k < inner; k++)
-                        sum = Vector512.FusedMultiplyAdd(Vector512.Create(pa[PanelLayout.Index(r, k, aRowCapacity)]), Vector512.Load(column + k * 16), sum);
-                    sum.Store(pc + ((long)p * cRowCapacity + r) * 16);
-                }
-        }
+        if (Vector512.IsHardwareAccelerated)
+            Multiply<Simd512, Vector512<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+        else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
+            Multiply<Simd256, Vector256<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+        else
+            Multiply<Simd128, Vector128<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
     }
 
     /// <summary>Gradient of the weights, c = transpose(a) * d, for the panels [firstPanel, endPanel) of c.</summary>
     /// <remarks>
     /// a is [rows, inputs] in panels of aRowCapacity rows; d is [rows, outputs] in panels of dRowCapacity rows; c is [inputs, outputs] in the weights'
-    /// layout and is overwritten.
+    /// layout; its panels in the range are overwritten.
     ///   c[i, o] = sum_r a[r, i] * d[r, o]
     /// </remarks>
-    public static unsafe void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
         Span<float> c, int firstPanel, int endPanel)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            WeightGradient<Simd512, Vector512<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+        else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
+            WeightGradient<Simd256, Vector256<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+        else
+            WeightGradient<Simd128, Vector128<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+    }
+
+    /// <summary><see cref="Multiply"/> on a given vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static unsafe void Multiply<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        if (firstRow < 0 || endRow < firstRow || endRow > aRowCapacity || endRow > cRowCapacity || firstPanel < 0 || endPanel < firstPanel || inner < 0)
+            ThrowRange();
+        if (a.Length < PanelLayout.Length(aRowCapacity, inner))
+            ThrowShort(nameof(a));
+        if (b.Length < (long)endPanel * Width * inner)
+            ThrowShort(nameof(b));
+        if (!bias.IsEmpty && bias.Length < (long)endPanel * Width)
+            ThrowShort(nameof(bias));
+        if (c.Length < (long)endPanel * Width * cRowCapacity)
+            ThrowShort(nameof(c));
+
+        fixed (float* aStart = a, bStart = b, biasStart = bias, cStart = c)
+        {
+            Product p;
+            p.A = aStart + (nint)firstRow * Width;
+            p.APanel = (nint)aRowCapacity * Width;
+            p.Rows = endRow - firstRow;
+            p.Inner = inner;
+            p.B = bStart;
+            p.BPanel = (nint)inner * Width;
+            p.Bias = biasStart;
+            p.C = cStart + (nint)firstRow * Width;
+            p.CPanel = (nint)cRowCapacity * Width;
+            p.FirstColumn = firstPanel * Width;
+            p.EndColumn = endPanel * Width;
+            if (p.Rows == 1)
+                RunFewRows<TSimd, V, N1>(p);
+            else if (p.Rows == 2)
+                RunFewRows<TSimd, V, N2>(p);
+            else
+                Run<TSimd, V, RowsDownPanels>(p);
+        }
+    }
+
+    /// <summary><see cref="WeightGradient"/> on a given vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static unsafe void WeightGradient<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
+        int rows, Span<float> c, int firstPanel, int endPanel)
+        where TSimd : struct, ISimd<V>
+        where V : struct
     {
         if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || rows < 0 || rows > aRowCapacity || rows > dRowCapacity)
             ThrowRange();
         if (a.Length < PanelLayout.Length(aRowCapacity, inputs))
             ThrowShort(nameof(a));
-        if (d.Length < (long)endPanel * PanelLayout.Width * dRowCapacity)
+        if (d.Length < (long)endPanel * Width * dRowCapacity)
             ThrowShort(nameof(d));
-        if (c.Length < (long)endPanel * PanelLayout.Width * inputs)
+        if (c.Length < (long)endPanel * Width * inputs)
             ThrowShort(nameof(c));
 
-        fixed (float* pa = a, pd = d, pc = c)
+        fixed (float* aStart = a, dStart = d, cStart = c)
         {
-            for (int p = firstPanel; p < endPanel; p++)
-                for (int i = 0; i < inputs; i++)
-                {
-                    Vector512<float> sum = Vector512<float>.Zero;
-                    for (int r = 0; r < rows; r++)
-                        sum = Vector512.FusedMultiplyAdd(Vector512.Create(pa[PanelLayout.Index(r, i, aRowCapacity)]),
-                            Vector512.Load(pd + ((long)p * dRowCapacity + r) * 16), sum);
-                    sum.Store(pc + ((long)p * inputs + i) * 16);
-                }
+            Product p;
+            p.A = aStart;
+            p.APanel = (nint)aRowCapacity * Width;
+            p.Rows = inputs;
+            p.Inner = rows;
+            p.B = dStart;
+            p.BPanel = (nint)dRowCapacity * Width;
+            p.Bias = null;
+            p.C = cStart;
+            p.CPanel = (nint)inputs * Width;
+            p.FirstColumn = firstPanel * Width;
+            p.EndColumn = endPanel * Width;
+            Run<TSimd, V, RowsAcrossPanels>(p);
         }
-    }
-
-    /// <summary>Transposes weights for the outputs of the panels [firstPanel, endPanel) of w.</summary>
-    /// <remarks>
-    /// w is [inputs, outputs], wt is [outputs, inputs], both in the weights' layout.
-    ///   wt[o, i] = w[i, o]; 0 in the padding lanes i >= inputs
-    /// Only the rows o of wt that belong to these panels are written, in every panel of wt.
-    /// </remarks>
-    public static void TransposeWeights(ReadOnlySpan<float> w, int inputs, int outputs, Span<float> wt, int firstPanel, int endPanel)
-    {
-        if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || outputs < 0 || endPanel > PanelLayout.PanelCount(outputs))
-            ThrowRange();
-        if (w.Length < (long)endPanel * PanelLayout.Width * inputs)
-            ThrowShort(nameof(w));
-        if (wt.Length < PanelLayout.Length(outputs, inputs))
-            ThrowShort(nameof(wt));
-
-        int endOutput = Math.Min(outputs, endPanel * PanelLayout.Width);
-        for (int o = firstPanel * PanelLayout.Width; o < endOutput; o++)
-            for (int i = 0; i < PanelLayout.PanelCount(inputs) * PanelLayout.Width; i++)
-                wt[PanelLayout.WeightIndex(o, i, outputs)] = i < inputs ? w[PanelLayout.WeightIndex(i, o, inputs)] : 0f;
     }
 
     [DoesNotReturn]
     private static void ThrowRange() =>
-        throw new ArgumentException("A range of rows or panels is empty the wrong way round, negative, or larger than the matrix.");
+        throw new ArgumentException("A range of rows or panels is negative, ends before it starts, or exceeds the matrix.");
 
     [DoesNotReturn]
     private static void ThrowShort(string name) => throw new ArgumentException("The span is shorter than the matrix it should hold.", name);
