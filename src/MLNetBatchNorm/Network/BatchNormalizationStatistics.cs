@@ -36,12 +36,13 @@ public enum BatchNormalizationStatistics
     Cumulative = 1,
 
     /// <summary>
-    /// Algorithm 2 of the paper: <c>mean = E[mean_b]</c>, <c>variance = E[variance_b]</c>, over one pass through the training rows with
-    /// nothing changing meanwhile. Batches count by their rows: <c>mean = sum_b m_b * mean_b / sum_b m_b</c>, likewise the variance.
+    /// Algorithm 2 of the paper, over one pass through the training rows with nothing changing meanwhile: <c>mean = E[mean_b]</c> and
+    /// <c>variance = E[variance_b]</c>, where E is the plain average over mini-batches, each batch counting the same.
     /// </summary>
     /// <remarks>
-    /// The paper has batches of one size; weighting by rows is the reading of it under which a smaller last batch counts for what it
-    /// holds, and under which the mean is exactly the mean of all rows.
+    /// The formula is that of <see cref="Cumulative"/>; the difference is when the batches are seen: here after training, under the final
+    /// weights, there while the weights change. Where no weights exist, as in the transform BatchNormalize, the two are the same.
+    /// The paper has batches of one size; a smaller last batch keeps its own factor <c>m / (m - 1)</c>.
     /// </remarks>
     Population = 2,
 

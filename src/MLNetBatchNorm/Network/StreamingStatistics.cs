@@ -37,10 +37,10 @@ internal sealed class StreamingStatistics
     private readonly double[] _pendingMean;
     private readonly double[] _pendingM2;
 
-    // What the closed batches came to. Weight is a number of batches or of values, by the kind of statistics.
+    // What the closed batches came to.
     private readonly double[] _totalMean;
     private readonly double[] _totalVariance;
-    private readonly double[] _totalWeight;
+    private readonly double[] _batches;
 
     /// <param name="slots">Number of slots of a row.</param>
     /// <param name="statistics">Which statistics.</param>
@@ -65,7 +65,7 @@ internal sealed class StreamingStatistics
         _pendingM2 = new double[slots];
         _totalMean = new double[slots];
         _totalVariance = new double[slots];
-        _totalWeight = new double[slots];
+        _batches = new double[slots];
         if (statistics == BatchNormalizationStatistics.RunningAverage)
             Array.Fill(_totalVariance, 1);
     }
@@ -172,25 +172,12 @@ internal sealed class StreamingStatistics
         double count = _pendingCount[slot];
         double mean = _pendingMean[slot];
         double variance = count > 1 ? _pendingM2[slot] / (count - 1) : 0;
-        double share;
-        switch (_statistics)
+        double share = _statistics switch
         {
-            case BatchNormalizationStatistics.RunningAverage:
-                share = _momentum;
-                break;
-            case BatchNormalizationStatistics.Cumulative:
-                _totalWeight[slot]++;
-                share = 1 / _totalWeight[slot];
-                break;
-            case BatchNormalizationStatistics.Population:
-                _totalWeight[slot] += count;
-                share = count / _totalWeight[slot];
-                break;
-            default:
-                share = 1;
-                break;
-        }
-
+            BatchNormalizationStatistics.RunningAverage => _momentum,
+            BatchNormalizationStatistics.PopulationPooled => 1,
+            _ => 1 / ++_batches[slot],
+        };
         _totalMean[slot] = (1 - share) * _totalMean[slot] + share * mean;
         _totalVariance[slot] = (1 - share) * _totalVariance[slot] + share * variance;
     }

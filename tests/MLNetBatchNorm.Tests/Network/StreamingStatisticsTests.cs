@@ -132,12 +132,10 @@ public sealed class StreamingStatisticsTests
 
             double[] means = batches.Select(b => b.Average()).ToArray();
             double[] variances = batches.Select((b, i) => b.Count == 1 ? 0 : b.Sum(x => (x - means[i]) * (x - means[i])) / (b.Count - 1)).ToArray();
-            double values = batches.Sum(b => b.Count);
             double[] weights = statistics switch
             {
                 BatchNormalizationStatistics.RunningAverage => batches.Select((_, i) => Momentum * Math.Pow(1 - Momentum, batches.Count - 1 - i)).ToArray(),
-                BatchNormalizationStatistics.Cumulative => batches.Select(_ => 1.0 / batches.Count).ToArray(),
-                _ => batches.Select(b => b.Count / values).ToArray(),
+                _ => batches.Select(_ => 1.0 / batches.Count).ToArray(),
             };
             double startingVariance = statistics == BatchNormalizationStatistics.RunningAverage ? Math.Pow(1 - Momentum, batches.Count) : 0;
             mean[slot] = means.Zip(weights, (m, w) => m * w).Sum();
