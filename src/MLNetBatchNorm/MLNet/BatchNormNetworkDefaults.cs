@@ -56,6 +56,12 @@ internal static class BatchNormNetworkDefaults
     /// <summary>Raw columns of any scale are the normal case in a table.</summary>
     public const bool ScaleInputs = true;
 
+    /// <summary>None yet chosen by experiment.</summary>
+    public const int NumberOfInputPieces = 0;
+
+    /// <summary>One network: the fastest to train and to score.</summary>
+    public const int NumberOfEnsembleMembers = 1;
+
     /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
     public const double LabelSmoothing = 0;
 

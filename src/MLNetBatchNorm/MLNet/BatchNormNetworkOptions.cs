@@ -123,6 +123,20 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// <remarks>Slots that the <c>CategoricalSlotRanges</c> annotation covers (one-hot columns) are never scaled.</remarks>
     public bool ScaleInputs = BatchNormNetworkDefaults.ScaleInputs;
 
+    /// <summary>
+    /// Largest number of pieces into which a numeric slot is cut at its quantiles: <c>piece = clamp((x - start) / (end - start), 0, 1)</c>, each an
+    /// input of the first layer beside the scaled slot. They let the network bend sharply where a tree would split (Gorishniy et al. 2022, arXiv:2203.05556).
+    /// </summary>
+    /// <value>Default 0 pieces. Range [0, 256]. Used only with <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of them.</value>
+    public int NumberOfInputPieces = BatchNormNetworkDefaults.NumberOfInputPieces;
+
+    /// <summary>
+    /// Number of networks trained one after the other on different parts of the rows; the model predicts the mean of their outputs. Each sets aside
+    /// another <see cref="ValidationFraction"/> of the rows, as in cross-validation, so that together they learn from all rows.
+    /// </summary>
+    /// <value>Default 1. Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.</value>
+    public int NumberOfEnsembleMembers = BatchNormNetworkDefaults.NumberOfEnsembleMembers;
+
     /// <summary>Start of all random numbers: initial weights, the validation split, the order of rows, dropout.</summary>
     /// <value>
     /// Default null: drawn once, when the trainer is created, from the random numbers of its <c>MLContext</c>. With the same seed, data and options

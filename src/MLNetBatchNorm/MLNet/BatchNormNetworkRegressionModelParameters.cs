@@ -38,10 +38,13 @@ public sealed class BatchNormNetworkRegressionModelParameters : ModelParametersB
         Host.CheckDecode(_network.Outputs == 1, "A network for regression has one output.");
     }
 
-    /// <summary>The layers of the network, hidden layers first, with their weights and batch normalizations as learned.</summary>
+    /// <summary>The networks of the model, one unless <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> asked for more; the model's output is the mean of theirs.</summary>
+    public IReadOnlyList<BatchNormNetworkMember> Members => _network.Members;
+
+    /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
     public IReadOnlyList<BatchNormNetworkLayer> Layers => _network.Layers;
 
-    /// <summary>The course of the training, epoch by epoch. Losses are in the label's own units, squared.</summary>
+    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are in the label's own units, squared.</summary>
     public TrainingHistory TrainingHistory => _network.Trained.History;
 
     /// <summary>Number of slots of the feature column.</summary>

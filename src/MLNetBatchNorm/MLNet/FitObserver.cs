@@ -21,17 +21,23 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     private readonly TargetScale _target;
     private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly int _members;
+    private int _member;
     private EpochRecord? _last;
 
     public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target)
     {
+        _members = options.NumberOfEnsembleMembers;
         _channel = channel;
         _options = options;
         _target = target;
-        _epochsPerCheckpoint = (options.MaximumNumberOfEpochs + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints;
+        _epochsPerCheckpoint = (int)(((long)options.MaximumNumberOfEpochs * _members + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
         _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss"], ["epochs"]), Fill);
     }
+
+    /// <summary>The next network begins.</summary>
+    public void BeginMember() => _member++;
 
     /// <inheritdoc/>
     public void EpochEnded(EpochRecord epoch, int bestEpoch, int maximumEpochs)
@@ -41,11 +47,11 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
         _channel.Info(
             MessageSensitivity.None,
-            validationLoss is null ? "Epoch {0}/{1}: training loss {2:G6}" : "Epoch {0}/{1}: training loss {2:G6}, validation loss {3:G6}",
-            epoch.Epoch, maximumEpochs, trainingLoss, validationLoss ?? 0);
+            (_members > 1 ? "Network {4}/{5}, epoch {0}/{1}: training loss {2:G6}" : "Epoch {0}/{1}: training loss {2:G6}") + (validationLoss is null ? "" : ", validation loss {3:G6}"),
+            epoch.Epoch, maximumEpochs, trainingLoss, validationLoss ?? 0, _member, _members);
         if (epoch.Epoch % _epochsPerCheckpoint == 0)
             _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
-        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, Stopwatch.GetElapsedTime(_started)));
+        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, _member, _members, Stopwatch.GetElapsedTime(_started)));
     }
 
     /// <summary>Says how training ended.</summary>

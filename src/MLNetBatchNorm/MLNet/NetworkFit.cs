@@ -3,6 +3,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -110,26 +111,41 @@ internal sealed class NetworkFit
         InputEncoder encoder = _start?.Encoder ?? FitEncoder(new TrainingData(rows));
         var training = new TrainingData(rows, encoder);
         TrainingData? validation = validationRows is null ? null : new TrainingData(validationRows, encoder);
-        if (validation is null && _options.ValidationFraction > 0)
-            (training, validation) = Split(training, channel);
-
-        NetworkParameters parameters = CreateParameters(encoder, target);
-        if (parameters.Definition.UsesBatchNormalization && training.Count < 2)
+        NetworkDefinition definition = Define(encoder);
+        var members = new NetworkMember[_options.NumberOfEnsembleMembers];
+        using var observer = new FitObserver(_host, channel, _options, target);
+        for (int member = 0; member < members.Length; member++)
         {
-            throw _host.Except(
-                $"The training set has {training.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
+            TrainingData memberTraining = training;
+            TrainingData? memberValidation = validation;
+            if (validation is null && _options.ValidationFraction > 0)
+                (memberTraining, memberValidation) = Split(training, member, channel);
+            if (definition.UsesBatchNormalization && memberTraining.Count < 2)
+            {
+                throw _host.Except(
+                    $"The training set has {memberTraining.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
+            }
+
+            NetworkParameters parameters = CreateParameters(definition, target, member);
+            observer.BeginMember();
+            TrainingHistory history = Train(parameters, memberTraining, memberValidation, member, observer, channel, cancellationToken);
+            target.FoldInto(parameters.Linear[^1]);
+            if (!parameters.IsFinite())
+                throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
+            members[member] = new NetworkMember(parameters, target.Restore(history));
         }
 
-        TrainingHistory history = Train(parameters, training, validation, target, channel, cancellationToken);
-        target.FoldInto(parameters.Linear[^1]);
-        var network = new TrainedNetwork(encoder, parameters, target.Restore(history));
-        if (!parameters.IsFinite() || !new ScoringNetwork(_host, network).IsFinite)
+        var network = new TrainedNetwork(encoder, members);
+        if (!new ScoringNetwork(_host, network).IsFinite)
             throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
         return network;
     }
 
+    /// <summary>The seed of one network of the ensemble; that of the first is the trainer's own.</summary>
+    private ulong SeedOf(int member) => member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)member);
+
     private TrainingHistory Train(
-        NetworkParameters parameters, TrainingData training, TrainingData? validation, TargetScale target, IChannel channel, CancellationToken cancellationToken)
+        NetworkParameters parameters, TrainingData training, TrainingData? validation, int member, FitObserver observer, IChannel channel, CancellationToken cancellationToken)
     {
         var settings = new TrainingSettings
         {
@@ -143,14 +159,13 @@ internal sealed class NetworkFit
             Schedule = _options.LearningRateSchedule,
             Shuffle = _options.Shuffle,
             EarlyStoppingPatience = _options.EarlyStoppingPatience,
-            Seed = _seed,
+            Seed = SeedOf(member),
             Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
         };
         channel.Info(
             MessageSensitivity.None,
             "Training a network of {0} features, {1} hidden units, {2} outputs ({3} parameters) on {4} rows, {5} for validation; seed {6}.",
             _slots, string.Join(" + ", _options.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
-        using var observer = new FitObserver(_host, channel, _options, target);
         try
         {
             TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken);
@@ -168,7 +183,7 @@ internal sealed class NetworkFit
         $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {_options.BatchSize}).");
 
     /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
-    private (TrainingData Training, TrainingData? Validation) Split(TrainingData rows, IChannel channel)
+    private (TrainingData Training, TrainingData? Validation) Split(TrainingData rows, int member, IChannel channel)
     {
         // Two rows must be left to train on.
         if (rows.Count < 3)
@@ -177,7 +192,7 @@ internal sealed class NetworkFit
             return (rows, null);
         }
 
-        return rows.Split(_options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number);
+        return rows.Split(_options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, part: member);
     }
 
     private InputEncoder FitEncoder(TrainingData rows)
@@ -192,30 +207,31 @@ internal sealed class NetworkFit
                 Array.Fill(passUnscaled, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
         }
 
-        return InputScaling.Fit(rows, passUnscaled);
+        return InputScaling.Fit(rows, passUnscaled, _options.NumberOfInputPieces);
     }
 
-    private NetworkParameters CreateParameters(InputEncoder encoder, TargetScale target)
+    private NetworkDefinition Define(InputEncoder encoder) => new()
     {
-        var definition = new NetworkDefinition
-        {
-            Inputs = encoder.EncodedInputs,
-            HiddenUnits = _options.HiddenUnits,
-            Outputs = _task.Outputs,
-            Activation = _options.Activation,
-            Placement = _options.Placement,
-            NormalizeOutputLayerInput = _options.NormalizeOutputLayerInput,
-            Epsilon = _options.Epsilon,
-            RunningStatisticsMomentum = _options.RunningStatisticsMomentum,
-            Statistics = _options.Statistics,
-            VirtualBatchSize = _options.VirtualBatchSize ?? 0,
-            InitialGamma = _options.InitialGamma,
-            DropoutRate = _options.DropoutRate,
-        };
+        Inputs = encoder.EncodedInputs,
+        HiddenUnits = _options.HiddenUnits,
+        Outputs = _task.Outputs,
+        Activation = _options.Activation,
+        Placement = _options.Placement,
+        NormalizeOutputLayerInput = _options.NormalizeOutputLayerInput,
+        Epsilon = _options.Epsilon,
+        RunningStatisticsMomentum = _options.RunningStatisticsMomentum,
+        Statistics = _options.Statistics,
+        VirtualBatchSize = _options.VirtualBatchSize ?? 0,
+        InitialGamma = _options.InitialGamma,
+        DropoutRate = _options.DropoutRate,
+    };
+
+    private NetworkParameters CreateParameters(NetworkDefinition definition, TargetScale target, int member)
+    {
         if (_start is null)
-            return Initialization.Create(definition, _seed);
+            return Initialization.Create(definition, SeedOf(member));
         var parameters = new NetworkParameters(definition);
-        parameters.CopyFrom(_start.Parameters);
+        parameters.CopyFrom(_start.Members[member].Parameters);
         target.UnfoldFrom(parameters.Linear[^1]);
         return parameters;
     }

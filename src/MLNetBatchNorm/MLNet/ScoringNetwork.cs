@@ -13,7 +13,7 @@ internal sealed class ScoringNetwork
 {
     private readonly IExceptionContext _context;
     private readonly FoldedNetwork _folded;
-    private IReadOnlyList<BatchNormNetworkLayer>? _layers;
+    private IReadOnlyList<BatchNormNetworkMember>? _members;
     private ScoringScratch? _spareScratch;
 
     /// <summary>Folds <paramref name="trained"/> for scoring.</summary>
@@ -37,19 +37,22 @@ internal sealed class ScoringNetwork
     /// <summary>Number of outputs.</summary>
     public int Outputs => _folded.Outputs;
 
-    /// <summary>The layers for reading, made when first asked for.</summary>
-    public IReadOnlyList<BatchNormNetworkLayer> Layers
+    /// <summary>The networks for reading, made when first asked for.</summary>
+    public IReadOnlyList<BatchNormNetworkMember> Members
     {
         get
         {
-            if (_layers is null)
-                Interlocked.CompareExchange(ref _layers, BatchNormNetworkLayer.CreateAll(Trained.Parameters), null);
-            return _layers;
+            if (_members is null)
+                Interlocked.CompareExchange(ref _members, [.. Trained.Members.Select(m => new BatchNormNetworkMember(BatchNormNetworkLayer.CreateAll(m.Parameters), m.History))], null);
+            return _members;
         }
     }
 
+    /// <summary>The layers of the first network.</summary>
+    public IReadOnlyList<BatchNormNetworkLayer> Layers => Members[0].Layers;
+
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
-    public bool IsFinite => _folded.Layers.All(layer => AllFinite(layer.Weights.Span) && AllFinite(layer.Bias!.Span));
+    public bool IsFinite => _folded.Members.All(member => member.All(layer => AllFinite(layer.Weights.Span) && AllFinite(layer.Bias!.Span)));
 
     /// <summary>Writes the network at the writer's position.</summary>
     public void Save(BinaryWriter writer) => NetworkFormat.Write(writer, Trained);

@@ -3,7 +3,7 @@ namespace MLNetBatchNorm;
 /// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
 public sealed class TrainingProgress
 {
-    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, TimeSpan elapsed)
+    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
@@ -12,7 +12,11 @@ public sealed class TrainingProgress
         ValidationLoss = epoch.ValidationLoss;
         BestEpoch = bestEpoch;
         ElapsedSeconds = elapsed.TotalSeconds;
-        EstimatedRemainingSeconds = elapsed.TotalSeconds / Epoch * (maximumNumberOfEpochs - Epoch);
+        Member = member;
+        NumberOfMembers = numberOfMembers;
+        // Networks that are done count as what they took, those to come as long as the mean of all epochs so far.
+        double done = (member - 1) * (double)maximumNumberOfEpochs + Epoch;
+        EstimatedRemainingSeconds = elapsed.TotalSeconds / done * (numberOfMembers * (double)maximumNumberOfEpochs - done);
     }
 
     /// <summary>Number of epochs finished.</summary>
@@ -20,6 +24,12 @@ public sealed class TrainingProgress
 
     /// <summary>Number of epochs planned; early stopping may end training before.</summary>
     public int MaximumNumberOfEpochs { get; }
+
+    /// <summary>Which network of the ensemble is being trained, counted from 1.</summary>
+    public int Member { get; }
+
+    /// <summary>Number of networks that are trained; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.</summary>
+    public int NumberOfMembers { get; }
 
     /// <summary>Learning rate of the epoch's last step.</summary>
     public double LearningRate { get; }

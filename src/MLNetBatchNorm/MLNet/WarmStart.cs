@@ -36,6 +36,7 @@ internal static class WarmStart
         NetworkDefinition definition = start.Parameters.Definition;
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
         Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
+        Require(host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(), options.NumberOfEnsembleMembers.ToString());
         Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits));
         Require(host, nameof(options.Activation), definition.Activation.ToString(), options.Activation.ToString());
         Require(host, nameof(options.Placement), definition.Placement.ToString(), options.Placement.ToString());

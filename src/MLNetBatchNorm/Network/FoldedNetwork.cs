@@ -1,8 +1,9 @@
+using System.Numerics.Tensors;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>A network for prediction: batch normalization folded away, only linear maps and activations are left.</summary>
+/// <summary>A network, or an ensemble of them, for prediction: batch normalization folded away, only linear maps and activations are left.</summary>
 /// <remarks>
 /// <para>Immutable once made and shared by all threads; everything a call writes is in its <see cref="ScoringScratch"/>.</para>
 /// <para>An output is one chain of fused multiply-adds over its inputs, whatever the number of rows scored together, so a row's score is the
@@ -15,41 +16,42 @@ internal sealed class FoldedNetwork
 
     private readonly InputEncoder _encoder;
     private readonly ActivationFunction _activation;
-    private readonly LinearParameters[] _layers;
+    private readonly LinearParameters[][] _members;
 
-    /// <summary>A network of the given shape whose weights are still to be folded.</summary>
-    private FoldedNetwork(InputEncoder encoder, NetworkDefinition definition)
+    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members)
     {
+        NetworkDefinition definition = members[0].Definition;
         _encoder = encoder;
         _activation = definition.Activation;
-        _layers = [.. Enumerable.Range(0, definition.LinearCount).Select(l => new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true))];
+        _members = new LinearParameters[members.Count][];
+        for (int member = 0; member < _members.Length; member++)
+        {
+            _members[member] = [.. Enumerable.Range(0, definition.LinearCount).Select(l => new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true))];
+            Refold(members[member], member);
+        }
     }
 
     /// <summary>Number of raw feature values in a row.</summary>
     public int RawInputs => _encoder.RawInputs;
 
     /// <summary>Number of outputs of a row.</summary>
-    public int Outputs => _layers[^1].Outputs;
+    public int Outputs => _members[0][^1].Outputs;
 
-    /// <summary>The linear maps, in order; an activation stands between each two.</summary>
-    public IReadOnlyList<LinearParameters> Layers => _layers;
+    /// <summary>The linear maps of each network, in order; an activation stands between each two.</summary>
+    public IReadOnlyList<IReadOnlyList<LinearParameters>> Members => _members;
 
     /// <summary>Folds a trained network.</summary>
-    public static FoldedNetwork Create(TrainedNetwork network) => Create(network.Encoder, network.Parameters);
+    public static FoldedNetwork Create(TrainedNetwork network) => new(network.Encoder, [.. network.Members.Select(m => m.Parameters)]);
 
-    /// <summary>Folds a network behind the given encoder.</summary>
-    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters)
-    {
-        var folded = new FoldedNetwork(encoder, parameters.Definition);
-        folded.Refold(parameters);
-        return folded;
-    }
+    /// <summary>Folds one network behind the given encoder.</summary>
+    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters) => new(encoder, [parameters]);
 
     /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
-    public void Refold(NetworkParameters parameters)
+    public void Refold(NetworkParameters parameters, int member = 0)
     {
+        LinearParameters[] layers = _members[member];
         NetworkDefinition definition = parameters.Definition;
-        for (int layer = 0; layer < _layers.Length; layer++)
+        for (int layer = 0; layer < layers.Length; layer++)
         {
             BatchNormalizationParameters? before = definition.Placement switch
             {
@@ -59,7 +61,7 @@ internal sealed class FoldedNetwork
             };
             BatchNormalizationParameters? behind =
                 definition.Placement == BatchNormalizationPlacement.BeforeActivation ? parameters.BatchNormalization[layer] : null;
-            Folding.Fold(parameters.Linear[layer], before, behind, definition.Epsilon, _layers[layer]);
+            Folding.Fold(parameters.Linear[layer], before, behind, definition.Epsilon, layers[layer]);
         }
     }
 
@@ -67,7 +69,7 @@ internal sealed class FoldedNetwork
     public ScoringScratch CreateScratch(int maximumRows = BlockRows)
     {
         int rows = Math.Clamp(maximumRows, 1, BlockRows);
-        return new ScoringScratch(rows, _encoder.EncodedInputs, _layers);
+        return new ScoringScratch(rows, _encoder.EncodedInputs, _members[0], isEnsemble: _members.Length > 1);
     }
 
     /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major: logits or predictions.</summary>
@@ -90,14 +92,31 @@ internal sealed class FoldedNetwork
     /// <summary>Runs the layers over the first <paramref name="rows"/> rows of the scratch's encoded input and returns where the outputs are.</summary>
     public PanelMatrix Forward(ScoringScratch scratch, int rows)
     {
-        PanelMatrix current = scratch.Input;
-        for (int layer = 0; layer < _layers.Length; layer++)
+        if (scratch.Mean is not { } mean)
+            return Forward(_members[0], scratch, rows);
+        Span<float> sum = mean.Span;
+        for (int member = 0; member < _members.Length; member++)
         {
-            LinearParameters linear = _layers[layer];
+            ReadOnlySpan<float> outputs = Forward(_members[member], scratch, rows).Span;
+            if (member == 0)
+                outputs.CopyTo(sum);
+            else
+                TensorPrimitives.Add(sum, outputs, sum);
+        }
+        TensorPrimitives.Multiply(sum, 1f / _members.Length, sum);
+        return mean;
+    }
+
+    private PanelMatrix Forward(LinearParameters[] layers, ScoringScratch scratch, int rows)
+    {
+        PanelMatrix current = scratch.Input;
+        for (int layer = 0; layer < layers.Length; layer++)
+        {
+            LinearParameters linear = layers[layer];
             PanelMatrix next = scratch.Outputs[layer];
             MatrixMultiply.Multiply(
                 current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.RowCapacity, 0, rows, 0, next.Panels);
-            if (layer < _layers.Length - 1)
+            if (layer < layers.Length - 1)
             {
                 if (rows == next.RowCapacity)
                 {
@@ -140,7 +159,7 @@ internal sealed class FoldedNetwork
 /// <summary>What one thread writes while it scores.</summary>
 internal sealed class ScoringScratch
 {
-    internal ScoringScratch(int rows, int encodedInputs, LinearParameters[] layers)
+    internal ScoringScratch(int rows, int encodedInputs, LinearParameters[] layers, bool isEnsemble)
     {
         Rows = rows;
         Input = new PanelMatrix(rows, encodedInputs);
@@ -149,6 +168,7 @@ internal sealed class ScoringScratch
         long length = (long)widest * rows * PanelLayout.Width;
         AlignedBuffer[] storage = [new(length), new(length)];
         Outputs = [.. layers.Select((l, i) => new PanelMatrix(rows, l.Outputs, storage[i & 1]))];
+        Mean = isEnsemble ? new PanelMatrix(rows, layers[^1].Outputs) : null;
     }
 
     /// <summary>Rows of a block.</summary>
@@ -162,4 +182,7 @@ internal sealed class ScoringScratch
 
     /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
     internal PanelMatrix[] Outputs { get; }
+
+    /// <summary>Mean output of an ensemble's networks; null for a single network.</summary>
+    internal PanelMatrix? Mean { get; }
 }

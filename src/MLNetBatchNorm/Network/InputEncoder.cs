@@ -10,7 +10,9 @@ namespace MLNetBatchNorm.Network;
 /// (Holzmüller et al. 2024, arXiv:2407.04491, section 3). An indicator slot (one-hot) passes unchanged: never centred.</para>
 /// <para>A missing value (NaN) becomes the centre, that is 0. A slot that had missing values in training also has a second encoded
 /// column, 1 where the value is missing and 0 elsewhere, whose weights are the learned effect of being missing.</para>
-/// <para>Encoded columns: one for each raw slot in order, then the missing columns.</para>
+/// <para>A numeric slot can have pieces: the piece from a to b is <c>(x - a) / (b - a)</c> held between 0 and 1, so that a linear map behind
+/// them is any continuous function that is straight between the slot's quantiles (Gorishniy et al. 2022, arXiv:2203.05556, section 3.2).</para>
+/// <para>Encoded columns: one for each raw slot in order, then the missing columns, then the pieces.</para>
 /// </remarks>
 internal sealed class InputEncoder
 {
@@ -23,6 +25,7 @@ internal sealed class InputEncoder
     private readonly AlignedBuffer _scale;
     private readonly AlignedBuffer _clip;
     private readonly int[] _missingSources;
+    private readonly InputPiece[] _pieces;
     private readonly bool _identity;
 
     /// <summary>An encoder with the given parts; all spans are <paramref name="center"/>'s length.</summary>
@@ -30,7 +33,9 @@ internal sealed class InputEncoder
     /// <param name="scale">What each centred slot is multiplied with; finite.</param>
     /// <param name="clipped">Whether a slot is clipped: numeric slots are, indicators are not.</param>
     /// <param name="missingSources">Raw slots that have a missing column, in rising order.</param>
-    public InputEncoder(ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<int> missingSources)
+    /// <param name="pieces">Pieces of slots, in any order.</param>
+    public InputEncoder(
+        ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<int> missingSources, ReadOnlySpan<InputPiece> pieces = default)
     {
         if (scale.Length != center.Length || clipped.Length != center.Length)
             throw new ArgumentException("Centers, scales and clip marks must have the same length.");
@@ -44,6 +49,9 @@ internal sealed class InputEncoder
         for (int i = 0; i < RawInputs; i++)
             _clip.Span[i] = clipped[i] ? ClipCoefficient : 0;
         _missingSources = missingSources.ToArray();
+        _pieces = pieces.ToArray();
+        foreach (InputPiece piece in _pieces)
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)piece.Source, (uint)RawInputs, nameof(pieces));
         foreach (int source in _missingSources)
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)RawInputs, nameof(missingSources));
     }
@@ -54,7 +62,7 @@ internal sealed class InputEncoder
     public int RawInputs { get; }
 
     /// <summary>Number of encoded columns.</summary>
-    public int EncodedInputs => RawInputs + _missingSources.Length;
+    public int EncodedInputs => RawInputs + _missingSources.Length + _pieces.Length;
 
     /// <summary>Whether values pass untouched, NaN included.</summary>
     public bool IsIdentity => _identity;
@@ -67,6 +75,9 @@ internal sealed class InputEncoder
 
     /// <summary>Raw slots that have a missing column.</summary>
     public ReadOnlySpan<int> MissingSources => _missingSources;
+
+    /// <summary>Pieces of slots.</summary>
+    public ReadOnlySpan<InputPiece> Pieces => _pieces;
 
     /// <summary>An encoder that changes nothing.</summary>
     public static InputEncoder Identity(int inputs) => new(inputs);
@@ -101,6 +112,9 @@ internal sealed class InputEncoder
         }
         for (int i = 0; i < _missingSources.Length; i++)
             encoded[RawInputs + i] = float.IsNaN(raw[_missingSources[i]]) ? 1 : 0;
+        int firstPiece = RawInputs + _missingSources.Length;
+        for (int i = 0; i < _pieces.Length; i++)
+            encoded[firstPiece + i] = _pieces[i].Encode(raw);
     }
 
     /// <summary>Encodes one row into row <paramref name="row"/> of a mini-batch in panels; the same bits as <see cref="Encode"/>.</summary>
@@ -119,5 +133,22 @@ internal sealed class InputEncoder
         InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, panels, rowCapacity, row);
         for (int i = 0; i < _missingSources.Length; i++)
             panels[PanelLayout.Index(row, RawInputs + i, rowCapacity)] = float.IsNaN(paddedRaw[_missingSources[i]]) ? 1 : 0;
+        int firstPiece = RawInputs + _missingSources.Length;
+        for (int i = 0; i < _pieces.Length; i++)
+            panels[PanelLayout.Index(row, firstPiece + i, rowCapacity)] = _pieces[i].Encode(paddedRaw);
+    }
+}
+
+/// <summary>One straight piece of a slot's values: 0 up to its start, 1 from its end on, rising evenly between.</summary>
+/// <param name="Source">Raw slot.</param>
+/// <param name="Start">Where it rises from 0.</param>
+/// <param name="Scale">1 / (end - start); positive and finite.</param>
+internal readonly record struct InputPiece(int Source, float Start, float Scale)
+{
+    /// <summary>The piece's value for a row; 0 for a missing value.</summary>
+    public float Encode(ReadOnlySpan<float> raw)
+    {
+        float position = (raw[Source] - Start) * Scale;
+        return position > 0 ? (position < 1 ? position : 1) : 0;      // a NaN is not above 0
     }
 }

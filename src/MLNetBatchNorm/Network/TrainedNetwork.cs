@@ -1,24 +1,44 @@
 namespace MLNetBatchNorm.Network;
 
-/// <summary>All there is to a trained model, in the form in which it is saved: how inputs are encoded, what was learned, and how training went.</summary>
+/// <summary>One network of an ensemble, and how its training went.</summary>
+internal sealed record NetworkMember(NetworkParameters Parameters, TrainingHistory History);
+
+/// <summary>All there is to a trained model, in the form in which it is saved: how inputs are encoded, and the networks behind the encoder.</summary>
+/// <remarks>A model of several networks predicts the mean of their outputs. They have the same shape and the same encoder, and nothing else in common.</remarks>
 internal sealed class TrainedNetwork
 {
-    /// <summary>Joins the parts; the encoder's columns must be the network's inputs.</summary>
-    public TrainedNetwork(InputEncoder encoder, NetworkParameters parameters, TrainingHistory history)
+    /// <summary>Joins the parts; the encoder's columns must be every network's inputs.</summary>
+    public TrainedNetwork(InputEncoder encoder, IReadOnlyList<NetworkMember> members)
     {
-        if (encoder.EncodedInputs != parameters.Definition.Inputs)
-            throw new ArgumentException($"The encoder makes {encoder.EncodedInputs} columns, the network reads {parameters.Definition.Inputs}.", nameof(encoder));
+        ArgumentOutOfRangeException.ThrowIfZero(members.Count, nameof(members));
+        foreach (NetworkMember member in members)
+        {
+            if (encoder.EncodedInputs != member.Parameters.Definition.Inputs)
+                throw new ArgumentException($"The encoder makes {encoder.EncodedInputs} columns, a network reads {member.Parameters.Definition.Inputs}.", nameof(encoder));
+            if (member.Parameters.Definition != Definition(members))
+                throw new ArgumentException("The networks of an ensemble must share one definition.", nameof(members));
+        }
         Encoder = encoder;
-        Parameters = parameters;
-        History = history;
+        Members = members;
     }
 
-    /// <summary>From raw slots to the network's inputs.</summary>
+    /// <summary>A model of a single network.</summary>
+    public TrainedNetwork(InputEncoder encoder, NetworkParameters parameters, TrainingHistory history)
+        : this(encoder, [new NetworkMember(parameters, history)])
+    {
+    }
+
+    /// <summary>From raw slots to the networks' inputs.</summary>
     public InputEncoder Encoder { get; }
 
-    /// <summary>Unfolded weights, gamma, beta and frozen statistics.</summary>
-    public NetworkParameters Parameters { get; }
+    /// <summary>The networks, at least one.</summary>
+    public IReadOnlyList<NetworkMember> Members { get; }
 
-    /// <summary>The course of the training.</summary>
-    public TrainingHistory History { get; }
+    /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
+    public NetworkParameters Parameters => Members[0].Parameters;
+
+    /// <summary>The course of the first network's training.</summary>
+    public TrainingHistory History => Members[0].History;
+
+    private static NetworkDefinition Definition(IReadOnlyList<NetworkMember> members) => members[0].Parameters.Definition;
 }

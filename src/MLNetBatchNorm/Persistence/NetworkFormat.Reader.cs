@@ -69,15 +69,21 @@ internal static partial class NetworkFormat
 
         NetworkDefinition definition = ReadDefinition(reader);
         InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
-        CheckSizes(reader, definition);
-        var parameters = new NetworkParameters(definition);
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        var members = new NetworkMember[ReadCount(reader, "networks", 1, MaximumMembers, sizeof(float))];
+        for (int member = 0; member < members.Length; member++)
         {
-            ReadLinear(reader, parameters.Linear[layer], layer);
-            ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
+            CheckSizes(reader, definition);
+            var parameters = new NetworkParameters(definition);
+            for (int layer = 0; layer < parameters.Linear.Length; layer++)
+            {
+                ReadLinear(reader, parameters.Linear[layer], layer);
+                ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
+            }
+
+            members[member] = new NetworkMember(parameters, ReadHistory(reader));
         }
 
-        return new TrainedNetwork(encoder, parameters, ReadHistory(reader));
+        return new TrainedNetwork(encoder, members);
     }
 
     private static NetworkDefinition ReadDefinition(BinaryReader reader)
@@ -140,8 +146,27 @@ internal static partial class NetworkFormat
                 missing.Add(slot);
         }
 
-        CheckEncodedColumns(slots + missing.Count, inputs);
-        return new InputEncoder(center, scale, clipped, [.. missing]);
+        InputPiece[] pieces = ReadPieces(reader, slots);
+        CheckEncodedColumns(slots + missing.Count + pieces.Length, inputs);
+        return new InputEncoder(center, scale, clipped, [.. missing], pieces);
+    }
+
+    private static InputPiece[] ReadPieces(BinaryReader reader, int slots)
+    {
+        var pieces = new InputPiece[ReadCount(reader, "pieces", 0, MaximumInputs, sizeof(int) + 2 * sizeof(float))];
+        Span<float> line = stackalloc float[2];
+        for (int i = 0; i < pieces.Length; i++)
+        {
+            int source = reader.ReadInt32();
+            if (source < 0 || source >= slots)
+                throw new NetworkFormatException(Text($"Piece {i} belongs to feature slot {source} of {slots}."));
+            ReadSingles(reader, line, "start or scale of a piece");
+            if (!(line[1] > 0))
+                throw new NetworkFormatException(Text($"The scale of piece {i} is {line[1]}; it must be positive."));
+            pieces[i] = new InputPiece(source, line[0], line[1]);
+        }
+
+        return pieces;
     }
 
     private static void CheckEncodedColumns(int columns, int inputs)

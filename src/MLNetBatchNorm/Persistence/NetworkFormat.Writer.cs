@@ -26,6 +26,10 @@ internal static partial class NetworkFormat
     /// float32  centre                                          S times
     /// float32  scale                                           S times
     /// byte     1: smoothly clipped, 2: has a missing effect, or the sum   S times; the k-th slot with an effect owns encoded column S + k
+    /// int32    number of pieces P; the k-th owns encoded column S + number of missing effects + k
+    ///          int32 slot, float32 start, float32 scale        P times
+    /// -- networks
+    /// int32    number of networks M; what follows is there M times
     /// -- each of the L + 1 linear maps, hidden layers first
     /// float32  weights, row-major [outputs, inputs]
     /// byte     has a bias: 0 or 1;  float32 bias               one for each output, if there is one
@@ -47,13 +51,17 @@ internal static partial class NetworkFormat
         writer.Write(CurrentVersion);
         WriteDefinition(writer, network.Parameters.Definition);
         WriteEncoder(writer, network.Encoder);
-        for (int layer = 0; layer < network.Parameters.Linear.Length; layer++)
+        writer.Write(network.Members.Count);
+        foreach (NetworkMember member in network.Members)
         {
-            WriteLinear(writer, network.Parameters.Linear[layer]);
-            WriteBatchNormalization(writer, network.Parameters.BatchNormalization[layer]);
-        }
+            for (int layer = 0; layer < member.Parameters.Linear.Length; layer++)
+            {
+                WriteLinear(writer, member.Parameters.Linear[layer]);
+                WriteBatchNormalization(writer, member.Parameters.BatchNormalization[layer]);
+            }
 
-        WriteHistory(writer, network.History);
+            WriteHistory(writer, member.History);
+        }
     }
 
     private static void WriteDefinition(BinaryWriter writer, NetworkDefinition definition)
@@ -93,6 +101,14 @@ internal static partial class NetworkFormat
             }
 
             writer.Write((byte)flags);
+        }
+
+        writer.Write(encoder.Pieces.Length);
+        foreach (InputPiece piece in encoder.Pieces)
+        {
+            writer.Write(piece.Source);
+            writer.Write(piece.Start);
+            writer.Write(piece.Scale);
         }
     }
 

@@ -29,6 +29,9 @@ internal static partial class NetworkFormat
     /// <inheritdoc cref="MaximumInputs"/>
     public const int MaximumEpochs = 1 << 24;
 
+    /// <inheritdoc cref="MaximumInputs"/>
+    public const int MaximumMembers = 1 << 10;
+
     private const byte False = 0;
     private const byte True = 1;
 

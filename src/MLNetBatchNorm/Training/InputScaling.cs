@@ -18,13 +18,15 @@ internal static class InputScaling
     /// </summary>
     /// <param name="raw">Rows before encoding; NaN marks a missing value.</param>
     /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator.</param>
-    public static InputEncoder Fit(TrainingData raw, ReadOnlySpan<bool> indicatorSlots)
+    /// <param name="piecesPerSlot">Pieces of a numeric slot at most; 0: none. A slot with fewer distinct values has one piece between each two of them.</param>
+    public static InputEncoder Fit(TrainingData raw, ReadOnlySpan<bool> indicatorSlots, int piecesPerSlot = 0)
     {
         int inputs = raw.Table.Inputs;
         var center = new float[inputs];
         var scale = new float[inputs];
         var clipped = new bool[inputs];
         var missing = new List<int>();
+        var pieces = new List<InputPiece>();
         (float[] minimum, float[] maximum, bool[] hasMissing) = Ranges(raw);
 
         int sampled = (int)Math.Min(raw.Count, Math.Clamp(MaximumTotalSample / inputs, MinimumSample, MaximumSample));
@@ -54,8 +56,10 @@ internal static class InputScaling
                 spread = ((double)maximum[slot] - minimum[slot]) / 2;
             // A spread below the smallest normal float has no finite inverse; such a column is constant for every purpose.
             scale[slot] = spread > 1 / (double)float.MaxValue ? (float)(1 / spread) : 0;
+            if (piecesPerSlot > 0 && scale[slot] != 0)
+                AddPieces(pieces, slot, sorted, piecesPerSlot);
         }
-        return new InputEncoder(center, scale, clipped, missing.ToArray());
+        return new InputEncoder(center, scale, clipped, missing.ToArray(), pieces.ToArray());
     }
 
     private static (float[] Minimum, float[] Maximum, bool[] HasMissing) Ranges(TrainingData raw)
@@ -82,6 +86,35 @@ internal static class InputScaling
             }
         }
         return (minimum, maximum, hasMissing);
+    }
+
+    private static void AddPieces(List<InputPiece> pieces, int slot, ReadOnlySpan<float> sorted, int piecesPerSlot)
+    {
+        // Edges at quantiles of the values; where the values are few, at the values themselves.
+        var edges = new List<float> { sorted[0] };
+        for (int i = 1; i < sorted.Length && edges.Count <= piecesPerSlot + 1; i++)
+        {
+            if (sorted[i] > edges[^1])
+                edges.Add(sorted[i]);
+        }
+        if (edges.Count > piecesPerSlot + 1)
+        {
+            edges = [sorted[0]];
+            for (int i = 1; i <= piecesPerSlot; i++)
+            {
+                float edge = (float)Quantile(sorted, i / (double)piecesPerSlot);
+                if (edge > edges[^1])
+                    edges.Add(edge);
+            }
+        }
+        if (edges.Count < 3)                           // a single piece is the scaled slot over again
+            return;
+        for (int i = 0; i + 1 < edges.Count; i++)
+        {
+            float inverse = (float)(1 / ((double)edges[i + 1] - edges[i]));
+            if (float.IsFinite(inverse) && inverse > 0)
+                pieces.Add(new InputPiece(slot, edges[i], inverse));
+        }
     }
 
     /// <summary>The quantile by straight lines between order statistics (NumPy's and R's default, type 7).</summary>
