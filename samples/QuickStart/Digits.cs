@@ -1,0 +1,32 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetBatchNorm;
+
+namespace QuickStart;
+
+/// <summary>Multiclass classification: which digit do these 64 pixels show?</summary>
+internal static class Digits
+{
+    public static TaskResult Run(MLContext ml)
+    {
+        IDataView table = ml.Data.LoadFromTextFile(
+            Path.Combine(AppContext.BaseDirectory, "data", "digits.csv"),
+            [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.Int32, 64)],
+            separatorChar: ',', hasHeader: true);
+        DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
+        var labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit");
+
+        ITransformer network = TrainingDisplay.Run("digits", progress => labelled
+            .Append(ml.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options { Progress = progress }))
+            .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
+            .Fit(split.TrainSet));
+
+        ITransformer linear = labelled
+            .Append(ml.Transforms.NormalizeMeanVariance("Features"))
+            .Append(ml.MulticlassClassification.Trainers.LbfgsMaximumEntropy())
+            .Fit(split.TrainSet);
+
+        double Accuracy(ITransformer model) => ml.MulticlassClassification.Evaluate(model.Transform(split.TestSet)).MicroAccuracy;
+        return new TaskResult("digits", "accuracy", Accuracy(network), Accuracy(linear), "LbfgsMaximumEntropy", 0.97, network, split.TestSet);
+    }
+}
