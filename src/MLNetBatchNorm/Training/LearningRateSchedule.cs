@@ -63,7 +63,7 @@ public sealed class OneCycleSchedule : LearningRateSchedule
         double peak = PeakFraction * totalSteps - 1;
         double last = totalSteps - 1;
         if (step <= peak)
-            return Between(initial, learningRate, step / peak);
+            return peak == 0 ? learningRate : Between(initial, learningRate, step / peak);
         return last <= peak ? learningRate : Between(learningRate, final, (step - peak) / (last - peak));
     }
 
@@ -75,7 +75,7 @@ public sealed class OneCycleSchedule : LearningRateSchedule
     }
 
     private double Between(double from, double to, double progress) =>
-        Linear ? from + (to - from) * progress : CosineBetween(from, to, double.IsNaN(progress) ? 1 : progress);
+        Linear ? from + (to - from) * progress : CosineBetween(from, to, progress);
 }
 
 /// <summary>Half a cosine from <c>LearningRate</c> down to <see cref="MinimumRate"/> (Loshchilov and Hutter 2017, arXiv:1608.03983).</summary>

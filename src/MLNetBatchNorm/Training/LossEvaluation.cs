@@ -64,6 +64,7 @@ internal sealed class Evaluator
     private readonly float[] _weights;
     private readonly float[] _rowLoss;
     private readonly Action<Worker> _body;
+    private CancellationToken _cancellation;
 
     /// <summary>Prepares the evaluation of encoded rows.</summary>
     public Evaluator(TrainingData data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
@@ -84,8 +85,9 @@ internal sealed class Evaluator
     }
 
     /// <summary>The loss of the parameters as they are now.</summary>
-    public double MeanLoss(NetworkParameters parameters)
+    public double MeanLoss(NetworkParameters parameters, CancellationToken cancellation)
     {
+        _cancellation = cancellation;
         _folded.Refold(parameters);
         _team.Run(_body);
         (double loss, double weight) = LossEvaluation.Sum(_rowLoss, _weights);
@@ -100,12 +102,15 @@ internal sealed class Evaluator
         (int firstBlock, int endBlock) = worker.Share(blocks);
         for (int block = firstBlock; block < endBlock; block++)
         {
+            _cancellation.ThrowIfCancellationRequested();
             int first = block * scratch.Rows;
             int count = Math.Min(scratch.Rows, _data.Count - first);
             _data.GatherFeatures(first, count, scratch.Input.Span, scratch.Rows, 0);
             PanelMatrix outputs = _folded.Forward(scratch, count);
+            // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
+            ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
             LossEvaluation.Compute(
-                _settings, outputs, _targets.AsSpan(first * targetColumns, count * targetColumns), default, 0,
+                _settings, outputs, _targets.AsSpan(first * targetColumns, count * targetColumns), weights, 0,
                 _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
         }
     }

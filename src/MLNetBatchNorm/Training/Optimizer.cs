@@ -31,8 +31,11 @@ public sealed class SgdOptimizer : Optimizer
     /// <summary>Whether the gradient is taken ahead of the step. Default false; needs <see cref="OptimizerMomentum"/> above 0.</summary>
     public bool UseNesterov { get; init; }
 
-    /// <summary>Coefficient of the L2 penalty added to the gradient of every parameter, at least 0. Default 0.</summary>
+    /// <summary>Coefficient of the L2 penalty added to the gradient, at least 0. Default 0.</summary>
     public double WeightDecay { get; init; }
+
+    /// <summary>Whether only the weights of linear maps decay, and gamma, beta and biases do not. Default false: all decay, as in PyTorch.</summary>
+    public bool DecayWeightsOnly { get; init; }
 
     internal override void Validate()
     {
@@ -55,8 +58,11 @@ public sealed class AdamOptimizer : Optimizer
     /// <summary>Added to the root; positive. Default 1e-8, the paper's.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Coefficient of the L2 penalty added to the gradient of every parameter, at least 0. Default 0; for decoupled decay see <see cref="AdamWOptimizer"/>.</summary>
+    /// <summary>Coefficient of the L2 penalty added to the gradient, at least 0. Default 0; for decoupled decay see <see cref="AdamWOptimizer"/>.</summary>
     public double WeightDecay { get; init; }
+
+    /// <summary>Whether only the weights of linear maps decay, and gamma, beta and biases do not. Default false: all decay, as in PyTorch.</summary>
+    public bool DecayWeightsOnly { get; init; }
 
     internal override void Validate()
     {
@@ -117,8 +123,11 @@ public sealed class RmsPropOptimizer : Optimizer
     /// <summary>Weight of the previous direction, in [0, 1). Default 0.</summary>
     public double OptimizerMomentum { get; init; }
 
-    /// <summary>Coefficient of the L2 penalty added to the gradient of every parameter, at least 0. Default 0.</summary>
+    /// <summary>Coefficient of the L2 penalty added to the gradient, at least 0. Default 0.</summary>
     public double WeightDecay { get; init; }
+
+    /// <summary>Whether only the weights of linear maps decay, and gamma, beta and biases do not. Default false: all decay, as in PyTorch.</summary>
+    public bool DecayWeightsOnly { get; init; }
 
     internal override void Validate()
     {

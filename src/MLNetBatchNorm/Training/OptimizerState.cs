@@ -51,7 +51,7 @@ internal abstract class OptimizerState : IGradientConsumer
     {
         protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight)
         {
-            float decay = (float)options.WeightDecay;
+            float decay = isWeight || !options.DecayWeightsOnly ? (float)options.WeightDecay : 0;
             if (states.Length == 0)
                 OptimizerKernels.Sgd(values, gradients, LearningRate, decay);
             else
@@ -61,16 +61,18 @@ internal abstract class OptimizerState : IGradientConsumer
 
     private sealed class Adam(AdamOptimizer options, IReadOnlyList<ParameterBlock> parameters) : OptimizerState(parameters, 2)
     {
-        private AdamCoefficients _coefficients;
+        private AdamCoefficients _decaying;
+        private AdamCoefficients _constant;
 
         public override void BeginStep(double learningRate)
         {
             base.BeginStep(learningRate);
-            _coefficients = new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, Step);
+            _decaying = new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, Step);
+            _constant = options.DecayWeightsOnly ? new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, 0, Step) : _decaying;
         }
 
         protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight) =>
-            OptimizerKernels.Adam(values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length), _coefficients);
+            OptimizerKernels.Adam(values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length), isWeight ? _decaying : _constant);
     }
 
     private sealed class AdamW(AdamWOptimizer options, IReadOnlyList<ParameterBlock> parameters) : OptimizerState(parameters, 2)
@@ -96,9 +98,10 @@ internal abstract class OptimizerState : IGradientConsumer
         {
             Span<float> mean = options.Centered ? states[1].Span.Slice(start, length) : default;
             Span<float> velocity = options.OptimizerMomentum > 0 ? states[^1].Span.Slice(start, length) : default;
+            float decay = isWeight || !options.DecayWeightsOnly ? (float)options.WeightDecay : 0;
             OptimizerKernels.RmsProp(
                 values, gradients, states[0].Span.Slice(start, length), mean, velocity, LearningRate, (float)options.Smoothing, (float)(1 - options.Smoothing),
-                (float)options.Epsilon, (float)options.OptimizerMomentum, (float)options.WeightDecay);
+                (float)options.Epsilon, (float)options.OptimizerMomentum, decay);
         }
     }
 }

@@ -42,7 +42,7 @@ internal static class TrainingLoop
     /// <param name="validation">Encoded rows that choose the best epoch; null: the last epoch is the best.</param>
     /// <param name="settings">How to train.</param>
     /// <param name="observer">Told about each epoch; may be null.</param>
-    /// <param name="cancellation">Asked before every step.</param>
+    /// <param name="cancellation">Asked before every step and every block of validation rows.</param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
@@ -69,7 +69,7 @@ internal static class TrainingLoop
             if (settings.Shuffle)
                 new RandomStream(settings.Seed, RandomStream.Mix(ShufflePurpose) + (ulong)epoch).Shuffle(training.Rows);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, totalSteps, cancellation);
-            double? validationLoss = evaluator?.MeanLoss(parameters);
+            double? validationLoss = evaluator?.MeanLoss(parameters, cancellation);
             records.Add(new EpochRecord(epoch, rate, trainingLoss, validationLoss));
 
             if (validationLoss is null || validationLoss < bestLoss)
