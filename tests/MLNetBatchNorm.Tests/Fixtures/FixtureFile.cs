@@ -10,29 +10,33 @@ internal sealed class FixtureFile
 {
     public const string FolderVariable = "BATCHNORM_FIXTURES";
 
+    /// <summary>The files committed here, which negative controls are about in any case: other files need not tell a wrong convention from the right one.</summary>
+    public static readonly string CommittedFolder = Path.Combine(AppContext.BaseDirectory, "Fixtures");
+
     private FixtureFile(string path) => Root = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
 
     public static string Folder
-        => Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder ? folder : Path.Combine(AppContext.BaseDirectory, "Fixtures");
+        => Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder ? folder : CommittedFolder;
 
     public JsonElement Root { get; }
 
     public JsonElement this[string name] => Root.GetProperty(name);
 
     /// <summary>The names of all files of a kind, as rows of test data. Fails if there is none, so that no test passes for want of files.</summary>
-    public static IEnumerable<object[]> NamesOfKind(string kind)
+    public static IEnumerable<object[]> NamesOfKind(string kind, string? folder = null)
     {
-        object[][] names = Directory.GetFiles(Folder, "*.json")
+        folder ??= Folder;
+        object[][] names = Directory.GetFiles(folder, "*.json")
             .Where(path => KindOf(path) == kind)
             .Select(path => new object[] { Path.GetFileNameWithoutExtension(path) })
             .OrderBy(row => (string)row[0], StringComparer.Ordinal)
             .ToArray();
         if (names.Length == 0)
-            throw new InvalidOperationException($"No fixture of kind '{kind}' in {Folder}; see {FolderVariable}.");
+            throw new InvalidOperationException($"No fixture of kind '{kind}' in {folder}; see {FolderVariable}.");
         return names;
     }
 
-    public static FixtureFile Read(string name) => new(Path.Combine(Folder, name + ".json"));
+    public static FixtureFile Read(string name, string? folder = null) => new(Path.Combine(folder ?? Folder, name + ".json"));
 
     private static string? KindOf(string path)
     {
@@ -68,5 +72,7 @@ internal static class FixtureElements
     public static double? NumberOrNull(this JsonElement element, string name)
         => element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetDouble() : null;
 
-    public static float[][] ToSingle(this double[][] rows) => rows.Select(r => r.Select(x => (float)x).ToArray()).ToArray();
+    public static float[] ToSingle(this double[] values) => values.Select(x => (float)x).ToArray();
+
+    public static float[][] ToSingle(this double[][] rows) => rows.Select(ToSingle).ToArray();
 }

@@ -1,0 +1,153 @@
+using System.Text.Json;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Tests.Fixtures;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.Golden;
+
+/// <summary>A file of kind mlp_bn_trajectory as our training takes it: shape, settings, rows and rates. A copy with one property changed is a negative control.</summary>
+internal sealed record Trajectory
+{
+    /// <summary>What the README puts in place of the largest entry of an array where that is smaller.</summary>
+    public const double SmallestScale = 1e-3;
+
+    public required FixtureFile File { get; init; }
+
+    public required int[] LayerSizes { get; init; }
+
+    public required BatchNormalizationPlacement Placement { get; init; }
+
+    public required bool NormalizeOutputLayerInput { get; init; }
+
+    public required ActivationFunction Activation { get; init; }
+
+    public required double Epsilon { get; init; }
+
+    /// <summary>Weight of the newest batch; null: cumulative.</summary>
+    public required double? Momentum { get; init; }
+
+    public required LossFunction Loss { get; init; }
+
+    public required double LabelSmoothing { get; init; }
+
+    public required double HuberDelta { get; init; }
+
+    public required Optimizer Optimizer { get; init; }
+
+    public required double[] Rates { get; init; }
+
+    public bool UsesWeights { get; init; } = true;
+
+    public int Threads { get; init; } = 1;
+
+    public double Tolerance => File.Root.NumberOrNull("suggested_float32_relative_tolerance") ?? 1e-4;
+
+    public NetworkDefinition Definition => new()
+    {
+        Inputs = LayerSizes[0],
+        HiddenUnits = LayerSizes[1..^1],
+        Outputs = LayerSizes[^1],
+        Activation = Activation,
+        Placement = Placement,
+        NormalizeOutputLayerInput = NormalizeOutputLayerInput,
+        Epsilon = Epsilon,
+        RunningStatisticsMomentum = Momentum ?? 0.1,
+        Statistics = Momentum is null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage,
+    };
+
+    public TrainingSettings Settings => new() { Loss = Loss, LabelSmoothing = LabelSmoothing, HuberDelta = HuberDelta, Optimizer = Optimizer };
+
+    /// <summary>What a file says.</summary>
+    public static Trajectory Of(FixtureFile file)
+    {
+        JsonElement normalization = file["batchnorm"];
+        return new Trajectory
+        {
+            File = file,
+            LayerSizes = [.. file.Root.Vector("layer_sizes").Select(size => (int)size)],
+            Placement = NetworkState.Placement(file["placement"].GetString()!),
+            NormalizeOutputLayerInput = file["bn_on_output_layer_input"].GetBoolean(),
+            Activation = NetworkState.SingleActivation(file["ops"]),
+            Epsilon = normalization.Number("eps"),
+            Momentum = normalization.NumberOrNull("momentum_pytorch"),
+            Loss = LossOf(file["task"].GetString()!),
+            LabelSmoothing = file.Root.NumberOrNull("label_smoothing") ?? 0,
+            HuberDelta = file.Root.NumberOrNull("delta") ?? 1,
+            Optimizer = OptimizerOf(file["optimizer"]),
+            Rates = file.Root.Vector("lr_per_step"),
+        };
+    }
+
+    public static LossFunction LossOf(string task) => task switch
+    {
+        "softmax_cross_entropy" => LossFunction.SoftmaxCrossEntropy,
+        "sigmoid_bce_with_logits" => LossFunction.BinaryCrossEntropy,
+        "mse" => LossFunction.SquaredError,
+        "huber" => LossFunction.Huber,
+        _ => throw new ArgumentException($"Unknown task '{task}'.", nameof(task)),
+    };
+
+    public static Optimizer OptimizerOf(JsonElement options)
+    {
+        double decay = options.NumberOrNull("weight_decay") ?? 0;
+        bool weightsOnly = options.TryGetProperty("weight_decay_applies_to", out JsonElement which) && which.GetString() == "linear_weights";
+        return options.GetProperty("type").GetString() switch
+        {
+            "sgd" => new SgdOptimizer
+            {
+                OptimizerMomentum = options.NumberOrNull("momentum") ?? 0,
+                UseNesterov = options.TryGetProperty("nesterov", out JsonElement nesterov) && nesterov.GetBoolean(),
+                WeightDecay = decay,
+                DecayWeightsOnly = weightsOnly,
+            },
+            "adam" => new AdamOptimizer
+            {
+                Beta1 = options.Number("beta1"),
+                Beta2 = options.Number("beta2"),
+                Epsilon = options.Number("eps"),
+                WeightDecay = decay,
+                DecayWeightsOnly = weightsOnly,
+            },
+            "adamw" => new AdamWOptimizer
+            {
+                Beta1 = options.Number("beta1"),
+                Beta2 = options.Number("beta2"),
+                Epsilon = options.Number("eps"),
+                WeightDecay = decay,
+                DecayWeightsOnly = weightsOnly,
+            },
+            "rmsprop" => new RmsPropOptimizer
+            {
+                Smoothing = options.Number("alpha"),
+                Epsilon = options.Number("eps"),
+                Centered = options.TryGetProperty("centered", out JsonElement centered) && centered.GetBoolean(),
+                OptimizerMomentum = options.NumberOrNull("momentum") ?? 0,
+                WeightDecay = decay,
+                DecayWeightsOnly = weightsOnly,
+            },
+            string other => throw new ArgumentException($"Unknown optimizer '{other}'.", nameof(options)),
+            null => throw new ArgumentException("The optimizer has no type.", nameof(options)),
+        };
+    }
+
+    /// <summary>The rows of all batches, one after the other, and where each batch ends.</summary>
+    public (TrainingData Data, int[] Ends) Rows()
+    {
+        JsonElement[] batches = [.. File["batches"].EnumerateArray()];
+        bool classes = Loss == LossFunction.SoftmaxCrossEntropy;
+        bool weighted = UsesWeights && batches.Any(b => b.GetProperty("w").ValueKind != JsonValueKind.Null);
+        var table = new TrainingTable(LayerSizes[0], classes ? 1 : LayerSizes[^1], weighted);
+        var ends = new int[batches.Length];
+        for (int b = 0; b < batches.Length; b++)
+        {
+            double[][] x = batches[b].Matrix("X");
+            double[][] y = classes ? [.. batches[b].Vector("y").Select(k => new[] { k })] : batches[b].Matrix("y");
+            double[]? w = batches[b].GetProperty("w").ValueKind == JsonValueKind.Null ? null : batches[b].Vector("w");
+            for (int r = 0; r < x.Length; r++)
+                table.Add(x[r].ToSingle(), y[r].ToSingle(), weighted ? (float)(w?[r] ?? 1) : 1);
+            ends[b] = table.Rows;
+        }
+        return (new TrainingData(table), ends);
+    }
+}
