@@ -1,16 +1,27 @@
 using MLNetBatchNorm.Benchmarks;
 
-// Plain commands; tab-separated lines on standard output and nothing else. See README.md, "Speed".
+// Plain commands; tab-separated lines on standard output and nothing else. See README.md.
 string[] rest = args.Length > 1 ? args[1..] : [];
-switch (args.Length > 0 ? args[0] : "")
+try
 {
-    case "throughput":
-        return Throughput.Run(rest);
-    default:
-        Console.Error.WriteLine(
-            """
-            usage:
-              throughput [threads] [seconds]   training and scoring speed of four networks, data in memory
-            """);
-        return 2;
+    switch (args.Length > 0 ? args[0] : "")
+    {
+        case "throughput":
+            return Throughput.Run(rest);
+        case "mnist-paper":
+            return MnistPaper.Run(rest);
+        default:
+            Console.Error.WriteLine(
+                """
+                usage:
+                  throughput [threads] [seconds] [case]    training and scoring speed of four networks, data in memory
+                  mnist-paper IDX_DIR [picture.png] [seed] the batch-normalization paper's experiment on MNIST, with and without
+                """);
+            return 2;
+    }
+}
+catch (Exception e) when (e is ArgumentException or FormatException or IOException or InvalidDataException)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
 }
