@@ -8,6 +8,14 @@ try
     {
         case "throughput":
             return Throughput.Run(rest);
+        case "fit":
+            return FitCommand.Run(rest);
+        case "scale":
+            return Scale.Run(rest);
+        case "engine":
+            return EngineCommand.Run(rest);
+        case "kernels":
+            return KernelCommand.Run(rest);
         case "mnist-paper":
             return MnistPaper.Run(rest);
         default:
@@ -15,6 +23,10 @@ try
                 """
                 usage:
                   throughput [threads] [seconds] [case]    training and scoring speed of four networks, data in memory
+                  fit [threads] [rows] [scaled]            the same training through the trainer's Fit, against throughput in the same process
+                  scale [threads] [seconds]                cost of a row as rows, inputs and width grow
+                  engine                                   PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
+                  kernels [quick] [name...]                BenchmarkDotNet over the kernels, with their share of the core's peak
                   mnist-paper IDX_DIR [picture.png] [seed] the batch-normalization paper's experiment on MNIST, with and without
                 """);
             return 2;

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Benchmarks;
+
+/// <summary>A network and random data to train it on: ReLU, batch normalization at placement A, softmax.</summary>
+internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hidden, int Classes, int Rows)
+{
+    /// <summary>The networks on which speed is compared with others.</summary>
+    public static readonly NetworkCase[] All =
+    [
+        new("small", 256, 32, [128, 64], 2, 50_000),
+        new("mnist", 60, 784, [100, 100, 100], 10, 30_000),
+        new("medium", 256, 100, [512, 256, 128], 10, 50_000),
+        new("wide", 1024, 100, [512, 512, 512], 10, 50_000),
+    ];
+
+    /// <summary>The case of that name.</summary>
+    public static NetworkCase Get(string name) =>
+        All.FirstOrDefault(c => c.Name == name) ?? throw new ArgumentException($"There is no case '{name}'; there are {string.Join(", ", All.Select(c => c.Name))}.");
+
+    /// <summary>The network before training.</summary>
+    public NetworkParameters CreateParameters() =>
+        Initialization.Create(new NetworkDefinition { Inputs = Inputs, HiddenUnits = Hidden, Outputs = Classes }, seed: 1);
+
+    /// <summary>Normal features, random classes.</summary>
+    public TrainingTable RandomTable()
+    {
+        var table = new TrainingTable(Inputs, 1, weighted: false);
+        var random = new RandomStream(1, 0);
+        for (int r = 0; r < Rows; r++)
+        {
+            Span<float> features = table.Add([random.Next(Classes)], 1);
+            FillNormal(features, ref random);
+        }
+        return table;
+    }
+
+    /// <summary>Trains epoch after epoch with AdamW, no dropout, no validation, rows shuffled, and times the epochs after a second of warm-up.</summary>
+    /// <param name="parameters">The network; trained on return.</param>
+    /// <param name="table">The rows, in memory.</param>
+    /// <param name="threads">Threads that train.</param>
+    /// <param name="seconds">How long to measure at least.</param>
+    public TrainingSpeed Train(NetworkParameters parameters, TrainingTable table, int threads, double seconds)
+    {
+        var settings = new TrainingSettings
+        {
+            Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
+        };
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        using var stop = new CancellationTokenSource();
+        var clock = new EpochClock(seconds, stop);
+        try
+        {
+            TrainingLoop.Train(parameters, new TrainingData(table), null, settings, clock, stop.Token);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        return new TrainingSpeed(clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before);
+    }
+
+    /// <summary>Sums of twelve uniform numbers: near enough to normal ones for a benchmark's input.</summary>
+    public static void FillNormal(Span<float> values, ref RandomStream random)
+    {
+        foreach (ref float value in values)
+        {
+            double sum = -6;
+            for (int i = 0; i < 12; i++)
+                sum += random.NextDouble();
+            value = (float)sum;
+        }
+    }
+
+    /// <summary>Times epochs after a warm-up, then asks training to stop.</summary>
+    private sealed class EpochClock(double seconds, CancellationTokenSource stop) : ITrainingObserver
+    {
+        private const double WarmUpSeconds = 1;
+        private readonly Stopwatch _clock = Stopwatch.StartNew();
+        private bool _warm;
+
+        public int Epochs { get; private set; }
+
+        public double Seconds { get; private set; }
+
+        public long Memory { get; private set; }
+
+        public void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs)
+        {
+            if (!_warm)
+            {
+                if (_clock.Elapsed.TotalSeconds < WarmUpSeconds)
+                    return;
+                _warm = true;
+                Memory = GC.GetTotalMemory(forceFullCollection: true);
+                _clock.Restart();
+                return;
+            }
+            Epochs++;
+            Seconds = _clock.Elapsed.TotalSeconds;
+            if (Seconds >= seconds)
+                stop.Cancel();
+        }
+    }
+}
+
+/// <summary>What a measured training came to.</summary>
+/// <param name="RowsPerSecond">Training rows, each counted once in every epoch.</param>
+/// <param name="Memory">Bytes in use while training, beyond the data and the parameters.</param>
+internal readonly record struct TrainingSpeed(double RowsPerSecond, long Memory);
