@@ -70,6 +70,8 @@ internal static partial class MatrixMultiply
             ThrowShort(nameof(bias));
         if (c.Length < (long)endPanel * Width * cRowCapacity)
             ThrowShort(nameof(c));
+        if (firstRow == endRow || firstPanel == endPanel)
+            return;
 
         fixed (float* aStart = a, bStart = b, biasStart = bias, cStart = c)
         {
@@ -109,6 +111,8 @@ internal static partial class MatrixMultiply
             ThrowShort(nameof(d));
         if (c.Length < (long)endPanel * Width * inputs)
             ThrowShort(nameof(c));
+        if (inputs == 0 || firstPanel == endPanel)
+            return;
 
         fixed (float* aStart = a, dStart = d, cStart = c)
         {

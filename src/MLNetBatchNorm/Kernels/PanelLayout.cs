@@ -15,7 +15,7 @@ internal static class PanelLayout
     /// <summary>Columns of one panel.</summary>
     public const int Width = 16;
 
-    public static int PanelCount(int columns) => (columns + Width - 1) / Width;
+    public static int PanelCount(int columns) => (int)(((uint)columns + Width - 1) / Width);
 
     /// <summary>Floats taken by [rowCapacity, columns] with the padding lanes.</summary>
     public static long Length(int rowCapacity, int columns) => (long)PanelCount(columns) * Width * rowCapacity;

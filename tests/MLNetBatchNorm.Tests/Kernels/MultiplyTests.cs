@@ -209,6 +209,19 @@ public sealed class MultiplyTests
     }
 
     [TestMethod]
+    public void Multiply_Call_AllocatesNothing()
+    {
+        foreach (int rows in new[] { 1, 2, 13 })
+        {
+            var p = new Problem(rows, 33, 40);
+            float[] c = p.Run(MatrixMultiply.Multiply);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            MatrixMultiply.Multiply(p.A, p.ARowCapacity, 33, p.B, p.Bias, c, p.CRowCapacity, 0, rows, 0, 3);
+            Assert.AreEqual(before, GC.GetAllocatedBytesForCurrentThread());
+        }
+    }
+
+    [TestMethod]
     public void Multiply_ArgumentsThatDoNotFit_AreRefusedBeforeAnythingIsWritten()
     {
         var p = new Problem(5, 20, 40);

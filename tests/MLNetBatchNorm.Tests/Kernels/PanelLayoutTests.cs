@@ -12,6 +12,7 @@ public sealed class PanelLayoutTests
     [DataRow(16, 1)]
     [DataRow(17, 2)]
     [DataRow(100, 7)]
+    [DataRow(int.MaxValue, 1 << 27)]
     public void PanelCount_Columns_RoundsUp(int columns, int panels) => Assert.AreEqual(panels, PanelLayout.PanelCount(columns));
 
     [TestMethod]
