@@ -48,10 +48,18 @@ internal static class TrainingLoop
     public static TrainingHistory Train(
         NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer, CancellationToken cancellation)
     {
+        using var team = new WorkerTeam(UsefulThreads(parameters, Plan(parameters, training, settings), settings.Threads));
+        return Train(team, parameters, training, validation, settings, observer, cancellation);
+    }
+
+    /// <summary>The same with a given team, however many members it has.</summary>
+    internal static TrainingHistory Train(
+        WorkerTeam team, NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer,
+        CancellationToken cancellation)
+    {
         NetworkDefinition definition = parameters.Definition;
         settings.Schedule.Validate();
-        var plan = new BatchPlan(training.Count, settings.BatchSize, definition.UsesBatchNormalization);
-        using var team = new WorkerTeam(UsefulThreads(parameters, plan, settings.Threads));
+        BatchPlan plan = Plan(parameters, training, settings);
         var network = new FeedForwardNetwork(parameters, plan.LargestBatch);
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
@@ -92,7 +100,7 @@ internal static class TrainingLoop
         if (best is not null && bestEpoch < records.Count)
             parameters.CopyFrom(best);
         PopulationStatistics.Compute(network, definition, step, plan, cancellation);
-        if (!parameters.IsFinite())
+        if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
             throw new TrainingDivergedException(bestEpoch, 0, records[^1].LearningRate);
         return new TrainingHistory(records, bestEpoch, reason);
     }
@@ -115,6 +123,20 @@ internal static class TrainingLoop
         }
         return (weight > 0 ? loss / weight : 0, rate);
     }
+
+    /// <summary>
+    /// Whether a batch's loss in prediction mode is a finite number. No loss has followed the last update, nor the statistics made since, and
+    /// numbers that are finite themselves can be too large to compute with.
+    /// </summary>
+    private static bool PredictsFinitely(
+        NetworkParameters parameters, TrainingData training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
+    {
+        var rows = new TrainingData(training.Table, training.Rows[..plan.Batch(0).Rows], training.Encoder);
+        return double.IsFinite(new Evaluator(rows, parameters, settings, team).MeanLoss(parameters, cancellation));
+    }
+
+    private static BatchPlan Plan(NetworkParameters parameters, TrainingData training, TrainingSettings settings) =>
+        new(training.Count, settings.BatchSize, parameters.Definition.UsesBatchNormalization);
 
     private static int UsefulThreads(NetworkParameters parameters, BatchPlan plan, int threads)
     {
