@@ -1,0 +1,200 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Tests.Golden;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.Gradients;
+
+/// <summary>
+/// The gradient of every parameter that a training step computes, against central differences of the loss of <see cref="ReferenceNetwork"/>, for every
+/// activation, placement and loss; and that network's outputs and loss against the step's own.
+/// </summary>
+[TestClass]
+public sealed class FiniteDifferenceTests
+{
+    private const int Rows = 11;
+    private const int Inputs = 5;
+    private const int Outputs = 3;
+    private const ulong DropoutKey = 77;
+
+    /// <summary>
+    /// Step of the differences. Their own error, a few h² = 1e-10 from curvature and 1e-16 / h = 1e-11 from rounding in double, is far below the
+    /// tolerances, which are for the float32 gradients alone.
+    /// </summary>
+    private const double Step = 1e-5;
+
+    /// <summary>No number may be nearer to a kink than this, a hundred steps, or a difference could reach across it.</summary>
+    private const double KinkDistance = 1e-3;
+
+    /// <summary>Outputs: chains of at most 18 float32 operations behind normalizations that enlarge errors a few times; 17 rounding errors of 6e-8 are 1e-6.</summary>
+    private const double OutputTolerance = 5e-6;
+
+    /// <summary>
+    /// Gradients, relative to the largest entry of an array: 11 rows of products of errors as above, which BN's backward pass subtracts from each
+    /// other. The smallest scale is for arrays whose true gradient is next to nothing, such as a bias that the next normalization takes away.
+    /// </summary>
+    private const double GradientTolerance = 3e-5;
+    private const double SmallestScale = 1e-2;
+
+    private static readonly (BatchNormalizationPlacement Placement, bool OutputToo)[] s_placements =
+    [
+        (BatchNormalizationPlacement.None, false),
+        (BatchNormalizationPlacement.BeforeActivation, false),
+        (BatchNormalizationPlacement.AfterActivation, false),
+        (BatchNormalizationPlacement.LayerInput, false),
+        (BatchNormalizationPlacement.LayerInput, true),
+    ];
+
+    public TestContext TestContext { get; set; } = null!;
+
+    public static IEnumerable<object[]> Activations => Enum.GetNames<ActivationFunction>().Select(name => new object[] { name });
+
+    [TestMethod]
+    [DynamicData(nameof(Activations))]
+    public void Gradients_EveryPlacementAndLoss_AreCentralDifferences(string activation)
+    {
+        var comparison = new Comparison();
+        foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements)
+        {
+            foreach (LossFunction loss in Enum.GetValues<LossFunction>())
+                Check(comparison, Definition(Enum.Parse<ActivationFunction>(activation), placement, outputToo), loss);
+        }
+        comparison.AssertAgrees(activation, TestContext);
+    }
+
+    [TestMethod]
+    [DataRow(4, DisplayName = "4, 4 and 3 rows")]
+    [DataRow(5, DisplayName = "5 rows and 6: a remainder of one row joins the batch before it")]
+    [DataRow(2, DisplayName = "2, 2, 2, 2 and 3 rows")]
+    [DataRow(11, DisplayName = "one batch, exactly")]
+    [DataRow(16, DisplayName = "fewer rows than a virtual batch")]
+    public void Gradients_VirtualBatches_AreCentralDifferences(int size)
+    {
+        var comparison = new Comparison();
+        foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements.Skip(1))
+            Check(comparison, Definition(ActivationFunction.Tanh, placement, outputToo, virtualBatchSize: size), LossFunction.SoftmaxCrossEntropy, size == 2 ? 30 : 1);
+        comparison.AssertAgrees($"virtual batches of {size}", TestContext);
+    }
+
+    [TestMethod]
+    public void Gradients_DropoutWithAFixedMask_AreCentralDifferences()
+    {
+        var comparison = new Comparison();
+        foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements)
+            Check(comparison, Definition(ActivationFunction.SiLU, placement, outputToo, dropout: 0.3), LossFunction.SquaredError);
+        comparison.AssertAgrees("dropout", TestContext);
+    }
+
+    /// <summary>The comparison can fail: a loss that is not the one trained on, or statistics over other rows, are noticed.</summary>
+    [TestMethod]
+    [DataRow("smoothing")]
+    [DataRow("virtual batches")]
+    [DataRow("dropout")]
+    [DataRow("epsilon")]
+    public void Gradients_OfAnotherNetwork_AreNoticed(string wrong)
+    {
+        var comparison = new Comparison();
+        NetworkDefinition definition = Definition(ActivationFunction.Tanh, BatchNormalizationPlacement.BeforeActivation, false, 4, 0.3);
+        Check(comparison, definition, LossFunction.SoftmaxCrossEntropy, wrong: wrong);
+        Assert.IsFalse(comparison.Agrees);
+    }
+
+    private static NetworkDefinition Definition(
+        ActivationFunction activation, BatchNormalizationPlacement placement, bool outputToo, int virtualBatchSize = 0, double dropout = 0, double epsilon = 1e-3)
+        => new()
+        {
+            Inputs = Inputs,
+            HiddenUnits = [18, 7],                     // more than a panel, and less
+            Outputs = Outputs,
+            Activation = activation,
+            Placement = placement,
+            NormalizeOutputLayerInput = outputToo,
+            VirtualBatchSize = virtualBatchSize,
+            DropoutRate = dropout,
+            Epsilon = epsilon,
+        };
+
+    /// <param name="amplification">How much more error than usual the shape lets through: two rows in a batch differ by little more than their rounding.</param>
+    private static void Check(Comparison comparison, NetworkDefinition definition, LossFunction loss, double amplification = 1, string wrong = "")
+    {
+        var settings = new TrainingSettings { Loss = loss, LabelSmoothing = 0.1, HuberDelta = 0.7, Optimizer = new SgdOptimizer() };
+        for (ulong seed = 1; ; seed++)
+        {
+            double[][] x = Generated.Rows(Rows, Inputs, seed), y = Generated.Targets(loss, x, Outputs, seed);
+            double[] w = Generated.Weights(Rows, seed);
+            NetworkParameters parameters = Generated.Network(definition, seed);
+            var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong)) { DropoutFactors = DropoutFactors(definition, wrong) };
+            TrainingSettings referenceSettings = wrong == "smoothing" ? new TrainingSettings { Loss = loss } : settings;
+            double referenceLoss = reference.Loss(x, y, w, referenceSettings);
+            if (reference.NearestKink < KinkDistance)
+                continue;                              // the next seed's numbers are farther from every kink
+
+            double[][] referenceOutputs = reference.Forward(x, training: true);
+            (double computedLoss, double[][] outputs, Dictionary<string, double[]> gradients) = Train(parameters, Generated.Table(x, y, w), settings);
+            string what = $"{definition.Placement} {loss}";
+            comparison.Relative($"{what} outputs", referenceOutputs, outputs, OutputTolerance * amplification);
+            comparison.Elementwise($"{what} loss", [referenceLoss], [computedLoss], OutputTolerance * amplification, OutputTolerance);
+            foreach ((string name, double[] gradient) in gradients)
+            {
+                double[] differences = Differences(reference, name, () => reference.Loss(x, y, w, referenceSettings));
+                comparison.Relative($"{what} {name}", differences, gradient, GradientTolerance * amplification, SmallestScale);
+            }
+            return;
+        }
+    }
+
+    private static double[] Differences(ReferenceNetwork reference, string name, Func<double> loss)
+    {
+        double[] values = reference.Arrays[name];
+        var differences = new double[values.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            double value = values[i];
+            values[i] = value + Step;
+            double above = loss();
+            values[i] = value - Step;
+            differences[i] = (above - loss()) / (2 * Step);
+            values[i] = value;
+        }
+        return differences;
+    }
+
+    /// <summary>One step of the code that trains users' models, at a rate of 0, so that parameters stay what they are.</summary>
+    private static (double Loss, double[][] Outputs, Dictionary<string, double[]> Gradients) Train(NetworkParameters parameters, TrainingTable table, TrainingSettings settings)
+    {
+        var network = new FeedForwardNetwork(parameters, table.Rows);
+        using var team = new WorkerTeam(1);
+        var step = new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+        (double loss, double weight) = step.Run(0, table.Rows, learningRate: 0, DropoutKey);
+        return (loss / weight, Panels.Rows(network.Output), NetworkState.Gradients(network, parameters));
+    }
+
+    /// <summary>The mask is the kernel's own, taken from what it makes of ones: which units it drops is its choice, what that does to gradients is not.</summary>
+    private static double[][][]? DropoutFactors(NetworkDefinition definition, string wrong)
+    {
+        if (definition.DropoutRate == 0)
+            return null;
+        var factors = new double[definition.HiddenUnits.Length][][];
+        for (int layer = 0; layer < factors.Length; layer++)
+        {
+            var ones = new PanelMatrix(Rows, definition.HiddenUnits[layer]);
+            ones.Span.Fill(1);
+            ulong key = RandomStream.Mix(DropoutKey + (ulong)layer + (wrong == "dropout" ? 1ul : 0));
+            for (int panel = 0; panel < ones.Panels; panel++)
+                Dropout.Apply(ones.Rows(panel, 0, Rows), Rows, key, panel, (float)definition.DropoutRate);
+            factors[layer] = Panels.Rows(ones);
+        }
+        return factors;
+    }
+
+    private static NetworkParameters Other(NetworkParameters parameters, string wrong)
+    {
+        NetworkDefinition from = parameters.Definition;
+        var other = new NetworkParameters(Definition(
+            from.Activation, from.Placement, from.NormalizeOutputLayerInput, wrong == "virtual batches" ? 0 : from.VirtualBatchSize, from.DropoutRate,
+            wrong == "epsilon" ? 1e-5 : from.Epsilon));
+        other.CopyFrom(parameters);
+        return other;
+    }
+}

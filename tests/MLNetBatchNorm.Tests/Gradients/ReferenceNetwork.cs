@@ -1,0 +1,177 @@
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Tests.Golden;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.Gradients;
+
+/// <summary>
+/// The network written down plainly in double precision: rows as arrays, sums as sums, no gradient. What it gives is what our layers must give, and
+/// central differences of its loss are what their gradients must be.
+/// </summary>
+internal sealed class ReferenceNetwork
+{
+    private readonly NetworkDefinition _definition;
+
+    /// <summary>A network with the parameters of ours.</summary>
+    public ReferenceNetwork(NetworkParameters parameters)
+    {
+        _definition = parameters.Definition;
+        Arrays = NetworkState.Read(parameters);
+    }
+
+    /// <summary>Parameters and statistics by name, weights [out][in] row by row; may be changed.</summary>
+    public Dictionary<string, double[]> Arrays { get; }
+
+    /// <summary>For each hidden layer what dropout multiplies each of its outputs with; null: no dropout.</summary>
+    public double[][][]? DropoutFactors { get; set; }
+
+    /// <summary>How near to a kink of an activation or of Huber's loss any number came: a difference across a kink is no derivative.</summary>
+    public double NearestKink { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>What each normalization read in the last forward pass, by its name.</summary>
+    public Dictionary<string, double[][]> NormalizationInputs { get; } = [];
+
+    /// <summary>What it wrote, before the activation.</summary>
+    public Dictionary<string, double[][]> NormalizationOutputs { get; } = [];
+
+    /// <summary>Names of the normalizations in the order in which rows meet them.</summary>
+    public IEnumerable<string> Normalizations => Enumerable.Range(0, _definition.LinearCount).Where(l => _definition.NormalizedColumns(l) > 0).Select(l => $"bn{l + 1}");
+
+    /// <summary>Outputs of all rows; with statistics of the (virtual) batches, or with the frozen ones.</summary>
+    public double[][] Forward(double[][] rows, bool training)
+    {
+        double[][] x = rows;
+        for (int layer = 0; layer < _definition.LinearCount; layer++)
+        {
+            bool hidden = layer < _definition.HiddenUnits.Length;
+            if (_definition.Placement == BatchNormalizationPlacement.LayerInput)
+                x = Normalize(layer, x, training);
+            x = Linear(layer, x);
+            if (!hidden)
+                break;
+            if (_definition.Placement == BatchNormalizationPlacement.BeforeActivation)
+                x = Normalize(layer, x, training);
+            x = [.. x.Select(row => row.Select(Activate).ToArray())];
+            if (_definition.Placement == BatchNormalizationPlacement.AfterActivation)
+                x = Normalize(layer, x, training);
+            if (DropoutFactors is { } factors)
+                x = [.. x.Select((row, r) => row.Select((v, c) => v * factors[layer][r][c]).ToArray())];
+        }
+        return x;
+    }
+
+    /// <summary>Weighted mean loss of the rows in training mode. A class number is the only target of its row.</summary>
+    public double Loss(double[][] rows, double[][] targets, double[]? weights, TrainingSettings settings)
+    {
+        double[][] outputs = Forward(rows, training: true);
+        double sum = 0, total = 0;
+        for (int r = 0; r < rows.Length; r++)
+        {
+            double weight = weights?[r] ?? 1;
+            sum += weight * RowLoss(outputs[r], targets[r], settings);
+            total += weight;
+        }
+        return sum / total;
+    }
+
+    /// <summary>Where each (virtual) batch of some rows begins and ends; a remainder of one row joins the batch before it.</summary>
+    public static List<(int Begin, int End)> Batches(int rows, int size)
+    {
+        var batches = new List<(int Begin, int End)>();
+        for (int begin = 0; begin < rows; begin += size == 0 ? rows : size)
+            batches.Add((begin, size == 0 ? rows : Math.Min(rows, begin + size)));
+        if (batches.Count > 1 && batches[^1].End - batches[^1].Begin == 1)
+        {
+            batches[^2] = (batches[^2].Begin, rows);
+            batches.RemoveAt(batches.Count - 1);
+        }
+        return batches;
+    }
+
+    private double[][] Linear(int layer, double[][] x)
+    {
+        int inputs = _definition.InputsOf(layer), outputs = _definition.OutputsOf(layer);
+        double[] weights = Arrays[$"linear{layer + 1}.weight"];
+        double[]? bias = Arrays.GetValueOrDefault($"linear{layer + 1}.bias");
+        var result = new double[x.Length][];
+        for (int r = 0; r < x.Length; r++)
+        {
+            result[r] = new double[outputs];
+            for (int o = 0; o < outputs; o++)
+            {
+                double sum = bias?[o] ?? 0;
+                for (int i = 0; i < inputs; i++)
+                    sum += weights[o * inputs + i] * x[r][i];
+                result[r][o] = sum;
+            }
+        }
+        return result;
+    }
+
+    private double[][] Normalize(int layer, double[][] x, bool training)
+    {
+        int columns = _definition.NormalizedColumns(layer);
+        if (columns == 0)
+            return x;
+        string name = $"bn{layer + 1}";
+        double[] gamma = Arrays[$"{name}.gamma"], beta = Arrays[$"{name}.beta"];
+        double[][] result = [.. x.Select(_ => new double[columns])];
+        foreach ((int begin, int end) in Batches(x.Length, training ? _definition.VirtualBatchSize : 0))
+        {
+            for (int c = 0; c < columns; c++)
+            {
+                double mean = Arrays[$"{name}.running_mean"][c], variance = Arrays[$"{name}.running_var"][c];
+                if (training)
+                    (mean, variance) = Moments(x, begin, end, c);
+                for (int r = begin; r < end; r++)
+                    result[r][c] = gamma[c] * (x[r][c] - mean) / Math.Sqrt(variance + _definition.Epsilon) + beta[c];
+            }
+        }
+        NormalizationInputs[name] = x;
+        NormalizationOutputs[name] = result;
+        return result;
+    }
+
+    /// <summary>Mean and biased variance of one column of rows [begin, end).</summary>
+    public static (double Mean, double Variance) Moments(double[][] x, int begin, int end, int column)
+    {
+        double mean = 0, variance = 0;
+        for (int r = begin; r < end; r++)
+            mean += x[r][column];
+        mean /= end - begin;
+        for (int r = begin; r < end; r++)
+            variance += (x[r][column] - mean) * (x[r][column] - mean);
+        return (mean, variance / (end - begin));
+    }
+
+    private double Activate(double x)
+    {
+        if (ReferenceActivation.HasKink(_definition.Activation))
+            NearestKink = Math.Min(NearestKink, Math.Abs(x));
+        return ReferenceActivation.Value(_definition.Activation, x);
+    }
+
+    private double RowLoss(double[] z, double[] y, TrainingSettings settings)
+    {
+        switch (settings.Loss)
+        {
+            case LossFunction.SoftmaxCrossEntropy:
+                double largest = z.Max();
+                double logSum = largest + Math.Log(z.Sum(v => Math.Exp(v - largest)));
+                return z.Select((v, k) => ((k == (int)y[0] ? 1 - settings.LabelSmoothing : 0) + settings.LabelSmoothing / z.Length) * (logSum - v)).Sum();
+            case LossFunction.BinaryCrossEntropy:
+                return z.Zip(y, (v, t) => ReferenceActivation.Softplus(v) - v * t).Average();
+            case LossFunction.SquaredError:
+                return z.Zip(y, (v, t) => (v - t) * (v - t)).Average();
+            default:
+                return z.Zip(y, Huber).Average();
+        }
+
+        double Huber(double v, double t)
+        {
+            double d = Math.Abs(v - t), delta = settings.HuberDelta;
+            NearestKink = Math.Min(NearestKink, Math.Abs(d - delta));
+            return d <= delta ? 0.5 * d * d : delta * (d - delta / 2);
+        }
+    }
+}
