@@ -30,6 +30,8 @@ internal static class OptionValidation
             throw context.ExceptUserArg(nameof(copy.Optimizer), "Optimizer is null; give an optimizer, such as new AdamWOptimizer().");
         if (copy.LearningRateSchedule is null)
             throw context.ExceptUserArg(nameof(copy.LearningRateSchedule), "LearningRateSchedule is null; give a schedule, such as new ConstantSchedule().");
+        CheckPart(context, nameof(copy.Optimizer), copy.Optimizer.Validate);
+        CheckPart(context, nameof(copy.LearningRateSchedule), copy.LearningRateSchedule.Validate);
         CheckCombinations(context, copy);
         return copy;
     }
@@ -94,6 +96,19 @@ internal static class OptionValidation
     {
         if (!Enum.IsDefined(value))
             throw context.ExceptUserArg(option, $"{option} is {value:D}; it must be one of {string.Join(", ", Enum.GetNames<T>())}.");
+    }
+
+    /// <summary>Optimizers and schedules know their own ranges, and nothing of ML.NET's exceptions.</summary>
+    private static void CheckPart(IExceptionContext context, string option, Action validate)
+    {
+        try
+        {
+            validate();
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw context.ExceptUserArg(option, $"{option}: {e.Message}");
+        }
     }
 
     private static void CheckCombinations(IExceptionContext context, BatchNormNetworkOptions options)
