@@ -55,15 +55,18 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     }
 
     /// <summary>Says how training ended.</summary>
-    public void Report(TrainingHistory history) => _channel.Info(
-        MessageSensitivity.None,
-        "Training ended after {0} epochs and {1} s ({2}); the model is that of epoch {3}.",
-        history.Epochs.Count,
-        Stopwatch.GetElapsedTime(_started).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture),
-        history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving",
-        history.BestEpoch);
+    public void Report(TrainingHistory history)
+    {
+        string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
+        double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
+        _channel.Info(
+            MessageSensitivity.None, Text($"Training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the model is that of epoch {history.BestEpoch}."));
+    }
 
     public void Dispose() => _progressChannel.Dispose();
+
+    // A channel formats in the culture of its thread; a log is read by programs as well.
+    private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
 
     private void Fill(IProgressEntry entry)
     {

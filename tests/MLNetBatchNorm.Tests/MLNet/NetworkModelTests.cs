@@ -1,0 +1,239 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.Tests.MLNet;
+
+/// <summary>The model parameters: what they show is what they compute with, and every way to score a row gives the same bits.</summary>
+[TestClass]
+public sealed class NetworkModelTests
+{
+    private readonly MLContext _context = new(1);
+
+    /// <summary>Recomputes the scores in double precision from the layers shown, by the formulas of their documentation.</summary>
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.None, BatchNormalizationStatistics.RunningAverage)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.PopulationPooled)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation, BatchNormalizationStatistics.Cumulative)]
+    [DataRow(BatchNormalizationPlacement.LayerInput, BatchNormalizationStatistics.Population)]
+    public void Layers_Recomputed_GiveTheScores(BatchNormalizationPlacement placement, BatchNormalizationStatistics statistics)
+    {
+        List<Example> rows = NetworkExamples.Rows(80);
+        // Unscaled and without missing values, a row enters the first layer as it is.
+        foreach (Example row in rows)
+            row.Features[0] = (row.Features[0] - 1000) / 3;
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, rows);
+        BatchNormNetworkRegressionModelParameters model = Regression(view, options =>
+        {
+            options.Placement = placement;
+            options.Statistics = statistics;
+            options.ScaleInputs = false;
+            options.NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput;
+        });
+        float[] scores = new float[rows.Count];
+        model.Score(Flat(rows), rows.Count, scores);
+
+        for (int row = 0; row < rows.Count; row++)
+        {
+            double expected = Forward(model.Layers, rows[row].Features, normalize: true);
+            Assert.AreEqual(expected, scores[row], 1e-4 * Math.Max(1000, Math.Abs(expected)));
+        }
+
+        // The comparison can fail: without the normalizations the numbers are others.
+        if (placement != BatchNormalizationPlacement.None)
+            Assert.IsGreaterThan(100, rows.Select((row, i) => Math.Abs(Forward(model.Layers, row.Features, normalize: false) - scores[i])).Max());
+    }
+
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.None)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation)]
+    [DataRow(BatchNormalizationPlacement.LayerInput)]
+    public void Layers_Shapes_FollowThePlacement(BatchNormalizationPlacement placement)
+    {
+        List<Example> rows = NetworkExamples.Rows(60);
+        rows[2].Features[3] = float.NaN;
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, rows);
+        BatchNormNetworkRegressionModelParameters model = Regression(view, options =>
+        {
+            options.Placement = placement;
+            options.Activation = ActivationFunction.Tanh;
+            options.Epsilon = 1e-3;
+        });
+
+        Assert.HasCount(3, model.Layers);
+        Assert.AreEqual(16, model.Layers[0].Weights.Outputs);
+        Assert.IsGreaterThanOrEqualTo(5, model.Layers[0].Weights.Inputs, "A column for the missing values of slot 3 belongs to the input.");
+        Assert.AreEqual(16, model.Layers[1].Weights.Inputs);
+        Assert.AreEqual(8, model.Layers[2].Weights.Inputs);
+        Assert.AreEqual(1, model.Layers[2].Weights.Outputs);
+        Assert.HasCount(16 * 8, model.Layers[1].Weights.Values);
+        Assert.AreEqual(model.Layers[1].Weights[5, 7], model.Layers[1].Weights.Values[(5 * 16) + 7]);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Layers[1].Weights[8, 0]);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Layers[1].Weights[0, -1]);
+        for (int i = 0; i < 3; i++)
+        {
+            BatchNormNetworkLayer layer = model.Layers[i];
+            bool hidden = i < 2;
+            Assert.AreEqual(hidden ? ActivationFunction.Tanh : null, layer.Activation);
+            Assert.AreEqual(hidden && placement == BatchNormalizationPlacement.BeforeActivation, layer.Bias is null, $"layer {i}");
+            Assert.AreEqual(hidden && placement != BatchNormalizationPlacement.None, layer.BatchNormalization is not null, $"layer {i}");
+            if (layer.BatchNormalization is not { } normalization)
+                continue;
+            int columns = placement == BatchNormalizationPlacement.LayerInput ? layer.Weights.Inputs : layer.Weights.Outputs;
+            Assert.HasCount(columns, normalization.Gamma);
+            Assert.HasCount(columns, normalization.Beta);
+            Assert.HasCount(columns, normalization.RunningMean);
+            Assert.HasCount(columns, normalization.RunningVariance);
+            Assert.AreEqual(1e-3, normalization.Epsilon);
+            Assert.AreEqual(placement, normalization.Placement);
+            Assert.IsTrue(normalization.RunningVariance.All(variance => variance >= 0));
+            Assert.IsGreaterThan(1, normalization.RunningMean.Distinct().Count());
+        }
+    }
+
+    /// <summary>One row, blocks of any size, the row mapper and Transform with several cursors: the same bits.</summary>
+    [TestMethod]
+    public void Score_InAnyCompany_GivesTheSameBits()
+    {
+        List<Example> rows = NetworkExamples.Rows(333);
+        rows[5].Features[1] = float.NaN;
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Multiclass, rows);
+        var transformer = (MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Multiclass).Fit(view);
+        float[] expected = [.. transformer.Transform(view).Vectors<float>("Score").SelectMany(scores => scores)];
+        float[] features = Flat(rows);
+
+        foreach (int block in new[] { 1, 2, 15, 95, 96, 97, 333 })
+        {
+            float[] scores = new float[rows.Count * 3];
+            for (int first = 0; first < rows.Count; first += block)
+            {
+                int count = Math.Min(block, rows.Count - first);
+                transformer.Model.Score(features.AsSpan(first * 4, count * 4), count, scores.AsSpan(first * 3, count * 3));
+            }
+
+            CollectionAssert.AreEqual(expected, scores, $"blocks of {block}");
+        }
+    }
+
+    [TestMethod]
+    public void Score_FromManyThreads_GivesTheSameBits()
+    {
+        List<Example> rows = NetworkExamples.Rows(200);
+        BatchNormNetworkRegressionModelParameters model = Regression(NetworkExamples.View(_context, NetworkKind.Regression, rows));
+        float[] features = Flat(rows);
+        float[] expected = new float[rows.Count];
+        model.Score(features, rows.Count, expected);
+
+        Parallel.For(0, 64, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+        {
+            float[] scores = new float[rows.Count];
+            model.Score(features, rows.Count, scores);
+            CollectionAssert.AreEqual(expected, scores);
+        });
+    }
+
+    [TestMethod]
+    public void Score_WrongLengths_AreRefused()
+    {
+        BatchNormNetworkRegressionModelParameters model = Regression(NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(40)));
+
+        Refused("features", "The features hold 7 values; 2 rows of 4 features are 8.", () => model.Score(new float[7], 2, new float[2]));
+        Refused("scores", "The scores have room for 1 values; 2 rows of 1 need 2.", () => model.Score(new float[8], 2, new float[1]));
+        Refused("rows", "must not be negative", () => model.Score([], -1, []));
+        model.Score([], 0, []);
+
+        static void Refused(string parameter, string message, Action action)
+        {
+            ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(action);
+            Assert.AreEqual(parameter, exception.ParamName);
+            Assert.Contains(message, exception.Message);
+            Assert.IsTrue(exception.IsMarked());
+        }
+    }
+
+    /// <summary>The mapper ML.NET calls for every row allocates nothing, dense or sparse.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary), false)]
+    [DataRow(nameof(NetworkKind.Multiclass), false)]
+    [DataRow(nameof(NetworkKind.Multiclass), true)]
+    [DataRow(nameof(NetworkKind.Regression), true)]
+    public void Mapper_PerRow_AllocatesNothing(string kindName, bool sparse)
+    {
+        var kind = Enum.Parse<NetworkKind>(kindName);
+        List<Example> rows = NetworkExamples.Rows(60);
+        ITransformer transformer = NetworkExamples.Quick(_context, kind).Fit(NetworkExamples.View(_context, kind, rows));
+        var features = new VBuffer<float>(4, [1000, 0.5f, 0.01f, 1]);
+        if (sparse)
+            features = new VBuffer<float>(4, 2, [1000, 1], [0, 3]);
+
+        long allocated;
+        if (kind == NetworkKind.Multiclass)
+        {
+            var model = (IValueMapper)((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)transformer).Model;
+            allocated = Allocated(model.GetMapper<VBuffer<float>, VBuffer<float>>(), features);
+        }
+        else
+        {
+            object model = kind == NetworkKind.Binary
+                ? ((BinaryPredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)transformer).Model.SubModel
+                : ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)transformer).Model;
+            allocated = Allocated(((IValueMapper)model).GetMapper<VBuffer<float>, float>(), features);
+        }
+
+        Assert.AreEqual(0, allocated);
+    }
+
+    private static long Allocated<T>(ValueMapper<VBuffer<float>, T> mapper, VBuffer<float> features)
+    {
+        T score = default!;
+        long least = long.MaxValue;
+        // The runtime itself allocates a little when it compiles a method anew; that happens a few times at most, and not in every round.
+        for (int round = 0; round < 5; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+                mapper(features, ref score);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        return least;
+    }
+
+    private static double Forward(IReadOnlyList<BatchNormNetworkLayer> layers, float[] features, bool normalize)
+    {
+        double[] x = [.. features.Select(value => (double)value)];
+        foreach (BatchNormNetworkLayer layer in layers)
+        {
+            BatchNormNetworkNormalization? normalization = normalize ? layer.BatchNormalization : null;
+            double[] input = normalization?.Placement == BatchNormalizationPlacement.LayerInput ? Normalize(normalization, x) : x;
+            double[] z = new double[layer.Weights.Outputs];
+            for (int output = 0; output < z.Length; output++)
+            {
+                z[output] = layer.Bias is { } bias ? bias[output] : 0;
+                for (int i = 0; i < input.Length; i++)
+                    z[output] += layer.Weights[output, i] * input[i];
+            }
+
+            if (normalization?.Placement == BatchNormalizationPlacement.BeforeActivation)
+                z = Normalize(normalization, z);
+            if (layer.Activation == ActivationFunction.ReLU)
+                z = [.. z.Select(value => Math.Max(0, value))];
+            if (normalization?.Placement == BatchNormalizationPlacement.AfterActivation)
+                z = Normalize(normalization, z);
+            x = z;
+        }
+
+        return x[0];
+    }
+
+    private static double[] Normalize(BatchNormNetworkNormalization n, double[] x) =>
+        [.. x.Select((value, j) => (n.Gamma[j] * (value - n.RunningMean[j]) / Math.Sqrt(n.RunningVariance[j] + n.Epsilon)) + n.Beta[j])];
+
+    private static float[] Flat(List<Example> rows) => [.. rows.SelectMany(row => row.Features)];
+
+    private BatchNormNetworkRegressionModelParameters Regression(IDataView view, Action<BatchNormNetworkOptions>? change = null) =>
+        ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Regression, change).Fit(view)).Model;
+}
