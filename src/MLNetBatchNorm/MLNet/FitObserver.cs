@@ -45,10 +45,9 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
-        _channel.Info(
-            MessageSensitivity.None,
-            (_members > 1 ? "Network {4}/{5}, epoch {0}/{1}: training loss {2:G6}" : "Epoch {0}/{1}: training loss {2:G6}") + (validationLoss is null ? "" : ", validation loss {3:G6}"),
-            epoch.Epoch, maximumEpochs, trainingLoss, validationLoss ?? 0, _member, _members);
+        string which = _members > 1 ? Text($"Network {_member}/{_members}, epoch") : "Epoch";
+        string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
+        _channel.Info(MessageSensitivity.None, Text($"{which} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}"));
         if (epoch.Epoch % _epochsPerCheckpoint == 0)
             _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
         _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, _member, _members, Stopwatch.GetElapsedTime(_started)));

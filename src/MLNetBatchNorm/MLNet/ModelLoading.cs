@@ -18,9 +18,9 @@ internal static class ModelLoading
         {
             return load();
         }
-        catch (EndOfStreamException e)
+        catch (EndOfStreamException)
         {
-            throw context.ExceptDecode(e, "The data of the model ends too early.");
+            throw context.ExceptDecode("The data of the model ends too early.");
         }
     }
 }

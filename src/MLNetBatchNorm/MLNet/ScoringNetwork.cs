@@ -67,7 +67,8 @@ internal sealed class ScoringNetwork
         }
         catch (NetworkFormatException e)
         {
-            throw context.ExceptDecode(e, e.Message);
+            // Not as an inner exception: the innermost one is what ML.NET's loader leaves to the caller, and it must bear ML.NET's mark.
+            throw context.ExceptDecode(e.Message);
         }
 
         var network = new ScoringNetwork(context, trained);

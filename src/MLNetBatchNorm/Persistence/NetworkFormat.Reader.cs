@@ -39,8 +39,8 @@ internal static partial class NetworkFormat
     /// byte     reason of the end, number of the enumeration
     ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
     /// </code>
-    /// Every count is held against its limit and against the bytes that are left before memory is taken for it; memory is at most
-    /// sixteen times the bytes read, the padding of a single output to a panel.
+    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. The worst a file can do is
+    /// sixteen times its own size: the padding of a layer with a single output to a panel of sixteen.
     /// </remarks>
     /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
     public static TrainedNetwork Read(BinaryReader reader)

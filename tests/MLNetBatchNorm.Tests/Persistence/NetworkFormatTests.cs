@@ -1,0 +1,376 @@
+using System.Buffers.Binary;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Persistence;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.Tests.Persistence;
+
+/// <summary>The bytes of a network: what is written comes back, and damaged bytes end in one kind of exception, quickly and without large allocations.</summary>
+[TestClass]
+public sealed class NetworkFormatTests
+{
+    private const long OneMegabyte = 1 << 20;
+
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.None, false)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, false)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation, false)]
+    [DataRow(BatchNormalizationPlacement.LayerInput, false)]
+    [DataRow(BatchNormalizationPlacement.LayerInput, true)]
+    public void Read_WhatWasWritten_IsTheSame(BatchNormalizationPlacement placement, bool normalizeOutputLayerInput)
+    {
+        TrainedNetwork written = Sample(placement, normalizeOutputLayerInput, members: 2);
+        byte[] bytes = Write(written);
+        TrainedNetwork read = Read(bytes);
+
+        CollectionAssert.AreEqual(bytes, Write(read));
+        NetworkDefinition expected = written.Parameters.Definition, actual = read.Parameters.Definition;
+        Assert.AreEqual(expected.Inputs, actual.Inputs);
+        CollectionAssert.AreEqual(expected.HiddenUnits, actual.HiddenUnits);
+        Assert.AreEqual(
+            (expected.Outputs, expected.Activation, expected.Placement, expected.Statistics, expected.NormalizeOutputLayerInput, expected.Epsilon,
+                expected.RunningStatisticsMomentum, expected.InitialGamma, expected.DropoutRate, expected.VirtualBatchSize),
+            (actual.Outputs, actual.Activation, actual.Placement, actual.Statistics, actual.NormalizeOutputLayerInput, actual.Epsilon,
+                actual.RunningStatisticsMomentum, actual.InitialGamma, actual.DropoutRate, actual.VirtualBatchSize));
+        CollectionAssert.AreEqual(written.Encoder.Center.ToArray(), read.Encoder.Center.ToArray());
+        CollectionAssert.AreEqual(written.Encoder.Scale.ToArray(), read.Encoder.Scale.ToArray());
+        CollectionAssert.AreEqual(written.Encoder.MissingSources.ToArray(), read.Encoder.MissingSources.ToArray());
+        CollectionAssert.AreEqual(written.Encoder.Pieces.ToArray(), read.Encoder.Pieces.ToArray());
+        Assert.IsTrue(read.Encoder.IsClipped(0));
+        Assert.IsFalse(read.Encoder.IsClipped(1));
+        Assert.HasCount(2, read.Members);
+        for (int member = 0; member < 2; member++)
+        {
+            CheckSame(written.Members[member].Parameters, read.Members[member].Parameters);
+            CollectionAssert.AreEqual(written.Members[member].History.Epochs.ToArray(), read.Members[member].History.Epochs.ToArray());
+            Assert.AreEqual(written.Members[member].History.BestEpoch, read.Members[member].History.BestEpoch);
+            Assert.AreEqual(written.Members[member].History.StopReason, read.Members[member].History.StopReason);
+        }
+    }
+
+    [TestMethod]
+    public void Read_AnEncoderThatChangesNothing_IsTheSame()
+    {
+        var definition = new NetworkDefinition { Inputs = 3, HiddenUnits = [], Outputs = 2, Placement = BatchNormalizationPlacement.None };
+        var network = new TrainedNetwork(InputEncoder.Identity(3), [new NetworkMember(Fill(new NetworkParameters(definition), 1), History())]);
+        TrainedNetwork read = Read(Write(network));
+
+        Assert.IsTrue(read.Encoder.IsIdentity);
+        Assert.AreEqual(3, read.Encoder.RawInputs);
+    }
+
+    /// <summary>The layout itself, number by number, written here once more by hand.</summary>
+    [TestMethod]
+    public void Write_ASmallNetwork_GivesTheDocumentedBytes()
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        writer.Write("MNBN"u8);
+        writer.Write(1);
+        writer.Write(4);                                  // inputs: two slots, one missing effect, one piece
+        writer.Write(1);
+        writer.Write(2);                                  // hidden units
+        writer.Write(1);                                  // outputs
+        writer.Write((byte)ActivationFunction.Tanh);
+        writer.Write((byte)1);                            // before the activation
+        writer.Write((byte)3);                            // pooled population statistics
+        writer.Write((byte)0);
+        writer.Write(1e-3);
+        writer.Write(0.25);
+        writer.Write(0.5);
+        writer.Write(0.125);
+        writer.Write(16);
+        writer.Write(2);                                  // feature slots
+        writer.Write((byte)0);
+        foreach (float value in new[] { 10f, 0f, 0.5f, 1f })
+            writer.Write(value);
+        writer.Write((byte)3);
+        writer.Write((byte)0);
+        writer.Write(1);                                  // pieces
+        writer.Write(0);
+        writer.Write(8f);
+        writer.Write(0.25f);
+        writer.Write(1);                                  // networks
+        for (int i = 0; i < 8; i++)
+            writer.Write(1f + i);
+        writer.Write((byte)0);
+        writer.Write((byte)1);
+        foreach (float value in new[] { 9f, 10f, 11f, 12f })
+            writer.Write(value);
+        foreach (double value in new[] { 13.0, 14.0, 15.0, 16.0 })
+            writer.Write(value);
+        writer.Write(17L);
+        writer.Write(18f);
+        writer.Write(19f);
+        writer.Write((byte)1);
+        writer.Write(20f);
+        writer.Write((byte)0);
+        writer.Write(2);                                  // epochs
+        writer.Write(1);
+        writer.Write((byte)1);
+        foreach ((int epoch, double rate, double training, double? validation) in new (int, double, double, double?)[] { (1, 0.01, 0.7, 0.6), (2, 0.02, 0.5, null) })
+        {
+            writer.Write(epoch);
+            writer.Write(rate);
+            writer.Write(training);
+            writer.Write((byte)(validation is null ? 0 : 1));
+            writer.Write(validation ?? 0);
+        }
+
+        CollectionAssert.AreEqual(stream.ToArray(), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
+    }
+
+    public static IEnumerable<object[]> WrongFields =>
+    [
+        // Offsets follow the layout above.
+        ["magic", 0, Int(7), "begins with 0x00000007"],
+        ["version", 4, Int(2), "has version 2; this library reads version 1"],
+        ["inputs", 8, Int(0), "number of inputs is 0"],
+        ["inputs", 8, Int(5), "The encoding gives 4 columns, but the first layer has 5 inputs"],
+        ["inputs", 8, Int(int.MaxValue), "number of inputs is 2147483647"],
+        ["hidden layers", 12, Int(-1), "number of hidden layers is -1"],
+        ["hidden layers", 12, Int(1000), "number of hidden layers is 1000, but only"],
+        ["units", 16, Int(0), "number of units of hidden layer 1 is 0"],
+        ["units", 16, Int(1 << 20), "bytes of parameters, but only"],
+        ["outputs", 20, Int(-5), "number of outputs is -5"],
+        ["outputs", 20, Int(1 << 20), "bytes of parameters, but only"],
+        ["activation", 24, (byte[])[99], "activation has number 99"],
+        ["placement", 25, (byte[])[9], "placement of batch normalization has number 9"],
+        ["placement", 25, (byte[])[0], "lacks the bias its placement demands"],
+        ["statistics", 26, (byte[])[9], "kind of statistics has number 9"],
+        ["output normalization", 27, (byte[])[2], "flag of the normalization in front of the output layer is 2"],
+        ["epsilon", 28, Double(0), "epsilon is 0; it must be positive"],
+        ["epsilon", 28, Double(double.NaN), "epsilon is NaN"],
+        ["momentum", 36, Double(1.5), "running statistics momentum is 1.5"],
+        ["initial gamma", 44, Double(double.PositiveInfinity), "initial gamma is Infinity"],
+        ["dropout rate", 52, Double(1), "dropout rate is 1; it must be in [0, 1)"],
+        ["virtual batch size", 60, Int(1), "virtual batch size is 1"],
+        ["slots", 64, Int(0), "number of feature slots is 0"],
+        ["slots", 64, Int(1 << 24), "number of feature slots is 16777216, but only"],
+        ["identity", 68, (byte[])[7], "flag of untouched features is 7"],
+        ["centre", 69, Single(float.NaN), "centre of a feature slot is NaN"],
+        ["scale", 77, Single(float.NegativeInfinity), "scale of a feature slot is -Infinity"],
+        ["flags", 85, (byte[])[4], "flags of feature slot 0 are 0x04"],
+        ["flags", 86, (byte[])[2], "The encoding gives 5 columns"],
+        ["pieces", 87, Int(-1), "number of pieces is -1"],
+        ["pieces", 87, Int(1 << 24), "number of pieces is 16777216, but only"],
+        ["piece slot", 91, Int(2), "Piece 0 belongs to feature slot 2 of 2"],
+        ["piece start", 95, Single(float.NaN), "start or scale of a piece is NaN"],
+        ["piece scale", 99, Single(0), "scale of piece 0 is 0; it must be positive"],
+        ["networks", 103, Int(0), "number of networks is 0"],
+        ["networks", 103, Int(2), "needs 92 bytes of parameters, but only 0 are left"],
+        ["weight", 107, Single(float.NaN), "A weight is NaN"],
+        ["bias", 139, (byte[])[1], "Linear map 0 has a bias its placement forbids"],
+        ["normalization", 140, (byte[])[0], "Layer 0 lacks the batch normalization its placement demands"],
+        ["gamma", 141, Single(float.NaN), "A gamma is NaN"],
+        ["beta", 149, Single(float.NaN), "A beta is NaN"],
+        ["running mean", 157, Double(double.NaN), "running mean is NaN"],
+        ["running variance", 173, Double(-1e-9), "running variance is -1E-09; it must be not negative"],
+        ["batches", 189, (byte[])[0, 0, 0, 0, 0, 0, 0, 0x80], "number of batches tracked is -9223372036854775808"],
+        ["output bias", 205, (byte[])[0], "Linear map 1 lacks the bias its placement demands"],
+        ["output bias", 206, Single(float.NaN), "A bias is NaN"],
+        ["output normalization", 210, (byte[])[1], "Layer 1 has a batch normalization its placement forbids"],
+        ["epochs", 211, Int(1 << 24), "number of epochs is 16777216, but only"],
+        ["best epoch", 215, Int(3), "best epoch is 3 of 2"],
+        ["stop reason", 219, (byte[])[8], "reason of the end of training has number 8"],
+        ["epoch", 220, Int(2), "Epoch 1 of the history has number 2"],
+        ["learning rate", 224, Double(-1), "learning rate is -1"],
+        ["training loss", 232, Double(double.NaN), "training loss is NaN"],
+        ["validated", 240, (byte[])[3], "flag of a validation loss is 3"],
+        ["validation loss", 241, Double(double.NaN), "validation loss is NaN"],
+    ];
+
+    [TestMethod]
+    [DynamicData(nameof(WrongFields))]
+    public void Read_WrongField_SaysWhichAndWhy(string field, int offset, byte[] value, string expected)
+    {
+        byte[] bytes = Write(Sample(BatchNormalizationPlacement.BeforeActivation));
+        value.CopyTo(bytes, offset);
+
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes)).Message, field);
+    }
+
+    [TestMethod]
+    public void Read_BytesThatEndTooEarly_AreRefusedWherever()
+    {
+        byte[] bytes = Write(Sample(BatchNormalizationPlacement.LayerInput, normalizeOutputLayerInput: true, members: 2));
+        for (int length = 0; length < bytes.Length; length++)
+            Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} of {bytes.Length} bytes");
+        Read(bytes);
+    }
+
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation)]
+    [DataRow(BatchNormalizationPlacement.LayerInput)]
+    public void Read_AnyByteChanged_IsReadOrRefusedWithoutLargeAllocations(BatchNormalizationPlacement placement)
+    {
+        byte[] bytes = Write(Sample(placement));
+        int read = 0, refused = 0;
+        for (int offset = 0; offset < bytes.Length; offset++)
+        {
+            foreach (byte mask in new byte[] { 1, 2, 4, 8, 16, 32, 64, 128, 255 })
+            {
+                byte[] changed = (byte[])bytes.Clone();
+                changed[offset] ^= mask;
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                try
+                {
+                    Read(changed);
+                    read++;
+                }
+                catch (NetworkFormatException)
+                {
+                    refused++;
+                }
+
+                Assert.IsLessThan(OneMegabyte, GC.GetAllocatedBytesForCurrentThread() - before, $"byte {offset}, bits {mask}");
+            }
+        }
+
+        Assert.IsGreaterThan(100, read);
+        Assert.IsGreaterThan(100, refused);
+    }
+
+    [TestMethod]
+    public void Read_FromAStreamThatCannotSeek_IsRefused()
+    {
+        using var reader = new BinaryReader(new Forward(Write(Sample(BatchNormalizationPlacement.None))));
+        Assert.Contains("seekable", Assert.ThrowsExactly<NetworkFormatException>(() => NetworkFormat.Read(reader)).Message);
+    }
+
+    [TestMethod]
+    public void Read_LeavesThePositionBehindTheLastByte()
+    {
+        byte[] bytes = [1, 2, 3, .. Write(Sample(BatchNormalizationPlacement.AfterActivation)), 4, 5];
+        using var reader = new BinaryReader(new MemoryStream(bytes) { Position = 3 });
+        NetworkFormat.Read(reader);
+
+        Assert.AreEqual(4, reader.ReadByte());
+    }
+
+    /// <summary>The numbers of the enumerations are in saved models; they may be added to, never changed.</summary>
+    [TestMethod]
+    public void Enumerations_Numbers_AreFrozen()
+    {
+        Assert.AreEqual("ReLU 0, LeakyReLU 1, ELU 2, SELU 3, GELU 4, SiLU 5, Mish 6, Tanh 7, Sigmoid 8", Numbers<ActivationFunction>());
+        Assert.AreEqual("None 0, BeforeActivation 1, AfterActivation 2, LayerInput 3", Numbers<BatchNormalizationPlacement>());
+        Assert.AreEqual("RunningAverage 0, Cumulative 1, Population 2, PopulationPooled 3", Numbers<BatchNormalizationStatistics>());
+        Assert.AreEqual("AllEpochsDone 0, ValidationLossStoppedImproving 1", Numbers<TrainingStopReason>());
+
+        static string Numbers<T>()
+            where T : struct, Enum => string.Join(", ", Enum.GetValues<T>().Select(value => $"{value} {value:D}"));
+    }
+
+    private static TrainedNetwork Sample(BatchNormalizationPlacement placement, bool normalizeOutputLayerInput = false, int members = 1)
+    {
+        var definition = new NetworkDefinition
+        {
+            Inputs = 4,
+            HiddenUnits = [2],
+            Outputs = 1,
+            Activation = ActivationFunction.Tanh,
+            Placement = placement,
+            NormalizeOutputLayerInput = normalizeOutputLayerInput,
+            Epsilon = 1e-3,
+            RunningStatisticsMomentum = 0.25,
+            Statistics = BatchNormalizationStatistics.PopulationPooled,
+            VirtualBatchSize = 16,
+            InitialGamma = 0.5,
+            DropoutRate = 0.125,
+        };
+        var encoder = new InputEncoder([10, 0], [0.5f, 1], [true, false], [0], [new InputPiece(0, 8, 0.25f)]);
+        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))]);
+    }
+
+    private static TrainingHistory History() =>
+        new([new EpochRecord(1, 0.01, 0.7, 0.6), new EpochRecord(2, 0.02, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
+
+    /// <summary>Every number different, in the order of the layout.</summary>
+    private static NetworkParameters Fill(NetworkParameters parameters, int next)
+    {
+        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        {
+            LinearParameters linear = parameters.Linear[layer];
+            for (int output = 0; output < linear.Outputs; output++)
+            {
+                for (int input = 0; input < linear.Inputs; input++)
+                    linear.Weight(output, input) = next++;
+            }
+
+            for (int output = 0; linear.Bias is not null && output < linear.Outputs; output++)
+                linear.Bias.Span[output] = next++;
+            if (parameters.BatchNormalization[layer] is not { } normalization)
+                continue;
+            for (int column = 0; column < normalization.Columns; column++)
+                normalization.Gamma.Span[column] = next++;
+            for (int column = 0; column < normalization.Columns; column++)
+                normalization.Beta.Span[column] = next++;
+            for (int column = 0; column < normalization.Columns; column++)
+                normalization.RunningMean[column] = next++;
+            for (int column = 0; column < normalization.Columns; column++)
+                normalization.RunningVariance[column] = next++;
+            normalization.BatchesTracked = next++;
+        }
+
+        return parameters;
+    }
+
+    private static void CheckSame(NetworkParameters expected, NetworkParameters actual)
+    {
+        for (int layer = 0; layer < expected.Linear.Length; layer++)
+        {
+            CollectionAssert.AreEqual(expected.Linear[layer].Weights.Span.ToArray(), actual.Linear[layer].Weights.Span.ToArray());
+            CollectionAssert.AreEqual(expected.Linear[layer].Bias?.Span.ToArray(), actual.Linear[layer].Bias?.Span.ToArray());
+            BatchNormalizationParameters? a = expected.BatchNormalization[layer], b = actual.BatchNormalization[layer];
+            Assert.AreEqual(a is null, b is null);
+            if (a is null || b is null)
+                continue;
+            CollectionAssert.AreEqual(a.Gamma.Span.ToArray(), b.Gamma.Span.ToArray());
+            CollectionAssert.AreEqual(a.Beta.Span.ToArray(), b.Beta.Span.ToArray());
+            CollectionAssert.AreEqual(a.RunningMean, b.RunningMean);
+            CollectionAssert.AreEqual(a.RunningVariance, b.RunningVariance);
+            Assert.AreEqual(a.BatchesTracked, b.BatchesTracked);
+        }
+    }
+
+    private static byte[] Write(TrainedNetwork network)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        NetworkFormat.Write(writer, network);
+        writer.Flush();
+        return stream.ToArray();
+    }
+
+    private static TrainedNetwork Read(byte[] bytes)
+    {
+        using var reader = new BinaryReader(new MemoryStream(bytes));
+        return NetworkFormat.Read(reader);
+    }
+
+    private static byte[] Int(int value)
+    {
+        byte[] bytes = new byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(bytes, value);
+        return bytes;
+    }
+
+    private static byte[] Single(float value)
+    {
+        byte[] bytes = new byte[sizeof(float)];
+        BinaryPrimitives.WriteSingleLittleEndian(bytes, value);
+        return bytes;
+    }
+
+    private static byte[] Double(double value)
+    {
+        byte[] bytes = new byte[sizeof(double)];
+        BinaryPrimitives.WriteDoubleLittleEndian(bytes, value);
+        return bytes;
+    }
+
+    private sealed class Forward(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
+    }
+}
