@@ -8,6 +8,7 @@ internal static unsafe class ActivationKernels
 {
     /// <summary>y[i] = f(x[i]).</summary>
     /// <remarks>x and y have the same length, a multiple of 16. y may be x itself, but must not overlap it otherwise.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward(ActivationFunction f, ReadOnlySpan<float> x, Span<float> y)
     {
         KernelArguments.RequireWholeLines(x.Length, nameof(x));
@@ -31,6 +32,7 @@ internal static unsafe class ActivationKernels
 
     /// <summary>d[i] := d[i] * f'(x[i]): in the gradient of the loss by y = f(x), out the gradient by x.</summary>
     /// <remarks>x, y and d have the same length, a multiple of 16; y is what <see cref="Forward"/> gave for x. d must not overlap the others.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Backward(ActivationFunction f, ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> d)
     {
         KernelArguments.RequireWholeLines(x.Length, nameof(x));
@@ -54,6 +56,7 @@ internal static unsafe class ActivationKernels
     }
 
     /// <summary>The activation as a type, so that the loop is compiled for it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Forward<TSimd, V>(ActivationFunction f, float* x, float* y, int length)
         where TSimd : struct, ISimd<V>
         where V : struct
@@ -69,10 +72,11 @@ internal static unsafe class ActivationKernels
             case ActivationFunction.Mish: ForwardLoop<TSimd, V, MishActivation>(x, y, length); break;
             case ActivationFunction.Tanh: ForwardLoop<TSimd, V, TanhActivation>(x, y, length); break;
             case ActivationFunction.Sigmoid: ForwardLoop<TSimd, V, SigmoidActivation>(x, y, length); break;
-            default: throw new ArgumentOutOfRangeException(nameof(f), f, "Unknown activation function.");
+            default: KernelArguments.ThrowUnknownActivation(f); break;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Backward<TSimd, V>(ActivationFunction f, float* x, float* y, float* d, int length)
         where TSimd : struct, ISimd<V>
         where V : struct
@@ -88,7 +92,7 @@ internal static unsafe class ActivationKernels
             case ActivationFunction.Mish: BackwardLoop<TSimd, V, MishActivation>(x, y, d, length); break;
             case ActivationFunction.Tanh: BackwardLoop<TSimd, V, TanhActivation>(x, y, d, length); break;
             case ActivationFunction.Sigmoid: BackwardLoop<TSimd, V, SigmoidActivation>(x, y, d, length); break;
-            default: throw new ArgumentOutOfRangeException(nameof(f), f, "Unknown activation function.");
+            default: KernelArguments.ThrowUnknownActivation(f); break;
         }
     }
 

@@ -212,7 +212,7 @@ internal readonly struct TanhActivation : IActivation
     public static V Derivative<TSimd, V>(V x, V y)
         where TSimd : struct, ISimd<V>
         where V : struct
-        => TSimd.FusedNegatedMultiplyAdd(y, y, TSimd.Broadcast(1f));
+        => TSimd.FusedMultiplyAdd(TSimd.Negate(y), y, TSimd.Broadcast(1f));
 }
 
 /// <summary>1 / (1 + e^-x); f'(x) = y (1 - y).</summary>
@@ -228,5 +228,5 @@ internal readonly struct SigmoidActivation : IActivation
     public static V Derivative<TSimd, V>(V x, V y)
         where TSimd : struct, ISimd<V>
         where V : struct
-        => TSimd.FusedNegatedMultiplyAdd(y, y, y);
+        => TSimd.FusedMultiplyAdd(TSimd.Negate(y), y, y);
 }

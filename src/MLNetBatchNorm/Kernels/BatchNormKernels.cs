@@ -6,16 +6,22 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Batch normalization of one panel with the activation that follows it, forward and backward.</summary>
 /// <remarks>
 /// Shapes: x, y and d are [rows][16]; pivot, offset, inverseDeviation, gamma, beta, dGamma and dBeta have 16 elements. A null activation is the identity.
-///   centered = (x - pivot) - offset,   xhat = centered * inverseDeviation,   z = gamma * xhat + beta,   y = f(z)
-/// The mean comes in two parts (<see cref="ColumnStatistics.Moments"/>), subtracted one after the other: with a single float the result would err by
-/// up to half a grid step of the mean. z is computed as centered * (gamma * inverseDeviation) + beta in every kernel, with the same bits.
+///   xhat = ((x - pivot) - offset) * inverseDeviation,   z = gamma * xhat + beta,   y = f(z)
+/// The mean comes in two parts (<see cref="ColumnStatistics.Moments"/>): with a single float the result would err by up to half a grid step of the
+/// mean. x - pivot is taken first, which cancels without error where it matters; the small offset is folded into the constant of the column, so that
+///   z = (x - pivot) * scale + shift,   scale = gamma * inverseDeviation,   shift = beta - offset * scale
+/// in the forward and in the backward pass, with the same bits. |offset| is at most the deviation of the column, so |offset * scale| is at most |gamma|.
 /// </remarks>
 internal static unsafe class BatchNormKernels
 {
-    private const int Width = KernelArguments.PanelWidth;
+    private const int Width = PanelLayout.Width;
+
+    /// <summary>Rows whose terms are added in float (two chains of 64) before the result goes into a double.</summary>
+    private const int RowsPerBlock = 128;
 
     /// <summary>y = f(gamma * xhat + beta).</summary>
     /// <remarks>rows >= 0. y may be x itself, but must not overlap it otherwise.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Normalize(
         ActivationFunction? f,
         ReadOnlySpan<float> x,
@@ -54,6 +60,7 @@ internal static unsafe class BatchNormKernels
     /// rows >= 0. In: d is the gradient of the loss by y. Out: d is the gradient by z; dGamma and dBeta are overwritten.
     /// d, dGamma and dBeta must not overlap the inputs or each other.
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void BackwardSums(
         ActivationFunction? f,
         ReadOnlySpan<float> x,
@@ -98,6 +105,7 @@ internal static unsafe class BatchNormKernels
     /// rows >= 0; dGamma and dBeta are what <see cref="BackwardSums"/> gave. The gradient flows through mean and variance (Ioffe and Szegedy 2015).
     /// d must not overlap the inputs.
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void BackwardInput(
         ReadOnlySpan<float> x,
         int rows,
@@ -142,6 +150,7 @@ internal static unsafe class BatchNormKernels
         public readonly float* Beta = beta;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Normalize<TSimd, V>(ActivationFunction? f, float* x, int rows, Columns columns, float* y)
         where TSimd : struct, ISimd<V>
         where V : struct
@@ -158,10 +167,11 @@ internal static unsafe class BatchNormKernels
             case ActivationFunction.Mish: NormalizeLoop<TSimd, V, MishActivation>(x, rows, columns, y); break;
             case ActivationFunction.Tanh: NormalizeLoop<TSimd, V, TanhActivation>(x, rows, columns, y); break;
             case ActivationFunction.Sigmoid: NormalizeLoop<TSimd, V, SigmoidActivation>(x, rows, columns, y); break;
-            default: throw new ArgumentOutOfRangeException(nameof(f), f, "Unknown activation function.");
+            default: KernelArguments.ThrowUnknownActivation(f); break;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void BackwardSums<TSimd, V>(
         ActivationFunction? f, float* x, int rows, Columns columns, float* y, float* d, float* dGamma, float* dBeta)
         where TSimd : struct, ISimd<V>
@@ -179,7 +189,7 @@ internal static unsafe class BatchNormKernels
             case ActivationFunction.Mish: BackwardSumsLoop<TSimd, V, MishActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
             case ActivationFunction.Tanh: BackwardSumsLoop<TSimd, V, TanhActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
             case ActivationFunction.Sigmoid: BackwardSumsLoop<TSimd, V, SigmoidActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            default: throw new ArgumentOutOfRangeException(nameof(f), f, "Unknown activation function.");
+            default: KernelArguments.ThrowUnknownActivation(f); break;
         }
     }
 
@@ -188,21 +198,21 @@ internal static unsafe class BatchNormKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
+        // scale * (d - mean - ((x - pivot) - offset) * slope), with offset * slope moved into the constant as in the forward pass.
         V count = TSimd.Broadcast(rows);
         for (int c = 0; c < Width; c += TSimd.Width)
         {
             V pivot = TSimd.Load(columns.Pivot + c);
-            V offset = TSimd.Load(columns.Offset + c);
             V inverseDeviation = TSimd.Load(columns.InverseDeviation + c);
             V scale = TSimd.Multiply(TSimd.Load(columns.Gamma + c), inverseDeviation);
-            V mean = TSimd.Divide(TSimd.Load(dBeta + c), count);
-            V slope = TSimd.Multiply(TSimd.Divide(TSimd.Load(dGamma + c), count), inverseDeviation);
+            V negatedSlope = TSimd.Negate(TSimd.Multiply(TSimd.Divide(TSimd.Load(dGamma + c), count), inverseDeviation));
+            V constant = TSimd.FusedMultiplyAdd(negatedSlope, TSimd.Load(columns.Offset + c), TSimd.Divide(TSimd.Load(dBeta + c), count));
             float* line = x + c;
             float* gradient = d + c;
             for (int r = 0; r < rows; r++)
             {
-                V centered = TSimd.Subtract(TSimd.Subtract(TSimd.Load(line), pivot), offset);
-                V projected = TSimd.FusedNegatedMultiplyAdd(centered, slope, TSimd.Subtract(TSimd.Load(gradient), mean));
+                V difference = TSimd.Subtract(TSimd.Load(line), pivot);
+                V projected = TSimd.FusedMultiplyAdd(difference, negatedSlope, TSimd.Subtract(TSimd.Load(gradient), constant));
                 TSimd.Store(gradient, TSimd.Multiply(scale, projected));
                 line += Width;
                 gradient += Width;
@@ -219,15 +229,13 @@ internal static unsafe class BatchNormKernels
         for (int c = 0; c < Width; c += TSimd.Width)
         {
             V pivot = TSimd.Load(columns.Pivot + c);
-            V offset = TSimd.Load(columns.Offset + c);
-            V scale = TSimd.Multiply(TSimd.Load(columns.Gamma + c), TSimd.Load(columns.InverseDeviation + c));
-            V beta = TSimd.Load(columns.Beta + c);
+            V scale = Scale<TSimd, V>(columns, c);
+            V shift = Shift<TSimd, V>(columns, c, scale);
             float* line = x + c;
             float* result = y + c;
             for (int r = 0; r < rows; r++)
             {
-                V centered = TSimd.Subtract(TSimd.Subtract(TSimd.Load(line), pivot), offset);
-                V z = TSimd.FusedMultiplyAdd(centered, scale, beta);
+                V z = TSimd.FusedMultiplyAdd(TSimd.Subtract(TSimd.Load(line), pivot), scale, shift);
                 TSimd.Store(result, TActivation.Forward<TSimd, V>(z));
                 line += Width;
                 result += Width;
@@ -235,6 +243,11 @@ internal static unsafe class BatchNormKernels
         }
     }
 
+    /// <summary>
+    /// Sums in the order of <see cref="ColumnStatistics"/>, with two chains. With t the sum of d * (x - pivot), dGamma = inverseDeviation * (t - offset *
+    /// dBeta): the same error bound as summing d * xhat itself, because |offset| is at most the deviation.
+    /// </summary>
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BackwardSumsLoop<TSimd, V, TActivation>(
         float* x, int rows, Columns columns, float* y, float* d, float* dGamma, float* dBeta)
@@ -242,63 +255,81 @@ internal static unsafe class BatchNormKernels
         where V : struct
         where TActivation : struct, IActivation
     {
-        float* blockGamma = stackalloc float[Width];
-        float* blockBeta = stackalloc float[Width];
-        double* totalGamma = stackalloc double[Width];
-        double* totalBeta = stackalloc double[Width];
-        for (int c = 0; c < Width; c++)
+        double* products = stackalloc double[2 * Width];
+        double* sums = products + Width;
+        new Span<double>(products, 2 * Width).Clear();
+        for (int first = 0; first < rows; first += RowsPerBlock)
         {
-            totalGamma[c] = 0;
-            totalBeta[c] = 0;
-        }
-
-        for (int first = 0; first < rows; first += ColumnStatistics.RowsPerChain)
-        {
-            int count = Math.Min(ColumnStatistics.RowsPerChain, rows - first);
+            int count = Math.Min(RowsPerBlock, rows - first);
             for (int c = 0; c < Width; c += TSimd.Width)
             {
                 V pivot = TSimd.Load(columns.Pivot + c);
-                V offset = TSimd.Load(columns.Offset + c);
-                V scale = TSimd.Multiply(TSimd.Load(columns.Gamma + c), TSimd.Load(columns.InverseDeviation + c));
-                V beta = TSimd.Load(columns.Beta + c);
-                V sumGamma = TSimd.Broadcast(0f);
-                V sumBeta = TSimd.Broadcast(0f);
+                V scale = Scale<TSimd, V>(columns, c);
+                V shift = Shift<TSimd, V>(columns, c, scale);
+                V product0 = TSimd.Broadcast(0f);
+                V product1 = product0, sum0 = product0, sum1 = product0;
                 nint at = ((nint)first * Width) + c;
-                for (int r = 0; r < count; r++)
+                int left = count;
+                for (; left >= 2; left -= 2)
                 {
-                    V centered = TSimd.Subtract(TSimd.Subtract(TSimd.Load(x + at), pivot), offset);
-                    V z = TSimd.FusedMultiplyAdd(centered, scale, beta);
-                    V gradient = TSimd.Multiply(TSimd.Load(d + at), TActivation.Derivative<TSimd, V>(z, TSimd.Load(y + at)));
-                    TSimd.Store(d + at, gradient);
-                    sumBeta = TSimd.Add(sumBeta, gradient);
-                    sumGamma = TSimd.FusedMultiplyAdd(gradient, centered, sumGamma);
-                    at += Width;
+                    V difference0 = TSimd.Subtract(TSimd.Load(x + at), pivot);
+                    V z0 = TSimd.FusedMultiplyAdd(difference0, scale, shift);
+                    V gradient0 = TSimd.Multiply(TSimd.Load(d + at), TActivation.Derivative<TSimd, V>(z0, TSimd.Load(y + at)));
+                    TSimd.Store(d + at, gradient0);
+                    sum0 = TSimd.Add(sum0, gradient0);
+                    product0 = TSimd.FusedMultiplyAdd(gradient0, difference0, product0);
+
+                    V difference1 = TSimd.Subtract(TSimd.Load(x + at + Width), pivot);
+                    V z1 = TSimd.FusedMultiplyAdd(difference1, scale, shift);
+                    V gradient1 = TSimd.Multiply(TSimd.Load(d + at + Width), TActivation.Derivative<TSimd, V>(z1, TSimd.Load(y + at + Width)));
+                    TSimd.Store(d + at + Width, gradient1);
+                    sum1 = TSimd.Add(sum1, gradient1);
+                    product1 = TSimd.FusedMultiplyAdd(gradient1, difference1, product1);
+                    at += 2 * Width;
                 }
 
-                TSimd.Store(blockGamma + c, sumGamma);
-                TSimd.Store(blockBeta + c, sumBeta);
-            }
+                if (left > 0)
+                {
+                    V difference = TSimd.Subtract(TSimd.Load(x + at), pivot);
+                    V z = TSimd.FusedMultiplyAdd(difference, scale, shift);
+                    V gradient = TSimd.Multiply(TSimd.Load(d + at), TActivation.Derivative<TSimd, V>(z, TSimd.Load(y + at)));
+                    TSimd.Store(d + at, gradient);
+                    sum0 = TSimd.Add(sum0, gradient);
+                    product0 = TSimd.FusedMultiplyAdd(gradient, difference, product0);
+                }
 
-            for (int c = 0; c < Width; c++)
-            {
-                totalGamma[c] += blockGamma[c];
-                totalBeta[c] += blockBeta[c];
+                TSimd.AddWidened(products + c, TSimd.Add(product0, product1));
+                TSimd.AddWidened(sums + c, TSimd.Add(sum0, sum1));
             }
         }
 
         for (int c = 0; c < Width; c++)
         {
-            dGamma[c] = (float)(totalGamma[c] * columns.InverseDeviation[c]);
-            dBeta[c] = (float)totalBeta[c];
+            dGamma[c] = (float)((products[c] - (columns.Offset[c] * sums[c])) * columns.InverseDeviation[c]);
+            dBeta[c] = (float)sums[c];
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Scale<TSimd, V>(in Columns columns, int c)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        => TSimd.Multiply(TSimd.Load(columns.Gamma + c), TSimd.Load(columns.InverseDeviation + c));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Shift<TSimd, V>(in Columns columns, int c, V scale)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        => TSimd.FusedMultiplyAdd(TSimd.Negate(TSimd.Load(columns.Offset + c)), scale, TSimd.Load(columns.Beta + c));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void RequirePanel(int length, int rows, string name)
     {
         KernelArguments.RequireAtLeast(rows, 0, nameof(rows));
         KernelArguments.RequireLength(length, (long)rows * Width, name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void RequireColumns(
         ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> inverseDeviation, ReadOnlySpan<float> gamma)
     {

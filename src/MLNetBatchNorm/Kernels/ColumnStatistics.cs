@@ -4,22 +4,34 @@ using System.Runtime.Intrinsics;
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>Sums over the rows of one panel: [rows][16] floats, one lane per column.</summary>
+/// <remarks>
+/// Every sum over rows is made the same way: rows 4i+j of a block of 256 go into chain j of float additions (rows that do not fill a four
+/// go into chain 0), block = (chain 0 + chain 1) + (chain 2 + chain 3), and the blocks are added in double. Four chains hide the latency of an
+/// addition; at most 64 + 3 additions in a chain keep its rounding error near 64 u * sum|term|, u = 2^-24, whatever the number of rows.
+/// Columns are lanes, so a column's result does not depend on the vector width or on its neighbours.
+/// </remarks>
 internal static unsafe class ColumnStatistics
 {
-    private const int Width = KernelArguments.PanelWidth;
+    private const int Width = PanelLayout.Width;
+    private const int Chains = 4;
 
-    /// <summary>Rows that one chain of float additions may cover; the totals of such blocks are added in double.</summary>
-    internal const int RowsPerChain = 64;
+    /// <summary>Rows whose terms are added in float before the result goes into a double.</summary>
+    private const int RowsPerBlock = 64 * Chains;
+
+    /// <summary>Rows that the first guess of a column's mean is taken from.</summary>
+    private const int RowsOfFirstGuess = 16;
 
     /// <summary>Mean, in two parts, and biased variance of every column of a panel.</summary>
     /// <remarks>
-    /// x is [rows][16], rows >= 1; pivot, offset and variance have 16 elements and must not overlap x.
-    ///   mean = pivot + offset, pivot a float near the mean and offset the small rest, so that (x - pivot) - offset has no cancellation error
+    /// x is [rows][16], rows >= 1; pivot, offset and variance have 16 elements and must not overlap x or each other.
+    ///   mean = pivot + offset, pivot a float near the mean and offset the rest, so that x - pivot cancels without error
     ///   variance = (1/rows) sum (x - mean)^2 &gt;= 0            (divisor rows; the caller makes the unbiased one)
-    /// Corrected two-pass method (Chan, Golub and LeVeque 1983): the first pass finds the pivot from the differences to the first row, the second
-    /// sums d = x - pivot and d^2, and variance = mean(d^2) - mean(d)^2, where the last term is a rounding correction. A constant column
-    /// has all d = 0 and so exactly variance 0. NaN or infinity in a column makes its variance NaN.
+    /// Shifted sums with correction (Chan, Golub and LeVeque 1983): with d = x - pivot, offset = mean(d) and variance = mean(d^2) - offset^2. The
+    /// subtraction loses nothing as long as offset^2 &lt;= variance, which a pivot from the first rows nearly always gives; a column where it does not
+    /// (sorted rows, an outlier in front) is summed again around the mean found, which makes offset a mere rounding correction.
+    /// A constant column has all d = 0 and so exactly variance 0. A NaN or an infinity in a column makes its variance NaN.
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Moments(ReadOnlySpan<float> x, int rows, Span<float> pivot, Span<float> offset, Span<float> variance)
     {
         KernelArguments.RequireAtLeast(rows, 1, nameof(rows));
@@ -46,6 +58,7 @@ internal static unsafe class ColumnStatistics
 
     /// <summary>sums[c] = sum over the rows of d[r, c].</summary>
     /// <remarks>d is [rows][16], rows >= 0; sums has 16 elements and must not overlap d.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ColumnSums(ReadOnlySpan<float> d, int rows, Span<float> sums)
     {
         KernelArguments.RequireAtLeast(rows, 0, nameof(rows));
@@ -68,25 +81,64 @@ internal static unsafe class ColumnStatistics
         }
     }
 
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Moments<TSimd, V>(float* x, int rows, float* pivot, float* offset, float* variance)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        double* sums = stackalloc double[Width];
-        double* squares = stackalloc double[Width];
-        SumDifferences<TSimd, V>(x, rows, x, sums, squares);
+        double* sums = stackalloc double[2 * Width];
+        double* squares = sums + Width;
+        double inverseRows = 1.0 / rows;
+        FirstGuess<TSimd, V>(x, Math.Min(rows, RowsOfFirstGuess), pivot);
+        SumDifferences<TSimd, V>(x, rows, pivot, sums, squares);
+        bool again = false;
         for (int c = 0; c < Width; c++)
         {
-            pivot[c] = (float)(x[c] + (sums[c] / rows));
+            double mean = sums[c] * inverseRows;
+            double value = (squares[c] * inverseRows) - (mean * mean);
+            offset[c] = (float)mean;
+            variance[c] = (float)value;
+            if (!(mean * mean <= value))        // also when either is NaN
+            {
+                pivot[c] = (float)(pivot[c] + mean);
+                again = true;
+            }
         }
 
+        if (!again)
+        {
+            return;
+        }
+
+        // Columns that were good enough have kept their pivot and get the same sums once more: no column depends on the others.
         SumDifferences<TSimd, V>(x, rows, pivot, sums, squares);
         for (int c = 0; c < Width; c++)
         {
-            double mean = sums[c] / rows;
-            double value = (squares[c] / rows) - (mean * mean);
+            double mean = sums[c] * inverseRows;
+            double value = (squares[c] * inverseRows) - (mean * mean);
             offset[c] = (float)mean;
             variance[c] = value < 0 ? 0f : (float)value;        // rounding can go below zero; a NaN stays
+        }
+    }
+
+    /// <summary>pivot = mean of the first rows, taken from the differences to row 0: exactly row 0 if they are all equal to it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FirstGuess<TSimd, V>(float* x, int rows, float* pivot)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V share = TSimd.Broadcast(1f / rows);
+        for (int c = 0; c < Width; c += TSimd.Width)
+        {
+            V start = TSimd.Load(x + c);
+            V sum = TSimd.Broadcast(0f);
+            for (int r = 1; r < rows; r++)
+            {
+                sum = TSimd.Add(sum, TSimd.Subtract(TSimd.Load(x + (r * Width) + c), start));
+            }
+
+            TSimd.Store(pivot + c, TSimd.FusedMultiplyAdd(sum, share, start));
         }
     }
 
@@ -96,74 +148,82 @@ internal static unsafe class ColumnStatistics
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        float* blockSums = stackalloc float[Width];
-        float* blockSquares = stackalloc float[Width];
-        for (int c = 0; c < Width; c++)
+        new Span<double>(sums, Width).Clear();
+        new Span<double>(squares, Width).Clear();
+        for (int first = 0; first < rows; first += RowsPerBlock)
         {
-            sums[c] = 0;
-            squares[c] = 0;
-        }
-
-        for (int first = 0; first < rows; first += RowsPerChain)
-        {
-            int count = Math.Min(RowsPerChain, rows - first);
+            int count = Math.Min(RowsPerBlock, rows - first);
             for (int c = 0; c < Width; c += TSimd.Width)
             {
                 V center = TSimd.Load(pivot + c);
-                V sum = TSimd.Broadcast(0f);
-                V square = TSimd.Broadcast(0f);
+                V sum0 = TSimd.Broadcast(0f);
+                V sum1 = sum0, sum2 = sum0, sum3 = sum0, square0 = sum0, square1 = sum0, square2 = sum0, square3 = sum0;
                 float* line = x + ((nint)first * Width) + c;
-                for (int r = 0; r < count; r++)
+                int left = count;
+                for (; left >= Chains; left -= Chains)
+                {
+                    V d0 = TSimd.Subtract(TSimd.Load(line), center);
+                    V d1 = TSimd.Subtract(TSimd.Load(line + Width), center);
+                    V d2 = TSimd.Subtract(TSimd.Load(line + (2 * Width)), center);
+                    V d3 = TSimd.Subtract(TSimd.Load(line + (3 * Width)), center);
+                    sum0 = TSimd.Add(sum0, d0);
+                    sum1 = TSimd.Add(sum1, d1);
+                    sum2 = TSimd.Add(sum2, d2);
+                    sum3 = TSimd.Add(sum3, d3);
+                    square0 = TSimd.FusedMultiplyAdd(d0, d0, square0);
+                    square1 = TSimd.FusedMultiplyAdd(d1, d1, square1);
+                    square2 = TSimd.FusedMultiplyAdd(d2, d2, square2);
+                    square3 = TSimd.FusedMultiplyAdd(d3, d3, square3);
+                    line += Chains * Width;
+                }
+
+                for (; left > 0; left--)
                 {
                     V d = TSimd.Subtract(TSimd.Load(line), center);
-                    sum = TSimd.Add(sum, d);
-                    square = TSimd.FusedMultiplyAdd(d, d, square);
+                    sum0 = TSimd.Add(sum0, d);
+                    square0 = TSimd.FusedMultiplyAdd(d, d, square0);
                     line += Width;
                 }
 
-                TSimd.Store(blockSums + c, sum);
-                TSimd.Store(blockSquares + c, square);
-            }
-
-            for (int c = 0; c < Width; c++)
-            {
-                sums[c] += blockSums[c];
-                squares[c] += blockSquares[c];
+                TSimd.AddWidened(sums + c, TSimd.Add(TSimd.Add(sum0, sum1), TSimd.Add(sum2, sum3)));
+                TSimd.AddWidened(squares + c, TSimd.Add(TSimd.Add(square0, square1), TSimd.Add(square2, square3)));
             }
         }
     }
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ColumnSums<TSimd, V>(float* d, int rows, float* sums)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        float* block = stackalloc float[Width];
         double* totals = stackalloc double[Width];
-        for (int c = 0; c < Width; c++)
+        new Span<double>(totals, Width).Clear();
+        for (int first = 0; first < rows; first += RowsPerBlock)
         {
-            totals[c] = 0;
-        }
-
-        for (int first = 0; first < rows; first += RowsPerChain)
-        {
-            int count = Math.Min(RowsPerChain, rows - first);
+            int count = Math.Min(RowsPerBlock, rows - first);
             for (int c = 0; c < Width; c += TSimd.Width)
             {
-                V sum = TSimd.Broadcast(0f);
+                V sum0 = TSimd.Broadcast(0f);
+                V sum1 = sum0, sum2 = sum0, sum3 = sum0;
                 float* line = d + ((nint)first * Width) + c;
-                for (int r = 0; r < count; r++)
+                int left = count;
+                for (; left >= Chains; left -= Chains)
                 {
-                    sum = TSimd.Add(sum, TSimd.Load(line));
+                    sum0 = TSimd.Add(sum0, TSimd.Load(line));
+                    sum1 = TSimd.Add(sum1, TSimd.Load(line + Width));
+                    sum2 = TSimd.Add(sum2, TSimd.Load(line + (2 * Width)));
+                    sum3 = TSimd.Add(sum3, TSimd.Load(line + (3 * Width)));
+                    line += Chains * Width;
+                }
+
+                for (; left > 0; left--)
+                {
+                    sum0 = TSimd.Add(sum0, TSimd.Load(line));
                     line += Width;
                 }
 
-                TSimd.Store(block + c, sum);
-            }
-
-            for (int c = 0; c < Width; c++)
-            {
-                totals[c] += block[c];
+                TSimd.AddWidened(totals + c, TSimd.Add(TSimd.Add(sum0, sum1), TSimd.Add(sum2, sum3)));
             }
         }
 

@@ -6,15 +6,16 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Inverted dropout whose mask is a function of a counter: nothing is stored, and the backward pass makes the same mask again.</summary>
 internal static unsafe class Dropout
 {
-    private const int Width = KernelArguments.PanelWidth;
+    private const int Width = PanelLayout.Width;
 
     /// <summary>x[r, c] := x[r, c] * mask / (1 - rate), where mask is 0 with probability rate and 1 otherwise.</summary>
     /// <remarks>
     /// x is panel number <paramref name="panel"/> of an activation, [rows][16]. 0 &lt;= rate &lt; 1; rate 0 changes nothing. The mask depends on
     /// (key, panel, row, lane) only: give every layer and step its own key, and call again with the same key on the gradient in the backward pass.
-    /// The rate is rounded to a multiple of 2^-31 and the kept values are divided by one minus the rounded rate. A dropped value is
-    /// multiplied by 0, so that NaN and infinity do not vanish.
+    /// The rate is rounded to a multiple of 2^-16, at most 1 - 2^-16, and the kept values are divided by one minus the rounded rate, so that the
+    /// expectation is x. A dropped value is multiplied by 0: NaN stays NaN and an infinity becomes NaN.
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(Span<float> x, int rows, ulong key, int panel, float rate)
     {
         KernelArguments.RequireAtLeast(rows, 0, nameof(rows));
@@ -51,26 +52,38 @@ internal static unsafe class Dropout
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        const double TwoTo31 = 2147483648.0;
-        double dropped = Math.Round(rate * TwoTo31);
-        V threshold = TSimd.BroadcastBits((int)Math.Min(dropped, TwoTo31 - 1) - 1);
-        V keep = TSimd.Broadcast((float)(TwoTo31 / (TwoTo31 - dropped)));
+        const float TwoTo16 = 65536f;
+        const int LowHalf = 0xFFFF;
+        int dropped = Math.Min((int)MathF.Round(rate * TwoTo16), LowHalf);
+        V threshold = TSimd.BroadcastBits(dropped - 1);
+        V keep = TSimd.Broadcast(TwoTo16 / (TwoTo16 - dropped));
         V zero = TSimd.Broadcast(0f);
+        V lowHalf = TSimd.BroadcastBits(LowHalf);
 
         ulong panelKey = Mix(key + (Increment * ((ulong)(uint)panel + 1)));
         V start = TSimd.BroadcastBits((int)panelKey);
         V second = TSimd.BroadcastBits((int)(panelKey >> 32));
         for (int c = 0; c < Width; c += TSimd.Width)
         {
+            // One hash serves two rows: its upper half row 2i, its lower half row 2i + 1.
             V counter = TSimd.AddBits(start, TSimd.AddBits(TSimd.LaneNumberBits, TSimd.BroadcastBits(c)));
             float* line = x + c;
-            for (int r = 0; r < rows; r++)
+            int left = rows;
+            for (; left >= 2; left -= 2)
             {
                 V hash = HashBits<TSimd, V>(counter, second);
-                V kept = TSimd.GreaterThanBits(TSimd.ShiftRightLogicalBits(hash, 1), threshold);
-                TSimd.Store(line, TSimd.Multiply(TSimd.Load(line), TSimd.Select(kept, keep, zero)));
+                V upper = TSimd.GreaterThanBits(TSimd.ShiftRightLogicalBits(hash, 16), threshold);
+                V lower = TSimd.GreaterThanBits(TSimd.And(hash, lowHalf), threshold);
+                TSimd.Store(line, TSimd.Multiply(TSimd.Load(line), TSimd.Select(upper, keep, zero)));
+                TSimd.Store(line + Width, TSimd.Multiply(TSimd.Load(line + Width), TSimd.Select(lower, keep, zero)));
                 counter = TSimd.AddBits(counter, TSimd.BroadcastBits(Width));
-                line += Width;
+                line += 2 * Width;
+            }
+
+            if (left > 0)
+            {
+                V upper = TSimd.GreaterThanBits(TSimd.ShiftRightLogicalBits(HashBits<TSimd, V>(counter, second), 16), threshold);
+                TSimd.Store(line, TSimd.Multiply(TSimd.Load(line), TSimd.Select(upper, keep, zero)));
             }
         }
     }
@@ -79,6 +92,7 @@ internal static unsafe class Dropout
     private const ulong Increment = 0x9E3779B97F4A7C15;
 
     /// <summary>The 64-bit finalizer of SplitMix (Stafford's variant 13).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Mix(ulong value)
     {
         value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;

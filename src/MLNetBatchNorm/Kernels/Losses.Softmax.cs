@@ -7,7 +7,10 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Losses over the outputs of a network, with their gradients, and the probabilities that scoring gives.</summary>
 internal static unsafe partial class Losses
 {
-    private const int Width = KernelArguments.PanelWidth;
+    private const int Width = PanelLayout.Width;
+
+    /// <summary>Rows whose logarithms are taken together.</summary>
+    private const int LogBlock = 16;
 
     /// <summary>Softmax cross-entropy of rows firstRow..endRow against class numbers, and its gradient.</summary>
     /// <remarks>
@@ -19,6 +22,8 @@ internal static unsafe partial class Losses
     /// The row's largest logit is subtracted first: exp cannot overflow and the sum is at least 1. Sums over classes run lane by lane over the
     /// panels, then over the lanes as a tree of halves, on every vector width alike. dz may be z itself, but must not overlap it otherwise.
     /// </remarks>
+    /// <exception cref="ArgumentException">A row of non-zero weight has a class that is not a whole number in 0..outputs-1.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SoftmaxCrossEntropy(
         ReadOnlySpan<float> z,
         int rowCapacity,
@@ -37,287 +42,318 @@ internal static unsafe partial class Losses
         RequireRowSpans(classes.Length, weights.Length, rowLoss.Length, endRow, nameof(classes));
         fixed (float* pz = z, pc = classes, pw = weights, pd = dz, pl = rowLoss)
         {
-            if (Vector512.IsHardwareAccelerated)
+            ClassLoss c = new(outputs, rowCapacity, pc, pw, gradientScale, labelSmoothing);
+
+            // The result does not depend on the width, so few classes take a narrow vector: fewer steps to its largest lane and its sum.
+            if (outputs <= Simd128.Width)
             {
-                SoftmaxCrossEntropy<Simd512, Vector512<float>>(pz, rowCapacity, outputs, pc, pw, gradientScale, labelSmoothing, pd, pl, firstRow, endRow);
+                CrossEntropyOfPanel<Simd128, Vector128<float>, OneVector>(pz, c, pd, pl, firstRow, endRow);
+            }
+            else if (outputs <= Simd256.Width && Vector256.IsHardwareAccelerated)
+            {
+                CrossEntropyOfPanel<Simd256, Vector256<float>, OneVector>(pz, c, pd, pl, firstRow, endRow);
+            }
+            else if (Vector512.IsHardwareAccelerated)
+            {
+                CrossEntropy<Simd512, Vector512<float>, OneVector>(pz, c, pd, pl, firstRow, endRow);
             }
             else if (Vector256.IsHardwareAccelerated)
             {
-                SoftmaxCrossEntropy<Simd256, Vector256<float>>(pz, rowCapacity, outputs, pc, pw, gradientScale, labelSmoothing, pd, pl, firstRow, endRow);
+                CrossEntropy<Simd256, Vector256<float>, TwoVectors>(pz, c, pd, pl, firstRow, endRow);
             }
             else
             {
-                SoftmaxCrossEntropy<Simd128, Vector128<float>>(pz, rowCapacity, outputs, pc, pw, gradientScale, labelSmoothing, pd, pl, firstRow, endRow);
+                CrossEntropy<Simd128, Vector128<float>, FourVectors>(pz, c, pd, pl, firstRow, endRow);
             }
         }
     }
 
     /// <summary>probabilities[r, k] = softmax of row r, for rows firstRow..endRow.</summary>
     /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Softmax(ReadOnlySpan<float> z, int rowCapacity, int outputs, Span<float> probabilities, int firstRow, int endRow)
     {
         RequireOutputs(z.Length, rowCapacity, outputs, firstRow, endRow, nameof(z));
         KernelArguments.RequireLength(probabilities.Length, (long)endRow * outputs, nameof(probabilities));
         fixed (float* pz = z, pp = probabilities)
         {
-            if (Vector512.IsHardwareAccelerated)
+            if (outputs <= Simd128.Width)
             {
-                Softmax<Simd512, Vector512<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+                SoftmaxOfPanel<Simd128, Vector128<float>, OneVector>(pz, outputs, pp, firstRow, endRow);
+            }
+            else if (outputs <= Simd256.Width && Vector256.IsHardwareAccelerated)
+            {
+                SoftmaxOfPanel<Simd256, Vector256<float>, OneVector>(pz, outputs, pp, firstRow, endRow);
+            }
+            else if (Vector512.IsHardwareAccelerated)
+            {
+                Softmax<Simd512, Vector512<float>, OneVector>(pz, rowCapacity, outputs, pp, firstRow, endRow);
             }
             else if (Vector256.IsHardwareAccelerated)
             {
-                Softmax<Simd256, Vector256<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+                Softmax<Simd256, Vector256<float>, TwoVectors>(pz, rowCapacity, outputs, pp, firstRow, endRow);
             }
             else
             {
-                Softmax<Simd128, Vector128<float>>(pz, rowCapacity, outputs, pp, firstRow, endRow);
+                Softmax<Simd128, Vector128<float>, FourVectors>(pz, rowCapacity, outputs, pp, firstRow, endRow);
             }
         }
     }
 
     /// <summary>Softmax of one row of logits.</summary>
-    /// <remarks>z is one row in panels of row capacity 1: its length is probabilities.Length rounded up to a multiple of 16.</remarks>
+    /// <remarks>z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Softmax(ReadOnlySpan<float> z, Span<float> probabilities)
         => Softmax(z, 1, probabilities.Length, probabilities, 0, 1);
 
-    internal static void SoftmaxCrossEntropy<TSimd, V>(
-        float* z,
-        int rowCapacity,
-        int outputs,
-        float* classes,
-        float* weights,
-        float gradientScale,
-        float labelSmoothing,
-        float* dz,
-        float* rowLoss,
-        int firstRow,
-        int endRow)
-        where TSimd : struct, ISimd<V>
-        where V : struct
+    /// <summary>What a cross-entropy kernel is told besides the logits.</summary>
+    internal readonly struct ClassLoss(int outputs, int rowCapacity, float* classes, float* weights, float gradientScale, float labelSmoothing)
     {
-        // The logarithms of a block of rows are taken together.
-        const int Block = 16;
-        float* sums = stackalloc float[Block];
-        float* linear = stackalloc float[Block];
-        nint panelStride = (nint)rowCapacity * Width;
-        float uniform = labelSmoothing / outputs;
-        float certain = 1f - labelSmoothing;
+        public readonly int Outputs = outputs;
+        public readonly nint PanelStride = (nint)rowCapacity * Width;
+        public readonly float* Classes = classes;
+        public readonly float* Weights = weights;
+        public readonly float GradientScale = gradientScale;
 
-        for (int block = firstRow; block < endRow; block += Block)
+        /// <summary>Share of every class in the target distribution, the true one included.</summary>
+        public readonly float Uniform = labelSmoothing / outputs;
+
+        /// <summary>Share that only the true class has.</summary>
+        public readonly float Certain = 1f - labelSmoothing;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public float WeightOf(int row) => Weights == null ? 1f : Weights[row];
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int ClassOf(int row)
         {
-            int count = Math.Min(Block, endRow - block);
-            for (int i = 0; i < Block; i++)
+            float value = Classes[row];
+            int number = (int)value;
+            if ((uint)number >= (uint)Outputs || number != value)
             {
-                sums[i] = 1f;
-                linear[i] = 0f;
+                ThrowClass(value, Outputs, row);
             }
 
+            return number;
+        }
+    }
+
+    /// <summary>How many vectors of a panel row hold outputs, as a type.</summary>
+    internal interface IVectorCount
+    {
+        static abstract int Value { get; }
+    }
+
+    internal readonly struct OneVector : IVectorCount
+    {
+        public static int Value => 1;
+    }
+
+    internal readonly struct TwoVectors : IVectorCount
+    {
+        public static int Value => 2;
+    }
+
+    internal readonly struct FourVectors : IVectorCount
+    {
+        public static int Value => 4;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void CrossEntropy<TSimd, V, TVectors>(float* z, in ClassLoss c, float* dz, float* rowLoss, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TVectors : struct, IVectorCount
+    {
+        if (c.Outputs <= Width)
+        {
+            CrossEntropyOfPanel<TSimd, V, TVectors>(z, c, dz, rowLoss, firstRow, endRow);
+        }
+        else
+        {
+            CrossEntropyOfPanels<TSimd, V>(z, c, dz, rowLoss, firstRow, endRow);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Softmax<TSimd, V, TVectors>(float* z, int rowCapacity, int outputs, float* probabilities, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TVectors : struct, IVectorCount
+    {
+        if (outputs <= Width)
+        {
+            SoftmaxOfPanel<TSimd, V, TVectors>(z, outputs, probabilities, firstRow, endRow);
+        }
+        else
+        {
+            SoftmaxOfPanels<TSimd, V>(z, (nint)rowCapacity * Width, outputs, probabilities, firstRow, endRow);
+        }
+    }
+
+    /// <summary>Up to 16 classes: a row stays in registers.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void CrossEntropyOfPanel<TSimd, V, TVectors>(float* z, in ClassLoss c, float* dz, float* rowLoss, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TVectors : struct, IVectorCount
+    {
+        float* sums = stackalloc float[2 * LogBlock];
+        float* linear = sums + LogBlock;
+        Row<TSimd, V, TVectors> inside = Row<TSimd, V, TVectors>.Inside(c.Outputs);
+        for (int block = firstRow; block < endRow; block += LogBlock)
+        {
+            int count = Math.Min(LogBlock, endRow - block);
+            FillUnused(sums, linear, count);
             for (int i = 0; i < count; i++)
             {
                 int r = block + i;
                 float* zRow = z + ((nint)r * Width);
                 float* dzRow = dz + ((nint)r * Width);
-                float weight = weights == null ? 1f : weights[r];
+                float weight = c.WeightOf(r);
                 if (weight == 0f)
                 {
-                    ClearRow<TSimd, V>(dzRow, panelStride, outputs);
+                    sums[i] = 1f;
+                    linear[i] = 0f;
+                    ClearRow<TSimd, V>(dzRow, 0, 1);
                     continue;
                 }
 
-                int target = ClassOf(classes[r], outputs, r);
-                float targetLogit = zRow[((target >> 4) * panelStride) + (target & 15)];
-                float largest = LargestOfRow<TSimd, V>(zRow, panelStride, outputs);
-                linear[i] = certain * (targetLogit - largest);
-                if (uniform != 0f)
+                int target = c.ClassOf(r);
+                float targetLogit = zRow[target];
+                Row<TSimd, V, TVectors> row = Row<TSimd, V, TVectors>.Load(zRow, inside);
+                float largest = row.Largest();
+                row = row.Shifted(largest);
+                float expected = c.Certain * (targetLogit - largest);
+                if (c.Uniform != 0f)
                 {
-                    linear[i] += uniform * SumOfRow<TSimd, V>(zRow, panelStride, outputs, largest);
+                    expected += c.Uniform * row.SumInside(inside);
                 }
 
-                float sum = ExponentialsOfRow<TSimd, V>(zRow, panelStride, outputs, largest, dzRow, panelStride);
+                row = row.Exponentials();
+                float sum = row.Sum();
                 sums[i] = sum;
-                GradientOfRow<TSimd, V>(dzRow, panelStride, outputs, 1f / sum, uniform, certain, target, weight * gradientScale);
+                linear[i] = expected;
+                row.StoreGradient(dzRow, inside, 1f / sum, c.Uniform, c.Certain, target, weight * c.GradientScale);
             }
 
-            for (int i = 0; i < Block; i += TSimd.Width)
-            {
-                V logarithm = VectorMath.Log<TSimd, V>(TSimd.Load(sums + i));
-                TSimd.Store(sums + i, TSimd.Subtract(logarithm, TSimd.Load(linear + i)));
-            }
+            StoreLosses<TSimd, V>(sums, linear, rowLoss + block, count);
+        }
+    }
 
+    /// <summary>Any number of classes: dz holds the exponentials between the passes over a row.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CrossEntropyOfPanels<TSimd, V>(float* z, in ClassLoss c, float* dz, float* rowLoss, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        float* sums = stackalloc float[2 * LogBlock];
+        float* linear = sums + LogBlock;
+        for (int block = firstRow; block < endRow; block += LogBlock)
+        {
+            int count = Math.Min(LogBlock, endRow - block);
+            FillUnused(sums, linear, count);
             for (int i = 0; i < count; i++)
             {
-                rowLoss[block + i] = sums[i];
+                int r = block + i;
+                float* zRow = z + ((nint)r * Width);
+                float* dzRow = dz + ((nint)r * Width);
+                float weight = c.WeightOf(r);
+                if (weight == 0f)
+                {
+                    sums[i] = 1f;
+                    linear[i] = 0f;
+                    ClearRow<TSimd, V>(dzRow, c.PanelStride, c.Outputs);
+                    continue;
+                }
+
+                int target = c.ClassOf(r);
+                float targetLogit = zRow[((target >> 4) * c.PanelStride) + (target & 15)];
+                float largest = LargestOfRow<TSimd, V>(zRow, c.PanelStride, c.Outputs);
+                float expected = c.Certain * (targetLogit - largest);
+                if (c.Uniform != 0f)
+                {
+                    expected += c.Uniform * SumOfRow<TSimd, V>(zRow, c.PanelStride, c.Outputs, largest);
+                }
+
+                float sum = ExponentialsOfRow<TSimd, V>(zRow, c.PanelStride, c.Outputs, largest, dzRow, c.PanelStride);
+                sums[i] = sum;
+                linear[i] = expected;
+                GradientOfRow<TSimd, V>(dzRow, c, 1f / sum, target, weight * c.GradientScale);
+            }
+
+            StoreLosses<TSimd, V>(sums, linear, rowLoss + block, count);
+        }
+    }
+
+    /// <summary>Up to 16 classes: a row stays in registers.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void SoftmaxOfPanel<TSimd, V, TVectors>(float* z, int outputs, float* probabilities, int firstRow, int endRow)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TVectors : struct, IVectorCount
+    {
+        float* line = stackalloc float[Width];
+        Row<TSimd, V, TVectors> inside = Row<TSimd, V, TVectors>.Inside(outputs);
+        float* end = probabilities + ((nint)endRow * outputs);
+        for (int r = firstRow; r < endRow; r++)
+        {
+            Row<TSimd, V, TVectors> row = Row<TSimd, V, TVectors>.Load(z + ((nint)r * Width), inside);
+            row = row.Shifted(row.Largest()).Exponentials();
+            float inverse = 1f / row.Sum();
+
+            // Whole vectors as long as they end before `end`: what they spill over belongs to rows of this range that are written later.
+            float* result = probabilities + ((nint)r * outputs);
+            bool room = result + (TVectors.Value * TSimd.Width) <= end;
+            float* target = room ? result : line;
+            row.StoreScaled(target, inverse);
+            if (!room)
+            {
+                for (int k = 0; k < outputs; k++)
+                {
+                    result[k] = line[k];
+                }
             }
         }
     }
 
-    internal static void Softmax<TSimd, V>(float* z, int rowCapacity, int outputs, float* probabilities, int firstRow, int endRow)
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SoftmaxOfPanels<TSimd, V>(float* z, nint panelStride, int outputs, float* probabilities, int firstRow, int endRow)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        float* line = stackalloc float[Width];
-        nint panelStride = (nint)rowCapacity * Width;
+        float* last = stackalloc float[Width];
+        int whole = outputs & -Width;
         for (int r = firstRow; r < endRow; r++)
         {
+            // The exponentials of whole panels go straight to the result; those of the last one by way of `last`, with its padding lanes.
             float* zRow = z + ((nint)r * Width);
             float* result = probabilities + ((nint)r * outputs);
             float largest = LargestOfRow<TSimd, V>(zRow, panelStride, outputs);
-            float sum = ExponentialsOfRow<TSimd, V>(zRow, panelStride, outputs, largest, line, 0);
+            float sum = ExponentialsOfRow<TSimd, V>(zRow, panelStride, outputs, largest, result, Width, whole, last);
             float inverse = 1f / sum;
-            for (int first = 0; first < outputs; first += Width)
+            V factor = TSimd.Broadcast(inverse);
+            for (int k = 0; k < whole; k += TSimd.Width)
             {
-                int lanes = Math.Min(Width, outputs - first);
-                if (outputs > Width)
-                {
-                    // `line` holds the last panel only: take the exponentials of this one again.
-                    ExponentialsOfRow<TSimd, V>(zRow + ((first / Width) * panelStride), panelStride, lanes, largest, line, 0);
-                }
-
-                for (int k = 0; k < lanes; k++)
-                {
-                    result[first + k] = line[k] * inverse;
-                }
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float LargestOfRow<TSimd, V>(float* z, nint panelStride, int outputs)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V lowest = TSimd.Broadcast(float.NegativeInfinity);
-        V largest = lowest;
-        for (int k = 0; k < outputs; k += TSimd.Width)
-        {
-            V value = TSimd.Load(z + ((k >> 4) * panelStride) + (k & 15));
-            largest = TSimd.Max(largest, TSimd.Select(InsideMask<TSimd, V>(k, outputs), value, lowest));
-        }
-
-        return TSimd.MaxLanes(largest);
-    }
-
-    /// <summary>e[k] = exp(z[k] - largest), 0 in padding lanes, and their sum.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float ExponentialsOfRow<TSimd, V>(float* z, nint panelStride, int outputs, float largest, float* e, nint eStride)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V zero = TSimd.Broadcast(0f);
-        V shift = TSimd.Broadcast(largest);
-        float* totals = stackalloc float[Width];
-        for (int c = 0; c < Width; c += TSimd.Width)
-        {
-            V total = zero;
-            for (int k = c; k - c < outputs; k += Width)
-            {
-                V value = VectorMath.Exp<TSimd, V>(TSimd.Subtract(TSimd.Load(z + ((k >> 4) * panelStride) + c), shift));
-                value = TSimd.Select(InsideMask<TSimd, V>(k, outputs), value, zero);
-                total = TSimd.Add(total, value);
-                TSimd.Store(e + ((k >> 4) * eStride) + c, value);
+                TSimd.Store(result + k, TSimd.Multiply(TSimd.Load(result + k), factor));
             }
 
-            TSimd.Store(totals + c, total);
-        }
-
-        return SumLine<TSimd, V>(totals);
-    }
-
-    /// <summary>Sum of z[k] - largest over the classes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float SumOfRow<TSimd, V>(float* z, nint panelStride, int outputs, float largest)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V zero = TSimd.Broadcast(0f);
-        V shift = TSimd.Broadcast(largest);
-        float* totals = stackalloc float[Width];
-        for (int c = 0; c < Width; c += TSimd.Width)
-        {
-            V total = zero;
-            for (int k = c; k - c < outputs; k += Width)
+            for (int k = whole; k < outputs; k++)
             {
-                V value = TSimd.Subtract(TSimd.Load(z + ((k >> 4) * panelStride) + c), shift);
-                total = TSimd.Add(total, TSimd.Select(InsideMask<TSimd, V>(k, outputs), value, zero));
+                result[k] = last[k - whole] * inverse;
             }
-
-            TSimd.Store(totals + c, total);
         }
-
-        return SumLine<TSimd, V>(totals);
-    }
-
-    /// <summary>dz[k] := scale * (dz[k] * inverse - uniform - (k == target ? certain : 0)), 0 in padding lanes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void GradientOfRow<TSimd, V>(
-        float* dz, nint panelStride, int outputs, float inverse, float uniform, float certain, int target, float scale)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V zero = TSimd.Broadcast(0f);
-        int padded = (outputs + Width - 1) & -Width;
-        for (int k = 0; k < padded; k += TSimd.Width)
-        {
-            float* line = dz + ((k >> 4) * panelStride) + (k & 15);
-            V lanes = TSimd.Add(TSimd.LaneNumbers, TSimd.Broadcast(k));
-            V q = TSimd.Select(TSimd.AreEqual(lanes, TSimd.Broadcast(target)), TSimd.Broadcast(certain + uniform), TSimd.Broadcast(uniform));
-            V gradient = TSimd.Multiply(TSimd.Subtract(TSimd.Multiply(TSimd.Load(line), TSimd.Broadcast(inverse)), q), TSimd.Broadcast(scale));
-            TSimd.Store(line, TSimd.Select(InsideMask<TSimd, V>(k, outputs), gradient, zero));
-        }
-    }
-
-    /// <summary>All ones in the lanes whose class number, counted from <paramref name="first"/>, is below <paramref name="outputs"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V InsideMask<TSimd, V>(int first, int outputs)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-        => TSimd.LessThan(TSimd.LaneNumbers, TSimd.Broadcast(outputs - first));
-
-    /// <summary>Sum of 16 floats as a tree of halves: the order of <see cref="ISimd{V}.SumLanes"/> at width 16, on every width.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float SumLine<TSimd, V>(float* line)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V total = TSimd.Load(line);
-        if (TSimd.Width == 8)
-        {
-            total = TSimd.Add(total, TSimd.Load(line + 8));
-        }
-        else if (TSimd.Width == 4)
-        {
-            total = TSimd.Add(TSimd.Add(total, TSimd.Load(line + 8)), TSimd.Add(TSimd.Load(line + 4), TSimd.Load(line + 12)));
-        }
-
-        return TSimd.SumLanes(total);
-    }
-
-    private static void ClearRow<TSimd, V>(float* dz, nint panelStride, int outputs)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        int padded = (outputs + Width - 1) & -Width;
-        for (int k = 0; k < padded; k += TSimd.Width)
-        {
-            TSimd.Store(dz + ((k >> 4) * panelStride) + (k & 15), TSimd.Broadcast(0f));
-        }
-    }
-
-    private static int ClassOf(float value, int outputs, int row)
-    {
-        int number = (int)value;
-        if ((uint)number >= (uint)outputs || number != value)
-        {
-            ThrowClass(value, outputs, row);
-        }
-
-        return number;
     }
 
     [DoesNotReturn]
     private static void ThrowClass(float value, int outputs, int row)
         => throw new ArgumentException($"Row {row} has class {value}; a whole number from 0 to {outputs - 1} is needed.", "classes");
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RequireOutputs(int length, int rowCapacity, int outputs, int firstRow, int endRow, string name)
     {
         KernelArguments.RequireAtLeast(outputs, 1, nameof(outputs));
@@ -326,6 +362,7 @@ internal static unsafe partial class Losses
         KernelArguments.RequireLength(length, (((panels - 1) * rowCapacity) + endRow) * Width, name);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RequireRowSpans(int targets, int weights, int rowLoss, int endRow, string targetsName)
     {
         KernelArguments.RequireLength(targets, endRow, targetsName);

@@ -26,7 +26,7 @@ internal readonly struct BinaryCrossEntropyLoss : IPointwiseLoss
         V numerator = TSimd.Select(TSimd.GreaterThan(z, zero), one, u);
         V probability = TSimd.Divide(numerator, TSimd.Add(u, one));
         gradient = TSimd.Subtract(probability, y);
-        V linear = TSimd.FusedNegatedMultiplyAdd(z, y, TSimd.Max(zero, z));
+        V linear = TSimd.FusedMultiplyAdd(TSimd.Negate(z), y, TSimd.Max(zero, z));
         return TSimd.Add(linear, VectorMath.LogOnePlusOfUnit<TSimd, V>(u));
     }
 }
@@ -117,6 +117,7 @@ internal static unsafe partial class Losses
 
     /// <summary>probabilities[r, k] = sigmoid(z[r, k]) for rows firstRow..endRow.</summary>
     /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sigmoid(ReadOnlySpan<float> z, int rowCapacity, int outputs, Span<float> probabilities, int firstRow, int endRow)
     {
         RequireOutputs(z.Length, rowCapacity, outputs, firstRow, endRow, nameof(z));
@@ -139,10 +140,11 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>Sigmoid of one row of logits.</summary>
-    /// <remarks>z is one row in panels of row capacity 1: its length is probabilities.Length rounded up to a multiple of 16.</remarks>
+    /// <remarks>z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.</remarks>
     public static void Sigmoid(ReadOnlySpan<float> z, Span<float> probabilities)
         => Sigmoid(z, 1, probabilities.Length, probabilities, 0, 1);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pointwise<TLoss>(
         ReadOnlySpan<float> z,
         int rowCapacity,
@@ -179,9 +181,11 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>
-    /// Works on the outputs of all rows as one sequence, row after row as in `targets`, so that a network with one output fills its vectors as
-    /// well as one with sixteen.
+    /// Works on tiles of rows x columns with at most <see cref="Chunk"/> outputs, gathered into one contiguous run: a network with one output fills
+    /// its vectors as well as one with sixteen. More outputs than that are cut along the row, one row at a time.
     /// </summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Pointwise<TSimd, V, TLoss>(
         float* z,
         int rowCapacity,
@@ -198,102 +202,168 @@ internal static unsafe partial class Losses
         where V : struct
         where TLoss : struct, IPointwiseLoss
     {
-        float* values = stackalloc float[Chunk];
-        float* expected = stackalloc float[Chunk];
+        float* values = stackalloc float[2 * Chunk];
+        float* expected = values + Chunk;
         nint panelStride = (nint)rowCapacity * Width;
         float share = gradientScale / outputs;
-        int row = firstRow;
-        int column = 0;
-        double sum = 0;
-        while (row < endRow)
+        double inverseOutputs = 1.0 / outputs;
+        int columnsOfTile = Math.Min(outputs, Chunk);
+        int rowsOfTile = Chunk / columnsOfTile;
+        for (int row = firstRow; row < endRow; row += rowsOfTile)
         {
-            int count = (int)Math.Min(Chunk, ((long)(endRow - row) * outputs) - column);
-            Gather(z, panelStride, outputs, row, column, count, values);
-            new ReadOnlySpan<float>(targets + ((nint)row * outputs) + column, count).CopyTo(new Span<float>(expected, count));
-            EvaluateChunk<TSimd, V, TLoss>(values, expected, (count + Width - 1) & -Width, parameter);
-
-            for (int i = 0; i < count; i++)
+            int rows = Math.Min(rowsOfTile, endRow - row);
+            double sum = 0;
+            for (int column = 0; column < outputs; column += columnsOfTile)
             {
-                float weight = weights == null ? 1f : weights[row];
-                float* line = dz + ((column >> 4) * panelStride) + ((nint)row * Width);
-                if ((column & 15) == 0)
-                {
-                    new Span<float>(line, Width).Clear();
-                }
+                int columns = Math.Min(columnsOfTile, outputs - column);
+                int count = Gather(z, panelStride, row, rows, column, columns, values);
+                Copy<TSimd, V>(targets + ((nint)row * outputs) + column, expected, count);
+                EvaluateChunk<TSimd, V, TLoss>(values, expected, count, parameter);
 
-                if (weight != 0f)
-                {
-                    line[column & 15] = weight * share * expected[i];
-                    sum += values[i];
-                }
-
-                column++;
-                if (column == outputs)
-                {
-                    rowLoss[row] = (float)(sum / outputs);
-                    sum = 0;
-                    column = 0;
-                    row++;
-                }
+                float* tileWeights = weights == null ? null : weights + row;
+                float* tile = dz + ((column >> 4) * panelStride) + ((nint)row * Width);
+                ScatterGradients<TSimd, V>(expected, rows, columns, tileWeights, share, tile, panelStride);
+                sum = SumLosses(values, rows, columns, tileWeights, inverseOutputs, column == 0 ? 0 : sum, rowLoss + row);
             }
         }
     }
 
+    /// <summary>dz[r, k] = weights[r] * share * gradients[r, k], and zeros in the padding lanes of the panels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ScatterGradients<TSimd, V>(
+        float* gradients, int rows, int columns, float* weights, float share, float* dz, nint panelStride)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            ClearRow<TSimd, V>(dz, panelStride, columns);
+            float weight = weights == null ? 1f : weights[r];
+            if (weight != 0f)
+            {
+                float scale = weight * share;
+                for (int k = 0; k < columns; k++)
+                {
+                    dz[((k >> 4) * panelStride) + (k & 15)] = scale * gradients[k];
+                }
+            }
+
+            gradients += columns;
+            dz += Width;
+        }
+    }
+
+    /// <summary>
+    /// rowLoss[r] = inverseOutputs * sum_k losses[r, k]. `sum` is what tiles to the left of this one brought (then the tile has one row); the sum of
+    /// the last row is returned for the tile to the right, which overwrites rowLoss.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SumLosses(float* losses, int rows, int columns, float* weights, double inverseOutputs, double sum, float* rowLoss)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            if (weights == null || weights[r] != 0f)
+            {
+                for (int k = 0; k < columns; k++)
+                {
+                    sum += losses[k];
+                }
+            }
+
+            rowLoss[r] = (float)(sum * inverseOutputs);
+            losses += columns;
+            if (r < rows - 1)
+            {
+                sum = 0;
+            }
+        }
+
+        return sum;
+    }
+
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Sigmoid<TSimd, V>(float* z, int rowCapacity, int outputs, float* probabilities, int firstRow, int endRow)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
         float* values = stackalloc float[Chunk];
         nint panelStride = (nint)rowCapacity * Width;
-        long total = (long)(endRow - firstRow) * outputs;
-        int row = firstRow;
-        int column = 0;
-        for (long done = 0; done < total;)
+        int columnsOfTile = Math.Min(outputs, Chunk);
+        int rowsOfTile = Chunk / columnsOfTile;
+        for (int row = firstRow; row < endRow; row += rowsOfTile)
         {
-            int count = (int)Math.Min(Chunk, total - done);
-            (int nextRow, int nextColumn) = Gather(z, panelStride, outputs, row, column, count, values);
-            for (int i = 0; i < count; i += TSimd.Width)
+            int rows = Math.Min(rowsOfTile, endRow - row);
+            for (int column = 0; column < outputs; column += columnsOfTile)
             {
-                TSimd.Store(values + i, VectorMath.Sigmoid<TSimd, V>(TSimd.Load(values + i)));
-            }
+                int columns = Math.Min(columnsOfTile, outputs - column);
+                int count = Gather(z, panelStride, row, rows, column, columns, values);
+                for (int i = 0; i < count; i += TSimd.Width)
+                {
+                    TSimd.Store(values + i, VectorMath.Sigmoid<TSimd, V>(TSimd.Load(values + i)));
+                }
 
-            new ReadOnlySpan<float>(values, count).CopyTo(new Span<float>(probabilities + ((nint)row * outputs) + column, count));
-            (row, column) = (nextRow, nextColumn);
-            done += count;
+                Copy<TSimd, V>(values, probabilities + ((nint)row * outputs) + column, count);
+            }
         }
     }
 
-    /// <summary>Copies `count` outputs, from (row, column) on in row-major order, out of the panels; zeros up to the next multiple of 16.</summary>
-    private static (int Row, int Column) Gather(float* z, nint panelStride, int outputs, int row, int column, int count, float* values)
+    /// <summary>
+    /// Copies a tile of outputs out of the panels, row after row, and returns their number; zeros up to the next multiple of 16. `column` is a
+    /// multiple of 16.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int Gather(float* z, nint panelStride, int row, int rows, int column, int columns, float* values)
     {
-        for (int i = 0; i < count; i++)
+        float* line = z + ((column >> 4) * panelStride) + ((nint)row * Width);
+        float* target = values;
+        for (int r = 0; r < rows; r++)
         {
-            values[i] = z[((column >> 4) * panelStride) + ((nint)row * Width) + (column & 15)];
-            column++;
-            if (column == outputs)
+            for (int k = 0; k < columns; k++)
             {
-                column = 0;
-                row++;
+                target[k] = line[((k >> 4) * panelStride) + (k & 15)];
             }
+
+            target += columns;
+            line += Width;
         }
 
-        for (int i = count; (i & 15) != 0; i++)
+        int count = rows * columns;
+        for (int i = count; (i & (Width - 1)) != 0; i++)
         {
             values[i] = 0f;
         }
 
-        return (row, column);
+        return count;
     }
 
-    /// <summary>values: in outputs, out losses; expected: in targets, out derivatives.</summary>
+    /// <summary>Copies count floats, vector by vector and the rest one by one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void EvaluateChunk<TSimd, V, TLoss>(float* values, float* expected, int length, float parameter)
+    private static void Copy<TSimd, V>(float* source, float* target, int count)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        int i = 0;
+        for (; i <= count - TSimd.Width; i += TSimd.Width)
+        {
+            TSimd.Store(target + i, TSimd.Load(source + i));
+        }
+
+        for (; i < count; i++)
+        {
+            target[i] = source[i];
+        }
+    }
+
+    /// <summary>values: in outputs, out losses; expected: in targets, out derivatives. Works in whole vectors; both have room for them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EvaluateChunk<TSimd, V, TLoss>(float* values, float* expected, int count, float parameter)
         where TSimd : struct, ISimd<V>
         where V : struct
         where TLoss : struct, IPointwiseLoss
     {
         V delta = TSimd.Broadcast(parameter);
-        for (int i = 0; i < length; i += TSimd.Width)
+        for (int i = 0; i < count; i += TSimd.Width)
         {
             V loss = TLoss.Evaluate<TSimd, V>(TSimd.Load(values + i), TSimd.Load(expected + i), delta, out V gradient);
             TSimd.Store(values + i, loss);

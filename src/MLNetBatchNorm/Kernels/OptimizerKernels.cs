@@ -56,6 +56,7 @@ internal readonly struct AdamCoefficients
 internal static unsafe class OptimizerKernels
 {
     /// <summary>Stochastic gradient descent without momentum: p -= lr (g + weightDecay p).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sgd(Span<float> p, ReadOnlySpan<float> g, float learningRate, float weightDecay)
     {
         RequireSpans(p.Length, g.Length, p.Length, p.Length);
@@ -80,6 +81,7 @@ internal static unsafe class OptimizerKernels
     /// Momentum: h = g + weightDecay p;  b = momentum b + h;  p -= lr b, or with Nesterov p -= lr (h + momentum b).
     /// b starts at 0, which makes the first b equal to h.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SgdMomentum(
         Span<float> p, ReadOnlySpan<float> g, Span<float> b, float learningRate, float momentum, bool nesterov, float weightDecay)
     {
@@ -117,6 +119,7 @@ internal static unsafe class OptimizerKernels
     /// a = alpha a + (1-alpha) h and the root is of v - a^2. With momentum (b not empty) b = momentum b + h / (...) and p -= lr b.
     /// </summary>
     /// <remarks>oneMinusAlpha is 1 - alpha rounded once, by the caller. v - a^2 is a variance: where rounding makes it negative it counts as 0.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RmsProp(
         Span<float> p,
         ReadOnlySpan<float> g,
@@ -153,6 +156,7 @@ internal static unsafe class OptimizerKernels
     internal readonly record struct RmsPropCoefficients(
         float LearningRate, float Alpha, float OneMinusAlpha, float Epsilon, float Momentum, float WeightDecay);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Adam(Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients, bool decoupled)
     {
         RequireSpans(p.Length, g.Length, m.Length, v.Length);
@@ -178,13 +182,13 @@ internal static unsafe class OptimizerKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V rate = TSimd.Broadcast(learningRate);
+        V negatedRate = TSimd.Broadcast(-learningRate);
         V decay = TSimd.Broadcast(weightDecay);
         for (nint i = 0; i < length; i += TSimd.Width)
         {
             V parameter = TSimd.Load(p + i);
             V gradient = TSimd.FusedMultiplyAdd(decay, parameter, TSimd.Load(g + i));
-            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, gradient, parameter));
+            TSimd.Store(p + i, TSimd.FusedMultiplyAdd(negatedRate, gradient, parameter));
         }
     }
 
@@ -194,7 +198,7 @@ internal static unsafe class OptimizerKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V rate = TSimd.Broadcast(learningRate);
+        V negatedRate = TSimd.Broadcast(-learningRate);
         V decay = TSimd.Broadcast(weightDecay);
         V mu = TSimd.Broadcast(momentum);
         for (nint i = 0; i < length; i += TSimd.Width)
@@ -204,7 +208,7 @@ internal static unsafe class OptimizerKernels
             V velocity = TSimd.FusedMultiplyAdd(mu, TSimd.Load(b + i), gradient);
             TSimd.Store(b + i, velocity);
             V direction = nesterov ? TSimd.FusedMultiplyAdd(mu, velocity, gradient) : velocity;
-            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, direction, parameter));
+            TSimd.Store(p + i, TSimd.FusedMultiplyAdd(negatedRate, direction, parameter));
         }
     }
 
@@ -221,7 +225,7 @@ internal static unsafe class OptimizerKernels
         V correction = TSimd.Broadcast(c.InverseRootCorrection);
         V epsilon = TSimd.Broadcast(c.Epsilon);
         V l2 = TSimd.Broadcast(decoupled ? 0f : c.L2);
-        V decay = TSimd.Broadcast(decoupled ? c.Decay : 0f);
+        V negatedDecay = TSimd.Broadcast(decoupled ? -c.Decay : 0f);
         for (nint i = 0; i < length; i += TSimd.Width)
         {
             V parameter = TSimd.Load(p + i);
@@ -232,7 +236,7 @@ internal static unsafe class OptimizerKernels
             TSimd.Store(v + i, second);
 
             // p - decay * p as one fused operation: the factor 1 - lr * weightDecay would round away part of a small decay.
-            V decayed = TSimd.FusedNegatedMultiplyAdd(decay, parameter, parameter);
+            V decayed = TSimd.FusedMultiplyAdd(negatedDecay, parameter, parameter);
             V denominator = TSimd.FusedMultiplyAdd(TSimd.Sqrt(second), correction, epsilon);
             TSimd.Store(p + i, TSimd.Subtract(decayed, TSimd.Divide(TSimd.Multiply(stepSize, first), denominator)));
         }
@@ -244,7 +248,7 @@ internal static unsafe class OptimizerKernels
         where V : struct
     {
         V zero = TSimd.Broadcast(0f);
-        V rate = TSimd.Broadcast(c.LearningRate);
+        V negatedRate = TSimd.Broadcast(-c.LearningRate);
         V alpha = TSimd.Broadcast(c.Alpha);
         V oneMinusAlpha = TSimd.Broadcast(c.OneMinusAlpha);
         V epsilon = TSimd.Broadcast(c.Epsilon);
@@ -261,7 +265,7 @@ internal static unsafe class OptimizerKernels
             {
                 V mean = TSimd.FusedMultiplyAdd(alpha, TSimd.Load(a + i), TSimd.Multiply(oneMinusAlpha, gradient));
                 TSimd.Store(a + i, mean);
-                variance = TSimd.Max(zero, TSimd.FusedNegatedMultiplyAdd(mean, mean, second));
+                variance = TSimd.Max(zero, TSimd.FusedMultiplyAdd(TSimd.Negate(mean), mean, second));
             }
 
             V direction = TSimd.Divide(gradient, TSimd.Add(TSimd.Sqrt(variance), epsilon));
@@ -271,10 +275,11 @@ internal static unsafe class OptimizerKernels
                 TSimd.Store(b + i, direction);
             }
 
-            TSimd.Store(p + i, TSimd.FusedNegatedMultiplyAdd(rate, direction, parameter));
+            TSimd.Store(p + i, TSimd.FusedMultiplyAdd(negatedRate, direction, parameter));
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void RequireSpans(int p, int g, int first, int second)
     {
         KernelArguments.RequireWholeLines(p, nameof(p));

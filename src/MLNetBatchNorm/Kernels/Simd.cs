@@ -46,9 +46,6 @@ internal unsafe interface ISimd<V>
     /// <summary>a * b + c, rounded once.</summary>
     static abstract V FusedMultiplyAdd(V a, V b, V c);
 
-    /// <summary>c - a * b, rounded once.</summary>
-    static abstract V FusedNegatedMultiplyAdd(V a, V b, V c);
-
     /// <summary><c>a &lt; b ? a : b</c> exactly, so that b is the result when either is NaN: put the value that may be NaN second.</summary>
     static abstract V Min(V a, V b);
 
@@ -102,8 +99,8 @@ internal unsafe interface ISimd<V>
     /// <summary>Largest lane, by the same tree with <see cref="Max"/>; NaN lanes must be looked for elsewhere.</summary>
     static abstract float MaxLanes(V a);
 
-    /// <summary>True if any lane of a mask is all ones.</summary>
-    static abstract bool AnyLane(V mask);
+    /// <summary>totals[i] += value[i] for the <see cref="Width"/> lanes, in double.</summary>
+    static abstract void AddWidened(double* totals, V value);
 }
 
 /// <summary><see cref="ISimd{V}"/> over <see cref="Vector512{T}"/>: 16 lanes.</summary>
@@ -144,9 +141,6 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FusedMultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FusedNegatedMultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(-a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => 
@@ -225,7 +219,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static float MaxLanes(Vector512<float> a) => Simd256.MaxLanes(Simd256.Max(a.GetLower(), a.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool AnyLane(Vector512<float> mask) => Vector512.ExtractMostSignificantBits(mask) != 0;
+    public static void AddWidened(double* totals, Vector512<float> value)
+    {
+        (Vector512.Load(totals) + Vector512.WidenLower(value)).Store(totals);
+        (Vector512.Load(totals + 8) + Vector512.WidenUpper(value)).Store(totals + 8);
+    }
 }
 
 /// <summary><see cref="ISimd{V}"/> over <see cref="Vector256{T}"/>: 8 lanes.</summary>
@@ -266,9 +264,6 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FusedMultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FusedNegatedMultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(-a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => 
@@ -341,7 +336,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static float MaxLanes(Vector256<float> a) => Simd128.MaxLanes(Simd128.Max(a.GetLower(), a.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool AnyLane(Vector256<float> mask) => Vector256.ExtractMostSignificantBits(mask) != 0;
+    public static void AddWidened(double* totals, Vector256<float> value)
+    {
+        (Vector256.Load(totals) + Vector256.WidenLower(value)).Store(totals);
+        (Vector256.Load(totals + 4) + Vector256.WidenUpper(value)).Store(totals + 4);
+    }
 }
 
 /// <summary><see cref="ISimd{V}"/> over <see cref="Vector128{T}"/>: 4 lanes.</summary>
@@ -382,9 +381,6 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FusedMultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FusedNegatedMultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(-a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => 
@@ -465,5 +461,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool AnyLane(Vector128<float> mask) => Vector128.ExtractMostSignificantBits(mask) != 0;
+    public static void AddWidened(double* totals, Vector128<float> value)
+    {
+        (Vector128.Load(totals) + Vector128.WidenLower(value)).Store(totals);
+        (Vector128.Load(totals + 2) + Vector128.WidenUpper(value)).Store(totals + 2);
+    }
 }
