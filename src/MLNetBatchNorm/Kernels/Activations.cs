@@ -144,7 +144,8 @@ internal readonly struct GeluActivation : IActivation
     }
 }
 
-/// <summary>x s with s = sigmoid(x); f'(x) = s + y (1 - s).</summary>
+/// <summary>x s with s = sigmoid(x); f'(x) = s + x s (1 - s).</summary>
+/// <remarks>s (1 - s) is taken as e / (1 + e)^2 with e = e^-|x|: 1 - s would cancel where s is near 1, and x magnifies the error.</remarks>
 internal readonly struct SiluActivation : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -158,8 +159,9 @@ internal readonly struct SiluActivation : IActivation
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V s = VectorMath.Sigmoid<TSimd, V>(x);
-        return TSimd.FusedMultiplyAdd(y, TSimd.Subtract(TSimd.Broadcast(1f), s), s);
+        V s = VectorMath.Sigmoid<TSimd, V>(x, out V e, out V inverse);
+        V slope = TSimd.Multiply(e, TSimd.Multiply(inverse, inverse));
+        return TSimd.FusedMultiplyAdd(x, slope, s);
     }
 }
 
@@ -178,7 +180,7 @@ internal readonly struct MishActivation : IActivation
         where V : struct
     {
         V two = TSimd.Broadcast(2f);
-        V e = VectorMath.Exp<TSimd, V>(TSimd.Min(TSimd.Broadcast(Saturation), x));
+        V e = VectorMath.ExpUpTo88<TSimd, V>(TSimd.Min(TSimd.Broadcast(Saturation), x));
         V n = TSimd.Multiply(e, TSimd.Add(e, two));
         return TSimd.Multiply(x, TSimd.Divide(n, TSimd.Add(n, two)));
     }
@@ -191,7 +193,7 @@ internal readonly struct MishActivation : IActivation
         V one = TSimd.Broadcast(1f);
         V two = TSimd.Broadcast(2f);
         V bounded = TSimd.Min(TSimd.Broadcast(Saturation), x);
-        V e = VectorMath.Exp<TSimd, V>(bounded);
+        V e = VectorMath.ExpUpTo88<TSimd, V>(bounded);
         V n = TSimd.Multiply(e, TSimd.Add(e, two));
         V inverse = TSimd.Divide(one, TSimd.Add(n, two));
         V slope = TSimd.Multiply(TSimd.Multiply(TSimd.Multiply(bounded, TSimd.Broadcast(4f)), e), TSimd.Multiply(TSimd.Add(e, one), inverse));

@@ -100,17 +100,17 @@ internal static unsafe partial class Losses
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Row<TSimd, V, TVectors> Exponentials()
         {
-            V e0 = VectorMath.ExpOfNonPositive<TSimd, V>(_v0);
+            V e0 = VectorMath.ExpUpTo88<TSimd, V>(_v0);
             V e1 = e0, e2 = e0, e3 = e0;
             if (TVectors.Value > 1)
             {
-                e1 = VectorMath.ExpOfNonPositive<TSimd, V>(_v1);
+                e1 = VectorMath.ExpUpTo88<TSimd, V>(_v1);
             }
 
             if (TVectors.Value > 2)
             {
-                e2 = VectorMath.ExpOfNonPositive<TSimd, V>(_v2);
-                e3 = VectorMath.ExpOfNonPositive<TSimd, V>(_v3);
+                e2 = VectorMath.ExpUpTo88<TSimd, V>(_v2);
+                e3 = VectorMath.ExpUpTo88<TSimd, V>(_v3);
             }
 
             return new(e0, e1, e2, e3);
@@ -212,7 +212,7 @@ internal static unsafe partial class Losses
             {
                 V value = TSimd.Load(z + ((first >> 4) * panelStride) + c);
                 value = TSimd.Select(InsideMask<TSimd, V>(first + c, outputs), value, lowest);
-                value = VectorMath.ExpOfNonPositive<TSimd, V>(TSimd.Subtract(value, shift));
+                value = VectorMath.ExpUpTo88<TSimd, V>(TSimd.Subtract(value, shift));
                 total = TSimd.Add(total, value);
                 TSimd.Store((first == lastFirst ? last : e + ((first >> 4) * eStride)) + c, value);
             }

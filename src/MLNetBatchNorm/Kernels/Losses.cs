@@ -20,13 +20,8 @@ internal readonly struct BinaryCrossEntropyLoss : IPointwiseLoss
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V zero = TSimd.Broadcast(0f);
-        V one = TSimd.Broadcast(1f);
-        V u = VectorMath.ExpOfNonPositive<TSimd, V>(TSimd.Negate(TSimd.Abs(z)));
-        V numerator = TSimd.Select(TSimd.GreaterThan(z, zero), one, u);
-        V probability = TSimd.Divide(numerator, TSimd.Add(u, one));
-        gradient = TSimd.Subtract(probability, y);
-        V linear = TSimd.FusedMultiplyAdd(TSimd.Negate(z), y, TSimd.Max(zero, z));
+        gradient = TSimd.Subtract(VectorMath.Sigmoid<TSimd, V>(z, out V u, out _), y);
+        V linear = TSimd.FusedMultiplyAdd(TSimd.Negate(z), y, TSimd.Max(TSimd.Broadcast(0f), z));
         return TSimd.Add(linear, VectorMath.LogOnePlusOfUnit<TSimd, V>(u));
     }
 }

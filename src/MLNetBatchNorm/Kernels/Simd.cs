@@ -87,12 +87,6 @@ internal unsafe interface ISimd<V>
     /// <summary>Signed integer comparison.</summary>
     static abstract V GreaterThanBits(V a, V b);
 
-    /// <summary>
-    /// a * 2^n rounded once, for finite a with 0.5 &lt; |a| &lt; 2 and integral n with |n| &lt;= 252; NaN if either is NaN.
-    /// <paramref name="shiftedBits"/> holds the integer n in its low 9 bits (two's complement).
-    /// </summary>
-    static abstract V ScaleByPowerOfTwo(V a, V n, V shiftedBits);
-
     /// <summary>Sum over the lanes as a tree of halves: lane i + lane i + Width/2, until one is left.</summary>
     static abstract float SumLanes(V a);
 
@@ -194,23 +188,6 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> GreaterThanBits(Vector512<float> a, Vector512<float> b) => Vector512.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> ScaleByPowerOfTwo(Vector512<float> a, Vector512<float> n, Vector512<float> shiftedBits)
-    {
-        // vscalefps is this operation. The two-step form below gives the same bits.
-        if (Avx512F.IsSupported)
-        {
-            return Avx512F.Scale(a, n);
-        }
-
-        // 2^n = 2^h * 2^(n - h) with h = n / 2 rounded down: both factors are normal numbers and the first product is exact.
-        Vector512<int> exponent = shiftedBits.AsInt32() << 23 >> 23;
-        Vector512<int> half = exponent >> 1;
-        Vector512<float> first = ((half + Vector512.Create(127)) << 23).AsSingle();
-        Vector512<float> second = ((exponent - half + Vector512.Create(127)) << 23).AsSingle();
-        return a * first * second;
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector512<float> a) => Simd256.SumLanes(a.GetLower() + a.GetUpper());
@@ -319,17 +296,6 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> GreaterThanBits(Vector256<float> a, Vector256<float> b) => Vector256.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ScaleByPowerOfTwo(Vector256<float> a, Vector256<float> n, Vector256<float> shiftedBits)
-    {
-        // 2^n = 2^h * 2^(n - h) with h = n / 2 rounded down: both factors are normal numbers and the first product is exact.
-        Vector256<int> exponent = shiftedBits.AsInt32() << 23 >> 23;
-        Vector256<int> half = exponent >> 1;
-        Vector256<float> first = ((half + Vector256.Create(127)) << 23).AsSingle();
-        Vector256<float> second = ((exponent - half + Vector256.Create(127)) << 23).AsSingle();
-        return a * first * second;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector256<float> a) => Simd128.SumLanes(a.GetLower() + a.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -434,17 +400,6 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> GreaterThanBits(Vector128<float> a, Vector128<float> b) => Vector128.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> ScaleByPowerOfTwo(Vector128<float> a, Vector128<float> n, Vector128<float> shiftedBits)
-    {
-        // 2^n = 2^h * 2^(n - h) with h = n / 2 rounded down: both factors are normal numbers and the first product is exact.
-        Vector128<int> exponent = shiftedBits.AsInt32() << 23 >> 23;
-        Vector128<int> half = exponent >> 1;
-        Vector128<float> first = ((half + Vector128.Create(127)) << 23).AsSingle();
-        Vector128<float> second = ((exponent - half + Vector128.Create(127)) << 23).AsSingle();
-        return a * first * second;
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector128<float> a)

@@ -15,6 +15,9 @@ internal static class VectorMath
     /// <summary>1.5 * 2^23: adding it to |x| &lt; 2^22 leaves round-to-nearest-even(x) in the low mantissa bits.</summary>
     private const float RoundingShift = 12582912f;
 
+    /// <summary>From here on the spacing of floats is 1.</summary>
+    private const float TwoTo23 = 8388608f;
+
     private const float Log2OfE = 1.44269504f;
 
     /// <summary>ln 2 = Ln2High + Ln2Low; the high part has nine significant bits, so that n * Ln2High is exact for the exponents n that occur.</summary>
@@ -31,58 +34,49 @@ internal static class VectorMath
     /// <summary>atanh(s) = s + s^3 (H0 + ... + H3 s^6) for 0 &lt;= s &lt;= 1/3; relative error 4.5e-9.</summary>
     private const float H0 = 0.3333321f, H1 = 0.20010719f, H2 = 0.14001513f, H3 = 0.14003392f;
 
-    /// <summary>sin(r) = r + r^3 (S0 + S1 r^2 + S2 r^4) for |r| &lt;= pi/4; relative error 3.7e-9.</summary>
-    private const float S0 = -0.16666655f, S1 = 0.008332191f, S2 = -0.00019518605f;
+    /// <summary>sin(2 pi r) = TwoPi r + r (S0 + S1 r^2 + S2 r^4 + S3 r^6) for |r| &lt;= 1/8; absolute error 1.3e-9. TwoPi is 2 pi rounded to float.</summary>
+    private const float TwoPi = 6.28318548f, S0 = -2.6175252e-07f, S1 = -41.34163f, S2 = 81.58829f, S3 = -75.2465f;
 
-    /// <summary>cos(r) = 1 - r^2/2 + r^4 (C0 + C1 r^2 + C2 r^4) for |r| &lt;= pi/4; absolute error 1.1e-10.</summary>
-    private const float C0 = 0.041666646f, C1 = -0.0013887301f, C2 = 2.443067e-05f;
+    /// <summary>cos(2 pi r) = 1 + r^2 (C0 + C1 r^2 + C2 r^4 + C3 r^6) for |r| &lt;= 1/8; absolute error 4.1e-10.</summary>
+    private const float C0 = -19.739208f, C1 = 64.93914f, C2 = -85.42312f, C3 = 58.56117f;
 
     /// <summary>
-    /// The upper tail of the normal distribution, Phi(-a) = e^(-a^2/2) t (T0 + T1 t + ... + T8 t^8) with t = 1 / (1 + TailPole a), for
-    /// 0 &lt;= a &lt;= 14; relative error 3.1e-8. The form is that of Hastings (1955): the quotient of tail and density falls like 1/a, as t does.
+    /// The upper tail of the normal distribution, Phi(-a) = e^(-a^2/2) (1/2 + u (T0 + T1 u + ... + T8 u^8)) with u = k a / (1 + k a), k = TailPole,
+    /// for 0 &lt;= a &lt;= 14; relative error 2.8e-8. Hastings (1955) used this variable: the quotient of tail and density falls like 1/a, as 1 - u does.
+    /// Written around 1/2, so that near a = 0 the rounding errors of the polynomial are multiplied by the small u.
     /// </summary>
-    private const float TailPole = 0.34f;
-    private const float T0 = 0.1356205f, T1 = 0.1361122f, T2 = 0.11519769f, T3 = 0.11535894f, T4 = -0.044717684f;
-    private const float T5 = 0.2021812f, T6 = -0.27313116f, T7 = 0.13949858f, T8 = -0.026120253f;
+    private const float TailPole = 0.33f;
+    private const float TailEnd = 14f;
+    private const float T0 = -1.2089161f, T1 = 1.0867729f, T2 = -0.31793213f, T3 = -0.15358138f, T4 = 0.06264255f;
+    private const float T5 = 0.027847158f, T6 = 0.058430597f, T7 = -0.07999453f, T8 = 0.024735311f;
 
-    /// <summary>Below this e^x rounds to zero, above it to infinity (ln 2^-150 and ln 2^128, moved outward).</summary>
-    private const float ExpLowest = -104f, ExpHighest = 89f;
+    /// <summary>ln 2^-126 rounded up: from here on e^x is a normal number.</summary>
+    private const float ExpLowest = -87.33654f;
 
-    /// <summary>pi/2 = HalfPi0 + HalfPi1 + HalfPi2 to 2^-75: three floats, each the rounding of what the ones before leave.</summary>
-    private const float HalfPi0 = 1.57079637f, HalfPi1 = -4.37113883e-08f, HalfPi2 = -1.71512489e-15f;
+    /// <summary>erf(x) = x + x (R0 + R1 x^2 + ... + R5 x^10) for |x| &lt;= 1; relative error 4.1e-8.</summary>
+    private const float R0 = 0.12837912f, R1 = -0.3761232f, R2 = 0.112801135f, R3 = -0.026709218f, R4 = 0.004914916f, R5 = -0.00056199735f;
 
     private const float InverseSqrtTwoPi = 0.39894228f;
 
-    /// <summary>e^x: 0 below -104, infinity above 88.73, subnormal results rounded once.</summary>
+    /// <summary>e^x for x &lt;= 88 (n &lt;= 127 below); 0 where it would be subnormal, below -87.33. Above 88.37 the result is meaningless.</summary>
+    /// <remarks>
+    /// Callers bound their argument anyway, which spares the general treatment of overflow. Nothing underflows on the way either: arithmetic with
+    /// a subnormal result costs a hundred cycles and more on common processors.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Exp<TSimd, V>(V x)
+    public static V ExpUpTo88<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V bounded = TSimd.Min(TSimd.Broadcast(ExpHighest), TSimd.Max(TSimd.Broadcast(ExpLowest), x));
-        V shifted = TSimd.FusedMultiplyAdd(bounded, TSimd.Broadcast(Log2OfE), TSimd.Broadcast(RoundingShift));
-        V n = TSimd.Subtract(shifted, TSimd.Broadcast(RoundingShift));
-        V r = ReducedExponent<TSimd, V>(bounded, n);
-        V p = TSimd.FusedMultiplyAdd(TSimd.Multiply(r, r), ExpQuotient<TSimd, V>(r), r);
-        return TSimd.ScaleByPowerOfTwo(TSimd.Add(p, TSimd.Broadcast(1f)), n, shifted);
-    }
-
-    /// <summary>e^x for x &lt;= 0, 0 where it would be subnormal (below -87.33): cheaper than <see cref="Exp"/>, with the same bits above that.</summary>
-    /// <remarks>Nothing underflows on the way. Arithmetic whose result is subnormal costs a hundred cycles and more on common processors.</remarks>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V ExpOfNonPositive<TSimd, V>(V x)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V lowest = TSimd.Broadcast(-87.33f);
+        V lowest = TSimd.Broadcast(ExpLowest);
         V bounded = TSimd.Max(lowest, x);
         V shifted = TSimd.FusedMultiplyAdd(bounded, TSimd.Broadcast(Log2OfE), TSimd.Broadcast(RoundingShift));
         V r = ReducedExponent<TSimd, V>(bounded, TSimd.Subtract(shifted, TSimd.Broadcast(RoundingShift)));
         V p = TSimd.FusedMultiplyAdd(TSimd.Multiply(r, r), ExpQuotient<TSimd, V>(r), r);
 
-        // n sits in the low bits of `shifted`: moved to the exponent field it multiplies by 2^n.
+        // n sits in the low bits of `shifted`: moved to the exponent field it multiplies by 2^n. A NaN does not survive that and is put back.
         V result = TSimd.AddBits(TSimd.Add(p, TSimd.Broadcast(1f)), TSimd.ShiftLeftBits(shifted, 23));
-        return TSimd.Select(TSimd.LessThan(x, lowest), TSimd.Broadcast(0f), result);
+        return TSimd.Select(TSimd.GreaterThan(x, lowest), result, TSimd.Max(TSimd.Broadcast(0f), x));
     }
 
     /// <summary>e^x - 1 for x &lt;= 0, with a small relative error also near 0; -1 below -30.</summary>
@@ -108,7 +102,6 @@ internal static class VectorMath
         where V : struct
     {
         const float SmallestNormal = 1.17549435e-38f;
-        const float TwoTo23 = 8388608f;
 
         V zero = TSimd.Broadcast(0f);
         V subnormal = TSimd.LessThan(x, TSimd.Broadcast(SmallestNormal));
@@ -168,14 +161,24 @@ internal static class VectorMath
         return TSimd.FusedMultiplyAdd(TSimd.Multiply(z, p), twice, twice);
     }
 
-    /// <summary>1 / (1 + e^-x), with a small relative error down to the smallest float; exactly 0 and 1 at the infinities.</summary>
+    /// <summary>1 / (1 + e^-x), with a small relative error also where it is small; 0 below -87.33.</summary>
+    /// <remarks>With e = e^-|x| it is 1 / (1 + e) on the right and e / (1 + e) on the left: nothing overflows.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
         where V : struct
+        => Sigmoid<TSimd, V>(x, out _, out _);
+
+    /// <summary>The same, with e = e^-|x| and 1 / (1 + e).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Sigmoid<TSimd, V>(V x, out V exponential, out V inverse)
+        where TSimd : struct, ISimd<V>
+        where V : struct
     {
         V one = TSimd.Broadcast(1f);
-        return TSimd.Divide(one, TSimd.Add(one, Exp<TSimd, V>(TSimd.Negate(x))));
+        exponential = ExpUpTo88<TSimd, V>(TSimd.Negate(TSimd.Abs(x)));
+        inverse = TSimd.Divide(one, TSimd.Add(one, exponential));
+        return TSimd.Select(TSimd.GreaterThan(x, TSimd.Broadcast(0f)), inverse, TSimd.Multiply(exponential, inverse));
     }
 
     /// <summary>Hyperbolic tangent, odd to the bit, with a small relative error also near 0.</summary>
@@ -191,19 +194,29 @@ internal static class VectorMath
         return TSimd.Or(magnitude, sign);
     }
 
-    /// <summary>Error function, odd to the bit; absolute error below 1e-7 (the relative error grows near 0: see <see cref="NormalCumulative"/>).</summary>
+    /// <summary>Error function, odd to the bit; absolute error below 1e-7, and a small relative error near 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Erf<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
         const float SqrtTwo = 1.41421354f;
-        V tail = NormalTail<TSimd, V>(TSimd.Multiply(TSimd.Abs(x), TSimd.Broadcast(SqrtTwo)), out _);
-        V magnitude = TSimd.FusedMultiplyAdd(tail, TSimd.Broadcast(-2f), TSimd.Broadcast(1f));
-        return TSimd.Or(magnitude, TSimd.And(x, TSimd.Broadcast(-0f)));
+        V one = TSimd.Broadcast(1f);
+        V magnitude = TSimd.Abs(x);
+        V tail = NormalTail<TSimd, V>(TSimd.Multiply(magnitude, TSimd.Broadcast(SqrtTwo)), out _);
+        V outer = TSimd.FusedMultiplyAdd(tail, TSimd.Broadcast(-2f), one);
+
+        V z = TSimd.Multiply(x, x);
+        V p = TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(R5), TSimd.Broadcast(R4));
+        p = TSimd.FusedMultiplyAdd(z, p, TSimd.Broadcast(R3));
+        p = TSimd.FusedMultiplyAdd(z, p, TSimd.Broadcast(R2));
+        p = TSimd.FusedMultiplyAdd(z, p, TSimd.Broadcast(R1));
+        p = TSimd.FusedMultiplyAdd(z, p, TSimd.Broadcast(R0));
+        V inner = TSimd.FusedMultiplyAdd(magnitude, p, magnitude);
+        return TSimd.Or(TSimd.Select(TSimd.LessThan(magnitude, one), inner, outer), TSimd.And(x, TSimd.Broadcast(-0f)));
     }
 
-    /// <summary>Phi(x) = (1 + erf(x / sqrt 2)) / 2, and the density e^(-x^2/2) / sqrt(2 pi) with it.</summary>
+    /// <summary>Phi(x) = (1 + erf(x / sqrt 2)) / 2, and the density e^(-x^2/2) / sqrt(2 pi) with it; absolute error below 1e-7.</summary>
     /// <remarks>The left tail keeps its relative accuracy, so x * Phi(x) neither cancels nor leaks at large negative x.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V NormalCumulative<TSimd, V>(V x, out V density)
@@ -216,73 +229,48 @@ internal static class VectorMath
         return TSimd.Select(positive, TSimd.Subtract(TSimd.Broadcast(1f), tail), tail);
     }
 
-    /// <summary>sin(x) and cos(x), x in radians; absolute error below 1e-7 for |x| &lt;= 10,000, growing to 1e-3 at 4e6; NaN from there on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V SinCos<TSimd, V>(V x, out V cosine)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        const float TwoOverPi = 0.636619747f;
-        const float Largest = 4e6f;
-
-        V shifted = TSimd.FusedMultiplyAdd(x, TSimd.Broadcast(TwoOverPi), TSimd.Broadcast(RoundingShift));
-        V n = TSimd.Subtract(shifted, TSimd.Broadcast(RoundingShift));
-        V r = TSimd.FusedMultiplyAdd(n, TSimd.Broadcast(-HalfPi0), x);
-        r = TSimd.FusedMultiplyAdd(n, TSimd.Broadcast(-HalfPi1), r);
-        r = TSimd.FusedMultiplyAdd(n, TSimd.Broadcast(-HalfPi2), r);
-        r = TSimd.Select(TSimd.LessThan(TSimd.Abs(x), TSimd.Broadcast(Largest)), r, TSimd.Broadcast(float.NaN));
-        return SinCosOfQuadrant<TSimd, V>(r, shifted, out cosine);
-    }
-
-    /// <summary>sin(2 pi t) and cos(2 pi t), t in turns: the reduction is exact, so the absolute error is below 1e-7 for every finite t.</summary>
+    /// <summary>sin(2 pi t) and cos(2 pi t): the reduction is exact, so the absolute error is below 1e-7 for every finite t.</summary>
+    /// <remarks>
+    /// The argument is in turns because radians have no such reduction: a float angle of 10^6 radians is only known to 1/32, and to multiply it by 1/(2 pi)
+    /// rounds again.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V SinCosOfTurns<TSimd, V>(V t, out V cosine)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        const float TwoPi = 6.28318548f;
-        const float Integral = 8388608f;    // from 2^23 on every float is an integer
-
         // Whole turns first (exact; the infinities become NaN), then quarters of what is left: n is in -2..2 and r in [-1/8, 1/8].
+        V magnitude = TSimd.Abs(t);
+        V twoTo23 = TSimd.Broadcast(TwoTo23);
+        V nearest = TSimd.Subtract(TSimd.Add(magnitude, twoTo23), twoTo23);
+        V whole = TSimd.Select(TSimd.LessThan(magnitude, twoTo23), nearest, magnitude);      // from 2^23 on every float is an integer
+        V fraction = TSimd.Xor(TSimd.Subtract(magnitude, whole), TSimd.And(t, TSimd.Broadcast(-0f)));
+
         V shift = TSimd.Broadcast(RoundingShift);
-        V small = TSimd.LessThan(TSimd.Abs(t), TSimd.Broadcast(Integral / 2));
-        V whole = TSimd.Select(small, TSimd.Subtract(TSimd.Add(t, shift), shift), HalfIntegral<TSimd, V>(t));
-        V fraction = TSimd.Subtract(t, whole);
         V shifted = TSimd.FusedMultiplyAdd(fraction, TSimd.Broadcast(4f), shift);
-        V n = TSimd.Subtract(shifted, shift);
-        V r = TSimd.FusedMultiplyAdd(n, TSimd.Broadcast(-0.25f), fraction);
-        return SinCosOfQuadrant<TSimd, V>(TSimd.Multiply(r, TSimd.Broadcast(TwoPi)), shifted, out cosine);
+        V r = TSimd.FusedMultiplyAdd(TSimd.Subtract(shifted, shift), TSimd.Broadcast(-0.25f), fraction);
+        return SinCosOfQuadrant<TSimd, V>(r, shifted, out cosine);
     }
 
-    /// <summary>The integer nearest to |t| >= 2^22: t itself, except for the halves between 2^22 and 2^23.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V HalfIntegral<TSimd, V>(V t)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        // Clearing the last mantissa bit turns a half into the integer toward zero; from 2^23 on the bit is part of an integer, and the 1 (or
-        // more) it takes away is again a whole number of turns.
-        return TSimd.And(t, TSimd.BroadcastBits(~1));
-    }
-
-    /// <summary>e^(-a^2/2) P(t): the probability that a standard normal variable exceeds a &gt;= 0, and the exponential itself.</summary>
+    /// <summary>The probability that a standard normal variable exceeds a &gt;= 0, and e^(-a^2/2).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V NormalTail<TSimd, V>(V a, out V exponential)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        exponential = Exp<TSimd, V>(TSimd.Multiply(TSimd.Multiply(a, TSimd.Broadcast(-0.5f)), a));
-        V one = TSimd.Broadcast(1f);
-        V t = TSimd.Divide(one, TSimd.FusedMultiplyAdd(a, TSimd.Broadcast(TailPole), one));
-        V p = TSimd.FusedMultiplyAdd(t, TSimd.Broadcast(T8), TSimd.Broadcast(T7));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T6));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T5));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T4));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T3));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T2));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T1));
-        p = TSimd.FusedMultiplyAdd(t, p, TSimd.Broadcast(T0));
-        return TSimd.Multiply(exponential, TSimd.Multiply(t, p));
+        V bounded = TSimd.Min(TSimd.Broadcast(TailEnd), a);         // there the exponential is 0 already
+        exponential = ExpUpTo88<TSimd, V>(TSimd.Multiply(TSimd.Multiply(bounded, TSimd.Broadcast(-0.5f)), bounded));
+        V scaled = TSimd.Multiply(bounded, TSimd.Broadcast(TailPole));
+        V u = TSimd.Divide(scaled, TSimd.Add(scaled, TSimd.Broadcast(1f)));
+        V p = TSimd.FusedMultiplyAdd(u, TSimd.Broadcast(T8), TSimd.Broadcast(T7));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T6));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T5));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T4));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T3));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T2));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T1));
+        p = TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(T0));
+        return TSimd.Multiply(exponential, TSimd.FusedMultiplyAdd(u, p, TSimd.Broadcast(0.5f)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -309,23 +297,25 @@ internal static class VectorMath
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        V twoTo23 = TSimd.Broadcast(8388608f);
+        V twoTo23 = TSimd.Broadcast(TwoTo23);
         return TSimd.Subtract(TSimd.Or(bits, twoTo23), twoTo23);
     }
 
-    /// <summary>sin and cos of r + n pi/2, |r| &lt;= pi/4, n in the low two bits of <paramref name="quadrant"/>.</summary>
+    /// <summary>sin and cos of 2 pi (r + n/4), |r| &lt;= 1/8, n in the low two bits of <paramref name="quadrant"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V SinCosOfQuadrant<TSimd, V>(V r, V quadrant, out V cosine)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
         V z = TSimd.Multiply(r, r);
-        V s = TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(S2), TSimd.Broadcast(S1));
+        V s = TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(S3), TSimd.Broadcast(S2));
+        s = TSimd.FusedMultiplyAdd(z, s, TSimd.Broadcast(S1));
         s = TSimd.FusedMultiplyAdd(z, s, TSimd.Broadcast(S0));
-        s = TSimd.FusedMultiplyAdd(TSimd.Multiply(z, r), s, r);
-        V c = TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(C2), TSimd.Broadcast(C1));
+        s = TSimd.FusedMultiplyAdd(r, TSimd.Broadcast(TwoPi), TSimd.Multiply(r, s));
+        V c = TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(C3), TSimd.Broadcast(C2));
+        c = TSimd.FusedMultiplyAdd(z, c, TSimd.Broadcast(C1));
         c = TSimd.FusedMultiplyAdd(z, c, TSimd.Broadcast(C0));
-        c = TSimd.FusedMultiplyAdd(TSimd.Multiply(z, z), c, TSimd.FusedMultiplyAdd(z, TSimd.Broadcast(-0.5f), TSimd.Broadcast(1f)));
+        c = TSimd.FusedMultiplyAdd(z, c, TSimd.Broadcast(1f));
 
         // Odd quadrants swap sine and cosine; sin is negative in quadrants 2 and 3, cos in 1 and 2.
         V odd = TSimd.GreaterThanBits(TSimd.And(quadrant, TSimd.BroadcastBits(1)), TSimd.BroadcastBits(0));
