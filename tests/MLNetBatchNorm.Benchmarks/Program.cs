@@ -18,6 +18,8 @@ try
             return KernelCommand.Run(rest);
         case "mnist-paper":
             return MnistPaper.Run(rest);
+        case "text":
+            return TextCommand.Run(rest);
         default:
             Console.Error.WriteLine(
                 """
@@ -27,6 +29,7 @@ try
                   scale [threads] [seconds]                cost of a row as rows, inputs and width grow
                   engine                                   PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
                   kernels [quick] [name...]                BenchmarkDotNet over the kernels, with their share of the core's peak
+                  text DIR [--peers] [seed]                sparse text features: ours, SDCA, LightGBM
                   mnist-paper IDX_DIR [picture.png] [seed] the batch-normalization paper's experiment on MNIST, with and without
                 """);
             return 2;

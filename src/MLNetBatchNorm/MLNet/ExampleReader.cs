@@ -40,7 +40,8 @@ internal sealed class ExampleReader : IDisposable
     private readonly ValueGetter<float> _getLabel;
     private readonly ValueGetter<float>? _getWeight;
     private readonly ValueGetter<VBuffer<float>> _getFeatures;
-    private readonly float[] _features;
+    private readonly int _slots;
+    private float[]? _features;
     private VBuffer<float> _buffer;
     private float _label;
     private float _weight = 1;
@@ -55,7 +56,7 @@ internal sealed class ExampleReader : IDisposable
         DataViewSchema.Column label = data.Schema.Label!.Value;
         DataViewSchema.Column features = data.Schema.Feature!.Value;
         DataViewSchema.Column? weight = data.Schema.Weight;
-        _features = new float[((VectorDataViewType)features.Type).Size];
+        _slots = ((VectorDataViewType)features.Type).Size;
         _cursor = data.Data.GetRowCursor(weight is { } present ? [label, features, present] : [label, features]);
         _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
         _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
@@ -78,7 +79,20 @@ internal sealed class ExampleReader : IDisposable
     public float Weight => _weight;
 
     /// <summary>Features of the current row, dense; NaN where a value is missing. Overwritten by the next row.</summary>
-    public ReadOnlySpan<float> Features => _features;
+    public ReadOnlySpan<float> Features
+    {
+        get
+        {
+            if (_buffer.IsDense)
+                return _buffer.GetValues();
+            _features ??= new float[_slots];
+            _buffer.CopyTo(_features);
+            return _features;
+        }
+    }
+
+    /// <summary>Features of the current row as the view gave them, dense or sparse. Overwritten by the next row.</summary>
+    public ref readonly VBuffer<float> Buffer => ref _buffer;
 
     /// <summary>Moves to the next row that can be used.</summary>
     /// <returns>False at the end.</returns>
@@ -168,20 +182,22 @@ internal sealed class ExampleReader : IDisposable
     private void ReadFeatures()
     {
         _getFeatures(ref _buffer);
-        _buffer.CopyTo(_features);
+        ReadOnlySpan<float> values = _buffer.GetValues();
         // NaN and infinity both make the sum of x * 0 NaN; nearly every row is through after this one pass.
-        if (!float.IsNaN(TensorPrimitives.Dot(_features, Zeros)))
+        if (!float.IsNaN(TensorPrimitives.Dot(values, Zeros.AsSpan(0, values.Length))))
             return;
-        int infinite = Array.FindIndex(_features, float.IsInfinity);
-        if (infinite >= 0)
+        for (int i = 0; i < values.Length; i++)
         {
+            if (!float.IsInfinity(values[i]))
+                continue;
+            int infinite = _buffer.IsDense ? i : _buffer.GetIndices()[i];
             throw _host.Except(
-                $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(_features[infinite])} in row {_cursor.Position}, {SlotText(_data, infinite)}. "
+                $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(values[i])} in row {_cursor.Position}, {SlotText(_data, infinite)}. "
                 + "A feature must be finite, or NaN where it is missing.");
         }
     }
 
-    private float[] Zeros => field ??= new float[_features.Length];
+    private float[] Zeros => field ??= new float[_slots];
 
     /// <summary>"slot 3", with the slot's name where the feature column has names.</summary>
     public static string SlotText(RoleMappedData data, int slot)

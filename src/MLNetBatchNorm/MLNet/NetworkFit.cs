@@ -99,9 +99,11 @@ internal sealed class NetworkFit
             CheckValidationSet(validationSet);
         OptionValidation.CheckSize(_host, _slots, _options.HiddenUnits[0], "The first hidden layer");
 
-        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken).Load(_trainingSet, "training", channel);
+        // Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.
+        bool allowSparse = _options.Placement != BatchNormalizationPlacement.LayerInput && (_start is null || _start.Encoder.KeepsZero);
+        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken, allowSparse ? null : false).Load(_trainingSet, "training", channel);
         TrainingTable? validationRows =
-            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, forTraining: false).Load(validationSet, "validation", channel);
+            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, rows.Sparse is not null, forTraining: false).Load(validationSet, "validation", channel);
 
         TargetScale target = _task.LabelKind == LabelKind.Number ? TargetScale.Of(rows) : TargetScale.None;
         target.Standardize(rows);
@@ -197,6 +199,8 @@ internal sealed class NetworkFit
 
     private InputEncoder FitEncoder(TrainingData rows)
     {
+        if (rows.Table.Sparse is not null)
+            return InputScaling.FitSparse(rows, _options.ScaleInputs);
         bool[] passUnscaled = new bool[_slots];
         if (!_options.ScaleInputs)
             Array.Fill(passUnscaled, true);

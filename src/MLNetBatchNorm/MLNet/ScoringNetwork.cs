@@ -153,6 +153,12 @@ internal sealed class ScoringNetwork
                 return;
             }
 
+            if (_network._folded.TakesSparse)
+            {
+                _network._folded.ScoreSparse(features.GetIndices(), features.GetValues(), outputs, _scratch);
+                return;
+            }
+
             _dense ??= new float[_network.Inputs];
             features.CopyTo(_dense);
             _network._folded.Score(_dense, 1, outputs, _scratch);

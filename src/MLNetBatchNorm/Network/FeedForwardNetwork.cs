@@ -19,20 +19,29 @@ internal sealed class FeedForwardNetwork
     private readonly List<BatchNormLayer> _normalizations = [];
 
     /// <summary>Builds the layers over <paramref name="parameters"/>, which training changes in place, for mini-batches of up to <paramref name="rowCapacity"/> rows.</summary>
-    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity)
+    /// <param name="parameters">What is trained.</param>
+    /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
+    /// <param name="sparseInput">Whether rows come as <see cref="SparseInput"/>; not with a normalization of the input itself, which would fill every column.</param>
+    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false)
     {
         _definition = parameters.Definition;
-        Input = new PanelMatrix(rowCapacity, _definition.Inputs);
+        if (sparseInput && _definition.Placement == BatchNormalizationPlacement.LayerInput)
+            throw new ArgumentException("Batch normalization of the network's input makes every column of a sparse row non-zero.", nameof(sparseInput));
+        SparseInput = sparseInput ? new SparseBatch(_definition.Inputs) : null;
+        Input = new PanelMatrix(sparseInput ? 0 : rowCapacity, _definition.Inputs);
         PanelMatrix current = Input;
         if (_definition.Placement == BatchNormalizationPlacement.LayerInput)
             current = AddNormalization(_inputOperations, parameters, 0, null, current);
 
-        int widest = Input.Panels;
+        int widest = _inputOperations.Count > 0 ? Input.Panels : 1;
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
             bool passesGradient = layer > 0 || _inputOperations.Count > 0;
             var linearOutput = new PanelMatrix(rowCapacity, _definition.OutputsOf(layer));
-            var stage = new Stage(new DenseLayer($"linear{layer + 1}", parameters.Linear[layer], current, linearOutput, passesGradient));
+            string name = $"linear{layer + 1}";
+            var stage = new Stage(layer == 0 && SparseInput is not null
+                ? new SparseLayer(name, parameters.Linear[layer], SparseInput, linearOutput)
+                : new DenseLayer(name, parameters.Linear[layer], current, linearOutput, passesGradient));
             _stages.Add(stage);
             current = linearOutput;
             widest = Math.Max(widest, linearOutput.Panels);
@@ -46,12 +55,15 @@ internal sealed class FeedForwardNetwork
         long gradientLength = (long)widest * rowCapacity * PanelLayout.Width;
         AlignedBuffer[] storage = [new(gradientLength), new(gradientLength)];
         for (int layer = _inputOperations.Count > 0 ? 0 : 1; layer < _stages.Count; layer++)
-            _stages[layer].InputGradient = new PanelMatrix(rowCapacity, _stages[layer].Linear.Input.Columns, storage[layer & 1]);
+            _stages[layer].InputGradient = new PanelMatrix(rowCapacity, _definition.InputsOf(layer), storage[layer & 1]);
         Parameters = [.. _inputOperations.SelectMany(o => o.Parameters), .. _stages.SelectMany(s => s.Linear.Parameters.Concat(s.Operations.SelectMany(o => o.Parameters)))];
         RefreshTransposed(Worker.Alone);
     }
 
-    /// <summary>The mini-batch, filled by the caller before <see cref="Forward"/>.</summary>
+    /// <summary>The mini-batch where it is sparse, filled by the caller before <see cref="Forward"/>; else null.</summary>
+    public SparseBatch? SparseInput { get; }
+
+    /// <summary>The mini-batch where it is not sparse, filled by the caller before <see cref="Forward"/>.</summary>
     public PanelMatrix Input { get; }
 
     /// <summary>Logits or predictions of the mini-batch.</summary>
@@ -118,15 +130,15 @@ internal sealed class FeedForwardNetwork
         PanelMatrix gradient = OutputGradient;
         for (int layer = _stages.Count - 1; layer >= 0; layer--)
         {
-            DenseLayer linear = _stages[layer].Linear;
+            LinearLayer linear = _stages[layer].Linear;
             team.Barrier();                            // all columns of this layer's gradient are there
             linear.ParameterGradient(gradient, rows, worker, consumer);
             List<ColumnOperation> below = layer > 0 ? _stages[layer - 1].Operations : _inputOperations;
             if (layer == 0 && below.Count == 0)
                 break;
             PanelMatrix inputGradient = _stages[layer].InputGradient!;
-            (int first, int end) = worker.Share(linear.Input.Panels);
-            linear.InputGradient(gradient, inputGradient, rows, first, end);
+            (int first, int end) = worker.Share(inputGradient.Panels);
+            ((DenseLayer)linear).InputGradient(gradient, inputGradient, rows, first, end);
             for (int i = below.Count - 1; i >= 0; i--)
             {
                 below[i].Backward(inputGradient, rows, first, end);
@@ -144,7 +156,7 @@ internal sealed class FeedForwardNetwork
     private void RefreshTransposed(Worker worker)
     {
         foreach (Stage stage in _stages)
-            stage.Linear.RefreshTransposed(worker);
+            (stage.Linear as DenseLayer)?.RefreshTransposed(worker);
     }
 
     private PanelMatrix AddHiddenOperations(List<ColumnOperation> operations, NetworkParameters parameters, int layer, PanelMatrix current)
@@ -192,9 +204,9 @@ internal sealed class FeedForwardNetwork
     }
 
     /// <summary>A linear map and the column operations behind it.</summary>
-    private sealed class Stage(DenseLayer linear)
+    private sealed class Stage(LinearLayer linear)
     {
-        public DenseLayer Linear { get; } = linear;
+        public LinearLayer Linear { get; } = linear;
 
         public List<ColumnOperation> Operations { get; } = [];
 

@@ -68,7 +68,9 @@ internal sealed class FoldedNetwork
     /// <summary>Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.</summary>
     public ScoringScratch CreateScratch(int maximumRows = BlockRows)
     {
-        int rows = Math.Clamp(maximumRows, 1, BlockRows);
+        // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
+        const int maximumBlock = 1 << 22;
+        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, BlockRows));
         return new ScoringScratch(rows, _encoder.EncodedInputs, _members[0], isEnsemble: _members.Length > 1);
     }
 
@@ -89,15 +91,37 @@ internal sealed class FoldedNetwork
         }
     }
 
+    /// <summary>Scores one sparse row; the same bits as the row written out (but for the sign of a zero).</summary>
+    /// <param name="indices">Column numbers, rising.</param>
+    /// <param name="values">Values of these columns; all others are 0.</param>
+    /// <param name="outputs">Room for <see cref="Outputs"/> values.</param>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    public void ScoreSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch)
+    {
+        SparseBatch batch = scratch.SparseInput;
+        batch.Clear();
+        _encoder.EncodeSparse(indices, values, batch);
+        PanelMatrix result = ForwardSparse(scratch);
+        PanelLayout.Unpack(result.Span, result.RowCapacity, 1, Outputs, outputs);
+    }
+
+    /// <summary>Whether sparse rows can be scored without writing them out.</summary>
+    public bool TakesSparse => _encoder.KeepsZero;
+
+    /// <summary>As <see cref="Forward(ScoringScratch, int)"/>, for the rows of the scratch's sparse input.</summary>
+    public PanelMatrix ForwardSparse(ScoringScratch scratch) => Forward(scratch, scratch.SparseInput.Rows, scratch.SparseInput);
+
     /// <summary>Runs the layers over the first <paramref name="rows"/> rows of the scratch's encoded input and returns where the outputs are.</summary>
-    public PanelMatrix Forward(ScoringScratch scratch, int rows)
+    public PanelMatrix Forward(ScoringScratch scratch, int rows) => Forward(scratch, rows, null);
+
+    private PanelMatrix Forward(ScoringScratch scratch, int rows, SparseBatch? sparse)
     {
         if (scratch.Mean is not { } mean)
-            return Forward(_members[0], scratch, rows);
+            return Forward(_members[0], scratch, rows, sparse);
         Span<float> sum = mean.Span;
         for (int member = 0; member < _members.Length; member++)
         {
-            ReadOnlySpan<float> outputs = Forward(_members[member], scratch, rows).Span;
+            ReadOnlySpan<float> outputs = Forward(_members[member], scratch, rows, sparse).Span;
             if (member == 0)
                 outputs.CopyTo(sum);
             else
@@ -107,15 +131,22 @@ internal sealed class FoldedNetwork
         return mean;
     }
 
-    private PanelMatrix Forward(LinearParameters[] layers, ScoringScratch scratch, int rows)
+    private PanelMatrix Forward(LinearParameters[] layers, ScoringScratch scratch, int rows, SparseBatch? sparse)
     {
-        PanelMatrix current = scratch.Input;
+        PanelMatrix? current = sparse is null ? scratch.Input : null;
         for (int layer = 0; layer < layers.Length; layer++)
         {
             LinearParameters linear = layers[layer];
             PanelMatrix next = scratch.Outputs[layer];
-            MatrixMultiply.Multiply(
-                current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.RowCapacity, 0, rows, 0, next.Panels);
+            if (current is null)
+            {
+                MultiplySparse(sparse!, linear, next);
+            }
+            else
+            {
+                MatrixMultiply.Multiply(
+                    current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.RowCapacity, 0, rows, 0, next.Panels);
+            }
             if (layer < layers.Length - 1)
             {
                 if (rows == next.RowCapacity)
@@ -130,7 +161,16 @@ internal sealed class FoldedNetwork
             }
             current = next;
         }
-        return current;
+        return current!;
+    }
+
+    private static void MultiplySparse(SparseBatch rows, LinearParameters linear, PanelMatrix output)
+    {
+        for (int row = 0; row < rows.Rows; row++)
+        {
+            SparseMultiply.Multiply(
+                rows.Indices(row), rows.Values(row), linear.Weights.Span, linear.Inputs, linear.Bias!.Span, output.Span, output.RowCapacity, row, 0, output.Panels);
+        }
     }
 
     private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
@@ -159,11 +199,17 @@ internal sealed class FoldedNetwork
 /// <summary>What one thread writes while it scores.</summary>
 internal sealed class ScoringScratch
 {
+    private readonly int _encodedInputs;
+
+    // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
+    private PanelMatrix? _input;
+    private SparseBatch? _sparseInput;
+    private AlignedBuffer? _line;
+
     internal ScoringScratch(int rows, int encodedInputs, LinearParameters[] layers, bool isEnsemble)
     {
         Rows = rows;
-        Input = new PanelMatrix(rows, encodedInputs);
-        Line = new AlignedBuffer(PanelLayout.PanelCount(encodedInputs) * PanelLayout.Width);
+        _encodedInputs = encodedInputs;
         int widest = layers.Max(l => PanelLayout.PanelCount(l.Outputs));
         long length = (long)widest * rows * PanelLayout.Width;
         AlignedBuffer[] storage = [new(length), new(length)];
@@ -175,10 +221,13 @@ internal sealed class ScoringScratch
     public int Rows { get; }
 
     /// <summary>The encoded block.</summary>
-    public PanelMatrix Input { get; }
+    public PanelMatrix Input => _input ??= new PanelMatrix(Rows, _encodedInputs);
+
+    /// <summary>The encoded block where rows are sparse.</summary>
+    public SparseBatch SparseInput => _sparseInput ??= new SparseBatch(_encodedInputs);
 
     /// <summary>One encoded row.</summary>
-    internal AlignedBuffer Line { get; }
+    internal AlignedBuffer Line => _line ??= new AlignedBuffer(PanelLayout.PanelCount(_encodedInputs) * PanelLayout.Width);
 
     /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
     internal PanelMatrix[] Outputs { get; }

@@ -48,6 +48,7 @@ internal sealed class InputEncoder
         scale.CopyTo(_scale.Span);
         for (int i = 0; i < RawInputs; i++)
             _clip.Span[i] = clipped[i] ? ClipCoefficient : 0;
+        KeepsZero = pieces.IsEmpty && center.IndexOfAnyExcept(0f) < 0 && clipped.IndexOf(true) < 0;
         _missingSources = missingSources.ToArray();
         _pieces = pieces.ToArray();
         foreach (InputPiece piece in _pieces)
@@ -115,6 +116,31 @@ internal sealed class InputEncoder
         int firstPiece = RawInputs + _missingSources.Length;
         for (int i = 0; i < _pieces.Length; i++)
             encoded[firstPiece + i] = _pieces[i].Encode(raw);
+    }
+
+    /// <summary>Whether every slot is only multiplied, so that a zero stays a zero and sparse rows stay sparse.</summary>
+    public bool KeepsZero { get; }
+
+    /// <summary>Encodes one sparse row as the next row of <paramref name="batch"/>; only with an encoder that <see cref="KeepsZero"/>. The values have the bits of <see cref="Encode"/>.</summary>
+    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
+    {
+        batch.BeginRow(2 * indices.Length);
+        for (int i = 0; i < indices.Length; i++)
+        {
+            int slot = indices[i];
+            float value = values[i];
+            if (!_identity)
+                value = float.IsNaN(value) ? 0 : value * _scale.Span[slot];
+            batch.Add(slot, value);
+        }
+        // The missing columns come after all slots, in rising order, like the slots they belong to.
+        for (int i = 0, m = 0; i < indices.Length && m < _missingSources.Length; i++)
+        {
+            while (m < _missingSources.Length && _missingSources[m] < indices[i])
+                m++;
+            if (m < _missingSources.Length && _missingSources[m] == indices[i] && float.IsNaN(values[i]))
+                batch.Add(RawInputs + m, 1);
+        }
     }
 
     /// <summary>Encodes one row into row <paramref name="row"/> of a mini-batch in panels; the same bits as <see cref="Encode"/>.</summary>

@@ -62,6 +62,38 @@ internal static class InputScaling
         return new InputEncoder(center, scale, clipped, missing.ToArray(), pieces.ToArray());
     }
 
+    /// <summary>
+    /// The encoder of a sparse table: every slot is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing else is
+    /// done to it, so that zeros stay zeros.
+    /// </summary>
+    /// <param name="raw">Sparse rows before encoding; NaN marks a missing value.</param>
+    /// <param name="scale">Whether slots may be scaled at all.</param>
+    public static InputEncoder FitSparse(TrainingData raw, bool scale)
+    {
+        int inputs = raw.Table.Inputs;
+        var largest = new float[inputs];
+        var missing = new SortedSet<int>();
+        foreach (int row in raw.Rows)
+        {
+            ReadOnlySpan<int> indices = raw.Table.Sparse!.Indices(row);
+            ReadOnlySpan<float> values = raw.Table.Sparse.Values(row);
+            for (int i = 0; i < indices.Length; i++)
+            {
+                if (float.IsNaN(values[i]))
+                    missing.Add(indices[i]);
+                else
+                    largest[indices[i]] = Math.Max(largest[indices[i]], Math.Abs(values[i]));
+            }
+        }
+        var factors = new float[inputs];
+        for (int slot = 0; slot < inputs; slot++)
+            factors[slot] = scale && largest[slot] > LargestUnscaled ? 1 / largest[slot] : 1;
+        return new InputEncoder(new float[inputs], factors, new bool[inputs], missing.ToArray());
+    }
+
+    // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income among them does not.
+    private const float LargestUnscaled = 10;
+
     private static (float[] Minimum, float[] Maximum, bool[] HasMissing) Ranges(TrainingData raw)
     {
         int inputs = raw.Table.Inputs;

@@ -105,8 +105,18 @@ internal sealed class Evaluator
             _cancellation.ThrowIfCancellationRequested();
             int first = block * scratch.Rows;
             int count = Math.Min(scratch.Rows, _data.Count - first);
-            _data.GatherFeatures(first, count, scratch.Input.Span, scratch.Rows, 0);
-            PanelMatrix outputs = _folded.Forward(scratch, count);
+            PanelMatrix outputs;
+            if (_data.Table.Sparse is not null)
+            {
+                SparseBatch sparse = scratch.SparseInput;
+                _data.GatherSparse(first, count, sparse);
+                outputs = _folded.ForwardSparse(scratch);
+            }
+            else
+            {
+                _data.GatherFeatures(first, count, scratch.Input.Span, scratch.Rows, 0);
+                outputs = _folded.Forward(scratch, count);
+            }
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
             ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
             LossEvaluation.Compute(

@@ -88,6 +88,16 @@ internal sealed class TrainingData
         }
     }
 
+    /// <summary>Encodes rows [first, first + count) of this order into a sparse mini-batch.</summary>
+    public void GatherSparse(int first, int count, SparseBatch batch)
+    {
+        SparseRows sparse = Table.Sparse!;
+        batch.Clear();
+        foreach (int row in Rows.AsSpan(first, count))
+            Encoder.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
+        batch.FindTouched();
+    }
+
     // Rows of a shuffled table are cache misses; asking for them this many rows ahead hides most of the memory's latency.
     private const int PrefetchDistance = 4;
 

@@ -27,7 +27,7 @@ internal sealed class TrainingStep
         _network = network;
         _optimizer = optimizer;
         _team = team;
-        int capacity = network.Input.RowCapacity;
+        int capacity = network.Output.RowCapacity;
         _targets = new float[capacity * data.Table.TargetColumns];
         _weights = data.Table.IsWeighted ? new float[capacity] : [];
         _rowLoss = new float[capacity];
@@ -43,8 +43,7 @@ internal sealed class TrainingStep
     /// <returns>Weighted sum of the rows' losses before the update, in training mode, and the sum of their weights.</returns>
     public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey)
     {
-        _first = first;
-        _rows = rows;
+        Begin(first, rows);
         _network.SetDropout(dropoutKey);
         _optimizer.BeginStep(learningRate);
         _team.Run(_trainBody);
@@ -54,10 +53,17 @@ internal sealed class TrainingStep
     /// <summary>Only sends the rows through the layers, without dropout, so that these see them and take their statistics.</summary>
     public void RunForward(int first, int rows)
     {
-        _first = first;
-        _rows = rows;
+        Begin(first, rows);
         _network.SetDropout(null);
         _team.Run(_forwardBody);
+    }
+
+    private void Begin(int first, int rows)
+    {
+        _first = first;
+        _rows = rows;
+        if (_network.SparseInput is { } sparse)
+            _data.GatherSparse(first, rows, sparse);
     }
 
     private void Train(Worker worker)
@@ -74,7 +80,8 @@ internal sealed class TrainingStep
     private void Forward(Worker worker)
     {
         (int begin, int end) = worker.Share(_rows);
-        _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
+        if (_network.SparseInput is null)
+            _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
         int targetColumns = _data.Table.TargetColumns;
         for (int r = begin; r < end; r++)
         {

@@ -2,7 +2,7 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>Rows of features, targets and weights in memory: row-major, each row padded to whole cache lines.</summary>
+/// <summary>Rows of features, targets and weights in memory: row-major, each row padded to whole cache lines, or sparse.</summary>
 /// <remarks>Rows live in chunks of bounded size, so that the table grows without copying and is not limited by the length of one array.</remarks>
 internal sealed class TrainingTable
 {
@@ -28,6 +28,12 @@ internal sealed class TrainingTable
         _rowsPerChunkShift = 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)rows);
     }
 
+    /// <summary>A table whose rows keep only the entries that are not zero.</summary>
+    public static TrainingTable CreateSparse(int inputs, int targetColumns, bool weighted) => new(inputs, targetColumns, weighted) { Sparse = new SparseRows() };
+
+    /// <summary>The features where the table is sparse, else null.</summary>
+    public SparseRows? Sparse { get; private init; }
+
     /// <summary>Number of rows.</summary>
     public int Rows { get; private set; }
 
@@ -52,18 +58,19 @@ internal sealed class TrainingTable
     /// <summary>Adds a row and returns its features, all zero, for the caller to fill.</summary>
     public Span<float> Add(ReadOnlySpan<float> target, float weight)
     {
-        if (target.Length != TargetColumns)
-            throw new ArgumentException($"The table has {TargetColumns} targets, the row {target.Length}.", nameof(target));
-        int row = Rows;
-        if (row == Array.MaxLength / Math.Max(1, TargetColumns))
-            throw new InvalidOperationException($"A table in memory holds at most {row} rows.");
-        if (row >> _rowsPerChunkShift == _chunks.Count)
+        if (Sparse is not null)
+            throw new InvalidOperationException("The table is sparse.");
+        if (Rows >> _rowsPerChunkShift == _chunks.Count)
             _chunks.Add(new AlignedBuffer((long)_stride << _rowsPerChunkShift));
-        Append(ref _targets, row * TargetColumns, target);
-        if (IsWeighted)
-            Append(ref _weights, row, [weight]);
-        Rows++;
-        return Features(row);
+        AddTarget(target, weight);
+        return Features(Rows - 1);
+    }
+
+    /// <summary>Adds a sparse row; column numbers rise and are below <see cref="Inputs"/>.</summary>
+    public void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight)
+    {
+        (Sparse ?? throw new InvalidOperationException("The table is not sparse.")).Add(indices, values, Inputs);
+        AddTarget(target, weight);
     }
 
     /// <summary>Adds a row with its features.</summary>
@@ -76,6 +83,18 @@ internal sealed class TrainingTable
             throw new ArgumentOutOfRangeException(nameof(row), row, $"The table has {Rows} rows.");
         int inChunk = row & ((1 << _rowsPerChunkShift) - 1);
         return _chunks[row >> _rowsPerChunkShift].Span.Slice(inChunk * _stride, _stride);
+    }
+
+    private void AddTarget(ReadOnlySpan<float> target, float weight)
+    {
+        if (target.Length != TargetColumns)
+            throw new ArgumentException($"The table has {TargetColumns} targets, the row {target.Length}.", nameof(target));
+        if (Rows == Array.MaxLength / Math.Max(1, TargetColumns))
+            throw new InvalidOperationException($"A table in memory holds at most {Rows} rows.");
+        Append(ref _targets, Rows * TargetColumns, target);
+        if (IsWeighted)
+            Append(ref _weights, Rows, [weight]);
+        Rows++;
     }
 
     private static void Append(ref float[] values, int at, ReadOnlySpan<float> added)

@@ -1,0 +1,146 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.Training;
+
+/// <summary>Sparse rows give the bits of the same rows written out, and touch only what they have.</summary>
+[TestClass]
+public sealed class SparseTrainingTests
+{
+    private const int Columns = 203;
+    private const int Rows = 97;
+
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, 1)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, 3)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation, 2)]
+    [DataRow(BatchNormalizationPlacement.None, 1)]
+    public void Train_SparseRows_GivesTheBitsOfDenseRows(BatchNormalizationPlacement placement, int threads)
+    {
+        // Plain gradient descent leaves a weight without a gradient alone, so that dense and sparse training must agree in every bit.
+        NetworkParameters dense = Train(Table(sparse: false), placement, threads, new SgdOptimizer());
+        NetworkParameters sparse = Train(Table(sparse: true), placement, threads, new SgdOptimizer());
+        AssertSameWeights(dense, sparse);
+    }
+
+    [TestMethod]
+    public void Train_SparseRowsWithAdam_DiffersFromDense_AndLeavesAbsentColumnsAlone()
+    {
+        // The control of the test above: Adam goes on moving a weight after its last gradient, the sparse layer does not.
+        NetworkParameters dense = Train(Table(sparse: false), BatchNormalizationPlacement.BeforeActivation, 1, new AdamOptimizer());
+        NetworkParameters sparse = Train(Table(sparse: true), BatchNormalizationPlacement.BeforeActivation, 1, new AdamOptimizer());
+        Assert.IsFalse(dense.Linear[0].Weights.Span.SequenceEqual(sparse.Linear[0].Weights.Span));
+
+        NetworkParameters initial = Initialization.Create(Definition(BatchNormalizationPlacement.BeforeActivation), 5);
+        for (int unit = 0; unit < 20; unit++)
+        {
+            Assert.AreEqual(initial.Linear[0].Weight(unit, Columns - 1), sparse.Linear[0].Weight(unit, Columns - 1), "The last column is in no row.");
+            Assert.AreNotEqual(initial.Linear[0].Weight(unit, 0), sparse.Linear[0].Weight(unit, 0), "The first column is in every row.");
+        }
+    }
+
+    [TestMethod]
+    public void Score_SparseRow_GivesTheBitsOfTheDenseRow()
+    {
+        TrainingTable table = Table(sparse: true);
+        NetworkParameters parameters = Train(table, BatchNormalizationPlacement.AfterActivation, 1, new SgdOptimizer());
+        FoldedNetwork network = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters);
+        ScoringScratch scratch = network.CreateScratch(1);
+        var row = new float[Columns];
+        float[] fromDense = new float[3], fromSparse = new float[3];
+        for (int r = 0; r < Rows; r++)
+        {
+            Array.Clear(row);
+            for (int i = 0; i < table.Sparse!.Indices(r).Length; i++)
+                row[table.Sparse.Indices(r)[i]] = table.Sparse.Values(r)[i];
+            network.Score(row, 1, fromDense, scratch);
+            network.ScoreSparse(table.Sparse.Indices(r), table.Sparse.Values(r), fromSparse, scratch);
+            CollectionAssert.AreEqual(fromDense, fromSparse);
+        }
+        row[7] += 1;                                   // the comparison notices one entry
+        network.Score(row, 1, fromDense, scratch);
+        CollectionAssert.AreNotEqual(fromDense, fromSparse);
+    }
+
+    [TestMethod]
+    public void FitSparse_ScalesLargeSlotsOnly_AndLearnsMissingOnes()
+    {
+        TrainingTable table = TrainingTable.CreateSparse(5, 1, weighted: false);
+        table.AddSparse([0, 2], [0.5f, 40f], [0], 1);
+        table.AddSparse([2, 4], [-80f, float.NaN], [1], 1);
+        InputEncoder encoder = InputScaling.FitSparse(new TrainingData(table), scale: true);
+        Assert.AreEqual(6, encoder.EncodedInputs);
+        Assert.IsTrue(encoder.KeepsZero);
+
+        var batch = new SparseBatch(6);
+        encoder.EncodeSparse([0, 2, 4], [0.5f, -80f, float.NaN], batch);
+        CollectionAssert.AreEqual(new[] { 0, 2, 4, 5 }, batch.Indices(0).ToArray());
+        CollectionAssert.AreEqual(new[] { 0.5f, -1f, 0f, 1f }, batch.Values(0).ToArray());
+
+        var written = new float[6];
+        encoder.Encode([0.5f, 0, -80f, 0, float.NaN], written);
+        CollectionAssert.AreEqual(new[] { 0.5f, 0, -1f, 0, 0, 1f }, written);
+    }
+
+    [TestMethod]
+    public void AddSparse_ColumnsThatDoNotRise_IsRefused()
+    {
+        TrainingTable table = TrainingTable.CreateSparse(5, 1, weighted: false);
+        Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([2, 2], [1f, 1f], [0], 1));
+        Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([5], [1f], [0], 1));
+        Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([-1], [1f], [0], 1));
+    }
+
+    private static NetworkDefinition Definition(BatchNormalizationPlacement placement) =>
+        new() { Inputs = Columns, HiddenUnits = [80, 20], Outputs = 3, Placement = placement };
+
+    private static NetworkParameters Train(TrainingTable table, BatchNormalizationPlacement placement, int threads, Optimizer optimizer)
+    {
+        NetworkParameters parameters = Initialization.Create(Definition(placement), 5);
+        using var team = new WorkerTeam(threads);
+        var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, Optimizer = optimizer };
+        var network = new FeedForwardNetwork(parameters, 17, table.Sparse is not null);
+        var step = new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(optimizer, network.Parameters), team);
+        var plan = new BatchPlan(Rows, 16, needsTwoRows: true);
+        for (int epoch = 0; epoch < 2; epoch++)
+        {
+            for (int batch = 0; batch < plan.Batches; batch++)
+                step.Run(plan.Batch(batch).First, plan.Batch(batch).Rows, 0.05, 1);
+        }
+        return parameters;
+    }
+
+    private static TrainingTable Table(bool sparse)
+    {
+        TrainingTable table = sparse ? TrainingTable.CreateSparse(Columns, 1, weighted: false) : new TrainingTable(Columns, 1, weighted: false);
+        var random = new RandomStream(3, 3);
+        for (int r = 0; r < Rows; r++)
+        {
+            var indices = new List<int> { 0 };
+            for (int c = 1; c < Columns - 1; c++)
+            {
+                if (random.NextDouble() < 0.06)
+                    indices.Add(c);
+            }
+            float[] values = [.. indices.Select(_ => (float)(random.NextDouble() * 4 - 2))];
+            float label = random.Next(3);
+            if (sparse)
+            {
+                table.AddSparse(indices.ToArray(), values, [label], 1);
+                continue;
+            }
+            Span<float> row = table.Add([label], 1);
+            for (int i = 0; i < values.Length; i++)
+                row[indices[i]] = values[i];
+        }
+        return table;
+    }
+
+    private static void AssertSameWeights(NetworkParameters expected, NetworkParameters actual)
+    {
+        for (int layer = 0; layer < expected.Linear.Length; layer++)
+            CollectionAssert.AreEqual(expected.Linear[layer].Weights.Span.ToArray(), actual.Linear[layer].Weights.Span.ToArray(), $"Weights of layer {layer}.");
+    }
+}
