@@ -60,10 +60,10 @@ public sealed class WorkerTeamTests
         Assert.AreEqual((int.MaxValue / 2, int.MaxValue), new Worker(1, 2).Share(int.MaxValue), "no overflow");
     }
 
-    /// <summary>After a barrier every member sees what all others wrote before it; thousands of times, with members that come at uneven moments.</summary>
+    /// <summary>After a barrier every member sees what all others wrote before it; again and again, with members that come at uneven moments.</summary>
     [TestMethod]
-    [DataRow(2, 4000)]
-    [DataRow(3, 1000)]
+    [DataRow(2, 2000)]
+    [DataRow(3, 500)]
     [DataRow(8, 150)]
     public void Barrier_ManyTimes_SeparatesWhatIsBeforeFromWhatIsBehind(int count, int phases)
     {

@@ -1,5 +1,6 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Tests.Golden;
 using MLNetBatchNorm.Tests.Gradients;
 using MLNetBatchNorm.Training;
 
@@ -153,6 +154,21 @@ public sealed class TrainingLoopTests
         TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), new TrainingData(table), settings, null, CancellationToken.None);
 
         Assert.IsTrue(history.Epochs.All(e => double.IsFinite(e.TrainingLoss) && double.IsFinite(e.ValidationLoss!.Value)));
+    }
+
+    /// <summary>Nothing counts, so nothing is learned; only statistics, which ignore weights, move.</summary>
+    [TestMethod]
+    public void Train_AllWeightsZero_LearnsNothing()
+    {
+        TrainingTable table = Generated.Data(LossFunction.SquaredError, 30, 5, 1, 1, weighted: true).Table;
+        table.Weights.Clear();
+        NetworkParameters parameters = Network();
+        double[] before = NetworkState.Read(parameters)["linear1.weight"];
+        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), null, Settings(2, 0), null, CancellationToken.None);
+
+        Assert.AreEqual(0, history.Epochs[1].TrainingLoss);
+        CollectionAssert.AreEqual(before, NetworkState.Read(parameters)["linear1.weight"]);
+        Assert.AreNotEqual(0, parameters.BatchNormalization[0]!.RunningMean[0]);
     }
 
     /// <summary>The validation loss is that of the network in prediction mode: computed again here by the reference network with frozen statistics.</summary>
