@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The tasks of the repository, the same for people and for CI:  build/build.sh TASK...
+#   restore      fetch the packages
+#   build        compile everything; warnings are errors
+#   test         run all tests
+#   quickstart   the main job: samples/QuickStart
+#   bench        throughput of training and scoring; arguments after "bench" go to the benchmark program
+#   pack         write the package to artifacts/
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() { sed -n '2,9s/^# \{0,1\}//p' build/build.sh; }
+
+[ "$#" -gt 0 ] || { usage; exit 2; }
+while [ "$#" -gt 0 ]; do
+    task=$1
+    shift
+    case $task in
+        restore) dotnet restore ;;
+        build) dotnet build -c Release ;;
+        test) dotnet test -c Release ;;
+        quickstart) dotnet run -c Release --project samples/QuickStart ;;
+        bench)
+            [ "$#" -gt 0 ] || set -- throughput
+            dotnet run -c Release --project tests/MLNetBatchNorm.Benchmarks -- "$@"
+            exit
+            ;;
+        pack) dotnet pack -c Release --output artifacts ;;
+        *)
+            echo "build.sh: no task '$task'" >&2
+            usage >&2
+            exit 2
+            ;;
+    esac
+done

@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.PublicApi.Tests;
+
+/// <summary>What README.md shows is what compiles, and the defaults it names are the defaults.</summary>
+[TestClass]
+public sealed partial class ReadmeTests
+{
+    private const string ExamplesResource = "ReadmeExamples.cs";
+
+    private static string Readme => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
+
+    [TestMethod]
+    public void CSharpBlocks_AreTheRegionsThatCompile()
+    {
+        string examples = ReadExamples();
+        Dictionary<string, string> regions = Regions(examples);
+        List<(string Name, string Code)> blocks = Blocks(Readme);
+
+        CollectionAssert.AreEquivalent(regions.Keys, blocks.Select(block => block.Name).ToArray(), "README.md and ReadmeExamples.cs do not have the same blocks.");
+        foreach ((string name, string code) in blocks)
+        {
+            (string[] usings, string body) = SplitUsings(code);
+            Assert.AreEqual(regions[name], body, $"Block '{name}' of README.md is not the region '{name}' of ReadmeExamples.cs.");
+            foreach (string line in usings)
+                StringAssert.Contains(examples, line + "\n");
+        }
+    }
+
+    [TestMethod]
+    public void CSharpBlocks_WithoutAName_AreNotOverlooked()
+    {
+        Assert.ThrowsExactly<FormatException>(() => Blocks("text\n\n```csharp\nvar x = 1;\n```\n"));
+        Assert.AreEqual(("A", "var x = 1;\n"), Blocks("<!-- code: A -->\n```csharp\nvar x = 1;\n```\n").Single());
+    }
+
+    [TestMethod]
+    public void OptionsTable_NamesTheDefaults()
+    {
+        Dictionary<string, string> table = OptionRow().Matches(Readme).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["default"].Value);
+        Assert.IsGreaterThan(10, table.Count, "The table of options was not found in README.md.");
+
+        var options = new BatchNormNetworkRegressionTrainer.Options();
+        foreach ((string name, string stated) in table)
+        {
+            object? actual = options.GetType().GetField(name)?.GetValue(options);
+            Assert.AreEqual(Show(actual), stated, $"README.md, table of options, {name}");
+        }
+    }
+
+    /// <summary>CI takes the two commands from the README; people copy them.</summary>
+    [TestMethod]
+    public void Commands_StandOnLinesOfTheirOwn()
+    {
+        string[] lines = Readme.Split('\n');
+        CollectionAssert.Contains(lines, "dotnet run -c Release --project samples/QuickStart");
+        CollectionAssert.Contains(lines, "dotnet test -c Release");
+    }
+
+    /// <summary>The blocks marked <c>csharp</c>, each with the name in the comment on the line before it.</summary>
+    private static List<(string Name, string Code)> Blocks(string markdown)
+    {
+        var blocks = new List<(string, string)>();
+        foreach (Match match in CSharpBlock().Matches(markdown))
+        {
+            if (!match.Groups["name"].Success)
+                throw new FormatException($"This block has no <!-- code: Name --> before it, so nothing compiles it:\n{match.Value}");
+            blocks.Add((match.Groups["name"].Value, match.Groups["code"].Value));
+        }
+
+        return blocks;
+    }
+
+    /// <summary>The regions of a C# file by name, moved to the left margin.</summary>
+    private static Dictionary<string, string> Regions(string source) => Region().Matches(source).ToDictionary(
+        match => match.Groups["name"].Value,
+        match =>
+        {
+            string[] lines = match.Groups["code"].Value.TrimEnd().Split('\n');
+            int indent = lines.Where(line => line.Length > 0).Min(line => line.Length - line.TrimStart().Length);
+            return string.Concat(lines.Select(line => (line.Length > 0 ? line[indent..] : "") + "\n"));
+        });
+
+    private static (string[] Usings, string Body) SplitUsings(string code)
+    {
+        string[] lines = code.Split('\n');
+        int count = lines.TakeWhile(line => line.StartsWith("using ", StringComparison.Ordinal)).Count();
+        return (lines[..count], string.Join('\n', lines[count..]).TrimStart('\n'));
+    }
+
+    private static string Show(object? value) => value switch
+    {
+        null => "null",
+        int[] numbers => string.Join(", ", numbers),
+        bool flag => flag ? "true" : "false",
+        double number => number.ToString("0.##########", CultureInfo.InvariantCulture),
+        Optimizer or LearningRateSchedule => value.GetType().Name,
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+
+    private static string ReadExamples()
+    {
+        using Stream stream = typeof(ReadmeTests).Assembly.GetManifestResourceStream(ExamplesResource)!;
+        return new StreamReader(stream).ReadToEnd().ReplaceLineEndings("\n");
+    }
+
+    [GeneratedRegex(@"(<!-- code: (?<name>\w+) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
+    private static partial Regex CSharpBlock();
+
+    [GeneratedRegex(@"^ *#region (?<name>\w+)\n(?<code>.*?)^ *#endregion", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Region();
+
+    [GeneratedRegex(@"^\| `(?<name>\w+)` \| `(?<default>[^`]*)` \|", RegexOptions.Multiline)]
+    private static partial Regex OptionRow();
+}

@@ -1,0 +1,69 @@
+using System.Text.RegularExpressions;
+
+namespace MLNetBatchNorm.Tests.Rules;
+
+/// <summary>The rules for the files of the repository, each as a search that returns what breaks it.</summary>
+internal static partial class RepositoryFiles
+{
+    /// <summary>Longer source files say why.</summary>
+    public const int LinesWithoutAReason = 500;
+
+    /// <summary>How the reason begins.</summary>
+    public const string ReasonMark = "Length:";
+
+    // In two parts each, so that this file keeps to its own rule.
+    private static readonly string[] s_registryHosts =
+    [
+        "nu" + "get.org", "nu" + "get.pkg", "my" + "get.org", "py" + "pi.org", "python" + "hosted.org", "np" + "mjs", "yarn" + "pkg", "crates" + ".io", "rubygems" + ".org",
+        "maven" + ".org", "mvn" + "repository", "proxy.golang" + ".org", "pkgs.dev" + ".azure", "conda" + ".io", "anaconda" + ".org",
+    ];
+
+    private static readonly string[] s_foldersOfBuilds = [".git", ".vs", ".idea", "bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
+
+    /// <summary>All text files of the working copy, with paths relative to <paramref name="root"/>.</summary>
+    public static IEnumerable<(string Path, string Text)> TextFiles(string root)
+    {
+        var options = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        foreach (string path in Directory.EnumerateFiles(root, "*", options).Order(StringComparer.Ordinal))
+        {
+            string relative = Path.GetRelativePath(root, path).Replace('\\', '/');
+            if (relative.Split('/').Any(s_foldersOfBuilds.Contains))
+                continue;
+            string text = File.ReadAllText(path);
+            if (!text.Contains('\0'))
+                yield return (relative, text);
+        }
+    }
+
+    /// <summary>Names of hosts from which packages come: a reader's build takes them from where it is configured to.</summary>
+    public static IEnumerable<string> RegistryHosts(string text) => s_registryHosts.Where(host => text.Contains(host, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Absolute paths below the folders in which people and build machines work.</summary>
+    public static IEnumerable<string> MachinePaths(string text) => MachinePath().Matches(text).Select(match => match.Value);
+
+    /// <summary>Whether a source file is short, or its first comment says why it is not.</summary>
+    public static bool IsShortOrSaysWhyNot(string text)
+    {
+        string[] lines = text.Split('\n');
+        if (lines.Length <= LinesWithoutAReason)
+            return true;
+        IEnumerable<string> firstComment = lines.SkipWhile(line => !IsComment(line)).TakeWhile(IsComment);
+        return firstComment.Any(line => line.Contains(ReasonMark, StringComparison.Ordinal));
+    }
+
+    /// <summary>Targets of a Markdown file's links that are files, and absent.</summary>
+    /// <param name="folder">The folder of the file.</param>
+    /// <param name="text">The file's text.</param>
+    public static IEnumerable<string> BrokenLinks(string folder, string text) => Link().Matches(text)
+        .Select(match => match.Groups["target"].Value.Split('#')[0])
+        .Where(target => target.Length > 0 && !target.Contains(':'))
+        .Where(target => !Path.Exists(Path.Combine(folder, target)));
+
+    private static bool IsComment(string line) => line.TrimStart().StartsWith("//", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"(?<![\w.~])/(work|home|root|Users)/\w[^\s""'`),;]*|\b[A-Za-z]:\\Users\\\w+")]
+    private static partial Regex MachinePath();
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
+    private static partial Regex Link();
+}

@@ -1,0 +1,77 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.Tests.Rules;
+
+/// <summary>Rules for every file of the repository. Each has a case that breaks it, to show that the search finds something.</summary>
+[TestClass]
+public sealed class RepositoryFilesTests
+{
+    private static readonly (string Path, string Text)[] s_files = [.. RepositoryFiles.TextFiles(Repository.Root)];
+
+    [TestMethod]
+    public void TextFiles_AreFound()
+    {
+        string[] paths = [.. s_files.Select(file => file.Path)];
+        CollectionAssert.IsSubsetOf(
+            new[] { "README.md", ".ci/run", "build/build.sh", "src/MLNetBatchNorm/MLNetBatchNorm.csproj", "samples/data/digits.csv" }, paths);
+        Assert.IsEmpty(paths.Where(path => path.Contains("/obj/") || path.EndsWith(".png")));
+    }
+
+    [TestMethod]
+    public void TextFiles_NameNoPackageRegistry() => AssertNone(file => RepositoryFiles.RegistryHosts(file.Text));
+
+    [TestMethod]
+    public void RegistryHosts_OfATextThatNamesOne_AreFound() => CollectionAssert.AreEqual(
+        new[] { "nu" + "get.org" }, RepositoryFiles.RegistryHosts("<add key=\"feed\" value=\"https://api.Nu" + "Get.org/v3/index.json\" />").ToArray());
+
+    [TestMethod]
+    public void TextFiles_NameNoPathOfAMachine() => AssertNone(file => RepositoryFiles.MachinePaths(file.Text));
+
+    [TestMethod]
+    public void MachinePaths_OfATextThatNamesSome_AreFound() => CollectionAssert.AreEqual(
+        new[] { "/home" + "/ada/data.csv", "/work" + "/clone", @"C:\Users" + @"\ada" },
+        RepositoryFiles.MachinePaths("see /home" + "/ada/data.csv, '/work" + @"/clone' or C:\Users" + @"\ada\x; not src/home/x, https://host.org/home/x, /usr/lib/x").ToArray());
+
+    [TestMethod]
+    public void SourceFiles_ThatAreLong_SayWhy() => AssertNone(
+        file => file.Path.EndsWith(".cs") && !RepositoryFiles.IsShortOrSaysWhyNot(file.Text)
+            ? [$"over {RepositoryFiles.LinesWithoutAReason} lines, and its first comment has no line with '{RepositoryFiles.ReasonMark}'"]
+            : []);
+
+    [TestMethod]
+    public void IsShortOrSaysWhyNot_JudgesLengthAndFirstComment()
+    {
+        string longText = string.Concat(Enumerable.Repeat("x\n", RepositoryFiles.LinesWithoutAReason));
+        Assert.IsTrue(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n"));
+        Assert.IsFalse(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n" + longText));
+        Assert.IsFalse(RepositoryFiles.IsShortOrSaysWhyNot("// What it is.\nx\n// Length: in the second comment.\n" + longText));
+        Assert.IsTrue(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n\n/// What it is.\n/// Length: one table of all cases.\n" + longText));
+    }
+
+    [TestMethod]
+    public void TextFiles_HaveUnixLineEnds() => AssertNone(file => file.Text.Contains('\r') && !file.Path.EndsWith(".sln") ? ["has a carriage return"] : []);
+
+    [TestMethod]
+    public void Documents_LinksResolve() => AssertNone(file => file.Path.EndsWith(".md")
+        ? RepositoryFiles.BrokenLinks(Path.Combine(Repository.Root, Path.GetDirectoryName(file.Path)!), file.Text)
+        : []);
+
+    [TestMethod]
+    public void BrokenLinks_OfATextThatHasSome_AreFound() => CollectionAssert.AreEqual(
+        new[] { "docs/none.md" },
+        RepositoryFiles.BrokenLinks(Repository.Root, "[a](README.md) [b](docs/none.md#part) [c](https://host.org/x) [d](#here) [e](docs/math.md#7-numerics)").ToArray());
+
+    /// <summary>A project that is in no solution is neither built nor tested by the commands of the README.</summary>
+    [TestMethod]
+    public void Solution_HasEveryProject()
+    {
+        string solution = s_files.Single(file => file.Path == "MLNetBatchNorm.sln").Text.Replace('\\', '/');
+        AssertNone(file => file.Path.EndsWith(".csproj") && !solution.Contains($"\"{file.Path}\"") ? ["is not in MLNetBatchNorm.sln"] : []);
+    }
+
+    private static void AssertNone(Func<(string Path, string Text), IEnumerable<string>> findings)
+    {
+        string[] all = [.. s_files.SelectMany(file => findings(file).Select(finding => $"{file.Path}: {finding}"))];
+        Assert.IsEmpty(all, string.Join("\n", all));
+    }
+}
