@@ -52,8 +52,6 @@ namespace MLNetBatchNorm;
 public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryPredictionTransformer<BinaryModel>, BinaryModel>
 {
     internal const string LoadNameValue = "BatchNormNetworkBinary";
-    internal const string UserNameValue = "Batch-normalized network (binary classification)";
-    internal const string Summary = "Trains a batch-normalized feed-forward network for binary classification.";
 
     private readonly Options _options;
     private readonly int _seed;

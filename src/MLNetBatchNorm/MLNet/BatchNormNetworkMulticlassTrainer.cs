@@ -50,8 +50,6 @@ namespace MLNetBatchNorm;
 public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkMulticlass";
-    internal const string UserNameValue = "Batch-normalized network (multiclass classification)";
-    internal const string Summary = "Trains a batch-normalized feed-forward network for multiclass classification.";
 
     private readonly Options _options;
     private readonly int _seed;

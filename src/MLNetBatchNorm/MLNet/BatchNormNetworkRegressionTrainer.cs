@@ -48,8 +48,6 @@ namespace MLNetBatchNorm;
 public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkRegression";
-    internal const string UserNameValue = "Batch-normalized network (regression)";
-    internal const string Summary = "Trains a batch-normalized feed-forward network for regression.";
 
     private readonly Options _options;
     private readonly int _seed;

@@ -15,6 +15,7 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     /// </summary>
     public const int MaximumNumberOfCheckpoints = 100;
 
+    private readonly IHost _host;
     private readonly IChannel _channel;
     private readonly IProgressChannel _progressChannel;
     private readonly BatchNormNetworkOptions _options;
@@ -27,6 +28,7 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
 
     public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target)
     {
+        _host = host;
         _members = options.NumberOfEnsembleMembers;
         _channel = channel;
         _options = options;
@@ -42,6 +44,7 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     /// <inheritdoc/>
     public void EpochEnded(EpochRecord epoch, int bestEpoch, int maximumEpochs)
     {
+        _host.CheckAlive();
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
