@@ -6,6 +6,9 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Scaling of raw inputs.</summary>
 internal static unsafe class InputKernels
 {
+    /// <summary>Squares of numbers beyond 2^64 overflow; t is cut at ±2^60 first, far outside the range in which the clip still moves.</summary>
+    public const float LargestClipped = 1.152921504606847e18f;
+
     /// <summary>Centres, scales and smoothly clips whole lines of 16 values: <c>t = (x - center) scale; y = t / sqrt(1 + clip t²)</c>.</summary>
     /// <remarks>
     /// x, y: equal lengths, a multiple of 16; center, scale, clip: at least as long. clip 0 leaves t as it is, exactly; NaN becomes 0.
@@ -73,8 +76,7 @@ internal static unsafe class InputKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        // Squares of numbers beyond 2^64 overflow; t is cut at ±2^60 first, far outside the range in which the clip still moves.
-        V limit = TSimd.Broadcast(1.152921504606847e18f);
+        V limit = TSimd.Broadcast(LargestClipped);
         V one = TSimd.Broadcast(1f);
         for (int i = 0; i < length; i += TSimd.Width)
         {

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Model;
+using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm;
@@ -18,7 +19,7 @@ namespace MLNetBatchNorm;
 /// nothing of the other rows it is asked about: a row's score is the same to the last bit from a prediction engine, from <c>Transform</c>,
 /// and from <see cref="Score"/> in a block of any size.
 /// </remarks>
-public sealed class BatchNormNetworkMulticlassModelParameters : ModelParametersBase<VBuffer<float>>, IValueMapper, INetworkModel
+public sealed class BatchNormNetworkMulticlassModelParameters : ModelParametersBase<VBuffer<float>>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
 {
     internal const string LoaderSignature = "MLNetBatchNormMulticlass";
 
@@ -83,6 +84,16 @@ public sealed class BatchNormNetworkMulticlassModelParameters : ModelParametersB
             score = editor.Commit();
         };
         return (ValueMapper<TSrc, TDst>)(Delegate)mapper;
+    }
+
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+
+    bool ISingleCanSaveOnnx.SaveAsOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
+    {
+        Host.CheckValue(ctx, nameof(ctx));
+        Host.CheckValue(outputNames, nameof(outputNames));
+        OnnxContextGraph.SaveClasses(ctx, _network.Trained, outputNames, featureColumn);
+        return true;
     }
 
     /// <inheritdoc/>

@@ -31,7 +31,7 @@ namespace MLNetBatchNorm;
 /// | Is normalization required? | No |
 /// | Is caching required? | No |
 /// | Required NuGet in addition to Microsoft.ML | MLNetBatchNorm |
-/// | Exportable to ONNX | No |
+/// | Exportable to ONNX | Yes |
 ///
 /// ### Scoring Function
 /// Hidden layers of a linear map, batch normalization and an activation, then a linear map to one number for each class, which softmax turns into probabilities. In prediction a batch

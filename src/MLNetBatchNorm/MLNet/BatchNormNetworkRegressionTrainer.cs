@@ -28,7 +28,7 @@ namespace MLNetBatchNorm;
 /// | Is normalization required? | No |
 /// | Is caching required? | No |
 /// | Required NuGet in addition to Microsoft.ML | MLNetBatchNorm |
-/// | Exportable to ONNX | No |
+/// | Exportable to ONNX | Yes |
 ///
 /// ### Scoring Function
 /// Hidden layers of a linear map, batch normalization and an activation, then a linear map to the prediction. In prediction a batch

@@ -19,7 +19,7 @@ internal sealed class InputEncoder
     private const int Width = PanelLayout.Width;
 
     /// <summary>Coefficient of t² under the root for a clipped slot: (1/3)²; RealMLP's clip at 3.</summary>
-    private const float ClipCoefficient = 1f / 9;
+    public const float ClipCoefficient = 1f / 9;
 
     private readonly AlignedBuffer _center;
     private readonly AlignedBuffer _scale;

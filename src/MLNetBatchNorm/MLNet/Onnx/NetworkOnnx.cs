@@ -1,0 +1,246 @@
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Writes a trained network as ONNX nodes.</summary>
+/// <remarks>
+/// <para>All tensors have the rows as their first dimension and the columns as their second. Only forms of operators are used that have been the
+/// same since opset 9 (softmax, for one, with its axis spelled out), so the graph does not depend on the opset; the one exception is a linear map
+/// without bias, which needs 11 and occurs with explicit batch normalization only.</para>
+/// <para>Constants are those of the network; where ONNX is single precision and the network is not, see <see cref="AddBatchNormalization"/>.</para>
+/// </remarks>
+internal sealed class NetworkOnnx
+{
+    /// <summary>The lowest opset a folded network can be written in: IsNaN, Where and Erf came with it.</summary>
+    public const int MinimumOpSet = 9;
+
+    /// <summary>
+    /// From this ratio of mean to deviation on, about four bits of a float lost, the mean of an explicit batch normalization is subtracted by a node of its own;
+    /// runtimes turn BatchNormalization into a product and a sum, where they would be lost.
+    /// </summary>
+    private const double LargeMeanInDeviations = 16;
+
+    // Numbers of element types in ONNX.
+    private const long FloatType = 1;
+    private const long UInt32Type = 12;
+
+    private readonly OnnxGraph _graph;
+    private readonly TrainedNetwork _network;
+    private readonly NetworkDefinition _definition;
+
+    private NetworkOnnx(OnnxGraph graph, TrainedNetwork network)
+    {
+        _graph = graph;
+        _network = network;
+        _definition = network.Parameters.Definition;
+    }
+
+    /// <summary>Adds the network from raw features to its outputs: logits or predictions, the mean over the networks of an ensemble.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">Whether batch normalization becomes a part of the linear maps, with exactly the numbers we score with, or nodes of its own.</param>
+    /// <param name="scores">Name the outputs get, [rows, outputs].</param>
+    public static void AddScores(OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores) =>
+        new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, scores);
+
+    /// <summary>Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">As in <see cref="AddScores"/>.</param>
+    /// <param name="probabilities">Name the probabilities get, [rows, classes].</param>
+    /// <param name="predictedLabel">Name the class gets, [rows, 1].</param>
+    public static void AddClasses(
+        OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string probabilities, string predictedLabel)
+    {
+        string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, null);
+        graph.NodeTo(probabilities, "Softmax", [logits], new OnnxAttribute("axis", 1L));
+        // Of the probabilities, as ML.NET does it: two that are equal as floats may have had different logits.
+        string index = graph.Node("ArgMax", "class_index", [probabilities], new OnnxAttribute("axis", 1L), new OnnxAttribute("keepdims", 1L));
+        string key = graph.Node("Add", "class_key", [index, graph.Integers("first_key", 1)]);
+        graph.NodeTo(predictedLabel, "Cast", [key], new OnnxAttribute("to", UInt32Type));
+    }
+
+    private string AddMembers(string features, bool fold, string? output)
+    {
+        string encoded = AddEncoder(features);
+        IReadOnlyList<IReadOnlyList<LinearParameters>>? folded = fold ? FoldedNetwork.Create(_network).Members : null;
+        int count = _network.Members.Count;
+        var outputs = new string[count];
+        for (int member = 0; member < count; member++)
+        {
+            NetworkParameters parameters = _network.Members[member].Parameters;
+            outputs[member] = AddLayers(
+                encoded, count == 1 ? "" : $"network{member + 1}.", folded?[member] ?? parameters.Linear,
+                fold ? new BatchNormalizationParameters?[_definition.LinearCount] : parameters.BatchNormalization, count == 1 ? output : null);
+        }
+
+        return count == 1 ? outputs[0] : NodeToOrNew(output, "Mean", "logits", outputs);
+    }
+
+    /// <summary>Adds the layers of one network; without batch normalizations, where they are folded.</summary>
+    private string AddLayers(
+        string current, string prefix, IReadOnlyList<LinearParameters> linear, BatchNormalizationParameters?[] normalizations, string? output)
+    {
+        for (int layer = 0; layer < linear.Count; layer++)
+        {
+            string linearName = $"{prefix}linear{layer + 1}";
+            string normalizationName = $"{prefix}bn{layer + 1}";
+            BatchNormalizationParameters? normalization = normalizations[layer];
+            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.LayerInput)
+                current = AddBatchNormalization(normalization, normalizationName, current);
+            bool last = layer == linear.Count - 1;
+            current = AddLinear(linear[layer], linearName, current, last ? output : null);
+            if (last)
+                break;
+            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.BeforeActivation)
+                current = AddBatchNormalization(normalization, normalizationName, current);
+            current = OnnxActivations.Add(_graph, _definition.Activation, $"{prefix}hidden{layer + 1}", current);
+            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.AfterActivation)
+                current = AddBatchNormalization(normalization, normalizationName, current);
+        }
+
+        return current;
+    }
+
+    private string AddLinear(LinearParameters linear, string name, string input, string? output)
+    {
+        var weights = new float[checked(linear.Outputs * linear.Inputs)];
+        for (int o = 0; o < linear.Outputs; o++)
+        {
+            for (int i = 0; i < linear.Inputs; i++)
+                weights[o * linear.Inputs + i] = linear.Weight(o, i);
+        }
+
+        string weight = _graph.Floats($"{name}.weight", weights, linear.Outputs, linear.Inputs);
+        string[] inputs = linear.Bias is { } bias
+            ? [input, weight, _graph.Floats($"{name}.bias", bias.Span[..linear.Outputs].ToArray(), linear.Outputs)]
+            : [input, weight];
+        return NodeToOrNew(output, "Gemm", name, inputs, new OnnxAttribute("transB", 1L));
+    }
+
+    /// <summary>Adds a batch normalization with the frozen statistics.</summary>
+    /// <remarks>
+    /// ONNX keeps them in single precision. A mean far from zero is subtracted by a node in front, where x - (float)mean is exact for x near the mean, and
+    /// only what rounding lost of it is left for BatchNormalization. ONNX's momentum is the weight of the old value, ours that of the newest batch.
+    /// </remarks>
+    private string AddBatchNormalization(BatchNormalizationParameters normalization, string name, string input)
+    {
+        int columns = normalization.Columns;
+        double[] mean = normalization.RunningMean;
+        double[] variance = normalization.RunningVariance;
+        double epsilon = _definition.Epsilon;
+        if (Enumerable.Range(0, columns).Any(c => Math.Abs(mean[c]) > LargeMeanInDeviations * Math.Sqrt(variance[c] + epsilon)))
+        {
+            float[] pivot = ToFloats(mean);
+            input = _graph.Node("Sub", $"{name}.centered", [input, _graph.Floats($"{name}.pivot", pivot, columns)]);
+            mean = [.. mean.Zip(pivot, (exact, rounded) => exact - rounded)];
+        }
+
+        float[] gamma = normalization.Gamma.Span[..columns].ToArray();
+        float[] beta = normalization.Beta.Span[..columns].ToArray();
+        if (variance.Any(v => !float.IsNormal((float)v + (float)epsilon)))
+        {
+            // A variance and an epsilon that no float can hold, though the quotient by their root is one.
+            double[] scale = [.. Enumerable.Range(0, columns).Select(c => gamma[c] / Math.Sqrt(variance[c] + epsilon))];
+            double[] shift = [.. Enumerable.Range(0, columns).Select(c => beta[c] - scale[c] * mean[c])];
+            string scaled = _graph.Node("Mul", $"{name}.scaled", [input, _graph.Floats($"{name}.scale", ToFloats(scale), columns)]);
+            return _graph.Node("Add", name, [scaled, _graph.Floats($"{name}.shift", ToFloats(shift), columns)]);
+        }
+
+        return _graph.Node(
+            "BatchNormalization",
+            name,
+            [
+                input,
+                _graph.Floats($"{name}.gamma", gamma, columns),
+                _graph.Floats($"{name}.beta", beta, columns),
+                _graph.Floats($"{name}.running_mean", ToFloats(mean), columns),
+                _graph.Floats($"{name}.running_variance", ToFloats(variance), columns),
+            ],
+            new OnnxAttribute("epsilon", (float)epsilon),
+            new OnnxAttribute("momentum", (float)(1 - _definition.RunningStatisticsMomentum)));
+    }
+
+    /// <summary>Adds what <see cref="InputEncoder"/> does.</summary>
+    private string AddEncoder(string features)
+    {
+        InputEncoder encoder = _network.Encoder;
+        if (encoder.IsIdentity)
+            return features;
+        float[] center = encoder.Center.ToArray();
+        string centers = _graph.Floats("input.center", center, center.Length);
+        string missing = _graph.Node("IsNaN", "input.missing", [features]);
+        // The centre in place of a missing value, so that it comes out as zero.
+        string known = _graph.Node("Where", "input.known", [missing, centers, features]);
+        var columns = new List<string> { AddScaledSlots(encoder, known, centers) };
+        if (encoder.MissingSources.Length > 0)
+        {
+            string flags = Gather("input.missing_flags", missing, "input.missing_slots", encoder.MissingSources.ToArray());
+            columns.Add(_graph.Node("Cast", "input.missing_columns", [flags], new OnnxAttribute("to", FloatType)));
+        }
+
+        if (encoder.Pieces.Length > 0)
+            columns.Add(AddPieces(encoder.Pieces.ToArray(), known, missing));
+        return columns.Count == 1 ? columns[0] : _graph.Node("Concat", "input.encoded", [.. columns], new OnnxAttribute("axis", 1L));
+    }
+
+    private string AddScaledSlots(InputEncoder encoder, string known, string centers)
+    {
+        float[] scale = encoder.Scale.ToArray();
+        bool[] clipped = [.. Enumerable.Range(0, encoder.RawInputs).Select(encoder.IsClipped)];
+        string scaled = known;
+        if (encoder.Center.ContainsAnyExcept(0f))
+            scaled = _graph.Node("Sub", "input.centered", [scaled, centers]);
+        if (scale.AsSpan().ContainsAnyExcept(1f))
+            scaled = _graph.Node("Mul", "input.scaled", [scaled, _graph.Floats("input.scale", scale, scale.Length)]);
+        if (!clipped.Contains(true))
+            return scaled;
+
+        // t / sqrt(1 + t² / 9), with t held where its square is finite.
+        string bounded = AddBounds("input.bounded", scaled, -InputKernels.LargestClipped, InputKernels.LargestClipped);
+        string square = _graph.Node("Mul", "input.square", [bounded, bounded]);
+        string ninth = _graph.Node("Mul", "input.square_part", [square, _graph.Floats("input.clip", [InputEncoder.ClipCoefficient], 1)]);
+        string sum = _graph.Node("Add", "input.clip_sum", [ninth, _graph.Floats("input.one", [1], 1)]);
+        string root = _graph.Node("Sqrt", "input.clip_root", [sum]);
+        string smooth = _graph.Node("Div", "input.clipped", [bounded, root]);
+        return clipped.Contains(false)
+            ? _graph.Node("Where", "input.slots", [_graph.Booleans("input.numeric_slots", clipped), smooth, scaled])
+            : smooth;
+    }
+
+    private string AddPieces(InputPiece[] pieces, string known, string missing)
+    {
+        string sources = _graph.Integers("input.piece_slots", [.. pieces.Select(p => (long)p.Source)]);
+        var axis = new OnnxAttribute("axis", 1L);
+        string value = _graph.Node("Gather", "input.piece_values", [known, sources], axis);
+        string start = _graph.Floats("input.piece_starts", [.. pieces.Select(p => p.Start)], pieces.Length);
+        string scale = _graph.Floats("input.piece_scales", [.. pieces.Select(p => p.Scale)], pieces.Length);
+        string position = _graph.Node("Mul", "input.piece_positions", [_graph.Node("Sub", "input.piece_distances", [value, start]), scale]);
+        string held = AddBounds("input.pieces_held", position, 0, 1);
+        string absent = _graph.Node("Gather", "input.pieces_missing", [missing, sources], axis);
+        return _graph.Node("Where", "input.pieces", [absent, _graph.Floats("input.piece_missing", [0], 1), held]);
+    }
+
+    /// <summary>The larger of the smaller: Clip took its bounds in another form before opset 11.</summary>
+    private string AddBounds(string name, string input, float low, float high)
+    {
+        string below = _graph.Node("Min", $"{name}_above", [input, _graph.Floats($"{name}_high", [high], 1)]);
+        return _graph.Node("Max", name, [below, _graph.Floats($"{name}_low", [low], 1)]);
+    }
+
+    private string Gather(string name, string input, string indicesName, int[] indices) =>
+        _graph.Node("Gather", name, [input, _graph.Integers(indicesName, [.. indices.Select(i => (long)i)])], new OnnxAttribute("axis", 1L));
+
+    private string NodeToOrNew(string? output, string operation, string name, string[] inputs, params OnnxAttribute[] attributes)
+    {
+        if (output is null)
+            return _graph.Node(operation, name, inputs, attributes);
+        _graph.NodeTo(output, operation, inputs, attributes);
+        return output;
+    }
+
+    private static float[] ToFloats(double[] values) => [.. values.Select(v => (float)v)];
+}

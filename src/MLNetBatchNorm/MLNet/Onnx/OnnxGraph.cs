@@ -1,0 +1,56 @@
+namespace MLNetBatchNorm;
+
+/// <summary>An ONNX graph under construction: constants, and nodes in the order in which they are computed.</summary>
+/// <remarks>Hides who keeps the graph: ML.NET's own conversion of a pipeline, or a model file written by us.</remarks>
+internal abstract class OnnxGraph
+{
+    /// <summary>Adds a constant of floats and returns its name, which is <paramref name="name"/> unless that is taken.</summary>
+    public abstract string Floats(string name, float[] values, params long[] shape);
+
+    /// <summary>Adds a vector of integers.</summary>
+    public abstract string Integers(string name, params long[] values);
+
+    /// <summary>Adds a vector of truth values.</summary>
+    public abstract string Booleans(string name, params bool[] values);
+
+    /// <summary>Adds a node and returns the name of its output, which is <paramref name="name"/> unless that is taken.</summary>
+    public string Node(string operation, string name, string[] inputs, params OnnxAttribute[] attributes)
+    {
+        string output = NewValue(name);
+        NodeTo(output, operation, inputs, attributes);
+        return output;
+    }
+
+    /// <summary>Adds a node whose output has a name that is known already, such as an output of the graph.</summary>
+    public abstract void NodeTo(string output, string operation, string[] inputs, params OnnxAttribute[] attributes);
+
+    /// <summary>A name for a value, not yet used by any other.</summary>
+    protected abstract string NewValue(string name);
+}
+
+/// <summary>A named setting of a node: a number or an integer.</summary>
+internal readonly record struct OnnxAttribute
+{
+    /// <summary>A number.</summary>
+    public OnnxAttribute(string name, float number)
+    {
+        Name = name;
+        Number = number;
+    }
+
+    /// <summary>An integer.</summary>
+    public OnnxAttribute(string name, long integer)
+    {
+        Name = name;
+        Integer = integer;
+    }
+
+    /// <summary>The name ONNX gives the setting.</summary>
+    public string Name { get; }
+
+    /// <summary>The value if it is a number, else null.</summary>
+    public float? Number { get; }
+
+    /// <summary>The value if it is an integer, else null.</summary>
+    public long? Integer { get; }
+}
