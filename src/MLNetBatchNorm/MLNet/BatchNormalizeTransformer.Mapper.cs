@@ -19,6 +19,9 @@ public sealed partial class BatchNormalizeTransformer
         /// </summary>
         private const double LargeMeanInDeviations = 16;
 
+        /// <summary>In front of every name: ML.NET keeps columns and constants in one table, so a constant called like a column would take its place.</summary>
+        private const string Prefix = "BatchNormalize.";
+
         private readonly BatchNormalizeTransformer _transformer;
 
         public Mapper(BatchNormalizeTransformer transformer, DataViewSchema inputSchema)
@@ -123,7 +126,7 @@ public sealed partial class BatchNormalizeTransformer
             {
                 // x - rounded mean is exact near the mean; the node after it subtracts what rounding left over.
                 ImmutableArray<double> rounded = single ? [.. mean.Select(m => (double)(float)m)] : mean;
-                string centered = ctx.AddIntermediateVariable(type, column.OutputName + "_centered", true);
+                string centered = ctx.AddIntermediateVariable(type, Prefix + "centered", true);
                 ctx.CreateNode("Sub", [input, Initializer(ctx, rounded, single, "large_mean")], [centered], ctx.GetNodeName("Sub"), "");
                 input = centered;
                 mean = [.. mean.Zip(rounded, (exact, near) => exact - near)];
@@ -144,7 +147,7 @@ public sealed partial class BatchNormalizeTransformer
 
         private static string Initializer(OnnxContext ctx, ImmutableArray<double> values, bool single, string name)
             => single
-                ? ctx.AddInitializer(values.Select(v => (float)v), [values.Length], name)
-                : ctx.AddInitializer(values, [values.Length], name);
+                ? ctx.AddInitializer(values.Select(v => (float)v), [values.Length], Prefix + name)
+                : ctx.AddInitializer(values, [values.Length], Prefix + name);
     }
 }
