@@ -1,0 +1,160 @@
+using Microsoft.ML;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Tests.MLNet;
+
+namespace MLNetBatchNorm.Onnx.Tests;
+
+/// <summary>An exported network gives in ONNX Runtime what it gives in ML.NET.</summary>
+[TestClass]
+public sealed class ExportParityTests
+{
+    public TestContext TestContext { get; set; } = null!;
+
+    /// <summary>Every placement with every activation for every task, folded and explicit; the opsets take turns.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.None, false)]
+    [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.BeforeActivation, false)]
+    [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.AfterActivation, false)]
+    [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.LayerInput, false)]
+    [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.LayerInput, true)]
+    [DataRow(nameof(NetworkKind.Multiclass), BatchNormalizationPlacement.None, false)]
+    [DataRow(nameof(NetworkKind.Multiclass), BatchNormalizationPlacement.BeforeActivation, false)]
+    [DataRow(nameof(NetworkKind.Multiclass), BatchNormalizationPlacement.AfterActivation, false)]
+    [DataRow(nameof(NetworkKind.Multiclass), BatchNormalizationPlacement.LayerInput, false)]
+    [DataRow(nameof(NetworkKind.Multiclass), BatchNormalizationPlacement.LayerInput, true)]
+    [DataRow(nameof(NetworkKind.Regression), BatchNormalizationPlacement.None, false)]
+    [DataRow(nameof(NetworkKind.Regression), BatchNormalizationPlacement.BeforeActivation, false)]
+    [DataRow(nameof(NetworkKind.Regression), BatchNormalizationPlacement.AfterActivation, false)]
+    [DataRow(nameof(NetworkKind.Regression), BatchNormalizationPlacement.LayerInput, false)]
+    [DataRow(nameof(NetworkKind.Regression), BatchNormalizationPlacement.LayerInput, true)]
+    public void Export_PlacementAndActivation_AgreesWithModel(string kindName, BatchNormalizationPlacement placement, bool normalizeOutput)
+    {
+        var context = new MLContext(1);
+        float[][] rows = TinyNetworks.TestRows();
+        int opSet = 12;
+        foreach (ActivationFunction activation in Enum.GetValues<ActivationFunction>())
+        {
+            ITransformer transformer = TinyNetworks.Train(context, Enum.Parse<NetworkKind>(kindName), options =>
+            {
+                options.Placement = placement;
+                options.NormalizeOutputLayerInput = normalizeOutput;
+                options.Activation = activation;
+            });
+            foreach (bool fold in new[] { true, false })
+            {
+                OnnxModel model = OnnxModel.Of(context, transformer, opSet, fold);
+                int normalizations = placement == BatchNormalizationPlacement.None || fold ? 0 : normalizeOutput ? 3 : 2;
+                Assert.AreEqual(normalizations, model.Operations.Count(o => o == "BatchNormalization"));
+                Parity.Check(model, context, transformer, rows, $"{activation}, opset {opSet}, fold {fold}");
+                opSet = opSet == 17 ? 12 : opSet + 1;
+            }
+        }
+
+        TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
+    }
+
+    /// <summary>Every opset for every task, with ensembles, pieces and every kind of input column.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary))]
+    [DataRow(nameof(NetworkKind.Multiclass))]
+    [DataRow(nameof(NetworkKind.Regression))]
+    public void Export_OpSets_AgreeWithModel(string kindName)
+    {
+        var context = new MLContext(1);
+        ITransformer transformer = TinyNetworks.Train(context, Enum.Parse<NetworkKind>(kindName), options =>
+        {
+            options.NumberOfEnsembleMembers = 3;
+            options.NumberOfInputPieces = 4;
+            options.Activation = ActivationFunction.GELU;
+        });
+        float[][] rows = TinyNetworks.TestRows();
+        for (int opSet = 12; opSet <= 17; opSet++)
+        {
+            foreach (bool fold in new[] { true, false })
+            {
+                OnnxModel model = OnnxModel.Of(context, transformer, opSet, fold);
+                Assert.AreEqual(opSet, model.Content.OpsetImport.Single().Version);
+                Assert.Contains("Mean", model.Operations);
+                Parity.Check(model, context, transformer, rows, $"opset {opSet}, fold {fold}");
+            }
+        }
+    }
+
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary))]
+    [DataRow(nameof(NetworkKind.Multiclass))]
+    [DataRow(nameof(NetworkKind.Regression))]
+    public void Export_RowsOneByOne_AgreeWithModel(string kindName)
+    {
+        var context = new MLContext(1);
+        ITransformer transformer = TinyNetworks.Train(context, Enum.Parse<NetworkKind>(kindName));
+        Parity.Check(OnnxModel.Of(context, transformer), context, transformer, TinyNetworks.TestRows(), "one by one", oneByOne: true);
+    }
+
+    /// <summary>Columns that are not scaled, alone and beside columns that are.</summary>
+    [TestMethod]
+    public void Export_UnscaledColumns_AgreeWithModel()
+    {
+        var context = new MLContext(1);
+        float[][] rows = [.. TinyNetworks.TestRows().Select(r => r.Select(v => float.IsNaN(v) ? v : Math.Clamp(v, -2000, 2000)).ToArray())];
+        ITransformer unscaled = TinyNetworks.Train(context, NetworkKind.Regression, options => options.ScaleInputs = false);
+        OnnxModel model = OnnxModel.Of(context, unscaled);
+        Assert.DoesNotContain("Sqrt", model.Operations);
+        Parity.Check(model, context, unscaled, rows, "unscaled");
+
+        IDataView view = NetworkExamples.View(context, NetworkKind.Binary, TinyNetworks.TrainingRows());
+        var oneHot = context.Transforms.Conversion.MapValueToKey("Category", "Weight")
+            .Append(context.Transforms.Conversion.MapKeyToVector("Category"))
+            .Append(context.Transforms.Concatenate("Features", "Features", "Category"));
+        IDataView mixedView = oneHot.Fit(view).Transform(view);
+        ITransformer mixed = TinyNetworks.Trainer(context, NetworkKind.Binary).Fit(mixedView);
+        OnnxModel mixedModel = OnnxModel.Of(context, mixed);
+        Assert.HasCount(2, mixedModel.Operations.Where(o => o == "Where"), "one for missing values, one for columns that are not scaled");
+        float[][] wider = [.. TinyNetworks.TestRows().Select((r, i) => (float[])[.. r, i % 3 == 0 ? 1 : 0, i % 3 == 1 ? 1 : 0, i % 3 == 2 ? float.NaN : 0])];
+        Parity.Check(mixedModel, context, mixed, wider, "mixed");
+    }
+
+    /// <summary>The label depends on a threshold that ML.NET lets users change.</summary>
+    [TestMethod]
+    public void Export_ChangedThreshold_IsKept()
+    {
+        var context = new MLContext(1);
+        var options = NetworkExamples.QuickOptions<BatchNormNetworkBinaryTrainer.Options>();
+        var transformer = context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(
+            NetworkExamples.View(context, NetworkKind.Binary, TinyNetworks.TrainingRows()));
+        var changed = context.BinaryClassification.ChangeModelThreshold(transformer, 0.4f);
+        float[][] rows = TinyNetworks.TestRows();
+        OnnxModel model = OnnxModel.Of(context, changed);
+        Parity.Check(model, context, changed, rows, "changed threshold");
+        CollectionAssert.AreNotEqual(OnnxModel.Of(context, transformer).Run(rows)["PredictedLabel"], model.Run(rows)["PredictedLabel"]);
+    }
+
+    /// <summary>Changing any constant of the file must be noticed, or the comparisons above would prove nothing.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Export_AnyConstantChanged_IsNoticed(bool fold)
+    {
+        var context = new MLContext(1);
+        ITransformer transformer = TinyNetworks.Train(context, NetworkKind.Binary, options =>
+        {
+            options.Activation = ActivationFunction.GELU;
+            options.NumberOfInputPieces = 3;
+            options.NumberOfEnsembleMembers = 2;
+        });
+        float[][] rows = TinyNetworks.TestRows();
+        OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
+        Assert.IsNull(Parity.Difference(model.Run(rows), context, transformer, rows));
+        string[] constants = [.. model.Content.Graph.Initializer.Where(t => t.DataType == OnnxProtocol.TensorProto.Types.ElementType.Float).Select(t => t.Name)];
+        Assert.IsGreaterThan(20, constants.Length);
+        foreach (string name in constants)
+        {
+            OnnxModel changed = model.Clone();
+            float[] values = changed.Initializer(name);
+            // The bounds of the clip are far outside all values, and so they stay unless they become small.
+            bool isBound = name.StartsWith("input.bounded", StringComparison.Ordinal);
+            changed.SetInitializer(name, [.. values.Select(v => isBound ? v * 1e-18f : v * 1.02f + 0.01f)]);
+            Assert.IsNotNull(Parity.Difference(changed.Run(rows), context, transformer, rows), $"{name} was changed and nothing differs.");
+        }
+    }
+}
