@@ -86,6 +86,7 @@ public sealed class InstructionSetTests
                 hashes.Add(SameFor(counts, threads => Small(threads, activation))[..16]);
             }
             hashes.Add(SameFor(threadCounts, OddShaped));
+            hashes.Add(SameFor(threadCounts[..1], Sparse));
             return string.Join('-', hashes);
         }
 
@@ -127,7 +128,15 @@ public sealed class InstructionSetTests
             Statistics = BatchNormalizationStatistics.PopulationPooled,
         }, LossFunction.SoftmaxCrossEntropy, rows: 131, batchSize: 43);
 
-        private static string Train(int threads, NetworkDefinition definition, LossFunction loss, int rows, int batchSize)
+        private static string Sparse(int threads) => Train(threads, new NetworkDefinition
+        {
+            Inputs = 61,
+            HiddenUnits = [20, 9],
+            Outputs = 3,
+            Placement = BatchNormalizationPlacement.AfterActivation,
+        }, LossFunction.SoftmaxCrossEntropy, rows: 40, batchSize: 16, sparse: true);
+
+        private static string Train(int threads, NetworkDefinition definition, LossFunction loss, int rows, int batchSize, bool sparse = false)
         {
             NetworkParameters parameters = Generated.Network(definition, 1);
             Optimizer[] optimizers = [new AdamWOptimizer(), new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new RmsPropOptimizer { Centered = true }, new AdamOptimizer()];
@@ -142,10 +151,12 @@ public sealed class InstructionSetTests
                 Seed = 6,
             };
             using var team = new WorkerTeam(threads);
-            TrainingLoop.Train(
-                team, parameters, Generated.Data(loss, rows, definition.Inputs, definition.Outputs, 1, weighted: true),
-                Generated.Data(loss, 40, definition.Inputs, definition.Outputs, 2), settings, null, CancellationToken.None);
+            TrainingLoop.Train(team, parameters, Data(rows, 1), Data(40, 2), settings, null, CancellationToken.None);
             return Generated.Hash(parameters);
+
+            TrainingData Data(int count, ulong seed) => sparse
+                ? Generated.SparseData(loss, count, definition.Inputs, definition.Outputs, seed)
+                : Generated.Data(loss, count, definition.Inputs, definition.Outputs, seed, weighted: true);
         }
     }
 }

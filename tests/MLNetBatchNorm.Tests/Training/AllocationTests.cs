@@ -29,6 +29,14 @@ public sealed class AllocationTests
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
+    [TestMethod]
+    public void Run_SparseRows_AllocatesNothing()
+    {
+        using var team = new WorkerTeam(2);
+        TrainingStep step = Step(nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), LossFunction.SoftmaxCrossEntropy, team, sparse: true);
+        Assert.AreEqual(0, AllocatedBy(() => Run(step)));
+    }
+
     /// <summary>The counters see what other threads allocate: a small array a step on a member of the team do not go unnoticed.</summary>
     [TestMethod]
     public void Run_WithAnAllocationOnAnotherThread_IsNoticed()
@@ -86,12 +94,13 @@ public sealed class AllocationTests
         }
     }
 
-    private static TrainingStep Step(string placement, Optimizer optimizer, LossFunction loss, WorkerTeam team)
+    private static TrainingStep Step(string placement, Optimizer optimizer, LossFunction loss, WorkerTeam team, bool sparse = false)
     {
         NetworkParameters parameters = Generated.Network(Definition(Enum.Parse<BatchNormalizationPlacement>(placement)), 1);
-        var network = new FeedForwardNetwork(parameters, 24);
+        var network = new FeedForwardNetwork(parameters, 24, sparse);
         var settings = new TrainingSettings { Loss = loss, Optimizer = optimizer };
-        return new TrainingStep(settings, Generated.Data(loss, 41, 7, 3, 1, weighted: true), network, OptimizerState.Create(optimizer, network.Parameters), team);
+        TrainingData data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
+        return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }
 
     private static NetworkDefinition Definition(BatchNormalizationPlacement placement) => new()

@@ -27,6 +27,22 @@ public sealed class DeterminismTests
     }
 
     [TestMethod]
+    public void Train_SparseRowsWithATeamOfAnySize_SameBits()
+    {
+        string[] runs = [.. new[] { 1, 2, 3, 8 }.Select(threads =>
+        {
+            NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 61, HiddenUnits = [37, 5], Outputs = 3 }, 1);
+            var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3 };
+            using var team = new WorkerTeam(threads);
+            TrainingLoop.Train(
+                team, parameters, Generated.SparseData(LossFunction.SoftmaxCrossEntropy, 49, 61, 3, 1),
+                Generated.SparseData(LossFunction.SoftmaxCrossEntropy, 30, 61, 3, 2), settings, null, CancellationToken.None);
+            return Generated.Hash(parameters);
+        })];
+        Assert.AreEqual(1, runs.Distinct().Count(), string.Join(", ", runs));
+    }
+
+    [TestMethod]
     public void Train_ShuffledOrNot_Differs()
         => Assert.AreNotEqual(
             Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), true, 3), Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), false, 3));
