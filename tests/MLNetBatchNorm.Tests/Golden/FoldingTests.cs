@@ -88,9 +88,7 @@ public sealed class FoldingTests
         if (expected.TryGetProperty("probabilities", out JsonElement probabilities))
         {
             double[][] ours = TrajectoryRun.ProbabilitiesOf(Trajectory.LossOf(file["task"].GetString()!), rows) ?? [];
-            // A logit's error is an error of its probability relative to that probability, so it counts in full where logits are large.
-            double largest = expected.Number("max_abs_output");
-            comparison.Relative("probabilities", probabilities.Matrix(), ours, OutputTolerance * Math.Max(1, largest));
+            comparison.Relative("probabilities", probabilities.Matrix(), ours, OutputTolerance);
         }
         return comparison;
     }
