@@ -114,6 +114,27 @@ public sealed class ExportParityTests
         Parity.Check(mixedModel, context, mixed, wider, "mixed");
     }
 
+    /// <summary>A variance and an epsilon below the smallest float: the nodes must not divide by zero.</summary>
+    [TestMethod]
+    public void Export_ConstantColumnAndTinyEpsilon_AgreesWithModel()
+    {
+        var context = new MLContext(1);
+        List<Example> examples = NetworkExamples.Rows(120);
+        foreach (Example example in examples)
+            example.Features[3] = 0;
+        ITransformer transformer = TinyNetworks.Trainer(context, NetworkKind.Regression, options =>
+        {
+            options.ScaleInputs = false;
+            options.Placement = BatchNormalizationPlacement.LayerInput;
+            options.Statistics = BatchNormalizationStatistics.PopulationPooled;
+            options.Activation = ActivationFunction.Tanh;
+            options.Epsilon = 1e-60;
+        }).Fit(NetworkExamples.View(context, NetworkKind.Regression, examples));
+        OnnxModel model = OnnxModel.Of(context, transformer, fold: false);
+        Assert.HasCount(1, model.Operations.Where(o => o == "BatchNormalization"), "The first normalization becomes a product and a sum.");
+        Parity.Check(model, context, transformer, [.. examples.Select(e => e.Features)], "constant column");
+    }
+
     /// <summary>The label depends on a threshold that ML.NET lets users change.</summary>
     [TestMethod]
     public void Export_ChangedThreshold_IsKept()
