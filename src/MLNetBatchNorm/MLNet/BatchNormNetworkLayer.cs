@@ -122,7 +122,12 @@ public sealed class BatchNormNetworkNormalization
         Epsilon = definition.Epsilon;
         Placement = definition.Placement;
         Statistics = definition.Statistics;
+        ColumnParameters = new BatchNormalizationColumnParameters(
+            [.. parameters.RunningMean], [.. parameters.RunningVariance], [.. Gamma.Select(gamma => (double)gamma)], [.. Beta.Select(beta => (double)beta)], Epsilon);
     }
+
+    /// <summary>The same in the form of the stand-alone transform, statistics in double precision.</summary>
+    internal BatchNormalizationColumnParameters ColumnParameters { get; }
 
     /// <summary>Learned scale of each column.</summary>
     public ImmutableArray<float> Gamma { get; }

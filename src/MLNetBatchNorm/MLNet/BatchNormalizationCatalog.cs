@@ -80,4 +80,29 @@ public static class BatchNormalizationCatalog
         Contracts.CheckValue(options, nameof(options));
         return new BatchNormalizeEstimator(CatalogUtils.GetEnvironment(catalog), options);
     }
+
+    /// <summary>
+    /// Turns a batch normalization that a network has learned into a transform: <c>y = gamma (x - mean) / sqrt(variance + epsilon) + beta</c> with the network's
+    /// gamma, beta and frozen statistics. Nothing has to be fitted.
+    /// </summary>
+    /// <param name="catalog">The transform's catalog.</param>
+    /// <param name="outputColumnName">Name of the column to make, a vector of Single.</param>
+    /// <param name="inputColumnName">Name of the column to normalize, a vector of Single with one slot for each normalized column of the network.</param>
+    /// <param name="normalization">
+    /// A normalization of a trained network, from its <c>Layers</c>. The first one of a network with placement <see cref="BatchNormalizationPlacement.LayerInput"/> and
+    /// <see cref="BatchNormNetworkOptions.ScaleInputs"/> false is a normalization of the raw features.
+    /// </param>
+    /// <returns>The transform, saved and loaded as if it had been fitted.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column name is empty.</exception>
+    public static BatchNormalizeTransformer BatchNormalize(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, BatchNormNetworkNormalization normalization)
+    {
+        Contracts.CheckValue(catalog, nameof(catalog));
+        IHostEnvironment env = CatalogUtils.GetEnvironment(catalog);
+        env.CheckNonWhiteSpace(outputColumnName, nameof(outputColumnName));
+        env.CheckNonWhiteSpace(inputColumnName, nameof(inputColumnName));
+        env.CheckValue(normalization, nameof(normalization));
+        return new BatchNormalizeTransformer(
+            env, new BatchNormalizeColumn(outputColumnName, inputColumnName, NumberDataViewType.Single, isVector: true, normalization.ColumnParameters));
+    }
 }

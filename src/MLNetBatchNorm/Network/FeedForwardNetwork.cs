@@ -72,6 +72,10 @@ internal sealed class FeedForwardNetwork
     /// <summary>Gradient of the loss with respect to <see cref="Output"/>, filled by the caller before <see cref="Backward"/>; padding columns zero.</summary>
     public PanelMatrix OutputGradient { get; }
 
+    /// <summary>Memory of the activations of one mini-batch and of their gradients.</summary>
+    public long ActivationBytes =>
+        sizeof(float) * (Storages().Distinct().Sum(storage => (long)storage.Length));
+
     /// <summary>All trained arrays.</summary>
     public IReadOnlyList<ParameterBlock> Parameters { get; }
 
@@ -151,6 +155,14 @@ internal sealed class FeedForwardNetwork
 
         team.Barrier();                                // nobody reads the transposed weights any more
         RefreshTransposed(worker);
+    }
+
+    private IEnumerable<AlignedBuffer> Storages()
+    {
+        IEnumerable<PanelMatrix?> matrices = [Input, Output, OutputGradient];
+        foreach (Stage stage in _stages)
+            matrices = matrices.Append(stage.Linear.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
+        return matrices.Concat(_inputOperations.Select(o => o.Output)).OfType<PanelMatrix>().Select(m => m.Storage);
     }
 
     private void RefreshTransposed(Worker worker)
