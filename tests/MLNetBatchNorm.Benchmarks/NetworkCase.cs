@@ -43,11 +43,13 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
     /// <param name="table">The rows, in memory.</param>
     /// <param name="threads">Threads that train.</param>
     /// <param name="seconds">How long to measure at least.</param>
-    public TrainingSpeed Train(NetworkParameters parameters, TrainingTable table, int threads, double seconds)
+    /// <param name="products">What multiplies the matrices; null: managed code.</param>
+    public TrainingSpeed Train(NetworkParameters parameters, TrainingTable table, int threads, double seconds, MatrixProducts? products = null)
     {
         var settings = new TrainingSettings
         {
             Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
+            Products = products ?? MatrixProducts.Managed,
         };
         long before = GC.GetTotalMemory(forceFullCollection: true);
         using var stop = new CancellationTokenSource();

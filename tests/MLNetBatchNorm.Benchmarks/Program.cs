@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Benchmarks;
+using MLNetBatchNorm.Kernels;
 
 // Plain commands; tab-separated lines on standard output and nothing else. See README.md.
 string[] rest = args.Length > 1 ? args[1..] : [];
@@ -24,18 +25,19 @@ try
             Console.Error.WriteLine(
                 """
                 usage:
-                  throughput [threads] [seconds] [case]    training and scoring speed of four networks, data in memory
-                  fit [threads] [rows] [scaled]            the same training through the trainer's Fit, against throughput in the same process
-                  scale [threads] [seconds]                cost of a row as rows, inputs and width grow
-                  engine                                   PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
-                  kernels [quick] [name...]                BenchmarkDotNet over the kernels, with their share of the core's peak
+                  throughput [threads] [seconds] [case|all]          training and scoring speed of four networks, data in memory
+                  throughput [threads] [seconds] [case|all] LIBRARY  the same training with the matrix products of a native library
+                  fit [threads] [rows] [scaled]                      the same training through the trainer's Fit, against throughput in the same process
+                  scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
+                  engine                                             PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
+                  kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   text DIR [--peers] [seed]                sparse text features: ours, SDCA, LightGBM
-                  mnist-paper IDX_DIR [picture.png] [seed] the batch-normalization paper's experiment on MNIST, with and without
+                  mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);
             return 2;
     }
 }
-catch (Exception e) when (e is ArgumentException or FormatException or IOException or InvalidDataException)
+catch (Exception e) when (e is ArgumentException or FormatException or IOException or InvalidDataException or NativeBlasException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

@@ -9,17 +9,27 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <remarks>
 /// train CASE THREADS rows/s; score1 CASE THREADS microseconds for one row; score CASE THREADS rows/s in blocks of 1,024;
 /// memory CASE THREADS bytes over the data, and as a multiple of the parameters.
+/// With the name of a native library instead: train CASE THREADS rows/s, and native CASE THREADS rows/s RATIO with the library's matrix products, each the
+/// median of rounds in which the two take turns.
 /// AdamW, ReLU, batch normalization at placement A, softmax cross-entropy, no dropout, no validation, data in memory, rows shuffled every epoch.
 /// </remarks>
 internal static class Throughput
 {
+    private const int NativeRounds = 5;
+
     public static int Run(string[] args)
     {
         int threads = args.Length > 0 ? int.Parse(args[0]) : Environment.ProcessorCount;
         double seconds = args.Length > 1 ? double.Parse(args[1]) : 4;
         string? only = args.Length > 2 ? args[2] : null;
-        foreach (NetworkCase c in only is null ? NetworkCase.All : [NetworkCase.Get(only)])
+        MatrixProducts? native = args.Length > 3 ? new NativeMatrixMultiply(NativeBlas.Load(args[3])) : null;
+        foreach (NetworkCase c in only is null or "all" ? NetworkCase.All : [NetworkCase.Get(only)])
         {
+            if (native is not null)
+            {
+                CompareProducts(c, threads, seconds, native);
+                continue;
+            }
             NetworkParameters parameters = c.CreateParameters();
             TrainingTable table = c.RandomTable();
             TrainingSpeed speed = c.Train(parameters, table, threads, seconds);
@@ -28,6 +38,20 @@ internal static class Throughput
             Score(c, threads, seconds / 4, parameters);
         }
         return 0;
+    }
+
+    private static void CompareProducts(NetworkCase c, int threads, double seconds, MatrixProducts native)
+    {
+        TrainingTable table = c.RandomTable();
+        double[] managedSpeeds = new double[NativeRounds], nativeSpeeds = new double[NativeRounds];
+        for (int round = 0; round < NativeRounds; round++)
+        {
+            managedSpeeds[round] = c.Train(c.CreateParameters(), table, threads, seconds).RowsPerSecond;
+            nativeSpeeds[round] = c.Train(c.CreateParameters(), table, threads, seconds, native).RowsPerSecond;
+        }
+        double managedSpeed = managedSpeeds.Order().ElementAt(NativeRounds / 2), nativeSpeed = nativeSpeeds.Order().ElementAt(NativeRounds / 2);
+        Console.WriteLine($"train\t{c.Name}\t{threads}\t{managedSpeed:F0}");
+        Console.WriteLine($"native\t{c.Name}\t{threads}\t{nativeSpeed:F0}\t{nativeSpeed / managedSpeed:F2}");
     }
 
     private static void Score(NetworkCase c, int threads, double seconds, NetworkParameters parameters)

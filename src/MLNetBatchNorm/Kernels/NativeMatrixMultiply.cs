@@ -18,8 +18,8 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
     private readonly Stack<Scratch> _free = [];
 
     /// <inheritdoc/>
-    /// <remarks>All: the library packs the left matrix anew in each call.</remarks>
-    public override int GradientPanelsAtOnce => int.MaxValue;
+    /// <remarks>More than a layer has: the library packs the left matrix anew in each call.</remarks>
+    public override int GradientPanelsAtOnce => 1 << 20;
 
     /// <inheritdoc/>
     public override void Multiply(

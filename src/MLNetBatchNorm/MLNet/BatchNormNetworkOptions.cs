@@ -148,6 +148,18 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// <value>Default null: one for each processor the process may use. Range [1, 1024].</value>
     public int? NumberOfThreads;
 
+    /// <summary>What multiplies matrices in training.</summary>
+    /// <value>Default <see cref="MatrixMultiplication.Managed"/>. Measure before choosing the other: see the README for when it pays.</value>
+    public MatrixMultiplication MatrixMultiplication = BatchNormNetworkDefaults.MatrixMultiplication;
+
+    /// <summary>
+    /// Name or path of the native library of <see cref="MatrixMultiplication.Native"/>, such as <c>libopenblas.so.0</c>: any that has the C interface
+    /// of BLAS with 32-bit integers. <c>Fit</c> fails if it cannot be used.
+    /// </summary>
+    /// <value>Default null: <c>MklImports</c>, which Microsoft.ML.Mkl.Components puts next to the application. Leave it null with <see cref="MatrixMultiplication.Managed"/>.</value>
+    /// <remarks>A library is asked to use one thread for each call, in the whole process, because the threads of the training call it side by side.</remarks>
+    public string? NativeBlasLibrary;
+
     /// <summary>
     /// Rows to measure the loss on after every epoch, instead of a share of the training rows; for pipelines, where only <c>Fit(data)</c> can be called.
     /// It needs the trainer's label and feature columns: pass it through the earlier steps of the pipeline first.

@@ -41,6 +41,7 @@ internal sealed class NetworkFit
     private readonly TrainedNetwork? _start;
     private readonly RoleMappedData _trainingSet;
     private readonly int _slots;
+    private readonly MatrixProducts _products;
 
     /// <param name="host">The trainer's host.</param>
     /// <param name="context">What ML.NET hands to a trainer.</param>
@@ -60,6 +61,7 @@ internal sealed class NetworkFit
         _trainingSet.CheckOptFloatWeight();
         if (start is not null)
             WarmStart.CheckShape(host, start, _slots, task.Outputs, options);
+        _products = CreateProducts();
     }
 
     /// <summary>The validation rows of one call of <c>Fit</c>: those given to it, else those of the options, checked as <c>Fit</c> checks its own; else null.</summary>
@@ -163,6 +165,7 @@ internal sealed class NetworkFit
             EarlyStoppingPatience = _options.EarlyStoppingPatience,
             Seed = SeedOf(member),
             Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
+            Products = _products,
         };
         channel.Info(
             MessageSensitivity.None,
@@ -183,6 +186,21 @@ internal sealed class NetworkFit
     private string DivergenceMessage(string what) => string.Create(
         CultureInfo.InvariantCulture,
         $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {_options.BatchSize}).");
+
+    /// <summary>Loads the native library if one is asked for, so that its absence is known before any row is read.</summary>
+    private MatrixProducts CreateProducts()
+    {
+        if (_options.MatrixMultiplication == MatrixMultiplication.Managed)
+            return MatrixProducts.Managed;
+        try
+        {
+            return new NativeMatrixMultiply(NativeBlas.Load(_options.NativeBlasLibrary));
+        }
+        catch (NativeBlasException e)
+        {
+            throw _host.Except(e, $"{e.Message} Set NativeBlasLibrary to the name or path of a BLAS library, or MatrixMultiplication to Managed.");
+        }
+    }
 
     /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
     private (TrainingData Training, TrainingData? Validation) Split(TrainingData rows, int member, IChannel channel)

@@ -24,6 +24,7 @@ internal static class OptionValidation
         CheckEnumeration(context, nameof(copy.Activation), copy.Activation);
         CheckEnumeration(context, nameof(copy.Placement), copy.Placement);
         CheckEnumeration(context, nameof(copy.Statistics), copy.Statistics);
+        CheckEnumeration(context, nameof(copy.MatrixMultiplication), copy.MatrixMultiplication);
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
             CheckEnumeration(context, nameof(regression.Loss), regression.Loss);
         if (copy.Optimizer is null)
@@ -118,6 +119,13 @@ internal static class OptionValidation
             throw context.ExceptUserArg(
                 nameof(options.VirtualBatchSize),
                 $"VirtualBatchSize is {options.VirtualBatchSize}, but BatchSize is {options.BatchSize}; a virtual batch is a part of a batch. Lower it or set null.");
+        }
+
+        if (options.NativeBlasLibrary is not null && options.MatrixMultiplication != MatrixMultiplication.Native)
+        {
+            throw context.ExceptUserArg(
+                nameof(options.NativeBlasLibrary),
+                $"NativeBlasLibrary is '{options.NativeBlasLibrary}', but MatrixMultiplication is {options.MatrixMultiplication}, which uses no library. Set it to Native, or the library to null.");
         }
 
         if (options.NormalizeOutputLayerInput && options.Placement != BatchNormalizationPlacement.LayerInput)

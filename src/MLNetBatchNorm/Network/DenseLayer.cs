@@ -11,15 +11,14 @@ internal sealed class DenseLayer : LinearLayer
 {
     private const int Width = PanelLayout.Width;
 
-    // Two panels of 512 inputs are 64 KiB of gradient: small enough to be in the second-level cache still when the optimizer reads them.
-    private const int PanelsAtOnce = 2;
-
+    private readonly MatrixProducts _products;
     private readonly AlignedBuffer? _transposed;
 
     /// <summary>A layer from <paramref name="input"/> to <paramref name="output"/>; one that passes no gradient down keeps no transposed weights.</summary>
-    public DenseLayer(string name, LinearParameters parameters, PanelMatrix input, PanelMatrix output, bool passesGradient)
+    public DenseLayer(string name, LinearParameters parameters, PanelMatrix input, PanelMatrix output, bool passesGradient, MatrixProducts products)
         : base(name, parameters, output)
     {
+        _products = products;
         Input = input;
         _transposed = passesGradient ? new AlignedBuffer(PanelLayout.Length(parameters.Outputs, parameters.Inputs)) : null;
     }
@@ -29,7 +28,7 @@ internal sealed class DenseLayer : LinearLayer
 
     /// <summary>Gradient with respect to the input panels [firstPanel, endPanel), with the weights of the last <see cref="RefreshTransposed"/>.</summary>
     public void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
-        MatrixMultiply.Multiply(
+        _products.Multiply(
             gradient.Span, gradient.RowCapacity, Linear.Outputs, _transposed!.Span, default, inputGradient.Span, inputGradient.RowCapacity, 0, rows, firstPanel, endPanel);
 
     /// <summary>Brings the worker's own part of the transposed weights up to date.</summary>
@@ -56,7 +55,7 @@ internal sealed class DenseLayer : LinearLayer
     {
         if (firstRow < endRow && firstPanel < endPanel)
         {
-            MatrixMultiply.Multiply(
+            _products.Multiply(
                 Input.Span, Input.RowCapacity, Linear.Inputs, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity, firstRow, endRow, firstPanel, endPanel);
         }
     }
@@ -68,7 +67,7 @@ internal sealed class DenseLayer : LinearLayer
             (int firstInput, int inputs) = InputShare(worker);
             if (inputs > 0)
             {
-                MatrixMultiply.WeightGradient(
+                _products.WeightGradient(
                     Input.Span[(firstInput * Input.RowCapacity)..], Input.RowCapacity, inputs, gradient.Span, gradient.RowCapacity, rows,
                     Weights.Gradient.Span.Slice(firstInput * Width, inputs * Width), 0, 1);
                 consumer.Consume(Weights, firstInput * Width, inputs * Width);
@@ -78,10 +77,10 @@ internal sealed class DenseLayer : LinearLayer
 
         int panelLength = Linear.Inputs * Width;
         (int firstPanel, int endPanel) = worker.Share(Output.Panels);
-        for (int panel = firstPanel; panel < endPanel; panel += PanelsAtOnce)
+        for (int panel = firstPanel; panel < endPanel; panel += _products.GradientPanelsAtOnce)
         {
-            int end = Math.Min(panel + PanelsAtOnce, endPanel);
-            MatrixMultiply.WeightGradient(
+            int end = Math.Min(panel + _products.GradientPanelsAtOnce, endPanel);
+            _products.WeightGradient(
                 Input.Span, Input.RowCapacity, Linear.Inputs, gradient.Span, gradient.RowCapacity, rows, Weights.Gradient.Span, panel, end);
             consumer.Consume(Weights, panel * panelLength, (end - panel) * panelLength);
         }

@@ -22,7 +22,8 @@ internal sealed class FeedForwardNetwork
     /// <param name="parameters">What is trained.</param>
     /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
     /// <param name="sparseInput">Whether rows come as <see cref="SparseInput"/>; not with a normalization of the input itself, which would fill every column.</param>
-    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false)
+    /// <param name="products">What multiplies the matrices; null: <see cref="MatrixProducts.Managed"/>.</param>
+    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
     {
         _definition = parameters.Definition;
         if (sparseInput && _definition.Placement == BatchNormalizationPlacement.LayerInput)
@@ -41,7 +42,7 @@ internal sealed class FeedForwardNetwork
             string name = $"linear{layer + 1}";
             var stage = new Stage(layer == 0 && SparseInput is not null
                 ? new SparseLayer(name, parameters.Linear[layer], SparseInput, linearOutput)
-                : new DenseLayer(name, parameters.Linear[layer], current, linearOutput, passesGradient));
+                : new DenseLayer(name, parameters.Linear[layer], current, linearOutput, passesGradient, products ?? MatrixProducts.Managed));
             _stages.Add(stage);
             current = linearOutput;
             widest = Math.Max(widest, linearOutput.Panels);

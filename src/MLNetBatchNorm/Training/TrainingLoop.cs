@@ -60,7 +60,7 @@ internal static class TrainingLoop
         NetworkDefinition definition = parameters.Definition;
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
-        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Table.Sparse is not null);
+        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Table.Sparse is not null, settings.Products);
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
         Evaluator? evaluator = validation is null ? null : new Evaluator(validation, parameters, settings, team);

@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Kernels;
+
 namespace MLNetBatchNorm.Training;
 
 /// <summary>Everything that decides how a network is trained, apart from its shape.</summary>
@@ -38,4 +40,7 @@ internal sealed class TrainingSettings
 
     /// <summary>Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.</summary>
+    public MatrixProducts Products { get; init; } = MatrixProducts.Managed;
 }

@@ -71,6 +71,9 @@ public sealed class NetworkOptionsTests
         Assert.StartsWith("Activation is 99; it must be one of ReLU,", Refusal(new BatchNormNetworkBinaryTrainer.Options { Activation = (ActivationFunction)99 }, "Activation"));
         Assert.StartsWith("Placement is 99; it must be one of None,", Refusal(new BatchNormNetworkBinaryTrainer.Options { Placement = (BatchNormalizationPlacement)99 }, "Placement"));
         Assert.StartsWith("Statistics is 99; it must be one of", Refusal(new BatchNormNetworkBinaryTrainer.Options { Statistics = (BatchNormalizationStatistics)99 }, "Statistics"));
+        Assert.StartsWith(
+            "MatrixMultiplication is 99; it must be one of Managed, Native",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { MatrixMultiplication = (MatrixMultiplication)99 }, "MatrixMultiplication"));
         Assert.StartsWith("Loss is 99; it must be one of SquaredError, Huber", Refusal(new BatchNormNetworkRegressionTrainer.Options { Loss = (RegressionLoss)99 }, "Loss"));
     }
 
