@@ -51,17 +51,21 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
             Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
             Products = products ?? MatrixProducts.Managed,
         };
+        var data = new TrainingData(table);            // the order of the rows belongs to the data
         long before = GC.GetTotalMemory(forceFullCollection: true);
         using var stop = new CancellationTokenSource();
         var clock = new EpochClock(seconds, stop);
         try
         {
-            TrainingLoop.Train(parameters, new TrainingData(table), null, settings, clock, stop.Token);
+            TrainingLoop.Train(parameters, data, null, settings, clock, stop.Token);
         }
         catch (OperationCanceledException)
         {
         }
-        return new TrainingSpeed(clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before);
+        GC.KeepAlive(data);
+        int largestBatch = new BatchPlan(table.Rows, Batch, needsTwoRows: true).LargestBatch;
+        return new TrainingSpeed(
+            clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before + 4 * parameters.ParameterCount, new FeedForwardNetwork(parameters, largestBatch).ActivationBytes);
     }
 
     /// <summary>Sums of twelve uniform numbers: near enough to normal ones for a benchmark's input.</summary>
@@ -110,5 +114,6 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
 
 /// <summary>What a measured training came to.</summary>
 /// <param name="RowsPerSecond">Training rows, each counted once in every epoch.</param>
-/// <param name="Memory">Bytes in use while training, beyond the data and the parameters.</param>
-internal readonly record struct TrainingSpeed(double RowsPerSecond, long Memory);
+/// <param name="Memory">Bytes in use while training, beyond the data; the parameters themselves included.</param>
+/// <param name="Activations">Part of it for the activations of one mini-batch and their gradients.</param>
+internal readonly record struct TrainingSpeed(double RowsPerSecond, long Memory, long Activations);

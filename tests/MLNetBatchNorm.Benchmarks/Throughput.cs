@@ -8,7 +8,7 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <summary>Steady-state speed of the training loop that <c>Fit</c> runs, and of scoring.</summary>
 /// <remarks>
 /// train CASE THREADS rows/s; score1 CASE THREADS microseconds for one row; score CASE THREADS rows/s in blocks of 1,024;
-/// memory CASE THREADS bytes over the data, and as a multiple of the parameters.
+/// memory CASE THREADS bytes beyond the data, bytes of these for the activations of one batch, and the rest as a multiple of the parameters.
 /// With the name of a native library instead: train CASE THREADS rows/s, and native CASE THREADS rows/s RATIO with the library's matrix products, each the
 /// median of rounds in which the two take turns.
 /// AdamW, ReLU, batch normalization at placement A, softmax cross-entropy, no dropout, no validation, data in memory, rows shuffled every epoch.
@@ -34,7 +34,7 @@ internal static class Throughput
             TrainingTable table = c.RandomTable();
             TrainingSpeed speed = c.Train(parameters, table, threads, seconds);
             Console.WriteLine($"train\t{c.Name}\t{threads}\t{speed.RowsPerSecond:F0}");
-            Console.WriteLine($"memory\t{c.Name}\t{threads}\t{speed.Memory}\t{speed.Memory / (4.0 * parameters.ParameterCount):F2}");
+            Console.WriteLine($"memory\t{c.Name}\t{threads}\t{speed.Memory}\t{speed.Activations}\t{(speed.Memory - speed.Activations) / (4.0 * parameters.ParameterCount):F2}");
             Score(c, threads, seconds / 4, parameters);
         }
         return 0;
