@@ -19,8 +19,8 @@ internal static class TrainingDisplay
             ? WithBar(name, bar => train(new EpochHandler(progress =>
             {
                 last = progress;
-                bar.MaxValue = progress.MaximumNumberOfEpochs;
-                bar.Value = progress.Epoch;
+                bar.MaxValue = progress.NumberOfMembers * progress.MaximumNumberOfEpochs;
+                bar.Value = (progress.Member - 1) * progress.MaximumNumberOfEpochs + progress.Epoch;
                 bar.Description = Describe(name, progress);
             })))
             : train(new EpochHandler(progress =>
@@ -29,7 +29,7 @@ internal static class TrainingDisplay
                 if (progress.Epoch == 1 || progress.Epoch % EpochsBetweenLines == 0)
                     Console.WriteLine(Describe(name, progress));
             }));
-        Console.WriteLine($"{name}: trained {last?.Epoch} epochs in {last?.ElapsedSeconds:F1} s; the model is that of epoch {last?.BestEpoch}");
+        Console.WriteLine($"{name}: trained in {last?.ElapsedSeconds:F1} s");
         return result;
     }
 
@@ -39,7 +39,8 @@ internal static class TrainingDisplay
         .Start(context => train(context.AddTask(name)));
 
     private static string Describe(string name, TrainingProgress progress) =>
-        $"{name}: epoch {progress.Epoch,2}/{progress.MaximumNumberOfEpochs}, validation loss {progress.ValidationLoss:F4}";
+        $"{name}: {(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}"
+        + $"epoch {progress.Epoch,2}/{progress.MaximumNumberOfEpochs}, validation loss {progress.ValidationLoss:F4}";
 
     /// <summary>Calls back on the training thread, in order; <see cref="Progress{T}"/> would hand over to the thread pool of a console program.</summary>
     private sealed class EpochHandler(Action<TrainingProgress> handle) : IProgress<TrainingProgress>

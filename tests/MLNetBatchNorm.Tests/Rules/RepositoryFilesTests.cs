@@ -61,6 +61,15 @@ public sealed class RepositoryFilesTests
         new[] { "docs/none.md" },
         RepositoryFiles.BrokenLinks(Repository.Root, "[a](README.md) [b](docs/none.md#part) [c](https://host.org/x) [d](#here) [e](docs/math.md#7-numerics)").ToArray());
 
+    [TestMethod]
+    public void Documents_OfTheDocsFolder_AreInItsIndex()
+    {
+        string index = s_files.Single(file => file.Path == "docs/README.md").Text;
+        AssertNone(file => file.Path.StartsWith("docs/") && file.Path.EndsWith(".md") && file.Path != "docs/README.md" && !index.Contains($"]({file.Path["docs/".Length..]})")
+            ? ["is not in docs/README.md"]
+            : []);
+    }
+
     /// <summary>A project that is in no solution is neither built nor tested by the commands of the README.</summary>
     [TestMethod]
     public void Solution_HasEveryProject()
