@@ -99,10 +99,16 @@ public static class BatchNormalizationCatalog
     {
         Contracts.CheckValue(catalog, nameof(catalog));
         IHostEnvironment env = CatalogUtils.GetEnvironment(catalog);
-        env.CheckNonWhiteSpace(outputColumnName, nameof(outputColumnName));
-        env.CheckNonWhiteSpace(inputColumnName, nameof(inputColumnName));
+        CheckName(env, outputColumnName, nameof(outputColumnName));
+        CheckName(env, inputColumnName, nameof(inputColumnName));
         env.CheckValue(normalization, nameof(normalization));
         return new BatchNormalizeTransformer(
             env, new BatchNormalizeColumn(outputColumnName, inputColumnName, NumberDataViewType.Single, isVector: true, normalization.ColumnParameters));
+    }
+
+    private static void CheckName(IExceptionContext context, string name, string parameter)
+    {
+        if (string.IsNullOrWhiteSpace(name))
+            throw context.ExceptUserArg(parameter, $"{parameter} is {(name is null ? "null" : "empty")}; it must be the name of a column.");
     }
 }
