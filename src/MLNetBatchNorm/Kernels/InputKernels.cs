@@ -38,7 +38,24 @@ internal static unsafe class InputKernels
         }
     }
 
-    /// <summary>The same for one padded row, written as row <paramref name="row"/> of a matrix in panels.</summary>
+    /// <summary>Copies one padded row into row <paramref name="row"/> of a matrix in panels.</summary>
+    /// <remarks>x: whole lines; panels: a matrix of at least as many panels as x has lines, not overlapping x.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void CopyToPanels(ReadOnlySpan<float> x, Span<float> panels, int rowCapacity, int row)
+    {
+        KernelArguments.RequireWholeLines(x.Length, nameof(x));
+        KernelArguments.RequireRows(row, row + 1, rowCapacity);
+        KernelArguments.RequireLength(panels.Length, (long)x.Length * rowCapacity, nameof(panels));
+        fixed (float* px = x, pPanels = panels)
+        {
+            float* target = pPanels + ((nint)row * PanelLayout.Width);
+            nint stride = (nint)rowCapacity * PanelLayout.Width;
+            for (nint i = 0; i < x.Length; i += PanelLayout.Width, target += stride)
+                Vector512.Store(Vector512.Load(px + i), target);
+        }
+    }
+
+    /// <summary><see cref="ScaleAndClip(ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float})"/> of one padded row, written as row <paramref name="row"/> of a matrix in panels.</summary>
     /// <remarks>x: whole lines; panels: a matrix of at least as many panels as x has lines.</remarks>
     public static void ScaleAndClipToPanels(
         ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip, Span<float> panels, int rowCapacity, int row)

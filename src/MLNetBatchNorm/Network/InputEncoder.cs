@@ -152,8 +152,7 @@ internal sealed class InputEncoder
     {
         if (_identity)
         {
-            for (int line = 0; line < paddedRaw.Length; line += Width)
-                paddedRaw.Slice(line, Width).CopyTo(panels[(line * rowCapacity + row * Width)..]);
+            InputKernels.CopyToPanels(paddedRaw, panels, rowCapacity, row);
             return;
         }
         InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, panels, rowCapacity, row);
