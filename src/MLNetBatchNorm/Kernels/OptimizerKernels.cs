@@ -225,7 +225,7 @@ internal static unsafe class OptimizerKernels
         V correction = TSimd.Broadcast(c.InverseRootCorrection);
         V epsilon = TSimd.Broadcast(c.Epsilon);
         V l2 = TSimd.Broadcast(decoupled ? 0f : c.L2);
-        V negatedDecay = TSimd.Broadcast(decoupled ? -c.Decay : 0f);
+        V decay = TSimd.Broadcast(decoupled ? c.Decay : 0f);
         for (nint i = 0; i < length; i += TSimd.Width)
         {
             V parameter = TSimd.Load(p + i);
@@ -235,10 +235,10 @@ internal static unsafe class OptimizerKernels
             TSimd.Store(m + i, first);
             TSimd.Store(v + i, second);
 
-            // p - decay * p as one fused operation: the factor 1 - lr * weightDecay would round away part of a small decay.
-            V decayed = TSimd.FusedMultiplyAdd(negatedDecay, parameter, parameter);
+            // (1 - decay) p - step, rounded once: a decay below half a unit in the last place of p still counts where the step does.
             V denominator = TSimd.FusedMultiplyAdd(TSimd.Sqrt(second), correction, epsilon);
-            TSimd.Store(p + i, TSimd.Subtract(decayed, TSimd.Divide(TSimd.Multiply(stepSize, first), denominator)));
+            V step = TSimd.Divide(TSimd.Multiply(stepSize, first), denominator);
+            TSimd.Store(p + i, TSimd.Subtract(parameter, TSimd.FusedMultiplyAdd(decay, parameter, step)));
         }
     }
 

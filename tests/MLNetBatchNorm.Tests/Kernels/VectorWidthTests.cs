@@ -1,0 +1,296 @@
+using System.Runtime.Intrinsics;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Tests.Kernels;
+
+/// <summary>
+/// Every kernel gives the same bits with vectors of 4, 8 and 16 floats. Vector512 and Vector256 work on any machine: where the hardware lacks them
+/// the runtime computes them from narrower ones.
+/// </summary>
+[TestClass]
+public sealed unsafe class VectorWidthTests
+{
+    private static readonly int[] s_rowCounts = [0, 1, 2, 3, 5, 17, 63, 66, 129, 259];
+
+    public static IEnumerable<object[]> Functions => ActivationOracle.All.Select(f => new object[] { f });
+
+    public static IEnumerable<object?[]> FunctionsAndNone => Functions.Prepend<object?[]>([null]);
+
+    [TestMethod]
+    public void VectorMath_SweepOfAllFloats()
+    {
+        var x = new float[65536];
+        for (int i = 0; i < x.Length; i++)
+            x[i] = BitConverter.UInt32BitsToSingle((uint)i * 65537);
+        Check<ExpFunction>(Array.ConvertAll(x, value => value > 88 ? 88 : value));
+        Check<ExpMinusOneFunction>(Array.ConvertAll(x, value => value > 0 ? -value : value));
+        Check<LogFunction>(x);
+        Check<LogOnePlusFunction>(Array.ConvertAll(x, value => value < 0 || value > 1 ? 0.5f : value));
+        Check<SigmoidFunction>(x);
+        Check<TanhFunction>(x);
+        Check<ErfFunction>(x);
+        Check<NormalCumulativeFunction>(x);
+        Check<NormalDensityFunction>(x);
+        Check<SinOfTurnsFunction>(x);
+        Check<CosOfTurnsFunction>(x);
+
+        static void Check<TFunction>(float[] x)
+            where TFunction : struct, IVectorFunction
+        {
+            float[] narrow = new float[x.Length], middle = new float[x.Length], wide = new float[x.Length];
+            KernelTesting.Map<Simd128, Vector128<float>, TFunction>(x, narrow);
+            KernelTesting.Map<Simd256, Vector256<float>, TFunction>(x, middle);
+            KernelTesting.Map<Simd512, Vector512<float>, TFunction>(x, wide);
+            KernelTesting.AssertSameBits(narrow, middle, typeof(TFunction).Name);
+            KernelTesting.AssertSameBits(narrow, wide, typeof(TFunction).Name);
+        }
+    }
+
+    [TestMethod]
+    public void Lanes_SumsAndLargest_AreTheSameTree()
+    {
+        var random = new Random(1);
+        for (int trial = 0; trial < 1000; trial++)
+        {
+            float[] x = KernelTesting.Normal(random, 16, 0, 1000);
+            Vector512<float> line = Vector512.Create(x);
+            float narrow = Simd128.SumLanes(
+                (line.GetLower().GetLower() + line.GetUpper().GetLower()) + (line.GetLower().GetUpper() + line.GetUpper().GetUpper()));
+            float wide = Simd512.SumLanes(line);
+            KernelTesting.AssertSameBits([narrow, narrow], [Simd256.SumLanes(line.GetLower() + line.GetUpper()), wide], "sum");
+            Assert.AreEqual(x.Max(), Simd512.MaxLanes(line));
+            Assert.AreEqual(x.Take(8).Max(), Simd256.MaxLanes(line.GetLower()));
+            Assert.AreEqual(x.Take(4).Max(), Simd128.MaxLanes(line.GetLower().GetLower()));
+        }
+    }
+
+    /// <summary>Negative control: a sum in another order does differ, so the comparison can fail.</summary>
+    [TestMethod]
+    public void Lanes_SummedInOrder_DifferFromTheTree()
+    {
+        var random = new Random(1);
+        int different = 0;
+        for (int trial = 0; trial < 1000; trial++)
+        {
+            float[] x = KernelTesting.Normal(random, 16, 0, 1000);
+            float sum = 0;
+            foreach (float value in x)
+                sum += value;
+            different += sum == Simd512.SumLanes(Vector512.Create(x)) ? 0 : 1;
+        }
+
+        Assert.IsGreaterThan(100, different);
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(Functions))]
+    public void Activations(ActivationFunction f)
+    {
+        float[] x = KernelTesting.Normal(new Random(1), 1600, 0, 4);
+        float[] d = KernelTesting.Normal(new Random(2), 1600);
+        AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+        float[][] Run<TSimd, V>()
+            where TSimd : struct, ISimd<V>
+            where V : struct
+        {
+            var y = new float[x.Length];
+            float[] gradient = (float[])d.Clone();
+            fixed (float* px = x, py = y, pd = gradient)
+            {
+                ActivationKernels.Forward<TSimd, V>(f, px, py, x.Length);
+                ActivationKernels.Backward<TSimd, V>(f, px, py, pd, x.Length);
+            }
+
+            return [y, gradient];
+        }
+    }
+
+    [TestMethod]
+    public void ColumnStatistics_AllRowCounts()
+    {
+        foreach (int rows in s_rowCounts.Where(rows => rows > 0))
+        {
+            float[] x = Columns(rows, sorted: rows % 2 == 0);
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[] pivot = new float[16], offset = new float[16], variance = new float[16], sums = new float[16];
+                fixed (float* px = x, pp = pivot, po = offset, pv = variance, ps = sums)
+                {
+                    ColumnStatistics.Moments<TSimd, V>(px, rows, pp, po, pv);
+                    ColumnStatistics.ColumnSums<TSimd, V>(px, rows, ps);
+                }
+
+                return [pivot, offset, variance, sums];
+            }
+        }
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(FunctionsAndNone))]
+    public void BatchNormalization(ActivationFunction? f)
+    {
+        foreach (int rows in s_rowCounts)
+        {
+            float[] x = Columns(rows, sorted: false);
+            float[] incoming = KernelTesting.Normal(new Random(rows), rows * 16);
+            float[] columns = KernelTesting.Normal(new Random(rows + 1), 5 * 16, 1, 0.3);
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[] y = new float[rows * 16], d = (float[])incoming.Clone(), dGamma = new float[16], dBeta = new float[16];
+                float[] sums = new float[rows * 16];
+                fixed (float* px = x, pc = columns, py = y, pd = d, pg = dGamma, pb = dBeta)
+                {
+                    var c = new BatchNormKernels.Columns(pc, pc + 16, pc + 32, pc + 48, pc + 64);
+                    BatchNormKernels.Normalize<TSimd, V>(f, px, rows, c, py);
+                    BatchNormKernels.BackwardSums<TSimd, V>(f, px, rows, c, py, pd, pg, pb);
+                    d.CopyTo(sums, 0);
+                    BatchNormKernels.BackwardInput<TSimd, V>(px, rows, c, pg, pb, pd);
+                }
+
+                return [y, sums, d, dGamma, dBeta];
+            }
+        }
+    }
+
+    [TestMethod]
+    public void SoftmaxAndCrossEntropy_EveryNumberOfClasses()
+    {
+        foreach (int outputs in new[] { 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 31, 33, 50 })
+        {
+            const int Rows = 21;
+            var random = new Random(outputs);
+            int panels = (outputs + 15) / 16;
+            float[] z = KernelTesting.Normal(random, panels * 16 * Rows, 0, 3);
+            float[] classes = Enumerable.Range(0, Rows).Select(_ => (float)random.Next(outputs)).ToArray();
+            float[] weights = Enumerable.Range(0, Rows).Select(r => r == 5 ? 0f : 1 + (r / 7f)).ToArray();
+            float[][] narrow = Run<Simd128, Vector128<float>, Losses.FourVectors>();
+            AssertSameOnAllWidths(narrow, Run<Simd256, Vector256<float>, Losses.TwoVectors>(), Run<Simd512, Vector512<float>, Losses.OneVector>());
+
+            // What the entry points choose: narrow vectors for few classes.
+            float[] dz = new float[z.Length], loss = new float[Rows], p = new float[Rows * outputs];
+            Losses.SoftmaxCrossEntropy(z, Rows, outputs, classes, weights, 0.3f, 0.1f, dz, loss, 2, Rows);
+            Losses.Softmax(z, Rows, outputs, p, 2, Rows);
+            AssertSameOnAllWidths(narrow, [dz, loss, p], [dz, loss, p]);
+
+            float[][] Run<TSimd, V, TVectors>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+                where TVectors : struct, Losses.IVectorCount
+            {
+                float[] dz = new float[z.Length], loss = new float[Rows], p = new float[Rows * outputs];
+                fixed (float* pz = z, pc = classes, pw = weights, pd = dz, pl = loss, pp = p)
+                {
+                    var c = new Losses.ClassLoss(outputs, Rows, pc, pw, 0.3f, 0.1f);
+                    Losses.CrossEntropy<TSimd, V, TVectors>(pz, c, pd, pl, 2, Rows);
+                    Losses.Softmax<TSimd, V, TVectors>(pz, Rows, outputs, pp, 2, Rows);
+                }
+
+                return [dz, loss, p];
+            }
+        }
+    }
+
+    [TestMethod]
+    public void PointwiseLosses()
+    {
+        foreach (int outputs in new[] { 1, 3, 16, 20, 300 })
+        {
+            const int Rows = 23;
+            var random = new Random(outputs);
+            float[] z = KernelTesting.Normal(random, (outputs + 15) / 16 * 16 * Rows, 0, 3);
+            float[] targets = Enumerable.Range(0, Rows * outputs).Select(_ => (float)random.NextDouble()).ToArray();
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[][] results = Enumerable.Range(0, 3).SelectMany(_ => new[] { new float[z.Length], new float[Rows] }).Append(new float[Rows * outputs]).ToArray();
+                fixed (float* pz = z, pt = targets, d0 = results[0], l0 = results[1], d1 = results[2], l1 = results[3], d2 = results[4], l2 = results[5], p = results[6])
+                {
+                    Losses.Pointwise<TSimd, V, BinaryCrossEntropyLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d0, l0, 1, Rows);
+                    Losses.Pointwise<TSimd, V, SquaredErrorLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d1, l1, 1, Rows);
+                    Losses.Pointwise<TSimd, V, HuberLoss>(pz, Rows, outputs, pt, null, 0.3f, 0.7f, d2, l2, 1, Rows);
+                    Losses.Sigmoid<TSimd, V>(pz, Rows, outputs, p, 1, Rows);
+                }
+
+                return results;
+            }
+        }
+    }
+
+    [TestMethod]
+    public void Optimizers()
+    {
+        float[] start = KernelTesting.Normal(new Random(1), 160);
+        float[] g = KernelTesting.Normal(new Random(2), 160);
+        AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+        float[][] Run<TSimd, V>()
+            where TSimd : struct, ISimd<V>
+            where V : struct
+        {
+            float[] p = (float[])start.Clone(), m = new float[160], v = new float[160], b = new float[160];
+            fixed (float* pp = p, pg = g, pm = m, pv = v, pb = b)
+            {
+                for (int t = 1; t <= 4; t++)
+                {
+                    OptimizerKernels.Sgd<TSimd, V>(pp, pg, 160, 0.01f, 0.1f);
+                    OptimizerKernels.SgdMomentum<TSimd, V>(pp, pg, pb, 160, 0.01f, 0.9f, t % 2 == 0, 0.1f);
+                    OptimizerKernels.Adam<TSimd, V>(pp, pg, pm, pv, 160, new AdamCoefficients(0.01, 0.9, 0.99, 1e-8, 0.1, t), t % 2 == 0);
+                    OptimizerKernels.RmsProp<TSimd, V>(
+                        pp, pg, pv, pm, t % 2 == 0 ? pb : null, 160, new OptimizerKernels.RmsPropCoefficients(0.01f, 0.9f, 0.1f, 1e-8f, 0.5f, 0.1f));
+                }
+            }
+
+            return [p, m, v, b];
+        }
+    }
+
+    [TestMethod]
+    public void DropoutMasks()
+    {
+        foreach (int rows in s_rowCounts)
+        {
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[] x = KernelTesting.Normal(new Random(rows), rows * 16);
+                fixed (float* px = x)
+                    Dropout.Apply<TSimd, V>(px, rows, 12345, 6, 0.37f);
+                return [x];
+            }
+        }
+    }
+
+    private static void AssertSameOnAllWidths(float[][] narrow, float[][] middle, float[][] wide)
+    {
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            KernelTesting.AssertSameBits(narrow[i], middle[i], $"result {i}, 8 lanes");
+            KernelTesting.AssertSameBits(narrow[i], wide[i], $"result {i}, 16 lanes");
+        }
+    }
+
+    /// <summary>Columns at various offsets; some sorted, so that the moments need their second pass.</summary>
+    private static float[] Columns(int rows, bool sorted)
+    {
+        float[] x = KernelTesting.Normal(new Random(rows), rows * 16);
+        for (int i = 0; i < x.Length; i++)
+            x[i] += (i & 15) * 1000f + (sorted && (i & 1) == 0 ? i / 16f : 0);
+        return x;
+    }
+}
