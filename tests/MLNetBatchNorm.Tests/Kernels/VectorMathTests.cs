@@ -18,6 +18,18 @@ public sealed class VectorMathTests
     public void Exp_SweepUpTo88_StaysWithinOneAndAQuarterUlp()
         => AssertUlp<ExpFunction>(Where(x => !(x > 88)), FlushedExp, 1.25);
 
+    /// <summary>Every float around the ends of the range, where the exponent field of the result is at its own ends.</summary>
+    [TestMethod]
+    public void Exp_EveryFloatAtTheEndsOfTheRange_StaysWithinOneAndAQuarterUlp()
+    {
+        var x = new List<float>();
+        for (float value = -87.345f; value < -87.325f; value = MathF.BitIncrement(value))
+            x.Add(value);
+        for (float value = 87.99f; value <= 88; value = MathF.BitIncrement(value))
+            x.Add(value);
+        AssertUlp<ExpFunction>(x.ToArray(), FlushedExp, 1.25);
+    }
+
     [TestMethod]
     public void Exp_WrongByOnePartInAMillion_IsNoticed()
         => Assert.Throws<AssertFailedException>(() => AssertUlp<WrongExpFunction>(Where(x => !(x > 88)), FlushedExp, 1.25));
