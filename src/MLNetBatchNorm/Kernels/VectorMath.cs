@@ -50,8 +50,8 @@ internal static class VectorMath
     private const float T0 = -1.2089161f, T1 = 1.0867729f, T2 = -0.31793213f, T3 = -0.15358138f, T4 = 0.06264255f;
     private const float T5 = 0.027847158f, T6 = 0.058430597f, T7 = -0.07999453f, T8 = 0.024735311f;
 
-    /// <summary>ln 2^-126 rounded up: from here on e^x is a normal number.</summary>
-    private const float ExpLowest = -87.33654f;
+    /// <summary>ln 2^-126 rounded down: above this float e^x is a normal number.</summary>
+    private const float ExpLowest = -87.33655f;
 
     /// <summary>erf(x) = x + x (R0 + R1 x^2 + ... + R5 x^10) for |x| &lt;= 1; relative error 4.1e-8.</summary>
     private const float R0 = 0.12837912f, R1 = -0.3761232f, R2 = 0.112801135f, R3 = -0.026709218f, R4 = 0.004914916f, R5 = -0.00056199735f;
