@@ -60,8 +60,8 @@ internal static class VectorMath
 
     /// <summary>e^x for x &lt;= 88 (n &lt;= 127 below); 0 where it would be subnormal, below -87.33. Above 88.37 the result is meaningless.</summary>
     /// <remarks>
-    /// Callers bound their argument anyway, which spares the general treatment of overflow. Nothing underflows on the way either: arithmetic with
-    /// a subnormal result costs a hundred cycles and more on common processors.
+    /// Callers bound their argument anyway, which spares the general treatment of overflow. Nothing underflows on the way either: an operation with
+    /// a subnormal result costs a hundred cycles and more on some processors.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpUpTo88<TSimd, V>(V x)

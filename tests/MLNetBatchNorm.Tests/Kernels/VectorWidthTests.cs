@@ -215,8 +215,11 @@ public sealed unsafe class VectorWidthTests
                 where TSimd : struct, ISimd<V>
                 where V : struct
             {
-                float[][] results = Enumerable.Range(0, 3).SelectMany(_ => new[] { new float[z.Length], new float[Rows] }).Append(new float[Rows * outputs]).ToArray();
-                fixed (float* pz = z, pt = targets, d0 = results[0], l0 = results[1], d1 = results[2], l1 = results[3], d2 = results[4], l2 = results[5], p = results[6])
+                float[][] gradient = [new float[z.Length], new float[z.Length], new float[z.Length]];
+                float[][] loss = [new float[Rows], new float[Rows], new float[Rows]];
+                var probability = new float[Rows * outputs];
+                fixed (float* pz = z, pt = targets, d0 = gradient[0], d1 = gradient[1], d2 = gradient[2])
+                fixed (float* l0 = loss[0], l1 = loss[1], l2 = loss[2], p = probability)
                 {
                     Losses.Pointwise<TSimd, V, BinaryCrossEntropyLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d0, l0, 1, Rows);
                     Losses.Pointwise<TSimd, V, SquaredErrorLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d1, l1, 1, Rows);
@@ -224,7 +227,7 @@ public sealed unsafe class VectorWidthTests
                     Losses.Sigmoid<TSimd, V>(pz, Rows, outputs, p, 1, Rows);
                 }
 
-                return results;
+                return [.. gradient, .. loss, probability];
             }
         }
     }
