@@ -116,7 +116,8 @@ internal static unsafe class ActivationKernels
     {
         for (nint i = 0; i < length; i += TSimd.Width)
         {
-            V derivative = TActivation.Derivative<TSimd, V>(TSimd.Load(x + i), TSimd.Load(y + i));
+            V input = TSimd.Load(x + i);
+            V derivative = TActivation.Derivative<TSimd, V>(input, TActivation.DerivativeReadsOutput ? TSimd.Load(y + i) : input);
             TSimd.Store(d + i, TSimd.Multiply(TSimd.Load(d + i), derivative));
         }
     }

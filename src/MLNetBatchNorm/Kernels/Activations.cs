@@ -5,6 +5,9 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>One activation function: f(x) and f'(x), the latter from the input x and the output y = f(x), whichever is cheaper.</summary>
 internal interface IActivation
 {
+    /// <summary>Whether <see cref="Derivative"/> reads y. Where it does not, a loop need not load it: the bytes would be fetched all the same.</summary>
+    static abstract bool DerivativeReadsOutput { get; }
+
     /// <summary>f(x).</summary>
     static abstract V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -19,6 +22,8 @@ internal interface IActivation
 /// <summary>f(x) = x: for layers without an activation.</summary>
 internal readonly struct IdentityActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -35,6 +40,8 @@ internal readonly struct IdentityActivation : IActivation
 /// <summary>max(x, 0); f'(0) = 0.</summary>
 internal readonly struct ReluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -55,6 +62,8 @@ internal readonly struct ReluActivation : IActivation
 /// <summary>x for x &gt; 0, otherwise 0.01 x; f'(0) = 0.01.</summary>
 internal readonly struct LeakyReluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     /// <summary>PyTorch's default slope.</summary>
     private const float Slope = 0.01f;
 
@@ -77,6 +86,8 @@ internal readonly struct LeakyReluActivation : IActivation
 /// <summary>x for x &gt; 0, otherwise e^x - 1; f'(0) = 1.</summary>
 internal readonly struct EluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -98,6 +109,8 @@ internal readonly struct EluActivation : IActivation
 /// <summary>s x for x &gt; 0, otherwise s a (e^x - 1); f'(0) = s a.</summary>
 internal readonly struct SeluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => true;
+
     /// <summary>The constants of Klambauer et al. 2017 as PyTorch writes them, rounded to float.</summary>
     private const float Scale = (float)1.0507009873554805;
     private const float ScaleTimesAlpha = (float)(1.0507009873554805 * 1.6732632423543772);
@@ -129,6 +142,8 @@ internal readonly struct SeluActivation : IActivation
 /// <summary>x Phi(x); f'(x) = Phi(x) + x phi(x).</summary>
 internal readonly struct GeluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -149,6 +164,8 @@ internal readonly struct GeluActivation : IActivation
 /// <remarks>s (1 - s) is taken as e / (1 + e)^2 with e = e^-|x|: 1 - s would cancel where s is near 1, and x magnifies the error.</remarks>
 internal readonly struct SiluActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -173,6 +190,8 @@ internal readonly struct SiluActivation : IActivation
 /// </remarks>
 internal readonly struct MishActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => false;
+
     private const float Saturation = 20f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -205,6 +224,8 @@ internal readonly struct MishActivation : IActivation
 /// <summary>tanh(x); f'(x) = 1 - y^2.</summary>
 internal readonly struct TanhActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>
@@ -221,6 +242,8 @@ internal readonly struct TanhActivation : IActivation
 /// <summary>1 / (1 + e^-x); f'(x) = y (1 - y).</summary>
 internal readonly struct SigmoidActivation : IActivation
 {
+    public static bool DerivativeReadsOutput => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Forward<TSimd, V>(V x)
         where TSimd : struct, ISimd<V>

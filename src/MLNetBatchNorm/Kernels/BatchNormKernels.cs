@@ -274,14 +274,14 @@ internal static unsafe class BatchNormKernels
                 {
                     V difference0 = TSimd.Subtract(TSimd.Load(x + at), pivot);
                     V z0 = TSimd.FusedMultiplyAdd(difference0, scale, shift);
-                    V gradient0 = TSimd.Multiply(TSimd.Load(d + at), TActivation.Derivative<TSimd, V>(z0, TSimd.Load(y + at)));
+                    V gradient0 = TSimd.Multiply(TSimd.Load(d + at), Derivative<TSimd, V, TActivation>(z0, y + at));
                     TSimd.Store(d + at, gradient0);
                     sum0 = TSimd.Add(sum0, gradient0);
                     product0 = TSimd.FusedMultiplyAdd(gradient0, difference0, product0);
 
                     V difference1 = TSimd.Subtract(TSimd.Load(x + at + Width), pivot);
                     V z1 = TSimd.FusedMultiplyAdd(difference1, scale, shift);
-                    V gradient1 = TSimd.Multiply(TSimd.Load(d + at + Width), TActivation.Derivative<TSimd, V>(z1, TSimd.Load(y + at + Width)));
+                    V gradient1 = TSimd.Multiply(TSimd.Load(d + at + Width), Derivative<TSimd, V, TActivation>(z1, y + at + Width));
                     TSimd.Store(d + at + Width, gradient1);
                     sum1 = TSimd.Add(sum1, gradient1);
                     product1 = TSimd.FusedMultiplyAdd(gradient1, difference1, product1);
@@ -292,7 +292,7 @@ internal static unsafe class BatchNormKernels
                 {
                     V difference = TSimd.Subtract(TSimd.Load(x + at), pivot);
                     V z = TSimd.FusedMultiplyAdd(difference, scale, shift);
-                    V gradient = TSimd.Multiply(TSimd.Load(d + at), TActivation.Derivative<TSimd, V>(z, TSimd.Load(y + at)));
+                    V gradient = TSimd.Multiply(TSimd.Load(d + at), Derivative<TSimd, V, TActivation>(z, y + at));
                     TSimd.Store(d + at, gradient);
                     sum0 = TSimd.Add(sum0, gradient);
                     product0 = TSimd.FusedMultiplyAdd(gradient, difference, product0);
@@ -303,12 +303,28 @@ internal static unsafe class BatchNormKernels
             }
         }
 
-        for (int c = 0; c < Width; c++)
+        // Four columns at a time in whatever width: plain double operations, the same everywhere.
+        for (int c = 0; c < Width; c += Vector128<float>.Count)
         {
-            dGamma[c] = (float)((products[c] - (columns.Offset[c] * sums[c])) * columns.InverseDeviation[c]);
-            dBeta[c] = (float)sums[c];
+            Vector128<float> offset = Vector128.Load(columns.Offset + c);
+            Vector128<float> inverseDeviation = Vector128.Load(columns.InverseDeviation + c);
+            Vector128<double> sumLower = Vector128.Load(sums + c);
+            Vector128<double> sumUpper = Vector128.Load(sums + c + 2);
+            Vector128<double> lower = Vector128.Load(products + c) - (Vector128.WidenLower(offset) * sumLower);
+            Vector128<double> upper = Vector128.Load(products + c + 2) - (Vector128.WidenUpper(offset) * sumUpper);
+            lower *= Vector128.WidenLower(inverseDeviation);
+            upper *= Vector128.WidenUpper(inverseDeviation);
+            Vector128.Narrow(lower, upper).Store(dGamma + c);
+            Vector128.Narrow(sumLower, sumUpper).Store(dBeta + c);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Derivative<TSimd, V, TActivation>(V z, float* y)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        where TActivation : struct, IActivation
+        => TActivation.Derivative<TSimd, V>(z, TActivation.DerivativeReadsOutput ? TSimd.Load(y) : z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Scale<TSimd, V>(in Columns columns, int c)
