@@ -5,7 +5,8 @@
 #   test         run all tests
 #   quickstart   the main job: samples/QuickStart
 #   bench        throughput of training and scoring; arguments after "bench" go to the benchmark program
-#   pack         write the package to artifacts/
+#   pack         write the packages to artifacts/
+#   api          write the public members of the packages into src/*/PublicAPI.Unshipped.txt: read the diff
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +27,12 @@ while [ "$#" -gt 0 ]; do
             exit
             ;;
         pack) dotnet pack -c Release --output artifacts ;;
+        api)
+            for project in src/*/*.csproj; do
+                printf '#nullable enable\n' > "$(dirname "$project")/PublicAPI.Unshipped.txt"
+                dotnet format analyzers "$project" --diagnostics RS0016 --severity info
+            done
+            ;;
         *)
             echo "build.sh: no task '$task'" >&2
             usage >&2

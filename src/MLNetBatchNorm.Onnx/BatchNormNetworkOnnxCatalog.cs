@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Google.Protobuf;
 using Microsoft.ML.Calibrators;
 using Microsoft.ML.Data;
@@ -23,6 +24,7 @@ namespace Microsoft.ML;
 /// Microsoft.ML.OnnxConverter, in which the network takes part like the trainers of ML.NET itself.
 /// </para>
 /// </remarks>
+[SuppressMessage("ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters", Justification = "They differ in the type of what they convert, which has no default.")]
 public static class BatchNormNetworkOnnxCatalog
 {
     /// <summary>Writes a trained batch-normalized network as an ONNX file.</summary>

@@ -60,7 +60,7 @@ public sealed partial class ReadmeTests
     }
 
     /// <summary>The blocks marked <c>csharp</c>, each with the name in the comment on the line before it.</summary>
-    private static List<(string Name, string Code)> Blocks(string markdown)
+    internal static List<(string Name, string Code)> Blocks(string markdown)
     {
         var blocks = new List<(string, string)>();
         foreach (Match match in CSharpBlock().Matches(markdown))

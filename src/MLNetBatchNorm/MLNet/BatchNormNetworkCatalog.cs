@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm;
@@ -8,6 +9,7 @@ namespace Microsoft.ML;
 /// Adds batch-normalized feed-forward networks to the trainers of an <see cref="MLContext"/>: <c>mlContext.BinaryClassification</c>,
 /// <c>mlContext.MulticlassClassification</c> and <c>mlContext.Regression</c>, each under <c>Trainers.BatchNormNetwork</c>.
 /// </summary>
+[SuppressMessage("ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters", Justification = "They extend different catalogs: no call can mean two of them.")]
 public static class BatchNormNetworkCatalog
 {
     /// <summary>Create a <see cref="BatchNormNetworkBinaryTrainer"/>, which predicts a yes or no with a batch-normalized feed-forward network.</summary>

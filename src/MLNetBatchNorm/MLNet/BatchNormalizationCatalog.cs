@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm;
@@ -5,6 +6,7 @@ using MLNetBatchNorm;
 namespace Microsoft.ML;
 
 /// <summary>Batch normalization as a transform of its own: extension methods of <see cref="TransformsCatalog"/>.</summary>
+[SuppressMessage("ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters", Justification = "They differ in the first parameter without a default, a name or pairs of names.")]
 public static class BatchNormalizationCatalog
 {
     /// <summary>

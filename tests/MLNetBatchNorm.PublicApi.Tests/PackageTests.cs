@@ -1,0 +1,182 @@
+using System.IO.Compression;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Xml.Linq;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.PublicApi.Tests;
+
+/// <summary>The packages as they would be published: what is in them, and that a new project outside the repository can use them.</summary>
+[TestClass]
+public sealed class PackageTests
+{
+    private const string Version = "0.1.0";
+    private const string Main = "MLNetBatchNorm";
+    private const string Onnx = "MLNetBatchNorm.Onnx";
+
+    private static string s_folder = "";
+
+    private static string Packed => Path.Combine(s_folder, "packed");
+
+    [ClassInitialize]
+    public static void Pack(TestContext _)
+    {
+        s_folder = Directory.CreateTempSubdirectory("batchnorm-packages-").FullName;
+        string root = Repository();
+        // The tests were built with the projects: bin/CONFIGURATION/FRAMEWORK.
+        string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+        foreach (string name in new[] { Main, Onnx })
+            DotnetCommand.Run(root, null, "pack", Path.Combine("src", name), "--no-build", "--configuration", configuration, "--output", Packed);
+    }
+
+    [ClassCleanup]
+    public static void Clean() => Directory.Delete(s_folder, recursive: true);
+
+    /// <summary>Above all none of the copies of ML.NET's assemblies with opened members, against which the library is compiled.</summary>
+    [TestMethod]
+    [DataRow(Main, "README.md")]
+    [DataRow(Onnx, "onnx.md")]
+    public void Package_HoldsTheseFilesAndNoOthers(string name, string readme)
+    {
+        CollectionAssert.AreEquivalent(
+            new[] { $"{name}.nuspec", "LICENSE", "THIRD-PARTY-NOTICES.txt", "icon.png", readme, $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" }, Entries($"{name}.{Version}.nupkg"));
+        CollectionAssert.AreEquivalent(new[] { $"{name}.nuspec", $"lib/net10.0/{name}.pdb" }, Entries($"{name}.{Version}.snupkg"));
+    }
+
+    [TestMethod]
+    [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
+    public void Package_SaysWhatItIs(string name, string readme, params string[] dependencies)
+    {
+        XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();
+        string? Value(string element) => metadata.Elements().SingleOrDefault(e => e.Name.LocalName == element)?.Value;
+        Assert.AreEqual((name, Version, "MIT", "icon.png", readme), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
+        Assert.IsFalse(string.IsNullOrWhiteSpace(Value("description")));
+        Assert.IsFalse(string.IsNullOrWhiteSpace(Value("tags")));
+        XElement repository = metadata.Elements().Single(e => e.Name.LocalName == "repository");
+        Assert.AreEqual("git", repository.Attribute("type")?.Value);
+        StringAssert.Matches(repository.Attribute("commit")?.Value, new("^[0-9a-f]{40}$"));
+        string[] found = [.. metadata.Descendants().Where(e => e.Name.LocalName == "dependency").Select(e => $"{e.Attribute("id")!.Value} {e.Attribute("version")!.Value}")];
+        CollectionAssert.AreEquivalent(dependencies, found);
+    }
+
+    [TestMethod]
+    [DataRow(Main)]
+    [DataRow(Onnx)]
+    public void Library_IsBuiltReproducibly_AndItsSymbolsFit(string name)
+    {
+        using var library = new PEReader(new MemoryStream(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")));
+        DebugDirectoryEntry[] entries = [.. library.ReadDebugDirectory()];
+        Assert.Contains(DebugDirectoryEntryType.Reproducible, entries.Select(entry => entry.Type));
+
+        CodeViewDebugDirectoryData link = library.ReadCodeViewDebugDirectoryData(entries.Single(entry => entry.Type == DebugDirectoryEntryType.CodeView));
+        using MetadataReaderProvider symbols = Symbols(name);
+        var id = new BlobContentId(symbols.GetMetadataReader().DebugMetadataHeader!.Id);
+        Assert.AreEqual(link.Guid, id.Guid, "The symbols are not those of the library.");
+    }
+
+    /// <summary>On a build machine the sources' paths are relative to the repository, so that two machines build the same bytes.</summary>
+    [TestMethod]
+    [DataRow(Main)]
+    [DataRow(Onnx)]
+    public void Symbols_BuiltByCI_NameNoPathOfTheMachine(string name)
+    {
+        if (Environment.GetEnvironmentVariable("CI") != "true")
+            Assert.Inconclusive("Only a build with CI=true in the environment maps paths; .ci/run is one.");
+
+        using MetadataReaderProvider symbols = Symbols(name);
+        MetadataReader reader = symbols.GetMetadataReader();
+        string[] paths = [.. reader.Documents.Select(handle => reader.GetString(reader.GetDocument(handle).Name))];
+        Assert.IsGreaterThan(3, paths.Length);
+        string[] ofTheMachine = [.. paths.Where(path => !path.StartsWith("/_", StringComparison.Ordinal))];
+        Assert.IsEmpty(ofTheMachine, string.Join("\n", ofTheMachine));
+    }
+
+    /// <summary>The README's program, in a new console project with package references only: restored from the packed files, built, run.</summary>
+    [TestMethod]
+    public void NewProject_InstallsThePackages_TrainsSavesLoadsAndScores()
+    {
+        string project = Path.Combine(s_folder, "Consumer");
+        WriteConsumer(project);
+
+        string output = DotnetCommand.Run(project, Path.Combine(s_folder, "installed"), "run", "--configuration", "Release");
+
+        StringAssert.Contains(output, "area under the ROC curve: 0.99");
+        StringAssert.Contains(output, "scores 108, the same after loading: True");
+        StringAssert.Contains(output, "ONNX file written: True");
+        foreach (string name in new[] { Main, Onnx })
+        {
+            byte[] used = File.ReadAllBytes(Path.Combine(project, "bin", "Release", "net10.0", $"{name}.dll"));
+            Assert.IsTrue(used.AsSpan().SequenceEqual(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")), $"{name}.dll is not the packed one: remove {name} {Version} from the machine's package folder.");
+        }
+    }
+
+    private static void WriteConsumer(string project)
+    {
+        string data = Path.Combine(project, "samples", "data");
+        Directory.CreateDirectory(data);
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "samples", "data", "breast_cancer.csv"), Path.Combine(data, "breast_cancer.csv"));
+        File.WriteAllText(Path.Combine(project, "Consumer.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <Nullable>enable</Nullable>
+                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="{Main}" Version="{Version}" />
+                <PackageReference Include="{Onnx}" Version="{Version}" />
+              </ItemGroup>
+            </Project>
+            """);
+        // The machine's own packages serve as a second folder, so that only ours are installed anew. Its sources stay in force.
+        string machine = Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        File.WriteAllText(Path.Combine(project, "nuget.config"), new XElement(
+            "configuration",
+            new XElement("packageSources", new XElement("add", new XAttribute("key", "packed"), new XAttribute("value", Packed))),
+            new XElement("fallbackPackageFolders", new XElement("add", new XAttribute("key", "machine"), new XAttribute("value", machine)))).ToString());
+        string readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
+        File.WriteAllText(Path.Combine(project, "Program.cs"), ReadmeTests.Blocks(readme).Single(block => block.Name == "FirstModel").Code + """
+
+            float[] scores = [.. model.Transform(split.TestSet).GetColumn<float>("Score")];
+            Console.WriteLine($"scores {scores.Length}, the same after loading: {scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"))}");
+            using (FileStream file = File.Create("tumours.onnx"))
+                mlContext.Model.ConvertBatchNormNetworkToOnnx(loaded, file);
+            Console.WriteLine($"ONNX file written: {new FileInfo("tumours.onnx").Length > 10_000}");
+            """);
+    }
+
+    private static string[] Entries(string package)
+    {
+        using ZipArchive zip = ZipFile.OpenRead(Path.Combine(Packed, package));
+        // What the format itself adds.
+        return [.. zip.Entries.Select(entry => entry.FullName).Where(name => name is not "_rels/.rels" and not "[Content_Types].xml" && !name.StartsWith("package/services/", StringComparison.Ordinal))];
+    }
+
+    private static byte[] ReadBytes(string package, string entry)
+    {
+        using ZipArchive zip = ZipFile.OpenRead(Path.Combine(Packed, package));
+        using Stream stream = zip.GetEntry(entry)!.Open();
+        var copy = new MemoryStream();
+        stream.CopyTo(copy);
+        return copy.ToArray();
+    }
+
+    private static string ReadText(string package, string entry) => new StreamReader(new MemoryStream(ReadBytes(package, entry))).ReadToEnd();
+
+    private static MetadataReaderProvider Symbols(string name)
+        => MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(ReadBytes($"{name}.{Version}.snupkg", $"lib/net10.0/{name}.pdb")));
+
+    private static string Repository()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder != null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "MLNetBatchNorm.sln")))
+                return folder.FullName;
+        }
+
+        throw new InvalidOperationException("The packages are packed from the repository that these tests were built from, which is no longer there.");
+    }
+}
