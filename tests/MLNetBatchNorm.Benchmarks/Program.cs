@@ -19,6 +19,8 @@ try
             return KernelCommand.Run(rest);
         case "mnist-paper":
             return MnistPaper.Run(rest);
+        case "accuracy":
+            return AccuracyCommand.Run(rest);
         case "text":
             return TextCommand.Run(rest);
         default:
@@ -31,6 +33,7 @@ try
                   scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
                   engine                                             PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
+                  accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   text DIR [--peers] [seed]                sparse text features: ours, SDCA, LightGBM
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);
