@@ -27,17 +27,7 @@ internal static class FreshProcess
     /// <param name="arguments">What the task is given.</param>
     public static string Run<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
     {
-        ProcessStartInfo start = OfTestExecutable();
-        start.RedirectStandardOutput = true;
-        start.RedirectStandardError = true;
-        start.ArgumentList.Add(TaskSwitch);
-        start.ArgumentList.Add(typeof(TTask).FullName!);
-        foreach (string argument in arguments)
-            start.ArgumentList.Add(argument);
-        foreach ((string name, string value) in environment)
-            start.Environment[name] = value;
-
-        using Process process = Process.Start(start)!;
+        using Process process = Start<TTask>(environment, arguments);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(s_timeLimit))
@@ -50,6 +40,21 @@ internal static class FreshProcess
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{typeof(TTask).Name} failed in its own process with exit code {process.ExitCode}: {errors.Result}");
         return output.Result;
+    }
+
+    /// <summary>Starts the task with redirected output and does not wait: for a test that ends the process itself.</summary>
+    public static Process Start<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
+    {
+        ProcessStartInfo start = OfTestExecutable();
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.ArgumentList.Add(TaskSwitch);
+        start.ArgumentList.Add(typeof(TTask).FullName!);
+        foreach (string argument in arguments)
+            start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
+        return Process.Start(start)!;
     }
 
     /// <summary>Whether the library under test is loaded in this process: a task that shows how it is found asks before it uses it.</summary>

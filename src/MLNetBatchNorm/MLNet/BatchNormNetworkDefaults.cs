@@ -65,6 +65,9 @@ internal static class BatchNormNetworkDefaults
     /// <summary>No native dependency, reproducible, and not slower than the native libraries it was measured against.</summary>
     public const MatrixMultiplication MatrixMultiplication = MLNetBatchNorm.MatrixMultiplication.Managed;
 
+    /// <summary>A minute is what a restart may cost; writing takes a small part of it even for large networks.</summary>
+    public const double CheckpointIntervalInSeconds = 60;
+
     /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
     public const double LabelSmoothing = 0;
 

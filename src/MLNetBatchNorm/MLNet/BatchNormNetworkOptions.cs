@@ -161,6 +161,30 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     public string? NativeBlasLibrary;
 
     /// <summary>
+    /// File in which a long training keeps its state, so that it survives the end of its process: call <c>Fit</c> again with the same options, seed and
+    /// rows, and it goes on from there to the same model, to the last bit.
+    /// </summary>
+    /// <value>
+    /// Default null: nothing is kept. Beside the file there are one with <c>.previous</c> and, for moments, one with <c>.temporary</c> behind the name; each
+    /// network of an ensemble but the first has its own, with its number behind the name. All are removed when <c>Fit</c> succeeds or training diverges.
+    /// </value>
+    /// <remarks>
+    /// <para>Set <see cref="Seed"/> too: without it every trainer draws another one, and a checkpoint of another training is refused.</para>
+    /// <para>One path is for one <c>Fit</c> at a time; cross-validation and one-versus-all, which fit several times, can use it only as long as none is interrupted.</para>
+    /// <para>A damaged file is reported to the log as an error, and the one before it is used; if that is damaged as well, training begins anew. A
+    /// checkpoint that cannot be written is a warning, and training goes on; only when <c>Fit</c> begins it is an <see cref="System.IO.IOException"/>.</para>
+    /// </remarks>
+    public string? CheckpointPath;
+
+    /// <summary>Number of epochs after which the state is written to <see cref="CheckpointPath"/> again.</summary>
+    /// <value>Default null: only <see cref="CheckpointIntervalInSeconds"/> decides. Range [1, 1000000]. With both set, whichever comes first.</value>
+    public int? CheckpointIntervalInEpochs;
+
+    /// <summary>Seconds after which the state is written to <see cref="CheckpointPath"/> again, at the end of the epoch under way then.</summary>
+    /// <value>Default 60. Range [0, 1000000]. 0: after every epoch; null: only <see cref="CheckpointIntervalInEpochs"/> decides.</value>
+    public double? CheckpointIntervalInSeconds = BatchNormNetworkDefaults.CheckpointIntervalInSeconds;
+
+    /// <summary>
     /// Rows to measure the loss on after every epoch, instead of a share of the training rows; for pipelines, where only <c>Fit(data)</c> can be called.
     /// It needs the trainer's label and feature columns: pass it through the earlier steps of the pipeline first.
     /// </summary>

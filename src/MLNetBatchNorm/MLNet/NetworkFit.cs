@@ -100,12 +100,13 @@ internal sealed class NetworkFit
         if (validationSet is not null)
             CheckValidationSet(validationSet);
         OptionValidation.CheckSize(_host, _slots, _options.HiddenUnits[0], "The first hidden layer");
+        using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options);
 
         // Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.
         bool allowSparse = _options.Placement != BatchNormalizationPlacement.LayerInput && (_start is null || _start.Encoder.KeepsZero);
-        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken, allowSparse ? null : false).Load(_trainingSet, "training", channel);
+        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken, allowSparse ? null : false) { Fingerprint = checkpoints?.Fingerprint }.Load(_trainingSet, "training", channel);
         TrainingTable? validationRows =
-            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, rows.Sparse is not null, forTraining: false).Load(validationSet, "validation", channel);
+            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, rows.Sparse is not null, forTraining: false) { Fingerprint = checkpoints?.Fingerprint }.Load(validationSet, "validation", channel);
 
         TargetScale target = _task.LabelKind == LabelKind.Number ? TargetScale.Of(rows) : TargetScale.None;
         target.Standardize(rows);
@@ -113,74 +114,92 @@ internal sealed class NetworkFit
             target.Standardize(validationRows);
 
         InputEncoder encoder = _start?.Encoder ?? FitEncoder(new TrainingData(rows));
-        var training = new TrainingData(rows, encoder);
         TrainingData? validation = validationRows is null ? null : new TrainingData(validationRows, encoder);
         NetworkDefinition definition = Define(encoder);
         var members = new NetworkMember[_options.NumberOfEnsembleMembers];
         using var observer = new FitObserver(_host, channel, _options, target);
         for (int member = 0; member < members.Length; member++)
         {
-            TrainingData memberTraining = training;
-            TrainingData? memberValidation = validation;
-            if (validation is null && _options.ValidationFraction > 0)
-                (memberTraining, memberValidation) = Split(training, member, channel);
-            if (definition.UsesBatchNormalization && memberTraining.Count < 2)
-            {
-                throw _host.Except(
-                    $"The training set has {memberTraining.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
-            }
-
-            NetworkParameters parameters = CreateParameters(definition, target, member);
             observer.BeginMember();
-            TrainingHistory history = Train(parameters, memberTraining, memberValidation, member, observer, channel, cancellationToken);
-            target.FoldInto(parameters.Linear[^1]);
-            if (!parameters.IsFinite())
-                throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
-            members[member] = new NetworkMember(parameters, target.Restore(history));
+            // Each network shuffles rows of its own, so that what it becomes does not depend on how long the one before it was trained.
+            members[member] = TrainMember(member, new TrainingData(rows, encoder), validation, definition, target, observer, checkpoints, channel, cancellationToken);
         }
 
         var network = new TrainedNetwork(encoder, members);
         if (!new ScoringNetwork(_host, network).IsFinite)
             throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
+        checkpoints?.Delete();
         return network;
+    }
+
+    /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it.</summary>
+    private NetworkMember TrainMember(
+        int member, TrainingData training, TrainingData? validation, NetworkDefinition definition, TargetScale target, FitObserver observer, FitCheckpoints? checkpoints,
+        IChannel channel, CancellationToken cancellationToken)
+    {
+        if (validation is null && _options.ValidationFraction > 0)
+            (training, validation) = Split(training, member, channel);
+        if (definition.UsesBatchNormalization && training.Count < 2)
+        {
+            throw _host.Except(
+                $"The training set has {training.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
+        }
+
+        NetworkParameters parameters = CreateParameters(definition, target, member);
+        TrainingSettings settings = CreateSettings(member);
+        MemberCheckpoints? kept = checkpoints?.Of(member, settings, training.Encoder, parameters);
+        if (kept?.Finished is { } finished)
+            return finished;
+        try
+        {
+            TrainingHistory history = Train(parameters, training, validation, settings, observer, kept, channel, cancellationToken);
+            target.FoldInto(parameters.Linear[^1]);
+            if (!parameters.IsFinite())
+                throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
+            var trained = new NetworkMember(parameters, target.Restore(history));
+            if (_options.NumberOfEnsembleMembers > 1)
+                kept?.Finish(trained);
+            return trained;
+        }
+        catch (TrainingDivergedException e)
+        {
+            // It would diverge again from there.
+            checkpoints?.Delete();
+            throw _host.Except(e, DivergenceMessage(e.Message.TrimEnd('.')));
+        }
     }
 
     /// <summary>The seed of one network of the ensemble; that of the first is the trainer's own.</summary>
     private ulong SeedOf(int member) => member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)member);
 
-    private TrainingHistory Train(
-        NetworkParameters parameters, TrainingData training, TrainingData? validation, int member, FitObserver observer, IChannel channel, CancellationToken cancellationToken)
+    private TrainingSettings CreateSettings(int member) => new()
     {
-        var settings = new TrainingSettings
-        {
-            Loss = _task.Loss,
-            LabelSmoothing = _task.LabelSmoothing,
-            HuberDelta = _task.HuberDelta,
-            BatchSize = _options.BatchSize,
-            MaximumEpochs = _options.MaximumNumberOfEpochs,
-            LearningRate = _options.LearningRate,
-            Optimizer = _options.Optimizer,
-            Schedule = _options.LearningRateSchedule,
-            Shuffle = _options.Shuffle,
-            EarlyStoppingPatience = _options.EarlyStoppingPatience,
-            Seed = SeedOf(member),
-            Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
-            Products = _products,
-        };
+        Loss = _task.Loss,
+        LabelSmoothing = _task.LabelSmoothing,
+        HuberDelta = _task.HuberDelta,
+        BatchSize = _options.BatchSize,
+        MaximumEpochs = _options.MaximumNumberOfEpochs,
+        LearningRate = _options.LearningRate,
+        Optimizer = _options.Optimizer,
+        Schedule = _options.LearningRateSchedule,
+        Shuffle = _options.Shuffle,
+        EarlyStoppingPatience = _options.EarlyStoppingPatience,
+        Seed = SeedOf(member),
+        Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
+        Products = _products,
+    };
+
+    private TrainingHistory Train(
+        NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, FitObserver observer, ITrainingCheckpoints? checkpoints,
+        IChannel channel, CancellationToken cancellationToken)
+    {
         channel.Info(
             MessageSensitivity.None,
             "Training a network of {0} features, {1} hidden units, {2} outputs ({3} parameters) on {4} rows, {5} for validation; seed {6}.",
             _slots, string.Join(" + ", _options.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
-        try
-        {
-            TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken);
-            observer.Report(history);
-            return history;
-        }
-        catch (TrainingDivergedException e)
-        {
-            throw _host.Except(e, DivergenceMessage(e.Message.TrimEnd('.')));
-        }
+        TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken, checkpoints);
+        observer.Report(history);
+        return history;
     }
 
     private string DivergenceMessage(string what) => string.Create(

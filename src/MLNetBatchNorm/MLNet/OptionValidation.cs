@@ -128,6 +128,16 @@ internal static class OptionValidation
                 $"NativeBlasLibrary is '{options.NativeBlasLibrary}', but MatrixMultiplication is {options.MatrixMultiplication}, which uses no library. Set it to Native, or the library to null.");
         }
 
+        if (options.CheckpointPath is not null && string.IsNullOrWhiteSpace(options.CheckpointPath))
+            throw context.ExceptUserArg(nameof(options.CheckpointPath), "CheckpointPath is empty; it must be the path of a file, or null for no checkpoints.");
+
+        if (options is { CheckpointPath: not null, CheckpointIntervalInEpochs: null, CheckpointIntervalInSeconds: null })
+        {
+            throw context.ExceptUserArg(
+                nameof(options.CheckpointIntervalInSeconds),
+                "CheckpointIntervalInEpochs and CheckpointIntervalInSeconds are both null, so no checkpoint would ever be written. Set one of them, or CheckpointPath to null.");
+        }
+
         if (options.NormalizeOutputLayerInput && options.Placement != BatchNormalizationPlacement.LayerInput)
         {
             throw context.ExceptUserArg(

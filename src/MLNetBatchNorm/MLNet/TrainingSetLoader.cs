@@ -19,6 +19,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, Cancellati
     /// <summary>Largest share of entries of a sparse table: from here on the dense kernels, which do not look up columns, are faster.</summary>
     private const double LargestSparseShare = 0.2;
 
+    /// <summary>Told about every row that is used; may be null.</summary>
+    public FitFingerprint? Fingerprint { get; init; }
+
     /// <summary>Reads all rows that can be used.</summary>
     /// <param name="data">The view with its roles.</param>
     /// <param name="set">"training" or "validation", for messages.</param>
@@ -27,12 +30,14 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, Cancellati
     {
         int slots = ((VectorDataViewType)data.Schema.Feature!.Value.Type).Size;
         TrainingTable? table = null;
+        Fingerprint?.BeginSet(set);
         var seenSlots = new SlotsWithValues(slots);
         long[] rowsOfClass = new long[task.LabelKind switch { LabelKind.Binary => 2, LabelKind.Class => task.Outputs, _ => 1 }];
         using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
         while (reader.MoveNext())
         {
             float label = reader.Label;
+            Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
             // The first row speaks for all: text and long one-hot columns come sparse from the start.
             table ??= CreateTable(slots, data.Schema.Weight is not null, sparse ?? IsSparse(reader.Buffer, slots));
             if (table.Sparse is null)

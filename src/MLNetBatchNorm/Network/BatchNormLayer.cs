@@ -63,7 +63,7 @@ internal sealed class BatchNormLayer : ColumnOperation
         _offset = new AlignedBuffer((long)batches * _padded);
         _inverseDeviation = new AlignedBuffer((long)batches * _padded);
         _batchesTracked = new long[input.Panels];
-        _batchesTracked.AsSpan().Fill(parameters.BatchesTracked);
+        Reload();
         // Until the pass over the training set replaces them, networks with population statistics predict with running averages.
         Policy = definition.Statistics == BatchNormalizationStatistics.Cumulative ? StatisticsPolicy.Cumulative : StatisticsPolicy.RunningAverage;
     }
@@ -84,6 +84,9 @@ internal sealed class BatchNormLayer : ColumnOperation
             return 1;
         return rows % size >= 2 ? rows / size + 1 : rows / size;
     }
+
+    /// <summary>Goes on counting batches from where the parameters stand.</summary>
+    public void Reload() => _batchesTracked.AsSpan().Fill(_parameters.BatchesTracked);
 
     public override void Forward(int rows, int firstPanel, int endPanel)
     {

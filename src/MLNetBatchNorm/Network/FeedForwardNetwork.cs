@@ -88,6 +88,14 @@ internal sealed class FeedForwardNetwork
         _inputOperations.Select(o => (o.GetType().Name, (object)o))
             .Concat(_stages.SelectMany(s => new (string, object)[] { (nameof(DenseLayer), s.Linear) }.Concat(s.Operations.Select(o => (o.GetType().Name, (object)o)))));
 
+    /// <summary>Tells the layers that the parameters have been replaced from outside; nobody may be at work.</summary>
+    public void Reload()
+    {
+        RefreshTransposed(Worker.Alone);
+        foreach (BatchNormLayer layer in _normalizations)
+            layer.Reload();
+    }
+
     /// <summary>Chooses the dropout masks of the next step; null turns dropout off.</summary>
     public void SetDropout(ulong? stepKey)
     {

@@ -71,19 +71,25 @@ internal static partial class NetworkFormat
         InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
         var members = new NetworkMember[ReadCount(reader, "networks", 1, MaximumMembers, sizeof(float))];
         for (int member = 0; member < members.Length; member++)
-        {
-            CheckSizes(reader, definition);
-            var parameters = new NetworkParameters(definition);
-            for (int layer = 0; layer < parameters.Linear.Length; layer++)
-            {
-                ReadLinear(reader, parameters.Linear[layer], layer);
-                ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
-            }
+            members[member] = ReadMember(reader, definition);
+        return new TrainedNetwork(encoder, members);
+    }
 
-            members[member] = new NetworkMember(parameters, ReadHistory(reader));
+    /// <summary>Reads one network of a known shape and its history.</summary>
+    internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition) => new(ReadParameters(reader, definition), ReadHistory(reader));
+
+    /// <summary>Reads the linear maps and batch normalizations of one network of a known shape.</summary>
+    internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition)
+    {
+        CheckSizes(reader, definition);
+        var parameters = new NetworkParameters(definition);
+        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        {
+            ReadLinear(reader, parameters.Linear[layer], layer);
+            ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
         }
 
-        return new TrainedNetwork(encoder, members);
+        return parameters;
     }
 
     private static NetworkDefinition ReadDefinition(BinaryReader reader)
@@ -259,7 +265,7 @@ internal static partial class NetworkFormat
     private static long Remaining(BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;
 
     /// <summary>Reads a count and refuses it when it is out of range or when so many items of <paramref name="itemSize"/> bytes cannot follow.</summary>
-    private static int ReadCount(BinaryReader reader, string what, int minimum, int maximum, int itemSize)
+    internal static int ReadCount(BinaryReader reader, string what, int minimum, int maximum, int itemSize)
     {
         int count = reader.ReadInt32();
         if (count < minimum || count > maximum)
@@ -274,7 +280,7 @@ internal static partial class NetworkFormat
             throw new NetworkFormatException(Text($"The number of {what} is {count}, but only {Remaining(reader)} bytes are left."));
     }
 
-    private static bool ReadFlag(BinaryReader reader, string what)
+    internal static bool ReadFlag(BinaryReader reader, string what)
     {
         byte value = reader.ReadByte();
         if (value > True)
@@ -292,7 +298,7 @@ internal static partial class NetworkFormat
         return value;
     }
 
-    private static double ReadNumber(BinaryReader reader, string what, Func<double, bool> allowed, string need)
+    internal static double ReadNumber(BinaryReader reader, string what, Func<double, bool> allowed, string need)
     {
         double value = reader.ReadDouble();
         if (!double.IsFinite(value) || !allowed(value))
@@ -300,7 +306,7 @@ internal static partial class NetworkFormat
         return value;
     }
 
-    private static void ReadSingles(BinaryReader reader, Span<float> values, string what)
+    internal static void ReadSingles(BinaryReader reader, Span<float> values, string what)
     {
         const int Block = 1024;
         Span<byte> bytes = stackalloc byte[Block * sizeof(float)];
@@ -321,5 +327,5 @@ internal static partial class NetworkFormat
         }
     }
 
-    private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
+    internal static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
 }

@@ -53,14 +53,23 @@ internal static partial class NetworkFormat
         WriteEncoder(writer, network.Encoder);
         writer.Write(network.Members.Count);
         foreach (NetworkMember member in network.Members)
-        {
-            for (int layer = 0; layer < member.Parameters.Linear.Length; layer++)
-            {
-                WriteLinear(writer, member.Parameters.Linear[layer]);
-                WriteBatchNormalization(writer, member.Parameters.BatchNormalization[layer]);
-            }
+            WriteMember(writer, member);
+    }
 
-            WriteHistory(writer, member.History);
+    /// <summary>Writes one network and its history.</summary>
+    internal static void WriteMember(BinaryWriter writer, NetworkMember member)
+    {
+        WriteParameters(writer, member.Parameters);
+        WriteHistory(writer, member.History);
+    }
+
+    /// <summary>Writes the linear maps and batch normalizations of one network.</summary>
+    internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters)
+    {
+        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        {
+            WriteLinear(writer, parameters.Linear[layer]);
+            WriteBatchNormalization(writer, parameters.BatchNormalization[layer]);
         }
     }
 
@@ -156,7 +165,7 @@ internal static partial class NetworkFormat
         }
     }
 
-    private static void WriteSingles(BinaryWriter writer, ReadOnlySpan<float> values)
+    internal static void WriteSingles(BinaryWriter writer, ReadOnlySpan<float> values)
     {
         const int Block = 1024;
         Span<byte> bytes = stackalloc byte[Block * sizeof(float)];

@@ -9,8 +9,11 @@ internal abstract class OptimizerState : IGradientConsumer
 {
     private readonly Dictionary<ParameterBlock, AlignedBuffer[]> _states;
 
-    private protected OptimizerState(IReadOnlyList<ParameterBlock> parameters, int arrays) =>
+    private protected OptimizerState(IReadOnlyList<ParameterBlock> parameters, int arrays)
+    {
         _states = parameters.ToDictionary(p => p, p => Enumerable.Range(0, arrays).Select(_ => new AlignedBuffer(p.Value.Length)).ToArray());
+        Memory = [.. parameters.SelectMany(p => _states[p])];
+    }
 
     /// <summary>The state of <paramref name="optimizer"/> before its first step.</summary>
     public static OptimizerState Create(Optimizer optimizer, IReadOnlyList<ParameterBlock> parameters)
@@ -25,6 +28,12 @@ internal abstract class OptimizerState : IGradientConsumer
             _ => throw new ArgumentException($"Unknown optimizer {optimizer.GetType().Name}.", nameof(optimizer)),
         };
     }
+
+    /// <summary>All arrays it remembers past gradients in, always in the same order; none for an optimizer without memory.</summary>
+    public IReadOnlyList<AlignedBuffer> Memory { get; }
+
+    /// <summary>Goes on after so many steps; the caller has filled <see cref="Memory"/> with what it was then.</summary>
+    public void Resume(long steps) => Step = steps;
 
     /// <summary>Steps begun, this one included.</summary>
     protected long Step { get; private set; }

@@ -13,6 +13,17 @@ internal interface ITrainingObserver
     void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs);
 }
 
+/// <summary>Keeps the state of a training where it outlives the process; called on the thread that trains.</summary>
+internal interface ITrainingCheckpoints
+{
+    /// <summary>Puts <paramref name="state"/> to where an earlier run of the same training was interrupted.</summary>
+    /// <returns>False if there was none; the state is untouched.</returns>
+    bool Restore(TrainingState state);
+
+    /// <summary>An epoch is done; the state may be kept, and must not be changed.</summary>
+    void EpochEnded(TrainingState state);
+}
+
 /// <summary>The loss or a parameter is no longer a finite number.</summary>
 internal sealed class TrainingDivergedException(int epoch, long step, double learningRate)
     : Exception($"The loss is no longer a finite number in epoch {epoch}, step {step}, at learning rate {learningRate:G4}.")
@@ -43,21 +54,22 @@ internal static class TrainingLoop
     /// <param name="settings">How to train.</param>
     /// <param name="observer">Told about each epoch; may be null.</param>
     /// <param name="cancellation">Asked before every step and every block of validation rows.</param>
+    /// <param name="checkpoints">Where an interrupted training goes on from, and is kept; may be null. The result is the same.</param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
-        NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer, CancellationToken cancellation)
+        NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer,
+        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
         using var team = new WorkerTeam(UsefulThreads(parameters, Plan(parameters, training, settings), settings.Threads));
-        return Train(team, parameters, training, validation, settings, observer, cancellation);
+        return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
         WorkerTeam team, NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer,
-        CancellationToken cancellation)
+        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
-        NetworkDefinition definition = parameters.Definition;
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
         var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Table.Sparse is not null, settings.Products);
@@ -65,49 +77,58 @@ internal static class TrainingLoop
         var step = new TrainingStep(settings, training, network, optimizer, team);
         Evaluator? evaluator = validation is null ? null : new Evaluator(validation, parameters, settings, team);
 
-        var records = new List<EpochRecord>();
-        NetworkParameters? best = null;
-        int bestEpoch = 0;
-        double bestLoss = double.PositiveInfinity;
-        TrainingStopReason reason = TrainingStopReason.AllEpochsDone;
-        long totalSteps = (long)plan.Batches * settings.MaximumEpochs;
-
-        for (int epoch = 1; epoch <= settings.MaximumEpochs; epoch++)
+        var state = new TrainingState(parameters, optimizer.Memory);
+        if (checkpoints?.Restore(state) == true)
+            Resume(state, network, optimizer, training, plan, settings);
+        while (!HasEnded(state, settings))
         {
-            if (settings.Shuffle)
-                new RandomStream(settings.Seed, RandomStream.Mix(ShufflePurpose) + (ulong)epoch).Shuffle(training.Rows);
-            (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, totalSteps, cancellation);
-            double? validationLoss = evaluator?.MeanLoss(parameters, cancellation);
-            records.Add(new EpochRecord(epoch, rate, trainingLoss, validationLoss));
-
-            if (validationLoss is null || validationLoss < bestLoss)
-            {
-                bestLoss = validationLoss ?? bestLoss;
-                bestEpoch = epoch;
-                if (evaluator is not null && epoch < settings.MaximumEpochs)
-                    (best ??= new NetworkParameters(definition)).CopyFrom(parameters);
-            }
-            observer?.EpochEnded(records[^1], bestEpoch, settings.MaximumEpochs);
-            if (evaluator is not null && settings.EarlyStoppingPatience > 0 && epoch - bestEpoch >= settings.EarlyStoppingPatience)
-            {
-                reason = TrainingStopReason.ValidationLossStoppedImproving;
-                break;
-            }
+            int epoch = state.Epochs.Count + 1;
+            Shuffle(training, settings, epoch);
+            (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
+            bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, evaluator?.MeanLoss(parameters, cancellation)));
+            if (isBest && evaluator is not null && epoch < settings.MaximumEpochs)
+                state.KeepAsBest(parameters);
+            observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.MaximumEpochs);
+            checkpoints?.EpochEnded(state);
         }
 
-        if (bestEpoch == 0)                            // every validation loss was NaN
-            throw new TrainingDivergedException(records.Count, 0, records[^1].LearningRate);
-        if (best is not null && bestEpoch < records.Count)
-            parameters.CopyFrom(best);
-        PopulationStatistics.Compute(network, definition, step, plan, cancellation);
+        if (state.BestEpoch == 0)                      // every validation loss was NaN
+            throw new TrainingDivergedException(state.Epochs.Count, 0, state.Epochs[^1].LearningRate);
+        if (state.Best is not null && state.BestEpoch < state.Epochs.Count)
+            parameters.CopyFrom(state.Best);
+        PopulationStatistics.Compute(network, parameters.Definition, step, plan, cancellation);
         if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
-            throw new TrainingDivergedException(bestEpoch, 0, records[^1].LearningRate);
-        return new TrainingHistory(records, bestEpoch, reason);
+            throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
+        TrainingStopReason reason = HasStoppedImproving(state, settings) ? TrainingStopReason.ValidationLossStoppedImproving : TrainingStopReason.AllEpochsDone;
+        return new TrainingHistory(state.Epochs, state.BestEpoch, reason);
+    }
+
+    private static bool HasEnded(TrainingState state, TrainingSettings settings) =>
+        state.Epochs.Count >= settings.MaximumEpochs || HasStoppedImproving(state, settings);
+
+    private static bool HasStoppedImproving(TrainingState state, TrainingSettings settings) =>
+        settings.EarlyStoppingPatience > 0 && state.Epochs.Count - state.BestEpoch >= settings.EarlyStoppingPatience;
+
+    /// <summary>Brings everything that a restored state does not hold to where it was: the order of the rows comes out of the same shuffles as before.</summary>
+    private static void Resume(
+        TrainingState state, FeedForwardNetwork network, OptimizerState optimizer, TrainingData training, BatchPlan plan, TrainingSettings settings)
+    {
+        network.Reload();
+        optimizer.Resume((long)plan.Batches * state.Epochs.Count);
+        for (int epoch = 1; epoch <= state.Epochs.Count; epoch++)
+            Shuffle(training, settings, epoch);
+    }
+
+    private static void Shuffle(TrainingData training, TrainingSettings settings, int epoch)
+    {
+        if (settings.Shuffle)
+            new RandomStream(settings.Seed, RandomStream.Mix(ShufflePurpose) + (ulong)epoch).Shuffle(training.Rows);
     }
 
     private static (double Loss, double LearningRate) RunEpoch(
-        int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, long totalSteps, CancellationToken cancellation)
+        int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, CancellationToken cancellation)
     {
+        long totalSteps = (long)plan.Batches * settings.MaximumEpochs;
         double loss = 0, weight = 0, rate = 0;
         for (int batch = 0; batch < plan.Batches; batch++)
         {
