@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetBatchNorm;
+using MLNetBatchNorm.Reporting;
 
 namespace QuickStart;
 
@@ -16,7 +17,7 @@ internal static class Digits
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
         var labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit");
 
-        ITransformer network = TrainingDisplay.Run("digits", progress => labelled
+        ITransformer network = TrainingConsole.Show("digits", progress => labelled
             .Append(ml.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options { Progress = progress }))
             .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
             .Fit(split.TrainSet));

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetBatchNorm;
+using MLNetBatchNorm.Reporting;
 
 namespace QuickStart;
 
@@ -22,7 +23,7 @@ internal static class KnownFunction
         IDataView table = ml.Data.LoadFromEnumerable(Generate(new Random(1)));
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
 
-        ITransformer network = TrainingDisplay.Run("function", progress => ml.Regression.Trainers
+        ITransformer network = TrainingConsole.Show("function", progress => ml.Regression.Trainers
             .BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options { Progress = progress })
             .Fit(split.TrainSet));
 

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetBatchNorm;
+using MLNetBatchNorm.Reporting;
 
 namespace QuickStart;
 
@@ -15,7 +16,7 @@ internal static class Tumours
             separatorChar: ',', hasHeader: true);
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
 
-        ITransformer network = TrainingDisplay.Run("tumours", progress => ml.BinaryClassification.Trainers
+        ITransformer network = TrainingConsole.Show("tumours", progress => ml.BinaryClassification.Trainers
             .BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options { Progress = progress })
             .Fit(split.TrainSet));
 

@@ -13,6 +13,9 @@ public sealed class PackageTests
     private const string Version = "0.1.0";
     private const string Main = "MLNetBatchNorm";
     private const string Onnx = "MLNetBatchNorm.Onnx";
+    private const string Report = "MLNetBatchNorm.Report";
+
+    private static readonly string[] s_names = [Main, Onnx, Report];
 
     private static string s_folder = "";
 
@@ -25,7 +28,7 @@ public sealed class PackageTests
         string root = Repository();
         // The tests were built with the projects: bin/CONFIGURATION/FRAMEWORK.
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-        foreach (string name in new[] { Main, Onnx })
+        foreach (string name in s_names)
             DotnetCommand.Run(root, null, "pack", Path.Combine("src", name), "--no-build", "--configuration", configuration, "--output", Packed);
     }
 
@@ -36,6 +39,7 @@ public sealed class PackageTests
     [TestMethod]
     [DataRow(Main, "README.md")]
     [DataRow(Onnx, "onnx.md")]
+    [DataRow(Report, "report.md")]
     public void Package_HoldsTheseFilesAndNoOthers(string name, string readme)
     {
         CollectionAssert.AreEquivalent(
@@ -46,6 +50,9 @@ public sealed class PackageTests
     [TestMethod]
     [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
     [DataRow(Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(
+        Report, "report.md", $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2", "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
+        "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
     public void Package_SaysWhatItIs(string name, string readme, params string[] dependencies)
     {
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();
@@ -63,6 +70,7 @@ public sealed class PackageTests
     [TestMethod]
     [DataRow(Main)]
     [DataRow(Onnx)]
+    [DataRow(Report)]
     public void Library_IsBuiltReproducibly_AndItsSymbolsFit(string name)
     {
         using var library = new PEReader(new MemoryStream(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")));
@@ -79,6 +87,7 @@ public sealed class PackageTests
     [TestMethod]
     [DataRow(Main)]
     [DataRow(Onnx)]
+    [DataRow(Report)]
     public void Symbols_BuiltByCI_NameNoPathOfTheMachine(string name)
     {
         if (Environment.GetEnvironmentVariable("CI") != "true")
@@ -89,7 +98,7 @@ public sealed class PackageTests
         string[] paths = [.. reader.Documents.Select(handle => reader.GetString(reader.GetDocument(handle).Name))];
         Assert.IsGreaterThan(3, paths.Length);
         string[] ofTheMachine = [.. paths.Where(path => !path.StartsWith("/_", StringComparison.Ordinal))];
-        Assert.IsEmpty(ofTheMachine, string.Join("\n", ofTheMachine));
+        Assert.IsEmpty(ofTheMachine, $"If this folder was built without CI=true before, remove its bin and obj folders.\n{string.Join("\n", ofTheMachine)}");
     }
 
     /// <summary>The README's program, in a new console project with package references only: restored from the packed files, built, run.</summary>
@@ -104,7 +113,8 @@ public sealed class PackageTests
         StringAssert.Contains(output, "area under the ROC curve: 0.99");
         StringAssert.Contains(output, "scores 108, the same after loading: True");
         StringAssert.Contains(output, "ONNX file written: True");
-        foreach (string name in new[] { Main, Onnx })
+        StringAssert.Contains(output, "page written: True");
+        foreach (string name in s_names)
         {
             byte[] used = File.ReadAllBytes(Path.Combine(project, "bin", "Release", "net10.0", $"{name}.dll"));
             Assert.IsTrue(used.AsSpan().SequenceEqual(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")), $"{name}.dll is not the packed one: remove {name} {Version} from the machine's package folder.");
@@ -128,6 +138,7 @@ public sealed class PackageTests
               <ItemGroup>
                 <PackageReference Include="{Main}" Version="{Version}" />
                 <PackageReference Include="{Onnx}" Version="{Version}" />
+                <PackageReference Include="{Report}" Version="{Version}" />
               </ItemGroup>
             </Project>
             """);
@@ -145,6 +156,8 @@ public sealed class PackageTests
             using (FileStream file = File.Create("tumours.onnx"))
                 mlContext.Model.ConvertBatchNormNetworkToOnnx(loaded, file);
             Console.WriteLine($"ONNX file written: {new FileInfo("tumours.onnx").Length > 10_000}");
+            MLNetBatchNorm.Reporting.TrainingReport.Write(mlContext, loaded, split.TestSet, "tumours.html", new() { PermutationCount = 0 });
+            Console.WriteLine($"page written: {new FileInfo("tumours.html").Length > 10_000}");
             """);
     }
 

@@ -58,7 +58,7 @@ public sealed class ReadmeExamples
     public void Options_Run()
     {
         var mlContext = new MLContext(seed: 1);
-        IDataView table = Tumours(mlContext);
+        IDataView table = SampleTables.Tumours(mlContext);
         var reports = new List<TrainingProgress>();
         IProgress<TrainingProgress> progress = new Recorder(reports);
 
@@ -82,7 +82,7 @@ public sealed class ReadmeExamples
     public void Layers_Run_AndGiveBackWhatTheModelComputes()
     {
         var mlContext = new MLContext(seed: 1);
-        IDataView table = Tumours(mlContext);
+        IDataView table = SampleTables.Tumours(mlContext);
         var output = new StringWriter();
         TextWriter console = Console.Out;
         Console.SetOut(output);
@@ -133,7 +133,7 @@ public sealed class ReadmeExamples
     public void Transform_Runs()
     {
         var mlContext = new MLContext(seed: 1);
-        IDataView table = Tumours(mlContext);
+        IDataView table = SampleTables.Tumours(mlContext);
 
         #region Transform
         var pipeline = mlContext.Transforms.BatchNormalize("Features")
@@ -142,11 +142,6 @@ public sealed class ReadmeExamples
 
         Assert.IsGreaterThan(0.98, mlContext.BinaryClassification.Evaluate(pipeline.Fit(table).Transform(table)).AreaUnderRocCurve);
     }
-
-    private static IDataView Tumours(MLContext mlContext) => mlContext.Data.LoadFromTextFile(
-        "samples/data/breast_cancer.csv",
-        [new TextLoader.Column("Features", DataKind.Single, 0, 29), new TextLoader.Column("Label", DataKind.Boolean, 30)],
-        separatorChar: ',', hasHeader: true);
 
     private sealed class Fare
     {

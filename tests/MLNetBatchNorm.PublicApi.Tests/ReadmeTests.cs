@@ -4,36 +4,50 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.PublicApi.Tests;
 
-/// <summary>What README.md shows is what compiles, and the defaults it names are the defaults.</summary>
+/// <summary>The C# that README.md and the documents show is what runs, and the defaults that README.md names are the defaults.</summary>
 [TestClass]
 public sealed partial class ReadmeTests
 {
-    private const string ExamplesResource = "ReadmeExamples.cs";
-
     private static string Readme => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
 
+    /// <summary>Of README.md and every document in docs: each block is, letter by letter, a region of a test that runs.</summary>
     [TestMethod]
-    public void CSharpBlocks_AreTheRegionsThatCompile()
+    public void CSharpBlocks_AreTheRegionsThatRun()
     {
-        string examples = ReadExamples();
-        Dictionary<string, string> regions = Regions(examples);
-        List<(string Name, string Code)> blocks = Blocks(Readme);
-
-        CollectionAssert.AreEquivalent(regions.Keys, blocks.Select(block => block.Name).ToArray(), "README.md and ReadmeExamples.cs do not have the same blocks.");
-        foreach ((string name, string code) in blocks)
+        Dictionary<string, (string Code, string File)> regions = [];
+        foreach (string file in ReadExamples())
         {
-            (string[] usings, string body) = SplitUsings(code);
-            Assert.AreEqual(regions[name], body, $"Block '{name}' of README.md is not the region '{name}' of ReadmeExamples.cs.");
-            foreach (string line in usings)
-                StringAssert.Contains(examples, line + "\n");
+            foreach ((string name, string code) in Regions(file))
+                regions.Add(name, (code, file));
         }
+
+        var unused = new HashSet<string>(regions.Keys);
+        foreach ((string document, string text) in Documents())
+        {
+            foreach ((string name, string code) in Blocks(text))
+            {
+                Assert.IsTrue(regions.TryGetValue(name, out (string Code, string File) region), $"Block '{name}' of {document} is no region of an *Examples.cs.");
+                unused.Remove(name);
+                (string[] usings, string body) = SplitUsings(code);
+                Assert.AreEqual(region.Code, body, $"Block '{name}' of {document} is not the region of that name.");
+                foreach (string line in usings)
+                    StringAssert.Contains(region.File, line + "\n", $"Block '{name}' of {document}");
+            }
+        }
+
+        Assert.IsEmpty(unused, $"Regions that no document shows: {string.Join(", ", unused)}");
     }
+
+    [TestMethod]
+    public void Documents_AreFound()
+        => CollectionAssert.IsSubsetOf(new[] { "README.md", "onnx.md", "report.md" }, Documents().Select(document => document.Name).ToArray());
 
     [TestMethod]
     public void CSharpBlocks_WithoutAName_AreNotOverlooked()
     {
         Assert.ThrowsExactly<FormatException>(() => Blocks("text\n\n```csharp\nvar x = 1;\n```\n"));
         Assert.AreEqual(("A", "var x = 1;\n"), Blocks("<!-- code: A -->\n```csharp\nvar x = 1;\n```\n").Single());
+        Assert.IsEmpty(Blocks("<!-- not run: needs a browser -->\n```csharp\nvar x = 1;\n```\n"));
     }
 
     [TestMethod]
@@ -59,14 +73,16 @@ public sealed partial class ReadmeTests
         CollectionAssert.Contains(lines, "dotnet test -c Release");
     }
 
-    /// <summary>The blocks marked <c>csharp</c>, each with the name in the comment on the line before it.</summary>
+    /// <summary>The blocks marked <c>csharp</c>, each with the name in the comment on the line before it; those marked <c>not run</c>, with a reason, are left out.</summary>
     internal static List<(string Name, string Code)> Blocks(string markdown)
     {
         var blocks = new List<(string, string)>();
         foreach (Match match in CSharpBlock().Matches(markdown))
         {
+            if (match.Groups["reason"].Success)
+                continue;
             if (!match.Groups["name"].Success)
-                throw new FormatException($"This block has no <!-- code: Name --> before it, so nothing compiles it:\n{match.Value}");
+                throw new FormatException($"This block has no <!-- code: Name --> before it, so nothing runs it:\n{match.Value}");
             blocks.Add((match.Groups["name"].Value, match.Groups["code"].Value));
         }
 
@@ -100,13 +116,19 @@ public sealed partial class ReadmeTests
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 
-    private static string ReadExamples()
+    private static IEnumerable<(string Name, string Text)> Documents() => Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
+        .Select(path => (Path.GetFileName(path), File.ReadAllText(path).ReplaceLineEndings("\n"))).Prepend(("README.md", Readme));
+
+    private static IEnumerable<string> ReadExamples()
     {
-        using Stream stream = typeof(ReadmeTests).Assembly.GetManifestResourceStream(ExamplesResource)!;
-        return new StreamReader(stream).ReadToEnd().ReplaceLineEndings("\n");
+        foreach (string name in typeof(ReadmeTests).Assembly.GetManifestResourceNames().Where(name => name.EndsWith("Examples.cs", StringComparison.Ordinal)))
+        {
+            using Stream stream = typeof(ReadmeTests).Assembly.GetManifestResourceStream(name)!;
+            yield return new StreamReader(stream).ReadToEnd().ReplaceLineEndings("\n");
+        }
     }
 
-    [GeneratedRegex(@"(<!-- code: (?<name>\w+) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
+    [GeneratedRegex(@"(<!-- (code: (?<name>\w+)|not run: (?<reason>[^>]+)) -->\n)?```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
     private static partial Regex CSharpBlock();
 
     [GeneratedRegex(@"^ *#region (?<name>\w+)\n(?<code>.*?)^ *#endregion", RegexOptions.Singleline | RegexOptions.Multiline)]

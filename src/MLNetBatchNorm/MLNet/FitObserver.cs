@@ -24,6 +24,8 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly int _members;
     private int _member;
+    private long _rowsOfMember;
+    private long _trainedRows;
     private EpochRecord? _last;
 
     public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target)
@@ -39,12 +41,18 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     }
 
     /// <summary>The next network begins.</summary>
-    public void BeginMember() => _member++;
+    /// <param name="rows">Number of rows that each of its epochs learns from.</param>
+    public void BeginMember(long rows)
+    {
+        _member++;
+        _rowsOfMember = rows;
+    }
 
     /// <inheritdoc/>
     public void EpochEnded(EpochRecord epoch, int bestEpoch, int maximumEpochs)
     {
         _host.CheckAlive();
+        _trainedRows += _rowsOfMember;
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
@@ -53,7 +61,7 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
         _channel.Info(MessageSensitivity.None, Text($"{which} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}"));
         if (epoch.Epoch % _epochsPerCheckpoint == 0)
             _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
-        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, _member, _members, Stopwatch.GetElapsedTime(_started)));
+        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, _member, _members, _trainedRows, Stopwatch.GetElapsedTime(_started)));
     }
 
     /// <summary>Says how training ended.</summary>

@@ -120,7 +120,6 @@ internal sealed class NetworkFit
         using var observer = new FitObserver(_host, channel, _options, target);
         for (int member = 0; member < members.Length; member++)
         {
-            observer.BeginMember();
             // Each network shuffles rows of its own, so that what it becomes does not depend on how long the one before it was trained.
             members[member] = TrainMember(member, new TrainingData(rows, encoder), validation, definition, target, observer, checkpoints, channel, cancellationToken);
         }
@@ -145,6 +144,7 @@ internal sealed class NetworkFit
                 $"The training set has {training.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
         }
 
+        observer.BeginMember(training.Count);
         NetworkParameters parameters = CreateParameters(definition, target, member);
         TrainingSettings settings = CreateSettings(member);
         MemberCheckpoints? kept = checkpoints?.Of(member, settings, training.Encoder, parameters);

@@ -3,7 +3,7 @@ namespace MLNetBatchNorm;
 /// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
 public sealed class TrainingProgress
 {
-    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, TimeSpan elapsed)
+    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, long trainedRows, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
@@ -12,6 +12,7 @@ public sealed class TrainingProgress
         ValidationLoss = epoch.ValidationLoss;
         BestEpoch = bestEpoch;
         ElapsedSeconds = elapsed.TotalSeconds;
+        RowsPerSecond = elapsed > TimeSpan.Zero ? trainedRows / elapsed.TotalSeconds : 0;
         Member = member;
         NumberOfMembers = numberOfMembers;
         // Networks that are done count as what they took, those to come as long as the mean of all epochs so far.
@@ -48,6 +49,9 @@ public sealed class TrainingProgress
 
     /// <summary>Seconds since training began, after the rows were read.</summary>
     public double ElapsedSeconds { get; }
+
+    /// <summary>Training rows learned from in a second, a row counting once in each epoch: the mean since training began, validation included in the time.</summary>
+    public double RowsPerSecond { get; }
 
     /// <summary>Seconds that the epochs still planned will take if they take as long as those done; fewer if training stops early.</summary>
     public double EstimatedRemainingSeconds { get; }

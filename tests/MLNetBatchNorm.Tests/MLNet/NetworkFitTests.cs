@@ -223,6 +223,8 @@ public sealed class NetworkFitTests
         IReadOnlyList<EpochRecord> history = model.Model.SubModel.TrainingHistory.Epochs;
 
         CollectionAssert.AreEqual(new[] { 1, 2, 3, 4, 5 }, reports.Select(report => report.Epoch).ToArray());
+        double rows = Math.Round(reports[0].RowsPerSecond * reports[0].ElapsedSeconds);         // without those set aside for validation
+        Assert.IsInRange(0.75, 0.85, rows / View(NetworkKind.Binary).GetColumn<bool>("Label").Count());
         for (int i = 0; i < reports.Count; i++)
         {
             TrainingProgress report = reports[i];
@@ -233,6 +235,7 @@ public sealed class NetworkFitTests
             Assert.AreEqual(1 + Array.IndexOf([.. history.Take(i + 1).Select(e => e.ValidationLoss)], history.Take(i + 1).Min(e => e.ValidationLoss)), report.BestEpoch);
             Assert.IsGreaterThan(i == 0 ? 0 : reports[i - 1].ElapsedSeconds, report.ElapsedSeconds);
             Assert.AreEqual(report.ElapsedSeconds / (i + 1) * (4 - i), report.EstimatedRemainingSeconds, 1e-9);
+            Assert.AreEqual(rows * (i + 1), report.RowsPerSecond * report.ElapsedSeconds, 1e-6 * rows);
         }
     }
 

@@ -1,0 +1,76 @@
+using Microsoft.ML;
+using Microsoft.ML.Calibrators;
+using Microsoft.ML.Data;
+
+namespace MLNetBatchNorm.Reporting;
+
+/// <summary>What the network predicts.</summary>
+internal enum NetworkTask
+{
+    Binary,
+    Multiclass,
+    Regression,
+}
+
+/// <summary>The network in a model, and the steps before it.</summary>
+internal sealed class ReportedNetwork
+{
+    private const string SubModelName = nameof(CalibratedModelParametersBase<ICalibrator, ICalibrator>.SubModel);
+
+    private ReportedNetwork(
+        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, TrainingHistory history, IReadOnlyList<BatchNormNetworkLayer> layers)
+    {
+        Before = before;
+        Predictor = predictor;
+        Task = task;
+        History = history;
+        Layers = layers;
+    }
+
+    /// <summary>Makes the columns that the network reads.</summary>
+    public ITransformer Before { get; }
+
+    /// <summary>The network as a step of a pipeline.</summary>
+    public ISingleFeaturePredictionTransformer<object> Predictor { get; }
+
+    public NetworkTask Task { get; }
+
+    public TrainingHistory History { get; }
+
+    public IReadOnlyList<BatchNormNetworkLayer> Layers { get; }
+
+    /// <summary>The last network of a model.</summary>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    public static ReportedNetwork Find(ITransformer model)
+    {
+        ITransformer[] steps = [.. Steps(model)];
+        for (int i = steps.Length - 1; i >= 0; i--)
+        {
+            if (steps[i] is not ISingleFeaturePredictionTransformer<object> predictor)
+                continue;
+            ITransformer before = new TransformerChain<ITransformer>(steps[..i]);
+            switch (Uncalibrated(predictor.Model))
+            {
+                case BatchNormNetworkBinaryModelParameters network:
+                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.TrainingHistory, network.Layers);
+                case BatchNormNetworkMulticlassModelParameters network:
+                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.TrainingHistory, network.Layers);
+                case BatchNormNetworkRegressionModelParameters network:
+                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.TrainingHistory, network.Layers);
+            }
+        }
+
+        throw new ArgumentException(
+            $"The model has no batch-normalized network: found {string.Join(", ", steps.Select(step => step.GetType().Name))}. "
+            + "Give what Fit of a BatchNormNetwork trainer, or of a pipeline with one, returned.",
+            nameof(model));
+    }
+
+    // A calibrated model is generic in the model inside, and other type arguments come out of a file than out of Fit; a class derived from it
+    // hides the property by one of the same name.
+    private static object Uncalibrated(object parameters)
+        => parameters.GetType().GetProperties().FirstOrDefault(property => property.Name == SubModelName)?.GetValue(parameters) ?? parameters;
+
+    private static IEnumerable<ITransformer> Steps(ITransformer model)
+        => model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];
+}

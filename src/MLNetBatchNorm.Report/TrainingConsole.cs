@@ -1,0 +1,132 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace MLNetBatchNorm.Reporting;
+
+/// <summary>Shows a training in the terminal while it runs.</summary>
+public static class TrainingConsole
+{
+    private const int EpochsBetweenLines = 10;
+
+    /// <summary>Leaves room for what stands beside it in 80 columns.</summary>
+    private const int BarWidth = 12;
+
+    /// <summary>
+    /// Runs a training and shows it: in a terminal a bar with epoch, losses, rows a second and time left, which is gone at the end; where
+    /// output goes into a file or another program, a plain line for the first epoch and every tenth. A line at the end says how it went.
+    /// </summary>
+    /// <example>
+    /// <code>
+    /// var model = TrainingConsole.Show("tumours", progress => mlContext.BinaryClassification.Trainers
+    ///     .BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options { Progress = progress })
+    ///     .Fit(trainingRows));
+    /// </code>
+    /// </example>
+    /// <typeparam name="T">What the training gives.</typeparam>
+    /// <param name="name">What is trained, in a word.</param>
+    /// <param name="train">Trains; it gives its argument to <see cref="BatchNormNetworkOptions.Progress"/>. It is called once, on the calling thread.</param>
+    /// <param name="console">Where to show it; null for standard output.</param>
+    /// <returns>What <paramref name="train"/> returned. What it throws goes through.</returns>
+    public static T Show<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole? console = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(train);
+        console ??= AnsiConsole.Console;
+        // A build machine may claim to understand a terminal's commands though its output is a file.
+        return Show(name, train, console, live: console.Profile.Capabilities is { Ansi: true, Interactive: true } && !Console.IsOutputRedirected);
+    }
+
+    internal static T Show<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole console, bool live)
+    {
+        var last = new Reports();
+        T result = live ? WithBar(name, train, console, last) : WithLines(name, train, console, last);
+        if (last.Latest is { } progress)
+        {
+            Write(console, Text($"{name}: {Epoch(progress)}, best epoch {progress.BestEpoch}, {Losses(progress)}, {progress.RowsPerSecond:N0} rows/s, {progress.ElapsedSeconds:0.0} s"));
+        }
+
+        return result;
+    }
+
+    private static T WithLines<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole console, Reports reports)
+    {
+        reports.Handle = progress =>
+        {
+            if (progress.Epoch == 1 || progress.Epoch % EpochsBetweenLines == 0)
+                Write(console, Text($"{name}: {Epoch(progress)}, {Losses(progress)}, {progress.RowsPerSecond:N0} rows/s, {TimeLeft(progress)} left"));
+        };
+        return train(reports);
+    }
+
+    private static T WithBar<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole console, Reports reports)
+    {
+        var measures = new MeasuresColumn();
+        bool first = true;
+        return console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, measures).Start(context =>
+        {
+            ProgressTask bar = context.AddTask(Markup.Escape(name));
+            reports.Handle = progress =>
+            {
+                bar.MaxValue = progress.NumberOfMembers * (double)progress.MaximumNumberOfEpochs;
+                bar.Value = (progress.Member - 1) * (double)progress.MaximumNumberOfEpochs + progress.Epoch;
+                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" of network {progress.Member}/{progress.NumberOfMembers}" : "")}"));
+                measures.Text = Text($"{Losses(progress, brief: true)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
+                if (first)
+                    context.Refresh();             // afterwards the bar draws itself, ten times a second
+                first = false;
+            };
+            return train(reports);
+        });
+    }
+
+    private static string Epoch(TrainingProgress progress)
+        => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
+
+    private static string Losses(TrainingProgress progress, bool brief = false)
+    {
+        string validation = progress.ValidationLoss is { } loss ? Text($"{(brief ? " val" : ", validation loss")} {loss:G4}") : "";
+        return Text($"loss {progress.TrainingLoss:G4}{validation}");
+    }
+
+    private static string TimeLeft(TrainingProgress progress)
+    {
+        var left = TimeSpan.FromSeconds(Math.Ceiling(progress.EstimatedRemainingSeconds));
+        return left.ToString(left.TotalHours >= 1 ? @"d\.hh\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture);
+    }
+
+    // One line each, however narrow the terminal claims to be: whoever reads a log wants whole lines.
+    private static void Write(IAnsiConsole console, string line) => console.Profile.Out.Writer.WriteLine(line);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Calls back on the training thread, in order; <see cref="Progress{T}"/> would hand over to the thread pool of a console program.</summary>
+    private sealed class Reports : IProgress<TrainingProgress>
+    {
+        public TrainingProgress? Latest { get; private set; }
+
+        public Action<TrainingProgress> Handle { get; set; } = _ => { };
+
+        public void Report(TrainingProgress value)
+        {
+            Latest = value;
+            Handle(value);
+        }
+    }
+
+    /// <summary>Losses, speed and time left, as the last report had them.</summary>
+    private sealed class MeasuresColumn : ProgressColumn
+    {
+        protected override bool NoWrap => true;
+
+        // Drawn by a thread of the bar's own.
+        private volatile string _text = "";
+
+        public string Text
+        {
+            set => _text = value;
+        }
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(_text);
+    }
+}
