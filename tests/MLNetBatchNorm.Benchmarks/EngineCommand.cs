@@ -43,7 +43,10 @@ internal static class EngineCommand
         var trainers = mlContext.BinaryClassification.Trainers;
         (string Name, IEstimator<ITransformer> Trainer)[] all =
         [
-            ("BatchNormNetwork", trainers.BatchNormNetwork(hiddenUnits: [128, 64], maximumNumberOfEpochs: 5)),
+            ("BatchNormNetwork", trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
+            {
+                HiddenUnits = [128, 64], MaximumNumberOfEpochs = 5, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1,
+            })),
             ("LbfgsLogisticRegression", trainers.LbfgsLogisticRegression()),
             ("FastTree", trainers.FastTree()),
             ("LightGbm", trainers.LightGbm()),

@@ -15,6 +15,10 @@ try
             return Scale.Run(rest);
         case "engine":
             return EngineCommand.Run(rest);
+        case "blocks":
+            return BlocksCommand.Run(rest);
+        case "transform":
+            return TransformCommand.Run(rest);
         case "kernels":
             return KernelCommand.Run(rest);
         case "mnist-paper":
@@ -32,6 +36,8 @@ try
                   fit [threads] [rows] [scaled]                      the same training through the trainer's Fit, against throughput in the same process
                   scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
                   engine                                             PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
+                  blocks [case...]                                   blocks and rows through the model's Score, against ONNX Runtime on one thread
+                  transform [rows]                                   Transform over a view, against ML.NET's linear trainer
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   text DIR [--peers] [seed]                sparse text features: ours, SDCA, LightGBM

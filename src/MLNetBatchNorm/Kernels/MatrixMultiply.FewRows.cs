@@ -59,14 +59,15 @@ internal static partial class MatrixMultiply
             if (TVectors.Value > 7) c7 = d7 = TSimd.Load(bias + 7 * width);
         }
 
-        float* b0 = At(p.B, p.BPanel, n + 0 * width);
-        float* b1 = At(p.B, p.BPanel, n + 1 * width);
-        float* b2 = At(p.B, p.BPanel, n + 2 * width);
-        float* b3 = At(p.B, p.BPanel, n + 3 * width);
-        float* b4 = At(p.B, p.BPanel, n + 4 * width);
-        float* b5 = At(p.B, p.BPanel, n + 5 * width);
-        float* b6 = At(p.B, p.BPanel, n + 6 * width);
-        float* b7 = At(p.B, p.BPanel, n + 7 * width);
+        // A column range starts with a panel, so that how far each vector lies from the first is known when this is compiled.
+        float* b0 = p.B + (nint)(n / Width) * p.BPanel;
+        float* b1 = b0 + Offset<TSimd, V>(1, p.BPanel);
+        float* b2 = b0 + Offset<TSimd, V>(2, p.BPanel);
+        float* b3 = b0 + Offset<TSimd, V>(3, p.BPanel);
+        float* b4 = b0 + Offset<TSimd, V>(4, p.BPanel);
+        float* b5 = b0 + Offset<TSimd, V>(5, p.BPanel);
+        float* b6 = b0 + Offset<TSimd, V>(6, p.BPanel);
+        float* b7 = b0 + Offset<TSimd, V>(7, p.BPanel);
         float* a = p.A;
         nint left = p.Inner, offset = 0;
         nint lanes = p.APanel == Width ? left : Width;      // panels of one row follow each other without a gap
@@ -93,14 +94,21 @@ internal static partial class MatrixMultiply
             left -= run;
         }
 
-        float* c;
-        if (TVectors.Value > 0) { c = At(p.C, p.CPanel, n + 0 * width); TSimd.Store(c, c0); if (TRows.Value > 1) TSimd.Store(c + Width, d0); }
-        if (TVectors.Value > 1) { c = At(p.C, p.CPanel, n + 1 * width); TSimd.Store(c, c1); if (TRows.Value > 1) TSimd.Store(c + Width, d1); }
-        if (TVectors.Value > 2) { c = At(p.C, p.CPanel, n + 2 * width); TSimd.Store(c, c2); if (TRows.Value > 1) TSimd.Store(c + Width, d2); }
-        if (TVectors.Value > 3) { c = At(p.C, p.CPanel, n + 3 * width); TSimd.Store(c, c3); if (TRows.Value > 1) TSimd.Store(c + Width, d3); }
-        if (TVectors.Value > 4) { c = At(p.C, p.CPanel, n + 4 * width); TSimd.Store(c, c4); if (TRows.Value > 1) TSimd.Store(c + Width, d4); }
-        if (TVectors.Value > 5) { c = At(p.C, p.CPanel, n + 5 * width); TSimd.Store(c, c5); if (TRows.Value > 1) TSimd.Store(c + Width, d5); }
-        if (TVectors.Value > 6) { c = At(p.C, p.CPanel, n + 6 * width); TSimd.Store(c, c6); if (TRows.Value > 1) TSimd.Store(c + Width, d6); }
-        if (TVectors.Value > 7) { c = At(p.C, p.CPanel, n + 7 * width); TSimd.Store(c, c7); if (TRows.Value > 1) TSimd.Store(c + Width, d7); }
+        float* c = p.C + (nint)(n / Width) * p.CPanel, to;
+        if (TVectors.Value > 0) { to = c + Offset<TSimd, V>(0, p.CPanel); TSimd.Store(to, c0); if (TRows.Value > 1) TSimd.Store(to + Width, d0); }
+        if (TVectors.Value > 1) { to = c + Offset<TSimd, V>(1, p.CPanel); TSimd.Store(to, c1); if (TRows.Value > 1) TSimd.Store(to + Width, d1); }
+        if (TVectors.Value > 2) { to = c + Offset<TSimd, V>(2, p.CPanel); TSimd.Store(to, c2); if (TRows.Value > 1) TSimd.Store(to + Width, d2); }
+        if (TVectors.Value > 3) { to = c + Offset<TSimd, V>(3, p.CPanel); TSimd.Store(to, c3); if (TRows.Value > 1) TSimd.Store(to + Width, d3); }
+        if (TVectors.Value > 4) { to = c + Offset<TSimd, V>(4, p.CPanel); TSimd.Store(to, c4); if (TRows.Value > 1) TSimd.Store(to + Width, d4); }
+        if (TVectors.Value > 5) { to = c + Offset<TSimd, V>(5, p.CPanel); TSimd.Store(to, c5); if (TRows.Value > 1) TSimd.Store(to + Width, d5); }
+        if (TVectors.Value > 6) { to = c + Offset<TSimd, V>(6, p.CPanel); TSimd.Store(to, c6); if (TRows.Value > 1) TSimd.Store(to + Width, d6); }
+        if (TVectors.Value > 7) { to = c + Offset<TSimd, V>(7, p.CPanel); TSimd.Store(to, c7); if (TRows.Value > 1) TSimd.Store(to + Width, d7); }
     }
+
+    /// <summary>Distance of the vector number <paramref name="vector"/> from the first one of a panel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint Offset<TSimd, V>(int vector, nint panel)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+        => vector * TSimd.Width / Width * panel + vector * TSimd.Width % Width;
 }

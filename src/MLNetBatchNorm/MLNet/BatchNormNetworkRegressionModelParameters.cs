@@ -17,7 +17,7 @@ namespace MLNetBatchNorm;
 /// <remarks>
 /// Immutable and safe for any number of threads. Prediction uses the frozen running mean and variance of each batch normalization and
 /// nothing of the other rows it is asked about: a row's score is the same to the last bit from a prediction engine, from <c>Transform</c>,
-/// and from <see cref="Score"/> in a block of any size.
+/// and from <c>Score</c> in a block of any size on any number of threads.
 /// </remarks>
 public sealed class BatchNormNetworkRegressionModelParameters : ModelParametersBase<float>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
 {
@@ -66,6 +66,15 @@ public sealed class BatchNormNetworkRegressionModelParameters : ModelParametersB
     /// <param name="scores">Room for one prediction for each row, in the label's own units.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> does not hold exactly the given rows, or <paramref name="scores"/> has no room for them.</exception>
     public void Score(ReadOnlySpan<float> features, int rows, Span<float> scores) => _network.Score(features, rows, scores);
+
+    /// <summary>Scores a block of rows on several threads; the same bits as on one.</summary>
+    /// <param name="features">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
+    /// <param name="rows">Number of rows. Threads share them in parts of some hundred rows, so a smaller block is scored by one thread.</param>
+    /// <param name="scores">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
+    /// <param name="numberOfThreads">Threads that score, the calling one included; at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.</exception>
+    public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
+        => _network.Score(features, rows, scores, numberOfThreads);
 
     ValueMapper<TSrc, TDst> IValueMapper.GetMapper<TSrc, TDst>()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -13,8 +14,10 @@ internal sealed class ScoringNetwork
 {
     private readonly IExceptionContext _context;
     private readonly FoldedNetwork _folded;
+    // As many as threads have ever scored blocks, or single rows, at once.
+    private readonly ConcurrentBag<ScoringScratch> _spareScratches = [];
+    private readonly ConcurrentBag<ScoringScratch> _spareRowScratches = [];
     private IReadOnlyList<BatchNormNetworkMember>? _members;
-    private ScoringScratch? _spareScratch;
 
     /// <summary>Folds <paramref name="trained"/> for scoring.</summary>
     public ScoringNetwork(IExceptionContext context, TrainedNetwork trained)
@@ -82,26 +85,20 @@ internal sealed class ScoringNetwork
     /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
     public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs)
     {
-        _context.CheckParam(rows >= 0, nameof(rows), "The number of rows must not be negative.");
-        if (features.Length != (long)rows * Inputs)
-        {
-            throw _context.ExceptParam(
-                nameof(features), $"The features hold {features.Length} values; {rows} rows of {Inputs} features are {(long)rows * Inputs}.");
-        }
-
-        if (outputs.Length < (long)rows * Outputs)
-        {
-            throw _context.ExceptParam(
-                "scores", $"The scores have room for {outputs.Length} values; {rows} rows of {Outputs} need {(long)rows * Outputs}.");
-        }
-
-        // One scratch is kept between calls; a second thread at the same time makes its own.
-        ScoringScratch scratch = Interlocked.Exchange(ref _spareScratch, null) ?? _folded.CreateScratch();
+        CheckBlock(features.Length, rows, outputs.Length);
+        bool isRow = rows == 1;
+        ConcurrentBag<ScoringScratch> spares = isRow ? _spareRowScratches : _spareScratches;
+        if (!spares.TryTake(out ScoringScratch? scratch))
+            scratch = _folded.CreateScratch(isRow ? 1 : FoldedNetwork.BlockRows);
         _folded.Score(features, rows, outputs, scratch);
-        Interlocked.Exchange(ref _spareScratch, scratch);
+        spares.Add(scratch);
     }
 
-    /// <summary>As <see cref="Score"/>, with the outputs of each row turned into probabilities by softmax.</summary>
+    /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
+    public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> outputs, int numberOfThreads)
+        => ScoreParts(features, rows, outputs, numberOfThreads, Score);
+
+    /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.</summary>
     public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
     {
         Score(features, rows, probabilities);
@@ -111,6 +108,49 @@ internal sealed class ScoringNetwork
             Span<float> scores = probabilities.Slice(row * Outputs, Outputs);
             scores.CopyTo(logits);
             Losses.Softmax(logits, scores);
+        }
+    }
+
+    /// <summary>As <see cref="ScoreProbabilities(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
+    public void ScoreProbabilities(ReadOnlyMemory<float> features, int rows, Memory<float> probabilities, int numberOfThreads)
+        => ScoreParts(features, rows, probabilities, numberOfThreads, ScoreProbabilities);
+
+    private delegate void BlockScorer(ReadOnlySpan<float> features, int rows, Span<float> outputs);
+
+    /// <summary>Cuts a block into parts that threads take one after the other, so that a thread that is held up leaves its share to the others.</summary>
+    private void ScoreParts(ReadOnlyMemory<float> features, int rows, Memory<float> outputs, int numberOfThreads, BlockScorer score)
+    {
+        // Parts of whole blocks: large enough that starting one costs nothing beside scoring it, small enough to share them evenly.
+        const int partRows = 4 * FoldedNetwork.BlockRows;
+        _context.CheckParam(numberOfThreads >= 1, nameof(numberOfThreads), $"The number of threads is {numberOfThreads}; it must be at least 1.");
+        CheckBlock(features.Length, rows, outputs.Length);
+        int parts = (int)(((uint)rows + partRows - 1) / partRows);
+        if (numberOfThreads == 1 || parts <= 1)
+        {
+            score(features.Span, rows, outputs.Span);
+            return;
+        }
+
+        Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = numberOfThreads }, part =>
+        {
+            int first = part * partRows, count = Math.Min(partRows, rows - first);
+            score(features.Span.Slice(first * Inputs, count * Inputs), count, outputs.Span.Slice(first * Outputs, count * Outputs));
+        });
+    }
+
+    private void CheckBlock(int features, int rows, int scores)
+    {
+        _context.CheckParam(rows >= 0, nameof(rows), "The number of rows must not be negative.");
+        if (features != (long)rows * Inputs)
+        {
+            throw _context.ExceptParam(
+                nameof(features), $"The features hold {features} values; {rows} rows of {Inputs} features are {(long)rows * Inputs}.");
+        }
+
+        if (scores < (long)rows * Outputs)
+        {
+            throw _context.ExceptParam(
+                nameof(scores), $"The scores have room for {scores} values; {rows} rows of {Outputs} need {(long)rows * Outputs}.");
         }
     }
 

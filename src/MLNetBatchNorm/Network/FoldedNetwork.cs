@@ -87,11 +87,16 @@ internal sealed class FoldedNetwork
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
             PanelMatrix result = Forward(scratch, count);
-            PanelLayout.Unpack(result.Span, result.RowCapacity, count, Outputs, outputs.Slice(first * Outputs, count * Outputs));
+            Span<float> scores = outputs.Slice(first * Outputs, count * Outputs);
+            if (scratch.Rows == 1)                     // panels of one row are a plain vector
+                result.Span[..Outputs].CopyTo(scores);
+            else
+                PanelLayout.Unpack(result.Span, result.RowCapacity, count, Outputs, scores);
+            DropSignOfZero(scores);
         }
     }
 
-    /// <summary>Scores one sparse row; the same bits as the row written out (but for the sign of a zero).</summary>
+    /// <summary>Scores one sparse row; the same bits as the row written out.</summary>
     /// <param name="indices">Column numbers, rising.</param>
     /// <param name="values">Values of these columns; all others are 0.</param>
     /// <param name="outputs">Room for <see cref="Outputs"/> values.</param>
@@ -103,7 +108,11 @@ internal sealed class FoldedNetwork
         _encoder.EncodeSparse(indices, values, batch);
         PanelMatrix result = ForwardSparse(scratch);
         PanelLayout.Unpack(result.Span, result.RowCapacity, 1, Outputs, outputs);
+        DropSignOfZero(outputs[..Outputs]);
     }
+
+    /// <summary>Terms that are zero are left out where that saves time; all they could have changed is the sign of a sum that is zero, and -0 + 0 is +0.</summary>
+    private static void DropSignOfZero(Span<float> scores) => TensorPrimitives.Add(scores, 0f, scores);
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
     public bool TakesSparse => _encoder.KeepsZero;
@@ -141,6 +150,10 @@ internal sealed class FoldedNetwork
             if (current is null)
             {
                 MultiplySparse(sparse!, linear, next);
+            }
+            else if (current.RowCapacity == 1)
+            {
+                MatrixMultiply.MultiplyRow(current.Span, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.Panels);
             }
             else
             {

@@ -135,6 +135,33 @@ public sealed class NetworkModelTests
         });
     }
 
+    /// <summary>Threads share a block in parts of some hundred rows; one row more than whole parts leaves a part of one row.</summary>
+    [TestMethod]
+    [DataRow(2)]
+    [DataRow(3)]
+    [DataRow(8)]
+    public void Score_OnSeveralThreads_GivesTheSameBits(int threads)
+    {
+        List<Example> rows = NetworkExamples.Rows(4 * 384 + 1);
+        var multiclass = ((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Multiclass)
+            .Fit(NetworkExamples.View(_context, NetworkKind.Multiclass, rows.Take(200)))).Model;
+        BatchNormNetworkRegressionModelParameters regression = Regression(NetworkExamples.View(_context, NetworkKind.Regression, rows.Take(200)));
+        float[] features = Flat(rows);
+        float[] expectedClasses = new float[rows.Count * 3], expected = new float[rows.Count];
+        multiclass.Score(features, rows.Count, expectedClasses);
+        regression.Score(features, rows.Count, expected);
+
+        float[] classes = new float[rows.Count * 3], values = new float[rows.Count];
+        multiclass.Score(features, rows.Count, classes, threads);
+        regression.Score(features, rows.Count, values, threads);
+
+        CollectionAssert.AreEqual(expectedClasses, classes);
+        CollectionAssert.AreEqual(expected, values);
+        features[^1] += 1;
+        regression.Score(features, rows.Count, values, threads);
+        Assert.AreEqual(1, expected.Zip(values).Count(pair => pair.First != pair.Second), "Only the last row's features changed.");
+    }
+
     [TestMethod]
     public void Score_WrongLengths_AreRefused()
     {
@@ -143,6 +170,8 @@ public sealed class NetworkModelTests
         Refused("features", "The features hold 7 values; 2 rows of 4 features are 8.", () => model.Score(new float[7], 2, new float[2]));
         Refused("scores", "The scores have room for 1 values; 2 rows of 1 need 2.", () => model.Score(new float[8], 2, new float[1]));
         Refused("rows", "must not be negative", () => model.Score([], -1, []));
+        Refused("numberOfThreads", "The number of threads is 0", () => model.Score(new float[8], 2, new float[2], 0));
+        Refused("features", "The features hold 7 values", () => model.Score(new float[7], 2, new float[2], 2));
         model.Score([], 0, []);
 
         static void Refused(string parameter, string message, Action action)
