@@ -4,13 +4,14 @@
 #   build        compile everything; warnings are errors
 #   test         run all tests
 #   quickstart   the main job: samples/QuickStart
+#   load-test    samples/WebScoring under 64 clients for 30 seconds, its model file replaced ten times
 #   bench        throughput of training and scoring; arguments after "bench" go to the benchmark program
 #   pack         write the packages to artifacts/
 #   api          write the public members of the packages into src/*/PublicAPI.Unshipped.txt: read the diff
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' build/build.sh; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' build/build.sh; }
 
 [ "$#" -gt 0 ] || { usage; exit 2; }
 while [ "$#" -gt 0 ]; do
@@ -21,6 +22,9 @@ while [ "$#" -gt 0 ]; do
         build) dotnet build -c Release ;;
         test) dotnet test -c Release ;;
         quickstart) dotnet run -c Release --project samples/QuickStart ;;
+        load-test)
+            WEBSCORING_LOAD_SECONDS=30 dotnet test -c Release --project tests/MLNetBatchNorm.WebScoring.Tests --filter TestCategory=Load --output Detailed
+            ;;
         bench)
             [ "$#" -gt 0 ] || set -- throughput
             dotnet run -c Release --project tests/MLNetBatchNorm.Benchmarks -- "$@"

@@ -54,7 +54,7 @@ internal sealed class LoadedModel
     public static string VersionOf(byte[] zip) => Convert.ToHexStringLower(SHA256.HashData(zip));
 
     /// <summary>Loads a zip.</summary>
-    /// <exception cref="FormatException">It is no model, or none that reads a vector "Features" and gives class probabilities.</exception>
+    /// <exception cref="UnusableModelException">It is no model, or none that reads a vector "Features" and gives class probabilities.</exception>
     public static LoadedModel Load(byte[] zip)
     {
         var ml = new MLContext();
@@ -62,13 +62,13 @@ internal sealed class LoadedModel
         {
             ITransformer model = ml.Model.Load(new MemoryStream(zip, writable: false), out DataViewSchema? inputSchema);
             return inputSchema is null
-                ? throw new FormatException("The model was saved without its input schema: give it to mlContext.Model.Save.")
+                ? throw new UnusableModelException("The model was saved without its input schema: give it to mlContext.Model.Save.")
                 : new LoadedModel(VersionOf(zip), zip.Length, ml, model, inputSchema);
         }
-        catch (Exception exception) when (exception is not FormatException)
+        catch (Exception exception) when (exception is not UnusableModelException)
         {
             // A file from outside fails in every way that zip reading and ML.NET's loaders have; none of them may end the server.
-            throw new FormatException($"The file is not a model that can be served: {exception.Message}", exception);
+            throw new UnusableModelException($"The file is not a model that can be served: {exception.Message}", exception);
         }
     }
 
@@ -107,7 +107,7 @@ internal sealed class LoadedModel
         if (schema.GetColumnOrNull(FeatureColumn) is not { Type: VectorDataViewType { IsKnownSize: true, ItemType: NumberDataViewType type } vector } column
             || type != NumberDataViewType.Single)
         {
-            throw new FormatException($"The model must read a column '{FeatureColumn}', a vector of Single of known size; it reads: {Describe(schema)}.");
+            throw new UnusableModelException($"The model must read a column '{FeatureColumn}', a vector of Single of known size; it reads: {Describe(schema)}.");
         }
 
         return (vector.Size, SlotNames(column));
@@ -116,7 +116,7 @@ internal sealed class LoadedModel
     private static string[] ClassesOf(DataViewSchema schema)
     {
         if (schema.GetColumnOrNull(ScoreColumn) is not { Type: VectorDataViewType { IsKnownSize: true } vector } column)
-            throw new FormatException($"The model must give a column '{ScoreColumn}' with one probability a class; it gives: {Describe(schema)}.");
+            throw new UnusableModelException($"The model must give a column '{ScoreColumn}' with one probability a class; it gives: {Describe(schema)}.");
         string[] names = SlotNames(column);
         return names.Length == vector.Size ? names : [.. Enumerable.Range(0, vector.Size).Select(i => i.ToString())];
     }
@@ -139,6 +139,9 @@ internal sealed class LoadedModel
         public override bool Return(RowScorer obj) => true;
     }
 }
+
+/// <summary>A model file that cannot be served; the message is for the operator.</summary>
+internal sealed class UnusableModelException(string message, Exception? innerException = null) : Exception(message, innerException);
 
 /// <summary>One row's answer.</summary>
 /// <param name="Prediction">The class with the largest probability.</param>

@@ -78,7 +78,7 @@ internal sealed class ModelWatcher(ModelStore store, IOptions<ScoringOptions> op
             store.Use(LoadedModel.Load(zip));
             log.LogInformation("Answering with model {Version} from {Path}", version, _path);
         }
-        catch (FormatException exception)
+        catch (UnusableModelException exception)
         {
             Report(exception.Message);
         }

@@ -41,8 +41,8 @@ function delimiterOf(text) {
   return [',', ';', '\t'].reduce((best, mark) => (count(mark) > count(best) ? mark : best));
 }
 
-/** A header has a name in it: a cell that is neither a number nor a missing value. */
-const isHeader = cells => cells.some(cell => typeof valueOf(cell) === 'string');
+/** A header is made of names: more of its cells are text than not. A row may have text as well, in a column of its own. */
+const isHeader = cells => 2 * cells.filter(cell => typeof valueOf(cell) === 'string').length > cells.length;
 
 function recordsOf(text, delimiter) {
   const records = [];

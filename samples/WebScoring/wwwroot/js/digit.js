@@ -39,6 +39,7 @@ export class DigitReader {
     this.#showSeen(counts);
     // One request at a time; of what is drawn meanwhile only the newest is asked next.
     this.#again = { counts, finished };
+    this.#byId('bars').setAttribute('aria-busy', 'true');
     this.#running ??= this.#ask().finally(() => { this.#running = null; });
   }
 
@@ -57,6 +58,7 @@ export class DigitReader {
         this.#byId('draw-status').textContent = problem.message;
       }
     }
+    this.#byId('bars').setAttribute('aria-busy', 'false');
   }
 
   #show({ classes, prediction, probabilities, modelVersion }, finished) {

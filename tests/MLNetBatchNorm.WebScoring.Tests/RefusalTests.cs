@@ -1,0 +1,151 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.WebScoring.Tests;
+
+/// <summary>Every refusal is a problem document that says where and why, and leaves the service well.</summary>
+[TestClass]
+public sealed class RefusalTests
+{
+    private const int MaximumRows = 3;
+    private const int MaximumBodyBytes = 2048;
+
+    private static ScoringService s_service = null!;
+
+    [ClassInitialize]
+    public static async Task StartService(TestContext _) => s_service = await new ScoringService(
+        OfflineModel.Of(1).Zip, ("Scoring:MaximumRows", $"{MaximumRows}"), ("Scoring:MaximumBodyBytes", $"{MaximumBodyBytes}")).ReadyAsync();
+
+    [ClassCleanup]
+    public static void StopService() => s_service.Dispose();
+
+    [TestMethod]
+    [DataRow("/score", "", "malformed-json", "Line 1, byte 1")]
+    [DataRow("/score", "{\"features\": [1, 2", "malformed-json", "Line 1")]
+    [DataRow("/score", "{\n\"features\": [1, NaN]}", "malformed-json", "Line 2, byte 17")]
+    [DataRow("/score", "{\"features\": [1, Infinity]}", "malformed-json", "write null for a missing value")]
+    [DataRow("/score", "{\"features\": [1], \"features\": [2]}", "malformed-json", "features")]
+    [DataRow("/score", "{}", "missing-field", "'features'")]
+    [DataRow("/score", "[1, 2]", "missing-field", "'features'")]
+    [DataRow("/score", "{\"rows\": [[1]]}", "missing-field", "'features'")]
+    [DataRow("/score", "{\"features\": \"1,2\"}", "not-an-array", "the string \"1,2\"")]
+    [DataRow("/score", "{\"features\": []}", "wrong-length", "Found 0 values, the model needs 64.")]
+    [DataRow("/score/batch", "{}", "missing-field", "'rows'")]
+    [DataRow("/score/batch", "{\"rows\": 5}", "not-an-array", "the number 5")]
+    [DataRow("/score/batch", "{\"rows\": []}", "empty-batch", "at least one row")]
+    [DataRow("/score/batch", "{\"rows\": [{}]}", "not-an-array", "#/rows/0: Found an object")]
+    [DataRow("/score/batch", "{\"rows\": [[1, 2, 3]]}", "wrong-length", "#/rows/0: Found 3 values")]
+    public Task Body_OfTheWrongForm_Is400(string path, string body, string kind, string detail) => AssertRefusedAsync(path, body, 400, kind, detail);
+
+    [TestMethod]
+    [DataRow("\"7\"", "not-a-number", "Found the string \"7\", a number is needed")]
+    [DataRow("\"NaN\"", "not-a-number", "Found the string \"NaN\"")]
+    [DataRow("true", "not-a-number", "Found true")]
+    [DataRow("[1]", "not-a-number", "Found an array")]
+    [DataRow("{}", "not-a-number", "Found an object")]
+    [DataRow("1e39", "not-finite", "1e39 is beyond the 32-bit range")]
+    [DataRow("-1e400", "not-finite", "-1e400 is beyond")]
+    public async Task Value_ThatIsNoFiniteNumber_Is400_AndItsPlaceIsNamed(string value, string kind, string detail)
+    {
+        string row = $"[{string.Join(",", Enumerable.Repeat("0", 10))},{value},{string.Join(",", Enumerable.Repeat("0", 53))}]";
+        await AssertRefusedAsync("/score", $"{{\"features\": {row}}}", 400, kind, $"#/features/10: {detail}");
+        ProblemAnswer problem = await AssertRefusedAsync("/score/batch", $"{{\"rows\": [{Zeros},{row}]}}", 400, kind, $"#/rows/1/10: {detail}");
+        Assert.AreEqual("#/rows/1/10", problem.Errors!.Single().Pointer);
+    }
+
+    [TestMethod]
+    public async Task Batch_WithSeveralErrors_NamesThemAll_UpToTwenty()
+    {
+        ProblemAnswer two = await AssertRefusedAsync("/score/batch", $"{{\"rows\": [[1],{Zeros},[2,3]]}}", 400, "wrong-length", "2 things are wrong");
+        CollectionAssert.AreEqual(new[] { "#/rows/0", "#/rows/2" }, two.Errors!.Select(error => error.Pointer).ToArray());
+
+        string strings = $"[{string.Join(",", Enumerable.Repeat("\"x\"", 64))}]";
+        ProblemAnswer many = await AssertRefusedAsync("/score", $"{{\"features\": {strings}}}", 400, "not-a-number", "More than 20 things are wrong");
+        Assert.HasCount(20, many.Errors!);
+    }
+
+    [TestMethod]
+    public async Task Batch_WithTooManyRows_Is413_AndOneOfTheMostIsNot()
+    {
+        string Batch(int rows) => $"{{\"rows\": [{string.Join(",", Enumerable.Repeat(Zeros, rows))}]}}";
+        await AssertRefusedAsync("/score/batch", Batch(MaximumRows + 1), 413, "too-many-rows", "4 rows; at most 3");
+        using HttpResponseMessage most = await PostAsync("/score/batch", Batch(MaximumRows));
+        Assert.AreEqual(HttpStatusCode.OK, most.StatusCode);
+    }
+
+    [TestMethod]
+    public async Task Body_ThatIsTooLarge_Is413_WithAndWithoutItsLength()
+    {
+        string body = $"{{\"features\": {Zeros}}}".PadRight(MaximumBodyBytes + 1);
+        await AssertRefusedAsync("/score", body, 413, "body-too-large", "At most 2,048 bytes");
+
+        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/score") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        chunked.Headers.TransferEncodingChunked = true;
+        using HttpResponseMessage response = await s_service.Client.SendAsync(chunked);
+        await AssertProblemAsync(response, 413, "body-too-large", "At most 2,048 bytes");
+
+        using HttpResponseMessage largest = await PostAsync("/score", body[..MaximumBodyBytes]);
+        Assert.AreEqual(HttpStatusCode.OK, largest.StatusCode);
+    }
+
+    [TestMethod]
+    public async Task Body_ThatIsNotDeclaredToBeJson_Is415()
+    {
+        using var content = new StringContent($"{{\"features\": {Zeros}}}", Encoding.UTF8, "text/plain");
+        using HttpResponseMessage response = await s_service.Client.PostAsync("/score", content);
+        await AssertProblemAsync(response, 415, "not-json", "Content-Type: application/json");
+    }
+
+    [TestMethod]
+    [DataRow("GET", "/nothing-here", 404)]
+    [DataRow("GET", "/score", 405)]
+    [DataRow("POST", "/model", 405)]
+    public async Task Route_ThatIsNotThere_IsAProblemDocumentToo(string method, string path, int status)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using HttpResponseMessage response = await s_service.Client.SendAsync(request);
+        Assert.AreEqual(status, (int)response.StatusCode);
+        Assert.AreEqual("application/problem+json", response.Content.Headers.ContentType!.MediaType);
+    }
+
+    /// <summary>A problem's type leads to a paragraph of the page of problems.</summary>
+    [TestMethod]
+    public async Task ProblemKinds_AreAllExplained()
+    {
+        string page = await s_service.Client.GetStringAsync("/problems.html");
+        Assert.IsGreaterThan(10, global::WebScoring.Requests.ProblemKind.All.Count);
+        foreach (var kind in global::WebScoring.Requests.ProblemKind.All)
+            StringAssert.Contains(page, $"<h2 id=\"{kind.Anchor}\">{kind.Status}: ");
+    }
+
+    [TestMethod]
+    public async Task Setting_OutOfRange_StopsTheProgramAtItsStart()
+    {
+        var exception = Assert.Throws<Exception>(() => new ScoringService(OfflineModel.Of(1).Zip, ("Scoring:MaximumRows", "0")).Dispose());
+        StringAssert.Contains(exception.ToString(), "MaximumRows");
+        HealthAnswer health = await s_service.WaitForHealthAsync(_ => true);
+        Assert.AreEqual("healthy", health.Status);
+    }
+
+    private static string Zeros => $"[{string.Join(",", Enumerable.Repeat("0", 64))}]";
+
+    private static Task<HttpResponseMessage> PostAsync(string path, string body) =>
+        s_service.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+
+    private static async Task<ProblemAnswer> AssertRefusedAsync(string path, string body, int status, string kind, string detail)
+    {
+        using HttpResponseMessage response = await PostAsync(path, body);
+        return await AssertProblemAsync(response, status, kind, detail);
+    }
+
+    private static async Task<ProblemAnswer> AssertProblemAsync(HttpResponseMessage response, int status, string kind, string detail)
+    {
+        Assert.AreEqual("application/problem+json", response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
+        var problem = (await response.Content.ReadFromJsonAsync<ProblemAnswer>())!;
+        Assert.AreEqual((status, status, $"/problems.html#{kind}"), ((int)response.StatusCode, problem.Status, problem.Type), problem.Detail);
+        StringAssert.Contains(problem.Detail, detail);
+        return problem;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+
+namespace MLNetBatchNorm.WebScoring.Tests;
+
+/// <summary>Ending the program does not cut off a request that has begun.</summary>
+[TestClass]
+[OSCondition(ConditionMode.Exclude, OperatingSystems.Windows, IgnoreMessage = "Windows has no SIGTERM to send.")]
+public sealed class ShutdownTests
+{
+    [TestMethod]
+    public async Task Request_UnderWay_IsAnswered_AndNewOnesAreRefused()
+    {
+        OfflineModel model = OfflineModel.Of(1);
+        using var folder = new ModelFolder();
+        folder.Replace(model.Zip);
+        using var service = new ServiceProcess(folder);
+        Uri address = await service.AddressAsync();
+        await WaitUntilReadyAsync(address);
+
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(new { features = DigitsTable.Rows[7] });
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, address.Port);
+        await using NetworkStream stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /score HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n"));
+        await stream.WriteAsync(body.AsMemory(0, 20));
+
+        // The request is under way when its connection is not idle any more; then the end is asked for, and seen by the closed port.
+        await Task.Delay(300);
+        service.RequestEnd();
+        await WaitUntilRefusedAsync(address);
+        await stream.WriteAsync(body.AsMemory(20));
+        string answer = await new StreamReader(stream).ReadToEndAsync().WaitAsync(ScoringService.Patience);
+
+        StringAssert.StartsWith(answer, "HTTP/1.1 200 OK\r\n");
+        StringAssert.Contains(answer, $"\"modelVersion\":\"{model.Version}\"");
+        Assert.AreEqual(0, await service.EndAsync(), service.Output);
+    }
+
+    /// <summary>Training is the longest thing the program does: the end does not wait for it, and leaves no half of a file.</summary>
+    [TestMethod]
+    public async Task Training_UnderWay_IsGivenUp()
+    {
+        using var folder = new ModelFolder();
+        using var service = new ServiceProcess(folder);
+        await service.AddressAsync();
+        StringAssert.Contains(service.Output, "training a model of handwritten digits");
+        service.RequestEnd();
+        Assert.AreEqual(0, await service.EndAsync(), service.Output);
+        Assert.IsEmpty(Directory.GetFiles(Path.GetDirectoryName(folder.ModelPath)!));
+    }
+
+    private static async Task WaitUntilReadyAsync(Uri address)
+    {
+        using var client = new HttpClient { BaseAddress = address };
+        using var patience = new CancellationTokenSource(ScoringService.Patience);
+        while ((await client.GetAsync("/model", patience.Token)).StatusCode != HttpStatusCode.OK)
+            await Task.Delay(20, patience.Token);
+    }
+
+    private static async Task WaitUntilRefusedAsync(Uri address)
+    {
+        using var patience = new CancellationTokenSource(ScoringService.Patience);
+        while (true)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, address.Port, patience.Token);
+            }
+            catch (SocketException)
+            {
+                return;
+            }
+
+            await Task.Delay(20, patience.Token);
+        }
+    }
+}
