@@ -25,6 +25,8 @@ try
             return MnistPaper.Run(rest);
         case "accuracy":
             return AccuracyCommand.Run(rest);
+        case "stream":
+            return StreamCommand.Run(rest);
         case "text":
             return TextCommand.Run(rest);
         default:
@@ -40,7 +42,8 @@ try
                   transform [rows]                                   Transform over a view, against ML.NET's linear trainer
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
-                  text DIR [--peers] [seed]                sparse text features: ours, SDCA, LightGBM
+                  text DIR [--peers] [seed]                          sparse text features: ours, SDCA, LightGBM
+                  stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);
             return 2;

@@ -29,4 +29,18 @@ internal sealed class AlignedBuffer
     public int Length { get; }
 
     public Span<float> Span => new(_array, _offset, Length);
+
+    /// <summary>Whether no element is infinite or NaN.</summary>
+    public bool IsFinite
+    {
+        get
+        {
+            foreach (float value in Span)
+            {
+                if (!float.IsFinite(value))
+                    return false;
+            }
+            return true;
+        }
+    }
 }

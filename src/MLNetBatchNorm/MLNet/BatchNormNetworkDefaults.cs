@@ -62,6 +62,9 @@ internal static class BatchNormNetworkDefaults
     /// <summary>One network: the fastest to train and to score.</summary>
     public const int NumberOfEnsembleMembers = 1;
 
+    /// <summary>16 million rows of 30 features; a fixed number, so that the model does not depend on the machine.</summary>
+    public const int MemoryBudgetInMegabytes = 2048;
+
     /// <summary>No native dependency, reproducible, and not slower than the native libraries it was measured against.</summary>
     public const MatrixMultiplication MatrixMultiplication = MLNetBatchNorm.MatrixMultiplication.Managed;
 

@@ -15,12 +15,17 @@ namespace MLNetBatchNorm;
 /// </remarks>
 public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
 {
-    private protected BatchNormNetworkOptions()
-    {
-    }
+    // The array these options were made with.
+    private int[] _defaultHiddenUnits;
+
+    private protected BatchNormNetworkOptions() => _defaultHiddenUnits = HiddenUnits;
 
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
     /// <value>Default 256, 128. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.</value>
+    /// <remarks>
+    /// Unless units are given, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
+    /// 1,048,576 slots 16): they are near to linearly separable, and more units only fit their noise.
+    /// </remarks>
     public int[] HiddenUnits = [.. BatchNormNetworkDefaults.HiddenUnits];
 
     /// <summary>The function applied to every hidden unit.</summary>
@@ -137,6 +142,20 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// <value>Default 1. Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.</value>
     public int NumberOfEnsembleMembers = BatchNormNetworkDefaults.NumberOfEnsembleMembers;
 
+    /// <summary>
+    /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that a table may be
+    /// larger than memory.
+    /// </summary>
+    /// <value>
+    /// Default 2048. Range [1, 1048576]. It is a fixed number, and not a share of the machine's memory, because rows read from a file come in another
+    /// random order than rows in memory, and the model must not depend on the machine. 2 GB hold 16 million rows of 30 features, and nearly every machine has them.
+    /// </value>
+    /// <remarks>
+    /// The file is made in <c>MLContext.TempFilePath</c> and is gone when <c>Fit</c> ends, however it ends. Weights, optimizer state and the memory of a batch are not counted.
+    /// docs/large-data.md describes how such rows are shuffled, scaled and validated.
+    /// </remarks>
+    public int MemoryBudgetInMegabytes = BatchNormNetworkDefaults.MemoryBudgetInMegabytes;
+
     /// <summary>Start of all random numbers: initial weights, the validation split, the order of rows, dropout.</summary>
     /// <value>
     /// Default null: drawn once, when the trainer is created, from the random numbers of its <c>MLContext</c>. With the same seed, data and options
@@ -199,12 +218,17 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// <value>Default: cannot be cancelled this way.</value>
     public CancellationToken CancellationToken { get; set; }
 
+    /// <summary>Whether nobody has chosen the hidden layers, so that they may be fitted to the features; the same numbers given by hand stay as they are.</summary>
+    internal bool HiddenUnitsAreDefault =>
+        ReferenceEquals(HiddenUnits, _defaultHiddenUnits) && HiddenUnits.AsSpan().SequenceEqual(BatchNormNetworkDefaults.HiddenUnits.AsSpan());
+
     /// <summary>A copy that shares no array with this one.</summary>
     internal T Copy<T>()
         where T : BatchNormNetworkOptions
     {
         var copy = (T)MemberwiseClone();
         copy.HiddenUnits = (int[])HiddenUnits?.Clone()!;
+        copy._defaultHiddenUnits = HiddenUnitsAreDefault ? copy.HiddenUnits : [];
         return copy;
     }
 }

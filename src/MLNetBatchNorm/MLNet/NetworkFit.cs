@@ -93,35 +93,36 @@ internal sealed class NetworkFit
             cancellation.ThrowForWhoeverCancelled();
             throw;
         }
+        catch (SpillException e)
+        {
+            throw _host.Except(
+                e, $"{e.Message.TrimEnd('.')}. The rows need it because they are more than MemoryBudgetInMegabytes ({_options.MemoryBudgetInMegabytes}) allows in memory. "
+                + "Give the directory room, choose another one with MLContext.TempFilePath, or raise the budget.");
+        }
     }
 
     private TrainedNetwork Run(RoleMappedData? validationSet, IChannel channel, CancellationToken cancellationToken)
     {
         if (validationSet is not null)
             CheckValidationSet(validationSet);
-        OptionValidation.CheckSize(_host, _slots, _options.HiddenUnits[0], "The first hidden layer");
         using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options);
+        // Before the rows are read, with the fewest units it may come to.
+        OptionValidation.CheckSize(_host, _slots, HiddenUnits(sparse: true)[0], "The first hidden layer");
 
         // Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.
         bool allowSparse = _options.Placement != BatchNormalizationPlacement.LayerInput && (_start is null || _start.Encoder.KeepsZero);
-        TrainingTable rows = new TrainingSetLoader(_host, _task, cancellationToken, allowSparse ? null : false) { Fingerprint = checkpoints?.Fingerprint }.Load(_trainingSet, "training", channel);
-        TrainingTable? validationRows =
-            validationSet is null ? null : new TrainingSetLoader(_host, _task, cancellationToken, rows.Sparse is not null, forTraining: false) { Fingerprint = checkpoints?.Fingerprint }.Load(validationSet, "validation", channel);
-
-        TargetScale target = _task.LabelKind == LabelKind.Number ? TargetScale.Of(rows) : TargetScale.None;
-        target.Standardize(rows);
-        if (validationRows is not null)
-            target.Standardize(validationRows);
-
-        InputEncoder encoder = _start?.Encoder ?? FitEncoder(new TrainingData(rows));
-        TrainingData? validation = validationRows is null ? null : new TrainingData(validationRows, encoder);
-        NetworkDefinition definition = Define(encoder);
+        using FitRows rows = Load(validationSet, allowSparse, checkpoints?.Fingerprint, channel, cancellationToken);
+        OptionValidation.CheckSize(_host, _slots, HiddenUnits(rows.IsSparse)[0], "The first hidden layer");
+        TargetScale target = rows.Target;
+        InputEncoder encoder = _start?.Encoder ?? FitEncoder(rows);
+        NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         var members = new NetworkMember[_options.NumberOfEnsembleMembers];
         using var observer = new FitObserver(_host, channel, _options, target);
         for (int member = 0; member < members.Length; member++)
         {
             // Each network shuffles rows of its own, so that what it becomes does not depend on how long the one before it was trained.
-            members[member] = TrainMember(member, new TrainingData(rows, encoder), validation, definition, target, observer, checkpoints, channel, cancellationToken);
+            using MemberRows memberRows = Split(rows, encoder, member, channel);
+            members[member] = TrainMember(member, memberRows, definition, target, observer, checkpoints, channel, cancellationToken);
         }
 
         var network = new TrainedNetwork(encoder, members);
@@ -133,11 +134,10 @@ internal sealed class NetworkFit
 
     /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it.</summary>
     private NetworkMember TrainMember(
-        int member, TrainingData training, TrainingData? validation, NetworkDefinition definition, TargetScale target, FitObserver observer, FitCheckpoints? checkpoints,
+        int member, MemberRows rows, NetworkDefinition definition, TargetScale target, FitObserver observer, FitCheckpoints? checkpoints,
         IChannel channel, CancellationToken cancellationToken)
     {
-        if (validation is null && _options.ValidationFraction > 0)
-            (training, validation) = Split(training, member, channel);
+        (TrainingData training, TrainingData? validation) = (rows.Training, rows.Validation);
         if (definition.UsesBatchNormalization && training.Count < 2)
         {
             throw _host.Except(
@@ -196,7 +196,7 @@ internal sealed class NetworkFit
         channel.Info(
             MessageSensitivity.None,
             "Training a network of {0} features, {1} hidden units, {2} outputs ({3} parameters) on {4} rows, {5} for validation; seed {6}.",
-            _slots, string.Join(" + ", _options.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
+            _slots, string.Join(" + ", parameters.Definition.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
         TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken, checkpoints);
         observer.Report(history);
         return history;
@@ -221,23 +221,35 @@ internal sealed class NetworkFit
         }
     }
 
-    /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
-    private (TrainingData Training, TrainingData? Validation) Split(TrainingData rows, int member, IChannel channel)
+    private FitRows Load(RoleMappedData? validationSet, bool allowSparse, FitFingerprint? fingerprint, IChannel channel, CancellationToken cancellationToken)
     {
-        // Two rows must be left to train on.
-        if (rows.Count < 3)
-        {
-            channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", rows.Count);
-            return (rows, null);
-        }
-
-        return rows.Split(_options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, part: member);
+        long budget = (long)_options.MemoryBudgetInMegabytes << 20;
+        return FitRows.Load(
+            () => new TrainingSetLoader(_host, _task, _seed, cancellationToken)
+            {
+                Sparse = allowSparse ? null : false, BudgetBytes = budget, Fingerprint = fingerprint,
+            }.Load(_trainingSet, "training", channel),
+            validationSet is null ? null : training => new TrainingSetLoader(_host, _task, _seed, cancellationToken)
+            {
+                // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
+                Sparse = training.Shape.IsSparse, ForTraining = false, Fingerprint = fingerprint, BudgetBytes = Math.Max(budget / 4, budget - training.BytesInMemory),
+            }.Load(validationSet, "validation", channel),
+            _task.LabelKind);
     }
 
-    private InputEncoder FitEncoder(TrainingData rows)
+    /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
+    private MemberRows Split(FitRows rows, InputEncoder encoder, int member, IChannel channel)
     {
-        if (rows.Table.Sparse is not null)
-            return InputScaling.FitSparse(rows, _options.ScaleInputs);
+        MemberRows split = rows.ForMember(encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member, largestBatch: _options.BatchSize + 1);
+        if (split.Validation is null && _options.ValidationFraction > 0)
+            channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count);
+        return split;
+    }
+
+    private InputEncoder FitEncoder(FitRows rows)
+    {
+        if (rows.IsSparse)
+            return rows.FitEncoder([], _options.ScaleInputs, 0);
         bool[] passUnscaled = new bool[_slots];
         if (!_options.ScaleInputs)
             Array.Fill(passUnscaled, true);
@@ -248,13 +260,21 @@ internal sealed class NetworkFit
                 Array.Fill(passUnscaled, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
         }
 
-        return InputScaling.Fit(rows, passUnscaled, _options.NumberOfInputPieces);
+        return rows.FitEncoder(passUnscaled, _options.ScaleInputs, _options.NumberOfInputPieces);
     }
 
-    private NetworkDefinition Define(InputEncoder encoder) => new()
+    /// <summary>Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.</summary>
+    private int[] HiddenUnits(bool sparse)
+    {
+        if (_start is not null)
+            return _start.Parameters.Definition.HiddenUnits;
+        return sparse && _options.HiddenUnitsAreDefault ? SparseInputs.Narrow(_options.HiddenUnits, _slots) : _options.HiddenUnits;
+    }
+
+    private NetworkDefinition Define(InputEncoder encoder, int[] hiddenUnits) => new()
     {
         Inputs = encoder.EncodedInputs,
-        HiddenUnits = _options.HiddenUnits,
+        HiddenUnits = hiddenUnits,
         Outputs = _task.Outputs,
         Activation = _options.Activation,
         Placement = _options.Placement,

@@ -59,6 +59,8 @@ internal sealed record OptionRange(
             "16 to 48 are usual; set 0 for none."),
         Closed(nameof(BatchNormNetworkOptions.NumberOfEnsembleMembers), o => o.NumberOfEnsembleMembers, 1, 100,
             "5 networks already have most of the gain."),
+        Closed(nameof(BatchNormNetworkOptions.MemoryBudgetInMegabytes), o => o.MemoryBudgetInMegabytes, 1, 1 << 20,
+            "It is the memory for rows; a few hundred are enough for a table of any size."),
         Closed(nameof(BatchNormNetworkOptions.NumberOfThreads), o => o.NumberOfThreads, 1, 1024,
             "Set null to use every processor."),
         Closed(nameof(BatchNormNetworkOptions.CheckpointIntervalInEpochs), o => o.CheckpointIntervalInEpochs, 1, 1_000_000,

@@ -55,7 +55,7 @@ internal sealed class ScoringNetwork
     public IReadOnlyList<BatchNormNetworkLayer> Layers => Members[0].Layers;
 
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
-    public bool IsFinite => _folded.Members.All(member => member.All(layer => AllFinite(layer.Weights.Span) && AllFinite(layer.Bias!.Span)));
+    public bool IsFinite => _folded.IsFinite;
 
     /// <summary>Writes the network at the writer's position.</summary>
     public void Save(BinaryWriter writer) => NetworkFormat.Write(writer, Trained);
@@ -155,17 +155,6 @@ internal sealed class ScoringNetwork
     }
 
     private int PaddedOutputs => PanelLayout.PanelCount(Outputs) * PanelLayout.Width;
-
-    private static bool AllFinite(ReadOnlySpan<float> values)
-    {
-        foreach (float value in values)
-        {
-            if (!float.IsFinite(value))
-                return false;
-        }
-
-        return true;
-    }
 
     /// <summary>Scores one row at a time without allocating. Not thread-safe: one for each mapper.</summary>
     public sealed class RowScorer

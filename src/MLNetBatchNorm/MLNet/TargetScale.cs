@@ -36,7 +36,16 @@ internal sealed record TargetScale(double Mean, double Deviation)
             squares += (weights.IsEmpty ? 1 : weights[row]) * distance * distance;
         }
 
-        double deviation = Math.Sqrt(squares / total);
+        return Of(mean, squares / total);
+    }
+
+    /// <summary>Mean and deviation of the labels of all rows.</summary>
+    public static TargetScale Of(RowCollector rows) => rows.Table is { } table ? Of(table) : Of(rows.Targets!.Mean, rows.Targets.Variance);
+
+    /// <summary>A scale of given mean and variance.</summary>
+    public static TargetScale Of(double mean, double variance)
+    {
+        double deviation = Math.Sqrt(variance);
         // Labels that differ by less than a float can hold are equal.
         return new TargetScale(mean, deviation > Math.Abs(mean) * float.Epsilon && float.IsNormal((float)deviation) ? deviation : 1);
     }
@@ -48,6 +57,15 @@ internal sealed record TargetScale(double Mean, double Deviation)
             return;
         foreach (ref float target in rows.Targets)
             target = (float)((target - Mean) / Deviation);
+    }
+
+    /// <summary>Standardizes the labels of all rows, in place, or those of a file whenever they are read.</summary>
+    public void Standardize(RowCollector rows)
+    {
+        if (rows.Table is { } table)
+            Standardize(table);
+        else
+            rows.Spilled!.TargetScale = (Mean, Deviation);
     }
 
     /// <summary>Makes the output layer predict labels instead of standardized ones: <c>W' = deviation W, b' = deviation b + mean</c>, in double precision.</summary>

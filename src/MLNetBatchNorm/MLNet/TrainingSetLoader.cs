@@ -1,23 +1,26 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Reads a view into a table, once, and refuses what cannot be learned from.</summary>
+/// <summary>Reads a view, once, into a table or a temporary file, and refuses what cannot be learned from.</summary>
 /// <param name="host">The trainer's host.</param>
 /// <param name="task">What a label means.</param>
+/// <param name="seed">Chooses the rows that speak for all where these do not fit into memory.</param>
 /// <param name="cancellationToken">Asked every few hundred rows.</param>
-/// <param name="sparse">Whether the table is to be sparse; null: as the first row is.</param>
-/// <param name="forTraining">Whether what makes rows useless for training is an error.</param>
-internal sealed class TrainingSetLoader(IHost host, NetworkTask task, CancellationToken cancellationToken, bool? sparse, bool forTraining = true)
+internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed, CancellationToken cancellationToken)
 {
-    /// <summary>Fewest slots of a table that is kept sparse: below, whole rows are small and the dense kernels faster.</summary>
-    private const int FewestSparseSlots = 1024;
+    /// <summary>Whether the rows are to be sparse; null: as the first row is.</summary>
+    public bool? Sparse { get; init; }
 
-    /// <summary>Largest share of entries of a sparse table: from here on the dense kernels, which do not look up columns, are faster.</summary>
-    private const double LargestSparseShare = 0.2;
+    /// <summary>Whether what makes rows useless for training is an error.</summary>
+    public bool ForTraining { get; init; } = true;
+
+    /// <summary>Memory for rows.</summary>
+    public required long BudgetBytes { get; init; }
 
     /// <summary>Told about every row that is used; may be null.</summary>
     public FitFingerprint? Fingerprint { get; init; }
@@ -26,56 +29,74 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, Cancellati
     /// <param name="data">The view with its roles.</param>
     /// <param name="set">"training" or "validation", for messages.</param>
     /// <param name="channel">Where skipped rows are reported.</param>
-    public TrainingTable Load(RoleMappedData data, string set, IChannel channel)
+    public RowCollector Load(RoleMappedData data, string set, IChannel channel)
     {
         int slots = ((VectorDataViewType)data.Schema.Feature!.Value.Type).Size;
-        TrainingTable? table = null;
+        RowCollector? rows = null;
         Fingerprint?.BeginSet(set);
-        var seenSlots = new SlotsWithValues(slots);
-        long[] rowsOfClass = new long[task.LabelKind switch { LabelKind.Binary => 2, LabelKind.Class => task.Outputs, _ => 1 }];
-        using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
-        while (reader.MoveNext())
+        try
         {
-            float label = reader.Label;
-            Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
-            // The first row speaks for all: text and long one-hot columns come sparse from the start.
-            table ??= CreateTable(slots, data.Schema.Weight is not null, sparse ?? IsSparse(reader.Buffer, slots));
-            if (table.Sparse is null)
-                table.Add(reader.Features, [label], reader.Weight);
-            else
-                AddSparse(table, reader, label);
-            rowsOfClass[task.LabelKind == LabelKind.Number ? 0 : (int)label]++;
-            if (forTraining)
-                seenSlots.Add(reader.Buffer);
+            var seenSlots = new SlotsWithValues(slots);
+            long[] rowsOfClass = new long[task.LabelKind switch { LabelKind.Binary => 2, LabelKind.Class => task.Outputs, _ => 1 }];
+            using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
+            while (reader.MoveNext())
+            {
+                float label = reader.Label;
+                Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
+                // The first row speaks for all: text and long one-hot columns come sparse from the start.
+                rows ??= Collect(slots, data.Schema.Weight is not null, Sparse ?? IsSparse(reader.Buffer, slots));
+                if (rows.Shape.IsSparse)
+                    AddSparse(rows, reader, label);
+                else
+                    rows.Add(reader.Features, [label], reader.Weight);
+                rowsOfClass[task.LabelKind == LabelKind.Number ? 0 : (int)label]++;
+                if (ForTraining)
+                    seenSlots.Add(reader.Buffer);
+            }
+
+            reader.ReportSkippedRows(channel, set);
+            if (rows is null)
+                throw host.Except(NoRowsMessage(reader, data, set));
+            rows.Complete();
+            if (ForTraining)
+            {
+                CheckClasses(data, rowsOfClass, rows.Rows);
+                CheckSlots(data, seenSlots, rows.Rows);
+            }
+        }
+        catch
+        {
+            rows?.Dispose();
+            throw;
         }
 
-        reader.ReportSkippedRows(channel, set);
-        if (table is null)
-            throw host.Except(NoRowsMessage(reader, data, set));
-        if (forTraining)
+        if (rows.Spilled is { } spilled)
         {
-            CheckClasses(data, rowsOfClass, table.Rows);
-            CheckSlots(data, seenSlots, table.Rows);
+            channel.Info(
+                MessageSensitivity.None, "{0} rows of the {1} set are more than MemoryBudgetInMegabytes allows in memory; they are in a temporary file of {2} MB in '{3}'.",
+                rows.Rows, set, spilled.FileBytes >> 20, Directory);
         }
-
-        return table;
+        return rows;
     }
 
+    /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>
+    private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();
+
+    private RowCollector Collect(int slots, bool weighted, bool sparse) =>
+        new(new RowShape(slots, 1, weighted, sparse), BudgetBytes, () => SpillFile.Create(Directory), seed);
+
     private static bool IsSparse(in VBuffer<float> row, int slots) =>
-        slots >= FewestSparseSlots && !row.IsDense && row.GetValues().Length <= LargestSparseShare * slots;
+        !row.IsDense && SparseInputs.AreSparse(row.GetValues().Length, slots);
 
-    private static TrainingTable CreateTable(int slots, bool weighted, bool sparse) =>
-        sparse ? TrainingTable.CreateSparse(slots, 1, weighted) : new TrainingTable(slots, 1, weighted);
-
-    private static void AddSparse(TrainingTable table, ExampleReader reader, float label)
+    private static void AddSparse(RowCollector rows, ExampleReader reader, float label)
     {
         if (!reader.Buffer.IsDense)
         {
-            table.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
+            rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
             return;
         }
-        int[] all = [.. Enumerable.Range(0, table.Inputs)];
-        table.AddSparse(all, reader.Buffer.GetValues(), [label], reader.Weight);
+        int[] all = [.. Enumerable.Range(0, rows.Shape.Inputs)];
+        rows.AddSparse(all, reader.Buffer.GetValues(), [label], reader.Weight);
     }
 
     private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set)

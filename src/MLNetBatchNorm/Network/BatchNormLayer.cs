@@ -101,7 +101,7 @@ internal sealed class BatchNormLayer : ColumnOperation
                 ReadOnlySpan<float> x = Input.Rows(p, begin, count);
                 if (Policy == StatisticsPolicy.Frozen)
                 {
-                    UseFrozenStatistics(p, pivot, offset, inverse);
+                    FrozenNormalization.Freeze(_parameters, _definition.Epsilon, p, pivot, offset, inverse);
                 }
                 else
                 {
@@ -197,19 +197,6 @@ internal sealed class BatchNormLayer : ColumnOperation
     {
         int begin = batch * _definition.VirtualBatchSize;
         return (begin, batch == batches - 1 ? rows - begin : _definition.VirtualBatchSize);
-    }
-
-    private void UseFrozenStatistics(int panel, Span<float> pivot, Span<float> offset, Span<float> inverse)
-    {
-        for (int lane = 0; lane < Width; lane++)
-        {
-            int column = panel * Width + lane;
-            double mean = column < _parameters.Columns ? _parameters.RunningMean[column] : 0;
-            double variance = column < _parameters.Columns ? _parameters.RunningVariance[column] : 1;
-            pivot[lane] = (float)mean;
-            offset[lane] = (float)(mean - pivot[lane]);
-            inverse[lane] = (float)(1 / Math.Sqrt(variance + _definition.Epsilon));
-        }
     }
 
     private void Track(int panel, int rows, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> variance)

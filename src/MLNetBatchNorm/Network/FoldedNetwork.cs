@@ -17,19 +17,35 @@ internal sealed class FoldedNetwork
     private readonly InputEncoder _encoder;
     private readonly ActivationFunction _activation;
     private readonly LinearParameters[][] _members;
+    private readonly FrozenNormalization?[] _firstNormalizations;
 
-    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members)
+    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer)
     {
         NetworkDefinition definition = members[0].Definition;
         _encoder = encoder;
         _activation = definition.Activation;
+        SharesFirstLayer = sharesFirstLayer;
         _members = new LinearParameters[members.Count][];
+        _firstNormalizations = new FrozenNormalization?[members.Count];
         for (int member = 0; member < _members.Length; member++)
         {
-            _members[member] = [.. Enumerable.Range(0, definition.LinearCount).Select(l => new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true))];
+            _members[member] =
+            [
+                .. Enumerable.Range(0, definition.LinearCount).Select(l => l == 0 && sharesFirstLayer
+                    ? members[member].Linear[0].WithBias()
+                    : new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true)),
+            ];
+            if (sharesFirstLayer && definition.Placement == BatchNormalizationPlacement.BeforeActivation && definition.HiddenUnits.Length > 0)
+                _firstNormalizations[member] = new FrozenNormalization(members[member].BatchNormalization[0]!, definition.Epsilon);
             Refold(members[member], member);
         }
     }
+
+    /// <summary>
+    /// Whether the first linear map is that of the network itself, neither copied nor folded, and the normalization behind it is an operation of
+    /// its own: for sparse inputs, whose first layer is nearly all of the network and of which a row reads next to nothing.
+    /// </summary>
+    public bool SharesFirstLayer { get; }
 
     /// <summary>Number of raw feature values in a row.</summary>
     public int RawInputs => _encoder.RawInputs;
@@ -40,18 +56,36 @@ internal sealed class FoldedNetwork
     /// <summary>The linear maps of each network, in order; an activation stands between each two.</summary>
     public IReadOnlyList<IReadOnlyList<LinearParameters>> Members => _members;
 
-    /// <summary>Folds a trained network.</summary>
-    public static FoldedNetwork Create(TrainedNetwork network) => new(network.Encoder, [.. network.Members.Select(m => m.Parameters)]);
+    /// <summary>Whether every weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
+    public bool IsFinite => _members.All(member => member.All(layer => layer.IsFinite)) && !_firstNormalizations.Any(n => n is { IsFinite: false });
+
+    /// <summary>Folds a trained network for scoring; where its input can be sparse and is wide, all but the first layer.</summary>
+    public static FoldedNetwork Create(TrainedNetwork network)
+    {
+        // A normalization in front of the first layer can only be folded into it.
+        bool shares = network.Parameters.Definition.Placement != BatchNormalizationPlacement.LayerInput
+            && network.Encoder.KeepsZero && SparseInputs.AreWide(network.Encoder.RawInputs);
+        return new FoldedNetwork(network.Encoder, [.. network.Members.Select(m => m.Parameters)], shares);
+    }
+
+    /// <summary>Folds a trained network whole, so that linear maps and activations are all there is to it.</summary>
+    public static FoldedNetwork CreateWhole(TrainedNetwork network) => new(network.Encoder, [.. network.Members.Select(m => m.Parameters)], sharesFirstLayer: false);
 
     /// <summary>Folds one network behind the given encoder.</summary>
-    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters) => new(encoder, [parameters]);
+    /// <param name="encoder">From raw slots to the network's inputs.</param>
+    /// <param name="parameters">The network.</param>
+    /// <param name="sharesFirstLayer">See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.</param>
+    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) => new(encoder, [parameters], sharesFirstLayer);
 
     /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
     public void Refold(NetworkParameters parameters, int member = 0)
     {
         LinearParameters[] layers = _members[member];
         NetworkDefinition definition = parameters.Definition;
-        for (int layer = 0; layer < layers.Length; layer++)
+        if (SharesFirstLayer && layers[0].Weights != parameters.Linear[0].Weights)
+            throw new ArgumentException("A network that shares its first layer cannot take over another one.", nameof(parameters));
+        _firstNormalizations[member]?.Refresh();
+        for (int layer = SharesFirstLayer ? 1 : 0; layer < layers.Length; layer++)
         {
             BatchNormalizationParameters? before = definition.Placement switch
             {
@@ -126,11 +160,11 @@ internal sealed class FoldedNetwork
     private PanelMatrix Forward(ScoringScratch scratch, int rows, SparseBatch? sparse)
     {
         if (scratch.Mean is not { } mean)
-            return Forward(_members[0], scratch, rows, sparse);
+            return Forward(0, scratch, rows, sparse);
         Span<float> sum = mean.Span;
         for (int member = 0; member < _members.Length; member++)
         {
-            ReadOnlySpan<float> outputs = Forward(_members[member], scratch, rows, sparse).Span;
+            ReadOnlySpan<float> outputs = Forward(member, scratch, rows, sparse).Span;
             if (member == 0)
                 outputs.CopyTo(sum);
             else
@@ -140,8 +174,9 @@ internal sealed class FoldedNetwork
         return mean;
     }
 
-    private PanelMatrix Forward(LinearParameters[] layers, ScoringScratch scratch, int rows, SparseBatch? sparse)
+    private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, SparseBatch? sparse)
     {
+        LinearParameters[] layers = _members[member];
         PanelMatrix? current = sparse is null ? scratch.Input : null;
         for (int layer = 0; layer < layers.Length; layer++)
         {
@@ -160,21 +195,24 @@ internal sealed class FoldedNetwork
                 MatrixMultiply.Multiply(
                     current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.RowCapacity, 0, rows, 0, next.Panels);
             }
-            if (layer < layers.Length - 1)
-            {
-                if (rows == next.RowCapacity)
-                {
-                    ActivationKernels.Forward(_activation, next.Span, next.Span);
-                }
-                else
-                {
-                    for (int p = 0; p < next.Panels; p++)
-                        ActivationKernels.Forward(_activation, next.Rows(p, 0, rows), next.Rows(p, 0, rows));
-                }
-            }
+            if (layer == 0 && _firstNormalizations[member] is { } normalization)
+                normalization.Apply(_activation, next, rows);
+            else if (layer < layers.Length - 1)
+                Activate(next, rows);
             current = next;
         }
         return current!;
+    }
+
+    private void Activate(PanelMatrix values, int rows)
+    {
+        if (rows == values.RowCapacity)
+        {
+            ActivationKernels.Forward(_activation, values.Span, values.Span);
+            return;
+        }
+        for (int p = 0; p < values.Panels; p++)
+            ActivationKernels.Forward(_activation, values.Rows(p, 0, rows), values.Rows(p, 0, rows));
     }
 
     private static void MultiplySparse(SparseBatch rows, LinearParameters linear, PanelMatrix output)

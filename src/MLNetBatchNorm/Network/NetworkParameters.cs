@@ -15,6 +15,17 @@ internal sealed class LinearParameters
         Bias = bias ? new AlignedBuffer(panels * PanelLayout.Width) : null;
     }
 
+    private LinearParameters(int inputs, int outputs, AlignedBuffer weights, AlignedBuffer bias)
+    {
+        Inputs = inputs;
+        Outputs = outputs;
+        Weights = weights;
+        Bias = bias;
+    }
+
+    /// <summary>The same map over the same memory, with a bias of zeros where it has none.</summary>
+    public LinearParameters WithBias() => new(Inputs, Outputs, Weights, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
+
     /// <summary>Columns read.</summary>
     public int Inputs { get; }
 
@@ -26,6 +37,9 @@ internal sealed class LinearParameters
 
     /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
     public AlignedBuffer? Bias { get; }
+
+    /// <summary>Whether every weight and bias is a finite number.</summary>
+    public bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false };
 
     /// <summary>The weight from one input to one output.</summary>
     public ref float Weight(int output, int input) => ref Weights.Span[PanelLayout.WeightIndex(input, output, Inputs)];
@@ -131,28 +145,15 @@ internal sealed class NetworkParameters
     /// <summary>Whether every weight, bias, gamma, beta and statistic is a finite number.</summary>
     public bool IsFinite()
     {
-        foreach (LinearParameters linear in Linear)
-        {
-            if (!AllFinite(linear.Weights.Span) || (linear.Bias is { } bias && !AllFinite(bias.Span)))
-                return false;
-        }
+        if (!Linear.All(linear => linear.IsFinite))
+            return false;
         foreach (BatchNormalizationParameters? normalization in BatchNormalization)
         {
             if (normalization is null)
                 continue;
-            if (!AllFinite(normalization.Gamma.Span) || !AllFinite(normalization.Beta.Span))
+            if (!normalization.Gamma.IsFinite || !normalization.Beta.IsFinite)
                 return false;
             if (!normalization.RunningMean.All(double.IsFinite) || !normalization.RunningVariance.All(double.IsFinite))
-                return false;
-        }
-        return true;
-    }
-
-    private static bool AllFinite(ReadOnlySpan<float> values)
-    {
-        foreach (float value in values)
-        {
-            if (!float.IsFinite(value))
                 return false;
         }
         return true;

@@ -6,7 +6,7 @@ namespace MLNetBatchNorm.Training;
 internal static class InputScaling
 {
     /// <summary>Values of a column that are sorted to find its quartiles; more would not move them by anything that matters.</summary>
-    private const int MaximumSample = 50_000;
+    public const int MaximumSample = 50_000;
 
     /// <summary>Values sorted in all columns together, so that very wide tables stay cheap; no column gets fewer than <see cref="MinimumSample"/>.</summary>
     private const long MaximumTotalSample = 50_000_000;
@@ -19,7 +19,11 @@ internal static class InputScaling
     /// <param name="raw">Rows before encoding; NaN marks a missing value.</param>
     /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator.</param>
     /// <param name="piecesPerSlot">Pieces of a numeric slot at most; 0: none. A slot with fewer distinct values has one piece between each two of them.</param>
-    public static InputEncoder Fit(TrainingData raw, ReadOnlySpan<bool> indicatorSlots, int piecesPerSlot = 0)
+    public static InputEncoder Fit(TrainingData raw, ReadOnlySpan<bool> indicatorSlots, int piecesPerSlot = 0) =>
+        Fit(raw, SlotSummary.Of(raw), indicatorSlots, piecesPerSlot);
+
+    /// <summary>The same for rows that are not all in memory: quantiles of a sample, ranges of all rows.</summary>
+    public static InputEncoder Fit(TrainingData raw, SlotSummary slots, ReadOnlySpan<bool> indicatorSlots, int piecesPerSlot = 0)
     {
         int inputs = raw.Table.Inputs;
         var center = new float[inputs];
@@ -27,13 +31,12 @@ internal static class InputScaling
         var clipped = new bool[inputs];
         var missing = new List<int>();
         var pieces = new List<InputPiece>();
-        (float[] minimum, float[] maximum, bool[] hasMissing) = Ranges(raw);
 
         int sampled = (int)Math.Min(raw.Count, Math.Clamp(MaximumTotalSample / inputs, MinimumSample, MaximumSample));
         var values = new float[sampled];
         for (int slot = 0; slot < inputs; slot++)
         {
-            if (hasMissing[slot])
+            if (slots.HasMissing[slot])
                 missing.Add(slot);
             if (!indicatorSlots.IsEmpty && indicatorSlots[slot])
             {
@@ -52,8 +55,8 @@ internal static class InputScaling
             sorted.Sort();
             center[slot] = count == 0 ? 0 : (float)Quantile(sorted, 0.5);
             double spread = count == 0 ? 0 : Quantile(sorted, 0.75) - Quantile(sorted, 0.25);
-            if (spread == 0 && maximum[slot] > minimum[slot])
-                spread = ((double)maximum[slot] - minimum[slot]) / 2;
+            if (spread == 0 && slots.Maximum[slot] > slots.Minimum[slot])
+                spread = ((double)slots.Maximum[slot] - slots.Minimum[slot]) / 2;
             // A spread below the smallest normal float has no finite inverse; such a column is constant for every purpose.
             scale[slot] = spread > 1 / (double)float.MaxValue ? (float)(1 / spread) : 0;
             if (piecesPerSlot > 0 && scale[slot] != 0)
@@ -68,57 +71,19 @@ internal static class InputScaling
     /// </summary>
     /// <param name="raw">Sparse rows before encoding; NaN marks a missing value.</param>
     /// <param name="scale">Whether slots may be scaled at all.</param>
-    public static InputEncoder FitSparse(TrainingData raw, bool scale)
+    public static InputEncoder FitSparse(TrainingData raw, bool scale) => FitSparse(SlotSummary.Of(raw), scale);
+
+    /// <summary>The same for rows that are not all in memory.</summary>
+    public static InputEncoder FitSparse(SlotSummary slots, bool scale)
     {
-        int inputs = raw.Table.Inputs;
-        var largest = new float[inputs];
-        var missing = new SortedSet<int>();
-        foreach (int row in raw.Rows)
-        {
-            ReadOnlySpan<int> indices = raw.Table.Sparse!.Indices(row);
-            ReadOnlySpan<float> values = raw.Table.Sparse.Values(row);
-            for (int i = 0; i < indices.Length; i++)
-            {
-                if (float.IsNaN(values[i]))
-                    missing.Add(indices[i]);
-                else
-                    largest[indices[i]] = Math.Max(largest[indices[i]], Math.Abs(values[i]));
-            }
-        }
-        var factors = new float[inputs];
-        for (int slot = 0; slot < inputs; slot++)
-            factors[slot] = scale && largest[slot] > LargestUnscaled ? 1 / largest[slot] : 1;
-        return new InputEncoder(new float[inputs], factors, new bool[inputs], missing.ToArray());
+        var factors = new float[slots.Inputs];
+        for (int slot = 0; slot < factors.Length; slot++)
+            factors[slot] = scale && slots.Largest[slot] > LargestUnscaled ? 1 / slots.Largest[slot] : 1;
+        return new InputEncoder(new float[slots.Inputs], factors, new bool[slots.Inputs], slots.Missing.ToArray());
     }
 
     // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income among them does not.
     private const float LargestUnscaled = 10;
-
-    private static (float[] Minimum, float[] Maximum, bool[] HasMissing) Ranges(TrainingData raw)
-    {
-        int inputs = raw.Table.Inputs;
-        var minimum = new float[inputs];
-        var maximum = new float[inputs];
-        var hasMissing = new bool[inputs];
-        minimum.AsSpan().Fill(float.PositiveInfinity);
-        maximum.AsSpan().Fill(float.NegativeInfinity);
-        foreach (int row in raw.Rows)
-        {
-            ReadOnlySpan<float> features = raw.Table.Features(row);
-            for (int slot = 0; slot < features.Length; slot++)
-            {
-                float value = features[slot];
-                if (float.IsNaN(value))
-                    hasMissing[slot] = true;
-                else
-                {
-                    minimum[slot] = Math.Min(minimum[slot], value);
-                    maximum[slot] = Math.Max(maximum[slot], value);
-                }
-            }
-        }
-        return (minimum, maximum, hasMissing);
-    }
 
     private static void AddPieces(List<InputPiece> pieces, int slot, ReadOnlySpan<float> sorted, int piecesPerSlot)
     {

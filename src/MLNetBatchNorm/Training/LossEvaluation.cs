@@ -72,7 +72,7 @@ internal sealed class Evaluator
         _data = data;
         _settings = settings;
         _team = team;
-        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters);
+        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Table.Sparse is not null);
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
         _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
         int targetColumns = data.Table.TargetColumns;

@@ -39,6 +39,7 @@ internal static class PopulationStatistics
 
     private static void Pass(TrainingStep step, BatchPlan plan, CancellationToken cancellation)
     {
+        step.BeginPass();
         for (int batch = 0; batch < plan.Batches; batch++)
         {
             cancellation.ThrowIfCancellationRequested();

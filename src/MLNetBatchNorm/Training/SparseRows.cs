@@ -1,13 +1,14 @@
 namespace MLNetBatchNorm.Training;
 
 /// <summary>The features of a sparse table: compressed rows in chunks, so that the table grows without copying.</summary>
-internal sealed class SparseRows
+internal sealed class SparseRows(int chunkBytes)
 {
-    // Entries of a chunk: 16 MiB of column numbers and values. A longer row gets a chunk of its own length.
-    private const int ChunkEntries = 1 << 21;
+    // Entries of a chunk: column numbers and values. A longer row gets a chunk of its own length.
+    private readonly int _chunkEntries = chunkBytes / 8;
 
     private readonly List<(int[] Indices, float[] Values)> _chunks = [];
     private readonly List<(int Chunk, int Start, int Count)> _rows = [];
+    private int _chunk = -1;
     private int _used;
 
     /// <summary>Number of entries of all rows.</summary>
@@ -30,16 +31,32 @@ internal sealed class SparseRows
                 throw new ArgumentException($"Column numbers must rise and be below {columns}; entry {i} is column {indices[i]}.", nameof(indices));
         }
 
-        if (_chunks.Count == 0 || _used + indices.Length > _chunks[^1].Indices.Length)
-        {
-            int length = Math.Max(ChunkEntries, indices.Length);
-            _chunks.Add((new int[length], new float[length]));
-            _used = 0;
-        }
-        indices.CopyTo(_chunks[^1].Indices.AsSpan(_used));
-        values.CopyTo(_chunks[^1].Values.AsSpan(_used));
-        _rows.Add((_chunks.Count - 1, _used, indices.Length));
+        if (_chunk < 0 || _used + indices.Length > _chunks[_chunk].Indices.Length)
+            NextChunk(indices.Length);
+        indices.CopyTo(_chunks[_chunk].Indices.AsSpan(_used));
+        values.CopyTo(_chunks[_chunk].Values.AsSpan(_used));
+        _rows.Add((_chunk, _used, indices.Length));
         _used += indices.Length;
         Entries += indices.Length;
+    }
+
+    /// <summary>Forgets all rows, and keeps the memory.</summary>
+    public void Clear()
+    {
+        _rows.Clear();
+        _chunk = -1;
+        _used = 0;
+        Entries = 0;
+    }
+
+    private void NextChunk(int entries)
+    {
+        _chunk++;
+        _used = 0;
+        int length = Math.Max(_chunkEntries, entries);
+        if (_chunk == _chunks.Count)
+            _chunks.Add((new int[length], new float[length]));
+        else if (_chunks[_chunk].Indices.Length < entries)
+            _chunks[_chunk] = (new int[length], new float[length]);
     }
 }

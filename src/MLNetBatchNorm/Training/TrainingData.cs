@@ -14,29 +14,56 @@ internal sealed class TrainingData
     }
 
     /// <summary>The given rows of a table.</summary>
-    public TrainingData(TrainingTable table, int[] rows, InputEncoder? encoder = null)
+    public TrainingData(TrainingTable table, int[] rows, InputEncoder? encoder = null) : this(new TableRows(table, rows), encoder)
     {
-        Table = table;
-        Rows = rows;
-        Encoder = encoder ?? InputEncoder.Identity(table.Inputs);
-        if (Encoder.RawInputs != table.Inputs)
-            throw new ArgumentException($"The table has {table.Inputs} columns, the encoder {Encoder.RawInputs} slots.", nameof(encoder));
     }
 
-    /// <summary>Where the rows live.</summary>
-    public TrainingTable Table { get; }
+    /// <summary>The rows of a source.</summary>
+    public TrainingData(RowSource source, InputEncoder? encoder = null)
+    {
+        Source = source;
+        Encoder = encoder ?? InputEncoder.Identity(source.Shape.Inputs);
+        if (Encoder.RawInputs != source.Shape.Inputs)
+            throw new ArgumentException($"The table has {source.Shape.Inputs} columns, the encoder {Encoder.RawInputs} slots.", nameof(encoder));
+    }
 
-    /// <summary>Row numbers in the table.</summary>
-    public int[] Rows { get; }
+    /// <summary>Where the rows come from.</summary>
+    public RowSource Source { get; }
+
+    /// <summary>The table in memory that the rows are in. Not for streamed rows.</summary>
+    public TrainingTable Table => InMemory.Table;
+
+    /// <summary>Row numbers in <see cref="Table"/>. Not for streamed rows.</summary>
+    public int[] Rows => InMemory.Rows;
 
     /// <summary>From raw rows to the network's inputs.</summary>
     public InputEncoder Encoder { get; }
 
     /// <summary>The same rows behind another encoder.</summary>
-    public TrainingData EncodedBy(InputEncoder encoder) => new(Table, Rows, encoder);
+    public TrainingData EncodedBy(InputEncoder encoder) => new(Source, encoder);
 
     /// <summary>Number of rows.</summary>
-    public int Count => Rows.Length;
+    public int Count => Source.Count;
+
+    /// <summary>What a row has.</summary>
+    public RowShape Shape => Source.Shape;
+
+    /// <summary>The first rows of the present order as data of their own, in memory.</summary>
+    public TrainingData Head(int count)
+    {
+        if (Source is TableRows table)
+            return new TrainingData(table.Table, table.Rows[..count], Encoder);
+        Source.Restart();
+        Source.Prepare(0, count);
+        TrainingTable head = Shape.CreateTable();
+        for (int done = 0; done < count; done = head.Rows)
+        {
+            RowRun run = Source.Run(done, count - done);
+            foreach (int row in run.Rows)
+                head.AddFrom(run.Table, row);
+        }
+        return new TrainingData(head, Encoder);
+    }
 
     /// <summary>
     /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its part.
@@ -79,23 +106,57 @@ internal sealed class TrainingData
     /// <summary>Encodes rows [first, first + count) of this order into the rows [firstRow, ...) of a mini-batch in panels.</summary>
     public void GatherFeatures(int first, int count, Span<float> panels, int rowCapacity, int firstRow)
     {
-        ReadOnlySpan<int> rows = Rows.AsSpan(first, count);
-        for (int r = 0; r < rows.Length; r++)
+        for (int done = 0; done < count;)
         {
-            if (r + PrefetchDistance < rows.Length)
-                Prefetch(Table.PaddedFeatures(rows[r + PrefetchDistance]));
-            Encoder.EncodeToPanels(Table.PaddedFeatures(rows[r]), panels, rowCapacity, firstRow + r);
+            RowRun run = Source.Run(first + done, count - done);
+            GatherFeatures(run.Table, run.Rows, panels, rowCapacity, firstRow + done);
+            done += run.Rows.Length;
+        }
+    }
+
+    /// <summary>Copies targets, and weights unless <paramref name="weights"/> is empty, of rows [first, first + count) of this order.</summary>
+    public void GatherTargets(int first, int count, Span<float> targets, Span<float> weights)
+    {
+        int columns = Shape.TargetColumns;
+        for (int done = 0; done < count;)
+        {
+            RowRun run = Source.Run(first + done, count - done);
+            ReadOnlySpan<float> allTargets = run.Table.Targets, allWeights = run.Table.Weights;
+            foreach (int row in run.Rows)
+            {
+                allTargets.Slice(row * columns, columns).CopyTo(targets[(done * columns)..]);
+                if (!weights.IsEmpty)
+                    weights[done] = allWeights[row];
+                done++;
+            }
         }
     }
 
     /// <summary>Encodes rows [first, first + count) of this order into a sparse mini-batch.</summary>
     public void GatherSparse(int first, int count, SparseBatch batch)
     {
-        SparseRows sparse = Table.Sparse!;
         batch.Clear();
-        foreach (int row in Rows.AsSpan(first, count))
-            Encoder.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
+        for (int done = 0; done < count;)
+        {
+            RowRun run = Source.Run(first + done, count - done);
+            SparseRows sparse = run.Table.Sparse!;
+            foreach (int row in run.Rows)
+                Encoder.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
+            done += run.Rows.Length;
+        }
         batch.FindTouched();
+    }
+
+    private TableRows InMemory => Source as TableRows ?? throw new InvalidOperationException("The rows are not in memory.");
+
+    private void GatherFeatures(TrainingTable table, ReadOnlySpan<int> rows, Span<float> panels, int rowCapacity, int firstRow)
+    {
+        for (int r = 0; r < rows.Length; r++)
+        {
+            if (r + PrefetchDistance < rows.Length)
+                Prefetch(table.PaddedFeatures(rows[r + PrefetchDistance]));
+            Encoder.EncodeToPanels(table.PaddedFeatures(rows[r]), panels, rowCapacity, firstRow + r);
+        }
     }
 
     // Rows of a shuffled table are cache misses; asking for them this many rows ahead hides most of the memory's latency.

@@ -38,8 +38,7 @@ internal sealed class TrainingDivergedException(int epoch, long step, double lea
 /// <summary>Trains a network: epochs of shuffled mini-batches, a validation loss after each, the best epoch's parameters at the end.</summary>
 internal static class TrainingLoop
 {
-    // Purposes of random streams; see RandomStream.
-    private const ulong ShufflePurpose = 3000;
+    // Purpose of a random stream; see RandomStream.
     private const ulong DropoutPurpose = 3001;
 
     /// <summary>
@@ -72,7 +71,7 @@ internal static class TrainingLoop
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
-        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Table.Sparse is not null, settings.Products);
+        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Shape.IsSparse, settings.Products);
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
         Evaluator? evaluator = validation is null ? null : new Evaluator(validation, parameters, settings, team);
@@ -83,7 +82,7 @@ internal static class TrainingLoop
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
-            Shuffle(training, settings, epoch);
+            training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
             bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, evaluator?.MeanLoss(parameters, cancellation)));
             if (isBest && evaluator is not null && epoch < settings.MaximumEpochs)
@@ -115,14 +114,7 @@ internal static class TrainingLoop
     {
         network.Reload();
         optimizer.Resume((long)plan.Batches * state.Epochs.Count);
-        for (int epoch = 1; epoch <= state.Epochs.Count; epoch++)
-            Shuffle(training, settings, epoch);
-    }
-
-    private static void Shuffle(TrainingData training, TrainingSettings settings, int epoch)
-    {
-        if (settings.Shuffle)
-            new RandomStream(settings.Seed, RandomStream.Mix(ShufflePurpose) + (ulong)epoch).Shuffle(training.Rows);
+        training.Source.Replay(settings.Seed, state.Epochs.Count, settings.Shuffle);
     }
 
     private static (double Loss, double LearningRate) RunEpoch(
@@ -152,7 +144,7 @@ internal static class TrainingLoop
     private static bool PredictsFinitely(
         NetworkParameters parameters, TrainingData training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
     {
-        var rows = new TrainingData(training.Table, training.Rows[..plan.Batch(0).Rows], training.Encoder);
+        TrainingData rows = training.Head(plan.Batch(0).Rows);
         return double.IsFinite(new Evaluator(rows, parameters, settings, team).MeanLoss(parameters, cancellation));
     }
 

@@ -28,8 +28,8 @@ internal sealed class TrainingStep
         _optimizer = optimizer;
         _team = team;
         int capacity = network.Output.RowCapacity;
-        _targets = new float[capacity * data.Table.TargetColumns];
-        _weights = data.Table.IsWeighted ? new float[capacity] : [];
+        _targets = new float[capacity * data.Shape.TargetColumns];
+        _weights = data.Shape.IsWeighted ? new float[capacity] : [];
         _rowLoss = new float[capacity];
         _trainBody = Train;
         _forwardBody = Forward;
@@ -50,6 +50,9 @@ internal sealed class TrainingStep
         return LossEvaluation.Sum(_rowLoss.AsSpan(0, rows), _weights.AsSpan(0, Math.Min(rows, _weights.Length)));
     }
 
+    /// <summary>Begins a pass over the rows in the order they are in.</summary>
+    public void BeginPass() => _data.Source.Restart();
+
     /// <summary>Only sends the rows through the layers, without dropout, so that these see them and take their statistics.</summary>
     public void RunForward(int first, int rows)
     {
@@ -62,6 +65,7 @@ internal sealed class TrainingStep
     {
         _first = first;
         _rows = rows;
+        _data.Source.Prepare(first, rows);
         if (_network.SparseInput is { } sparse)
             _data.GatherSparse(first, rows, sparse);
     }
@@ -82,14 +86,9 @@ internal sealed class TrainingStep
         (int begin, int end) = worker.Share(_rows);
         if (_network.SparseInput is null)
             _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
-        int targetColumns = _data.Table.TargetColumns;
-        for (int r = begin; r < end; r++)
-        {
-            int row = _data.Rows[_first + r];
-            _data.Table.Targets.Slice(row * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
-            if (_weights.Length > 0)
-                _weights[r] = _data.Table.Weights[row];
-        }
+        int targetColumns = _data.Shape.TargetColumns;
+        Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;
+        _data.GatherTargets(_first + begin, end - begin, _targets.AsSpan(begin * targetColumns), weights);
         _team.Barrier();
         _network.Forward(_rows, worker, _team);
     }

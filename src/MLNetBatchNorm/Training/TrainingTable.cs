@@ -9,7 +9,7 @@ internal sealed class TrainingTable
     private const int Width = PanelLayout.Width;
 
     // 16 MiB: large enough that a chunk's header is nothing, small enough that a chunk of slack is little.
-    private const long ChunkBytes = 16L << 20;
+    public const int LargestChunkBytes = 16 << 20;
 
     private readonly int _stride;
     private readonly int _rowsPerChunkShift;
@@ -18,18 +18,22 @@ internal sealed class TrainingTable
     private float[] _weights = [];
 
     /// <summary>An empty table of <paramref name="inputs"/> feature columns and <paramref name="targetColumns"/> target columns.</summary>
-    public TrainingTable(int inputs, int targetColumns, bool weighted)
+    public TrainingTable(int inputs, int targetColumns, bool weighted, int chunkBytes = LargestChunkBytes)
     {
         Inputs = inputs;
         TargetColumns = targetColumns;
         IsWeighted = weighted;
         _stride = PanelLayout.PanelCount(inputs) * Width;
-        long rows = Math.Max(1, ChunkBytes / (sizeof(float) * (long)_stride));
+        long rows = Math.Max(1, chunkBytes / (sizeof(float) * (long)_stride));
         _rowsPerChunkShift = 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)rows);
     }
 
     /// <summary>A table whose rows keep only the entries that are not zero.</summary>
-    public static TrainingTable CreateSparse(int inputs, int targetColumns, bool weighted) => new(inputs, targetColumns, weighted) { Sparse = new SparseRows() };
+    public static TrainingTable CreateSparse(int inputs, int targetColumns, bool weighted, int chunkBytes = LargestChunkBytes) =>
+        new(inputs, targetColumns, weighted) { Sparse = new SparseRows(chunkBytes) };
+
+    /// <summary>What a row has.</summary>
+    public RowShape Shape => new(Inputs, TargetColumns, IsWeighted, Sparse is not null);
 
     /// <summary>The features where the table is sparse, else null.</summary>
     public SparseRows? Sparse { get; private init; }
@@ -55,12 +59,19 @@ internal sealed class TrainingTable
     /// <summary>The features of one row.</summary>
     public Span<float> Features(int row) => PaddedFeatures(row)[..Inputs];
 
-    /// <summary>Adds a row and returns its features, all zero, for the caller to fill.</summary>
+    /// <summary>Forgets all rows, and keeps the memory.</summary>
+    public void Clear()
+    {
+        Rows = 0;
+        Sparse?.Clear();
+    }
+
+    /// <summary>Adds a row and returns its features for the caller to fill: zero, unless the table was cleared.</summary>
     public Span<float> Add(ReadOnlySpan<float> target, float weight)
     {
         if (Sparse is not null)
             throw new InvalidOperationException("The table is sparse.");
-        if (Rows >> _rowsPerChunkShift == _chunks.Count)
+        if (Rows >> _rowsPerChunkShift >= _chunks.Count)
             _chunks.Add(new AlignedBuffer((long)_stride << _rowsPerChunkShift));
         AddTarget(target, weight);
         return Features(Rows - 1);
@@ -75,6 +86,17 @@ internal sealed class TrainingTable
 
     /// <summary>Adds a row with its features.</summary>
     public void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight) => features.CopyTo(Add(target, weight));
+
+    /// <summary>Adds a row of another table of the same shape.</summary>
+    public void AddFrom(TrainingTable source, int row)
+    {
+        ReadOnlySpan<float> target = source.Targets.Slice(row * TargetColumns, TargetColumns);
+        float weight = IsWeighted ? source.Weights[row] : 1;
+        if (source.Sparse is { } sparse)
+            AddSparse(sparse.Indices(row), sparse.Values(row), target, weight);
+        else
+            Add(source.Features(row), target, weight);
+    }
 
     /// <summary>The row with its padding, whole cache lines.</summary>
     public Span<float> PaddedFeatures(int row)

@@ -68,6 +68,30 @@ public sealed class NetworkDataTests
         Assert.IsGreaterThan(Scores(without, NetworkKind.Binary).Average(), Scores(with, NetworkKind.Binary).Average());
     }
 
+    /// <summary>The default first layer is narrow for sparse features of very many slots; units given by hand, or dense features, keep theirs.</summary>
+    [TestMethod]
+    public void Fit_SparseFeaturesOfManySlots_NarrowsTheDefaultLayersOnly()
+    {
+        IDataView view = Views.OfManySlots(_context, 20, 70_000);
+        BatchNormNetworkBinaryModelParameters byDefault = Fit(Options());
+        Assert.AreEqual(32, FirstUnits(byDefault));
+        Assert.AreEqual(32, FirstUnits(Fit(Options(), byDefault)), "Training goes on from it.");
+        BatchNormNetworkBinaryTrainer.Options chosen = Options();
+        chosen.HiddenUnits = [.. chosen.HiddenUnits];
+        Assert.AreEqual(256, FirstUnits(Fit(chosen)), "The same numbers, chosen.");
+        BatchNormNetworkBinaryTrainer.Options written = Options();
+        written.HiddenUnits[0] = 240;
+        Assert.AreEqual(240, FirstUnits(Fit(written)), "A number written into the default.");
+
+        static int FirstUnits(BatchNormNetworkBinaryModelParameters model) => model.Layers[0].Weights.Outputs;
+
+        static BatchNormNetworkBinaryTrainer.Options Options() =>
+            new() { MaximumNumberOfEpochs = 1, ValidationFraction = 0, Optimizer = new SgdOptimizer(), NumberOfEnsembleMembers = 1, Seed = 1 };
+
+        BatchNormNetworkBinaryModelParameters Fit(BatchNormNetworkBinaryTrainer.Options options, BatchNormNetworkBinaryModelParameters? start = null) =>
+            _context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(view, null, start).Model.SubModel;
+    }
+
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary))]
     [DataRow(nameof(NetworkKind.Multiclass))]

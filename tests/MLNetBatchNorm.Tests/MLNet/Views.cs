@@ -27,6 +27,16 @@ internal static class Views
         => context.Data.LoadFromEnumerable(
             rows.Select(r => new DoubleRow { Features = Sparse(r) }), WithSize(typeof(DoubleRow), NumberDataViewType.Double, rows[0].Length));
 
+    /// <summary>Sparse rows "Features" of very many slots with a Boolean "Label": slot 0 says the label, one other slot is noise.</summary>
+    public static IDataView OfManySlots(MLContext context, int rows, int slots)
+        => context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, rows).Select(r => new LabelledRow
+            {
+                Label = r % 2 == 0,
+                Features = new VBuffer<float>(slots, 2, [r % 2 == 0 ? 1f : -1f, 1f], [0, 1 + r * 7919 % (slots - 1)]),
+            }),
+            WithSize(typeof(LabelledRow), NumberDataViewType.Single, slots));
+
     /// <summary>Columns A, B and C of Single, and "Features" made of them, which gives it slot names.</summary>
     public static IDataView WithSlotNames(MLContext context, params float[][] rows)
     {
@@ -54,6 +64,13 @@ internal static class Views
 
     private sealed class SingleRow
     {
+        public VBuffer<float> Features { get; set; }
+    }
+
+    private sealed class LabelledRow
+    {
+        public bool Label { get; set; }
+
         public VBuffer<float> Features { get; set; }
     }
 

@@ -64,6 +64,63 @@ public sealed class SparseTrainingTests
         CollectionAssert.AreNotEqual(fromDense, fromSparse);
     }
 
+    /// <summary>A network that keeps its first layer scores as the one folded whole, sees what training does to that layer, and copies none of it.</summary>
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation)]
+    [DataRow(BatchNormalizationPlacement.None)]
+    public void Score_WithSharedFirstLayer_IsThatOfTheFoldedNetwork(BatchNormalizationPlacement placement)
+    {
+        TrainingTable table = Table(sparse: true);
+        NetworkParameters parameters = Train(table, placement, 1, new AdamOptimizer());
+        FoldedNetwork shared = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters, sharesFirstLayer: true);
+        AssertScoresAreClose(FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters), shared, table);
+        Assert.AreSame(parameters.Linear[0].Weights, shared.Members[0][0].Weights);
+
+        FoldedNetwork before = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters);
+        foreach (ref float weight in parameters.Linear[0].Weights.Span)
+            weight *= 3;
+        parameters.BatchNormalization[0]?.RunningMean.AsSpan().Fill(0.5);
+        shared.Refold(parameters);
+        AssertScoresAreClose(FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters), shared, table);
+        Assert.ThrowsExactly<AssertFailedException>(() => AssertScoresAreClose(before, shared, table));
+        Assert.ThrowsExactly<ArgumentException>(() => shared.Refold(parameters.Clone()), "Another network's first layer would have to be copied.");
+    }
+
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, 1024, true)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, 1023, false)]
+    [DataRow(BatchNormalizationPlacement.LayerInput, 1024, false)]
+    public void Create_OfATrainedNetwork_SharesTheFirstLayerOfWideSparseInputsOnly(BatchNormalizationPlacement placement, int slots, bool shares)
+    {
+        NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = slots, HiddenUnits = [16], Outputs = 1, Placement = placement }, 1);
+        var trained = new TrainedNetwork(InputEncoder.Identity(slots), parameters, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone));
+        Assert.AreEqual(shares, FoldedNetwork.Create(trained).SharesFirstLayer);
+        Assert.IsFalse(FoldedNetwork.CreateWhole(trained).SharesFirstLayer);
+    }
+
+    [TestMethod]
+    public void IsFinite_WithSharedFirstLayer_SeesWeightsAndNormalization()
+    {
+        NetworkParameters parameters = Initialization.Create(Definition(BatchNormalizationPlacement.BeforeActivation), 5);
+        FoldedNetwork network = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters, sharesFirstLayer: true);
+        Assert.IsTrue(network.IsFinite);
+        parameters.BatchNormalization[0]!.Gamma.Span[3] = 1e38f;
+        parameters.BatchNormalization[0]!.RunningVariance[3] = 0;
+        Assert.IsFalse(network.IsFinite);
+        parameters.BatchNormalization[0]!.Gamma.Span[3] = 1;
+        parameters.Linear[0].Weight(3, 7) = float.PositiveInfinity;
+        Assert.IsFalse(network.IsFinite);
+    }
+
+    [TestMethod]
+    [DataRow(2_000, new[] { 256, 128 })]
+    [DataRow(65_536, new[] { 256, 128 })]
+    [DataRow(65_537, new[] { 32 })]
+    [DataRow(456_153, new[] { 32 })]
+    [DataRow(3_000_000, new[] { 16 })]
+    public void Narrow_OfManySlots_IsOneNarrowLayer(int slots, int[] units) => CollectionAssert.AreEqual(units, SparseInputs.Narrow([256, 128], slots));
+
     [TestMethod]
     public void FitSparse_ScalesLargeSlotsOnly_AndLearnsMissingOnes()
     {
@@ -91,6 +148,19 @@ public sealed class SparseTrainingTests
         Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([2, 2], [1f, 1f], [0], 1));
         Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([5], [1f], [0], 1));
         Assert.ThrowsExactly<ArgumentException>(() => table.AddSparse([-1], [1f], [0], 1));
+    }
+
+    private static void AssertScoresAreClose(FoldedNetwork expected, FoldedNetwork actual, TrainingTable table)
+    {
+        ScoringScratch one = expected.CreateScratch(1), other = actual.CreateScratch(1);
+        float[] a = new float[3], b = new float[3];
+        for (int r = 0; r < Rows; r++)
+        {
+            expected.ScoreSparse(table.Sparse!.Indices(r), table.Sparse.Values(r), a, one);
+            actual.ScoreSparse(table.Sparse.Indices(r), table.Sparse.Values(r), b, other);
+            for (int i = 0; i < a.Length; i++)
+                Assert.AreEqual(a[i], b[i], 1e-4 * (1 + Math.Abs(a[i])), $"Row {r}, output {i}.");
+        }
     }
 
     private static NetworkDefinition Definition(BatchNormalizationPlacement placement) =>

@@ -66,7 +66,7 @@ internal sealed class NetworkOnnx
     private string AddMembers(string features, bool fold, string? output)
     {
         string encoded = AddEncoder(features);
-        IReadOnlyList<IReadOnlyList<LinearParameters>>? folded = fold ? FoldedNetwork.Create(_network).Members : null;
+        IReadOnlyList<IReadOnlyList<LinearParameters>>? folded = fold ? FoldedNetwork.CreateWhole(_network).Members : null;
         int count = _network.Members.Count;
         var outputs = new string[count];
         for (int member = 0; member < count; member++)
