@@ -125,14 +125,12 @@ internal sealed class InputEncoder
     public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
     {
         batch.BeginRow(2 * indices.Length);
-        for (int i = 0; i < indices.Length; i++)
-        {
-            int slot = indices[i];
-            float value = values[i];
-            if (!_identity)
-                value = float.IsNaN(value) ? 0 : value * _scale.Span[slot];
-            batch.Add(slot, value);
-        }
+        Span<float> encoded = batch.AddEntries(indices, values);
+        if (_identity)
+            return;
+        ReadOnlySpan<float> scale = _scale.Span;
+        for (int i = 0; i < encoded.Length; i++)
+            encoded[i] = float.IsNaN(encoded[i]) ? 0 : encoded[i] * scale[indices[i]];
         // The missing columns come after all slots, in rising order, like the slots they belong to.
         for (int i = 0, m = 0; i < indices.Length && m < _missingSources.Length; i++)
         {

@@ -29,8 +29,8 @@ internal sealed class SparseLayer(string name, LinearParameters parameters, Spar
         Span<float> weights = Weights.Gradient.Span;
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
-            foreach (int column in Input.Touched)
-                weights.Slice((panel * Linear.Inputs + column) * Width, Width).Clear();
+            foreach ((int first, int end) in Input.Touched)
+                weights.Slice((panel * Linear.Inputs + first) * Width, (end - first) * Width).Clear();
         }
         for (int row = 0; row < rows; row++)
         {
@@ -39,8 +39,8 @@ internal sealed class SparseLayer(string name, LinearParameters parameters, Spar
         }
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
-            foreach (int column in Input.Touched)
-                consumer.Consume(Weights, (panel * Linear.Inputs + column) * Width, Width);
+            foreach ((int first, int end) in Input.Touched)
+                consumer.Consume(Weights, (panel * Linear.Inputs + first) * Width, (end - first) * Width);
         }
     }
 }

@@ -121,6 +121,38 @@ public sealed class SparseTrainingTests
     [DataRow(3_000_000, new[] { 16 })]
     public void Narrow_OfManySlots_IsOneNarrowLayer(int slots, int[] units) => CollectionAssert.AreEqual(units, SparseInputs.Narrow([256, 128], slots));
 
+    /// <summary>The runs of touched columns hold every column of the batch once, and no other: at the ends of words, of the batch and of the columns.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(63)]
+    [DataRow(64)]
+    [DataRow(65)]
+    [DataRow(300)]
+    public void FindTouched_AnyColumns_AreRunsOfExactlyThese(int columns)
+    {
+        var batch = new SparseBatch(columns);
+        var random = new RandomStream(8, (ulong)columns);
+        for (int attempt = 0; attempt < 200; attempt++)
+        {
+            double density = attempt % 5 / 4.0;
+            int[][] rows = [.. Enumerable.Range(0, 2).Select(_ => Enumerable.Range(0, columns).Where(c => random.NextDouble() < density).ToArray())];
+            batch.Clear();
+            foreach (int[] row in rows)
+            {
+                batch.BeginRow(row.Length);
+                batch.AddEntries(row, new float[row.Length]);
+            }
+            batch.FindTouched();
+            var touched = new List<int>();
+            foreach ((int first, int end) in batch.Touched)
+            {
+                Assert.IsTrue(first < end && (touched.Count == 0 || first > touched[^1] + 1), "Runs rise and do not meet.");
+                touched.AddRange(Enumerable.Range(first, end - first));
+            }
+            CollectionAssert.AreEqual(rows.SelectMany(row => row).Distinct().Order().ToArray(), touched);
+        }
+    }
+
     [TestMethod]
     public void FitSparse_ScalesLargeSlotsOnly_AndLearnsMissingOnes()
     {
