@@ -102,7 +102,7 @@ public sealed partial class ReadmeTests
     private static (string[] Usings, string Body) SplitUsings(string code)
     {
         string[] lines = code.Split('\n');
-        int count = lines.TakeWhile(line => line.StartsWith("using ", StringComparison.Ordinal)).Count();
+        int count = lines.TakeWhile(line => UsingDirective().IsMatch(line)).Count();
         return (lines[..count], string.Join('\n', lines[count..]).TrimStart('\n'));
     }
 
@@ -133,6 +133,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"^ *#region (?<name>\w+)\n(?<code>.*?)^ *#endregion", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Region();
+
+    [GeneratedRegex(@"^using [\w.]+;$")]
+    private static partial Regex UsingDirective();
 
     [GeneratedRegex(@"^\| `(?<name>\w+)` \| `(?<default>[^`]*)` \|", RegexOptions.Multiline)]
     private static partial Regex OptionRow();

@@ -1,6 +1,7 @@
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Tests.Golden;
 using MLNetBatchNorm.Training;
+using MLNetBatchNorm.Tests.Kernels;
 
 namespace MLNetBatchNorm.Tests.Gradients;
 
@@ -146,9 +147,9 @@ internal sealed class ReferenceNetwork
 
     private double Activate(double x)
     {
-        if (ReferenceActivation.HasKink(_definition.Activation))
+        if (ActivationOracle.HasKink(_definition.Activation))
             NearestKink = Math.Min(NearestKink, Math.Abs(x));
-        return ReferenceActivation.Value(_definition.Activation, x);
+        return ActivationOracle.Value(_definition.Activation, x);
     }
 
     private double RowLoss(double[] z, double[] y, TrainingSettings settings)
@@ -160,7 +161,7 @@ internal sealed class ReferenceNetwork
                 double logSum = largest + Math.Log(z.Sum(v => Math.Exp(v - largest)));
                 return z.Select((v, k) => ((k == (int)y[0] ? 1 - settings.LabelSmoothing : 0) + settings.LabelSmoothing / z.Length) * (logSum - v)).Sum();
             case LossFunction.BinaryCrossEntropy:
-                return z.Zip(y, (v, t) => ReferenceActivation.Softplus(v) - v * t).Average();
+                return z.Zip(y, (v, t) => ActivationOracle.Softplus(v) - v * t).Average();
             case LossFunction.SquaredError:
                 return z.Zip(y, (v, t) => (v - t) * (v - t)).Average();
             default:

@@ -166,8 +166,8 @@ public sealed class ActivationKernelsTests
         Assert.Throws<ArgumentException>(() => ActivationKernels.Forward(ActivationFunction.ReLU, new float[16], new float[32]));
         Assert.Throws<ArgumentException>(() => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[16], new float[32]));
         Assert.Throws<ArgumentException>(() => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[32], new float[16]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Forward((ActivationFunction)99, new float[16], new float[16]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Backward((ActivationFunction)99, new float[16], new float[16], new float[16]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Forward((ActivationFunction)(-1), new float[16], new float[16]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Backward((ActivationFunction)(-1), new float[16], new float[16], new float[16]));
     }
 
     private static double ExpMinusOne(double x)

@@ -30,8 +30,7 @@ internal static class ActivationOracle
     public static double Derivative(ActivationFunction? f, double x)
     {
         const double H = 1e-5;
-        bool kink = f is ActivationFunction.ReLU or ActivationFunction.LeakyReLU or ActivationFunction.ELU or ActivationFunction.SELU;
-        if (kink && Math.Abs(x) < H)
+        if (f is { } function && HasKink(function) && Math.Abs(x) < H)
         {
             double side = x > 0 ? H : -H;
             return ((4 * (Value(f, x + side) - Value(f, x))) - (Value(f, x + (2 * side)) - Value(f, x))) / (2 * side);
@@ -40,5 +39,10 @@ internal static class ActivationOracle
         return (Value(f, x + H) - Value(f, x - H)) / (2 * H);
     }
 
-    private static double Softplus(double x) => x > 30 ? x : Math.Log(1 + Math.Exp(x));
+    /// <summary>Whether the derivative, or what a central difference makes of it, jumps at 0.</summary>
+    public static bool HasKink(ActivationFunction function)
+        => function is ActivationFunction.ReLU or ActivationFunction.LeakyReLU or ActivationFunction.ELU or ActivationFunction.SELU;
+
+    /// <summary>log(1 + e^x) without overflow.</summary>
+    public static double Softplus(double x) => Math.Max(x, 0) + Math.Log(1 + Math.Exp(-Math.Abs(x)));
 }

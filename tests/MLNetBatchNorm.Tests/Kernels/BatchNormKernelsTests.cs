@@ -223,11 +223,11 @@ public sealed class BatchNormKernelsTests
         Assert.Throws<ArgumentException>(() => BatchNormKernels.Normalize(null, x, 2, few, s, s, s, s, x));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.Normalize(null, x, 2, s, s, s, s, few, x));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.Normalize(null, x, -1, s, s, s, s, s, x));
-        Assert.Throws<ArgumentOutOfRangeException>(() => BatchNormKernels.Normalize((ActivationFunction)9, x, 2, s, s, s, s, s, x));
+        Assert.Throws<ArgumentOutOfRangeException>(() => BatchNormKernels.Normalize((ActivationFunction)(-1), x, 2, s, s, s, s, s, x));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.BackwardSums(null, x, 2, s, s, s, s, s, s, new float[32], s, s));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.BackwardSums(null, x, 2, s, s, s, s, s, x, new float[32], few, s));
         Assert.Throws<ArgumentOutOfRangeException>(
-            () => BatchNormKernels.BackwardSums((ActivationFunction)9, x, 2, s, s, s, s, s, x, new float[32], s, s));
+            () => BatchNormKernels.BackwardSums((ActivationFunction)(-1), x, 2, s, s, s, s, s, x, new float[32], s, s));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.BackwardInput(x, 2, s, s, s, s, s, few, new float[32]));
         Assert.Throws<ArgumentException>(() => BatchNormKernels.BackwardInput(x, 2, s, s, s, s, s, s, new float[31]));
     }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using Mono.Cecil;
 
@@ -5,7 +6,7 @@ namespace MLNetBatchNorm.Tests.Rules;
 
 /// <summary>Kernels know nothing, the network knows kernels, training and persistence know the network, and only MLNet knows ML.NET.</summary>
 [TestClass]
-public sealed class DependencyRuleTests
+public sealed partial class DependencyRuleTests
 {
     private const string LibraryNamespace = "MLNetBatchNorm";
     private const string WrongNamespace = "MLNetBatchNorm.Tests.Rules.Wrong";
@@ -26,6 +27,20 @@ public sealed class DependencyRuleTests
         IReadOnlyCollection<string> violations = DependencyRule.UsingViolations(Repository.LibrarySources, LibraryNamespace);
 
         Assert.IsEmpty(violations, string.Join("\n", violations));
+    }
+
+    /// <summary>docs/architecture.md has a table of the rule.</summary>
+    [TestMethod]
+    public void Architecture_StatesTheRule()
+    {
+        string document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
+        string[] stated = [.. Row().Matches(document).Select(row => $"{row.Groups["layer"].Value}: {row.Groups["used"].Value.Replace("`", "")}").Order(StringComparer.Ordinal)];
+
+        string[] enforced =
+        [
+            .. DependencyRule.Allowed.Select(rule => $"{rule.Key}: {(rule.Value.Length == 0 ? "none" : string.Join(", ", rule.Value.Order(StringComparer.Ordinal)))}").Order(StringComparer.Ordinal),
+        ];
+        CollectionAssert.AreEqual(enforced, stated);
     }
 
     /// <summary>So that the two tests above cannot pass because they find nothing to look at.</summary>
@@ -97,4 +112,7 @@ public sealed class DependencyRuleTests
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    [GeneratedRegex(@"^\| `(?<layer>\w+)` \| (?<used>none|`\w+`(, `\w+`)*) \|", RegexOptions.Multiline)]
+    private static partial Regex Row();
 }

@@ -1,0 +1,189 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm;
+
+namespace MLNetBatchNorm.PublicApi.Tests;
+
+/// <summary>The C# of docs/guide.md; see <see cref="ReadmeTests"/>.</summary>
+[TestClass]
+public sealed class GuideExamples
+{
+    [TestMethod]
+    public void Pipeline_IsTrainedSavedAndScored()
+    {
+        (MLContext mlContext, IDataView rows, IDataView features) = Table();
+
+        #region GuideColumns
+        var pipeline = mlContext.Transforms.Categorical.OneHotEncoding("City")
+            .Append(mlContext.Transforms.Concatenate("Features", "Age", "Income", "City"))
+            .Append(mlContext.Transforms.Conversion.MapValueToKey("Label", "Product"))
+            .Append(mlContext.MulticlassClassification.Trainers.BatchNormNetwork())
+            .Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+        ITransformer model = pipeline.Fit(rows);
+        #endregion
+
+        Assert.IsGreaterThan(0.9, mlContext.MulticlassClassification.Evaluate(model.Transform(rows)).MicroAccuracy);
+        try
+        {
+            #region GuideSaving
+            mlContext.Model.Save(model, rows.Schema, "products.zip");
+            ITransformer loaded = new MLContext().Model.Load("products.zip", out DataViewSchema inputs);
+            #endregion
+
+            Assert.IsNotNull(inputs.GetColumnOrNull("City"));
+            CollectionAssert.AreEqual(Scores(model), Scores(loaded));
+        }
+        finally
+        {
+            File.Delete("products.zip");
+        }
+
+        IDataView block = features;
+        BatchNormNetworkRegressionModelParameters network = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", maximumNumberOfEpochs: 3).Fit(features).Model;
+
+        #region GuideScoring
+        var engine = mlContext.Model.CreatePredictionEngine<Customer, ProductPrediction>(model);
+        ProductPrediction one = engine.Predict(new Customer { Age = 41, Income = float.NaN, City = "Bern" });
+
+        float[] values = [.. block.GetColumn<float[]>("Features").SelectMany(row => row)];
+        float[] scores = new float[values.Length / network.NumberOfFeatures];
+        network.Score(values, scores.Length, scores);
+        #endregion
+
+        Assert.AreEqual("tent", one.PredictedLabel);
+        Assert.HasCount(300, scores);
+
+        float[] Scores(ITransformer scorer) => [.. scorer.Transform(rows).GetColumn<float[]>("Score").SelectMany(score => score)];
+    }
+
+    [TestMethod]
+    public void Options_AreTaken()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideOptions
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(10));
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            LabelColumnName = "Income",
+            HiddenUnits = [64, 32],
+            Activation = ActivationFunction.GELU,
+            Optimizer = new AdamWOptimizer { WeightDecay = 0.001 },
+            Loss = RegressionLoss.Huber,                      // outliers among the labels count less
+            CancellationToken = timeout.Token,                // Fit then throws OperationCanceledException
+        });
+        #endregion
+
+        Assert.AreEqual(64, trainer.Fit(features).Model.Layers[0].Weights.Outputs);
+        timeout.Cancel();
+        Assert.Throws<OperationCanceledException>(() => trainer.Fit(features));
+    }
+
+    [TestMethod]
+    public void ValidationRows_AreUsed()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideValidation
+        IDataView before = mlContext.Data.FilterRowsByColumn(features, "Year", upperBound: 2024);
+        IDataView after = mlContext.Data.FilterRowsByColumn(features, "Year", lowerBound: 2024);
+        var model = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income").Fit(before, after);
+        #endregion
+
+        Assert.HasCount(200, before.GetColumn<float>("Year").ToArray());
+        Assert.HasCount(100, after.GetColumn<float>("Year").ToArray());
+        Assert.IsNotNull(model.Model.TrainingHistory.Epochs[0].ValidationLoss);
+    }
+
+    [TestMethod]
+    public void Weights_RaiseTheProbabilityOfTheRareClass_AndTheThresholdTheNumberOfDecisions()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideWeights
+        var pipeline = mlContext.Transforms.Conversion.MapValue("Weight", new Dictionary<bool, float> { [true] = 9, [false] = 1 }, "Bought")
+            .Append(mlContext.BinaryClassification.Trainers.BatchNormNetwork("Bought", exampleWeightColumnName: "Weight"));
+        #endregion
+
+        #region GuideThreshold
+        var model = mlContext.BinaryClassification.Trainers.BatchNormNetwork("Bought").Fit(features);
+        var eager = mlContext.BinaryClassification.ChangeModelThreshold(model, threshold: -1.5f);      // of the logit: probability 0.18
+        #endregion
+
+        Assert.AreEqual(0.18, 1 / (1 + Math.Exp(1.5)), 0.005);
+        Assert.IsGreaterThan(MeanProbability(model), MeanProbability(pipeline.Fit(features)));
+        Assert.IsGreaterThanOrEqualTo(Decisions(model), Decisions(eager));
+
+        double MeanProbability(ITransformer scorer) => scorer.Transform(features).GetColumn<float>("Probability").Average();
+        int Decisions(ITransformer scorer) => scorer.Transform(features).GetColumn<bool>("PredictedLabel").Count(decision => decision);
+    }
+
+    [TestMethod]
+    public void CrossValidation_Runs()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideCrossValidation
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income");
+        var folds = mlContext.Regression.CrossValidate(features, trainer, numberOfFolds: 3, labelColumnName: "Income");
+        Console.WriteLine($"R2 {folds.Average(fold => fold.Metrics.RSquared):F3}, from {folds.Min(fold => fold.Metrics.RSquared):F3} to {folds.Max(fold => fold.Metrics.RSquared):F3}");
+        #endregion
+
+        Assert.IsGreaterThan(0.9, folds.Min(fold => fold.Metrics.RSquared));
+    }
+
+    [TestMethod]
+    public void WarmStart_GoesOn()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideWarmStart
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", learningRate: 0.0005, maximumNumberOfEpochs: 10);
+        var first = trainer.Fit(features);
+        var second = trainer.Fit(features, validationData: null, modelParameters: first.Model);
+        #endregion
+
+        Assert.IsLessThan(first.Model.TrainingHistory.Epochs[0].TrainingLoss, second.Model.TrainingHistory.Epochs[0].TrainingLoss);
+    }
+
+    private static (MLContext MLContext, IDataView Rows, IDataView Features) Table()
+    {
+        var mlContext = new MLContext(seed: 1);
+        var random = new Random(2);
+        IDataView rows = mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 300).Select(i =>
+        {
+            float age = 20 + random.Next(50);
+            return new Customer
+            {
+                Age = age,
+                Income = 1000 + 100 * age + 500 * random.NextSingle(),
+                City = i % 3 == 0 ? "Bern" : "Basel",
+                Year = 2020 + i % 6,
+                Product = age < 45 ? "tent" : "chair",
+                Bought = random.Next(10) == 0,
+            };
+        }).ToArray());
+        return (mlContext, rows, mlContext.Transforms.Concatenate("Features", "Age", "Year").Fit(rows).Transform(rows));
+    }
+
+    internal sealed class Customer
+    {
+        public float Age { get; set; }
+
+        public float Income { get; set; }
+
+        public string City { get; set; } = "";
+
+        public float Year { get; set; }
+
+        public string Product { get; set; } = "";
+
+        public bool Bought { get; set; }
+    }
+
+    internal sealed class ProductPrediction
+    {
+        public string PredictedLabel { get; set; } = "";
+    }
+}
