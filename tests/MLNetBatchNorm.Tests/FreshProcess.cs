@@ -27,7 +27,25 @@ internal static class FreshProcess
     /// <param name="arguments">What the task is given.</param>
     public static string Run<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
     {
-        using Process process = Start<TTask>(environment, arguments);
+        return End<TTask>(Start<TTask>(environment, arguments));
+    }
+
+    /// <summary>As <see cref="Run{TTask}(string[])"/>, in a process that can make no file larger than some blocks of 512 bytes: as good as a full disk.</summary>
+    public static string RunWithFileLimit<TTask>(int blocks, params string[] arguments) where TTask : IFreshProcessTask
+    {
+        ProcessStartInfo task = StartInfo<TTask>(arguments);
+        // Without the signal a write beyond the limit fails as any other. The runtime's own files of memory must not count.
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        foreach (string argument in (string[])["-c", $"trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"", task.FileName, .. task.ArgumentList])
+            start.ArgumentList.Add(argument);
+        return End<TTask>(Process.Start(start)!);
+    }
+
+    private static string End<TTask>(Process started)
+    {
+        using Process process = started;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(s_timeLimit))
@@ -45,6 +63,14 @@ internal static class FreshProcess
     /// <summary>Starts the task with redirected output and does not wait: for a test that ends the process itself.</summary>
     public static Process Start<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
     {
+        ProcessStartInfo start = StartInfo<TTask>(arguments);
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
+
+    private static ProcessStartInfo StartInfo<TTask>(string[] arguments)
+    {
         ProcessStartInfo start = OfTestExecutable();
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
@@ -52,9 +78,7 @@ internal static class FreshProcess
         start.ArgumentList.Add(typeof(TTask).FullName!);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
-        foreach ((string name, string value) in environment)
-            start.Environment[name] = value;
-        return Process.Start(start)!;
+        return start;
     }
 
     /// <summary>Whether the library under test is loaded in this process: a task that shows how it is found asks before it uses it.</summary>

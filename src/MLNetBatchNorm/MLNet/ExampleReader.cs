@@ -58,9 +58,18 @@ internal sealed class ExampleReader : IDisposable
         DataViewSchema.Column? weight = data.Schema.Weight;
         _slots = ((VectorDataViewType)features.Type).Size;
         _cursor = data.Data.GetRowCursor(weight is { } present ? [label, features, present] : [label, features]);
-        _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
-        _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
-        _getWeight = weight is { } column ? _cursor.GetGetter<float>(column) : null;
+        try
+        {
+            _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
+            _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
+            _getWeight = weight is { } column ? _cursor.GetGetter<float>(column) : null;
+        }
+        catch
+        {
+            // Nobody else can: an object whose constructor fails is never disposed of.
+            _cursor.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Number of rows passed over for lack of a label.</summary>

@@ -38,6 +38,12 @@ internal sealed class CheckpointFile(string path)
             File.Move(TemporaryPath, CurrentPath, overwrite: true);
             KeepCurrent = true;
         }
+        catch (ArgumentOutOfRangeException e)
+        {
+            // What .NET makes of a limit on the size of files.
+            DeleteQuietly(TemporaryPath);
+            throw new IOException(e.Message, e);
+        }
         catch
         {
             DeleteQuietly(TemporaryPath);

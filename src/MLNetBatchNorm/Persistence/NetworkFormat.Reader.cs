@@ -39,8 +39,9 @@ internal static partial class NetworkFormat
     /// byte     reason of the end, number of the enumeration
     ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
     /// </code>
-    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. The worst a file can do is
-    /// sixteen times its own size: the padding of a layer with a single output to a panel of sixteen.
+    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. No single allocation exceeds
+    /// <see cref="LargestGrowth"/> times the data (and <see cref="SmallMap"/>); all together they can come to sixteen times: the padding of layers
+    /// with a single output to panels of sixteen.
     /// </remarks>
     /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
     public static TrainedNetwork Read(BinaryReader reader)
@@ -184,20 +185,24 @@ internal static partial class NetworkFormat
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
     private static void CheckSizes(BinaryReader reader, NetworkDefinition definition)
     {
-        long needed = 0;
+        long needed = 0, largest = 0;
         for (int layer = 0; layer < definition.LinearCount; layer++)
         {
             long outputs = definition.OutputsOf(layer);
             long weights = outputs * definition.InputsOf(layer);
             // Padded to panels of 16 outputs in memory.
-            if ((outputs + 15) / 16 * 16 * definition.InputsOf(layer) > Array.MaxLength - 16)
+            long padded = (outputs + 15) / 16 * 16 * definition.InputsOf(layer);
+            if (padded > Array.MaxLength - 16)
                 throw new NetworkFormatException(Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
+            largest = Math.Max(largest, padded * sizeof(float));
             needed += weights * sizeof(float) + (definition.HasBias(layer) ? outputs * sizeof(float) : 0);
             needed += (long)definition.NormalizedColumns(layer) * (2 * sizeof(float) + 2 * sizeof(double));
         }
 
         if (needed > Remaining(reader))
             throw new NetworkFormatException(Text($"The network needs {needed} bytes of parameters, but only {Remaining(reader)} are left."));
+        if (largest > LargestGrowth * reader.BaseStream.Length + SmallMap)
+            throw new NetworkFormatException(Text($"A linear map would take {largest} bytes of memory, more than {LargestGrowth} times the data."));
     }
 
     private static void ReadLinear(BinaryReader reader, LinearParameters linear, int layer)
@@ -253,7 +258,8 @@ internal static partial class NetworkFormat
             double learningRate = ReadNumber(reader, "learning rate", value => value >= 0, "not negative");
             double trainingLoss = ReadNumber(reader, "training loss", _ => true, "finite");
             bool validated = ReadFlag(reader, "flag of a validation loss");
-            double validationLoss = ReadNumber(reader, "validation loss", _ => true, "finite");
+            // Not finite where the network of an early epoch answered nonsense; the best epoch is another one.
+            double validationLoss = reader.ReadDouble();
             epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validated ? validationLoss : null);
         }
 

@@ -32,6 +32,15 @@ internal static partial class NetworkFormat
     /// <inheritdoc cref="MaximumInputs"/>
     public const int MaximumMembers = 1 << 10;
 
+    /// <summary>
+    /// Times the size of all data that one linear map may take in memory, padded as it is there. What the trainers write stays below six: a first layer of
+    /// a single unit has 13 bytes of file for each input, and 64 of memory.
+    /// </summary>
+    public const int LargestGrowth = 10;
+
+    /// <summary>Bytes that a linear map may take in any case.</summary>
+    public const int SmallMap = 1 << 16;
+
     private const byte False = 0;
     private const byte True = 1;
 

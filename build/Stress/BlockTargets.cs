@@ -1,0 +1,119 @@
+using System.Security.Cryptography;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Persistence;
+
+namespace MLNetBatchNorm.Stress;
+
+/// <summary>The block of a model that holds the network.</summary>
+internal sealed class NetworkTarget : FuzzTarget
+{
+    /// <summary>Exceptions, their messages and stack traces, and the reader itself.</summary>
+    private const int FixedBytes = 24 * 1024;
+
+    public override string Name => "network";
+
+    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write)];
+
+    public override void Read(byte[] input)
+    {
+        using var reader = new BinaryReader(new MemoryStream(input));
+        NetworkFormat.Read(reader);
+    }
+
+    public override bool IsDocumented(Exception exception) => exception is NetworkFormatException
+        || exception is EndOfStreamException;       // inside a NetworkFormatException
+
+    public override long AllowedBytes(int length) => FixedBytes + 10L * length;
+
+    private static byte[] Write(TrainedNetwork network)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        NetworkFormat.Write(writer, network);
+        writer.Flush();
+        return stream.ToArray();
+    }
+}
+
+/// <summary>A checkpoint, with the checksum of the changed bytes and the hashes of the training that reads it.</summary>
+internal sealed class CheckpointTarget : FuzzTarget
+{
+    private const int FixedBytes = 24 * 1024;
+    private const int LengthPosition = 12;
+    private const int ChecksumPosition = 20;
+    private const int BodyPosition = ChecksumPosition + CheckpointOwner.HashLength;
+
+    private static readonly NetworkDefinition s_definition = new() { Inputs = 5, HiddenUnits = [6, 3], Outputs = 2 };
+
+    private static readonly CheckpointOwner s_owner = new(new byte[32], new byte[32], new byte[32]);
+
+    public override string Name => "checkpoint";
+
+    public override IReadOnlyList<byte[]> Seeds { get; } = [Write(1), Write(2), WriteFinished()];
+
+    /// <summary>Without the right head nothing behind it is ever read; one input in sixteen keeps the wrong one.</summary>
+    public override byte[] Mend(byte[] input)
+    {
+        const int ownerEnd = BodyPosition + 3 * CheckpointOwner.HashLength;
+        if (input.Length < ownerEnd || input.Length % 16 == 0)
+            return input;
+        byte[] mended = (byte[])input.Clone();
+        Seeds[0].AsSpan(0, LengthPosition).CopyTo(mended);
+        mended.AsSpan(BodyPosition, ownerEnd - BodyPosition).Clear();
+        BitConverter.TryWriteBytes(mended.AsSpan(LengthPosition), (long)input.Length - BodyPosition);
+        SHA256.HashData(mended.AsSpan(BodyPosition)).CopyTo(mended, ChecksumPosition);
+        return mended;
+    }
+
+    public override void Read(byte[] input) => CheckpointFormat.Read(new MemoryStream(input), s_owner, s_definition);
+
+    public override bool IsDocumented(Exception exception) => exception is NetworkFormatException or ForeignCheckpointException
+        || exception is EndOfStreamException;       // inside a NetworkFormatException
+
+    public override long AllowedBytes(int length) => FixedBytes + 10L * length;
+
+    private static byte[] Write(int epochs)
+    {
+        var state = new TrainingState(SampleNetworks.Parameters(s_definition, 1), [new AlignedBuffer(96), new AlignedBuffer(16)]);
+        for (int epoch = 1; epoch <= epochs; epoch++)
+            state.Add(new EpochRecord(epoch, 0.1, 0.5, epoch == 1 ? 0.4 : double.NaN));
+        if (epochs > 1)
+            state.KeepAsBest(state.Parameters);
+        using var stream = new MemoryStream();
+        CheckpointFormat.Write(stream, s_owner, state);
+        return stream.ToArray();
+    }
+
+    private static byte[] WriteFinished()
+    {
+        using var stream = new MemoryStream();
+        CheckpointFormat.Write(stream, s_owner, new NetworkMember(SampleNetworks.Parameters(s_definition, 1), SampleNetworks.History));
+        return stream.ToArray();
+    }
+}
+
+/// <summary>Small networks that together hold every part of the format.</summary>
+internal static class SampleNetworks
+{
+    public static TrainingHistory History { get; } = new([new EpochRecord(1, 0.1, 0.7, 0.6), new EpochRecord(2, 0.1, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
+
+    public static IEnumerable<TrainedNetwork> All()
+    {
+        foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>())
+            yield return Create([6, 3], placement, members: 1 + (int)placement % 2);
+        yield return Create([1], BatchNormalizationPlacement.BeforeActivation, 1);
+        yield return Create([], BatchNormalizationPlacement.None, 1);
+        var identity = new NetworkDefinition { Inputs = 40, HiddenUnits = [], Outputs = 1, Placement = BatchNormalizationPlacement.None };
+        yield return new TrainedNetwork(InputEncoder.Identity(40), Parameters(identity, 1), History);
+    }
+
+    public static NetworkParameters Parameters(NetworkDefinition definition, ulong seed) => Initialization.Create(definition, seed);
+
+    private static TrainedNetwork Create(int[] hiddenUnits, BatchNormalizationPlacement placement, int members)
+    {
+        var definition = new NetworkDefinition { Inputs = 6, HiddenUnits = hiddenUnits, Outputs = 2, Placement = placement, NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput };
+        var encoder = new InputEncoder([10, 0, 1], [0.5f, 1, 2], [true, false, true], [0], [new InputPiece(0, 8, 0.25f), new InputPiece(2, 1, 4)]);
+        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))]);
+    }
+}
