@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using WebScoring;
 
 namespace MLNetBatchNorm.WebScoring.Tests;
@@ -13,6 +15,7 @@ internal sealed class ScoringService : WebApplicationFactory<ScoringOptions>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly ModelFolder _folder = new();
+    private readonly WatcherLog _log = new();
     private readonly (string Key, string Value)[] _settings;
 
     public ScoringService(byte[]? zip, params (string Key, string Value)[] settings)
@@ -29,6 +32,9 @@ internal sealed class ScoringService : WebApplicationFactory<ScoringOptions>
     public HttpClient Client { get; }
 
     public ModelFolder Folder => _folder;
+
+    /// <summary>What the watcher of the model file has told the operator.</summary>
+    public IEnumerable<string> Log => _log.Messages;
 
     /// <summary>Asks for the health until it is as wanted.</summary>
     public async Task<HealthAnswer> WaitForHealthAsync(Func<HealthAnswer, bool> wanted)
@@ -58,7 +64,7 @@ internal sealed class ScoringService : WebApplicationFactory<ScoringOptions>
         builder.UseSetting("Scoring:PollMilliseconds", "20");
         foreach ((string key, string value) in _settings)
             builder.UseSetting(key, value);
-        builder.ConfigureLogging(logging => logging.ClearProviders());
+        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(_log));
     }
 
     protected override void Dispose(bool disposing)
@@ -66,5 +72,25 @@ internal sealed class ScoringService : WebApplicationFactory<ScoringOptions>
         base.Dispose(disposing);
         if (disposing)
             _folder.Dispose();
+    }
+
+    /// <summary>Keeps the messages of the watcher and drops all others.</summary>
+    private sealed class WatcherLog : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<string> Messages { get; } = new();
+
+        public ILogger CreateLogger(string categoryName) => categoryName == "WebScoring.Models.ModelWatcher" ? this : NullLogger.Instance;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Messages.Enqueue(formatter(state, exception));
+
+        public void Dispose()
+        {
+        }
     }
 }

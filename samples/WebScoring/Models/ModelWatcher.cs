@@ -28,7 +28,7 @@ internal sealed class ModelWatcher(ModelStore store, IOptions<ScoringOptions> op
 
     private void TrainDigits(CancellationToken stoppingToken)
     {
-        store.SayWhatIsGoingOn("There is no model file: a model of handwritten digits is being trained, which takes some seconds.");
+        store.SayWhatIsGoingOn("There is no model file: a model of handwritten digits is being trained, which takes a moment.");
         log.LogInformation("No model file at {Path}: training a model of handwritten digits", _path);
         try
         {

@@ -35,6 +35,7 @@ export class DigitReader {
     const empty = this.#pad.strokes.length === 0;
     this.#byId('pad-hint').hidden = !empty;
     this.#byId('undo').disabled = this.#byId('clear').disabled = empty;
+    if (!finished) this.#byId('draw-status').textContent = '';
     const counts = countsOf(this.#pad.strokes);
     this.#showSeen(counts);
     // One request at a time; of what is drawn meanwhile only the newest is asked next.

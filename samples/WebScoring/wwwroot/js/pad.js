@@ -18,7 +18,7 @@ export class Pad {
     canvas.addEventListener('pointermove', event => this.#move(event));
     for (const end of ['pointerup', 'pointercancel']) canvas.addEventListener(end, event => this.#end(event));
     canvas.addEventListener('keydown', event => this.#key(event));
-    canvas.addEventListener('blur', () => this.#hidePen());
+    canvas.addEventListener('blur', () => this.#leave());
     new ResizeObserver(() => this.#resize()).observe(canvas);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#paint());
     this.#resize();
@@ -94,9 +94,12 @@ export class Pad {
     this.#changed(!pen.down);
   }
 
-  #hidePen() {
+  /** Leaving the area lifts the pen. */
+  #leave() {
+    const wasDown = this.#pen.down;
     this.#pen.shown = this.#pen.down = false;
-    this.#paint();
+    if (wasDown) this.#changed(true);
+    else this.#paint();
   }
 
   #changed(finished) {
