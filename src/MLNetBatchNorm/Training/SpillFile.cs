@@ -48,7 +48,8 @@ internal sealed class SpillFile : IDisposable
         {
             RandomAccess.Write(_file.SafeFileHandle, bytes, Length);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        // The last is what .NET makes of a limit on the size of files.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
             throw new SpillException($"Writing the temporary file of the training rows in '{_directory}' failed after {Length >> 20} MB: {e.Message}", e);
         }

@@ -94,6 +94,23 @@ public sealed class CheckpointTests
         Assert.IsEmpty(Directory.GetFiles(_folder));
     }
 
+    /// <summary>Rows that are more than the memory budget come from a temporary file, in an order that is made anew for every epoch.</summary>
+    [TestMethod]
+    public void Fit_AgainWithRowsInATemporaryFile_GoesOnToTheSameModel()
+    {
+        IDataView rows = NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(40_000));
+        string expected = ModelFile.Contents(_context, Large(null, () => { }).Fit(rows), rows.Schema);
+        Assert.IsTrue(_log.Any(line => line.Contains("temporary file", StringComparison.Ordinal)), "the rows were to be too many");
+        int epochs = 0;
+        Assert.ThrowsExactly<NotSupportedException>(() => Large(CheckpointPath, () => Stop(++epochs > 2)).Fit(rows));
+
+        epochs = 0;
+        Assert.AreEqual(expected, ModelFile.Contents(_context, Large(CheckpointPath, () => epochs++).Fit(rows), rows.Schema));
+        Assert.AreEqual(2, epochs);
+
+        IEstimator<ITransformer> Large(string? path, Action epochEnded) => Single(path, epochEnded, options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 1000));
+    }
+
     [TestMethod]
     public void Fit_NewestCheckpointDamaged_UsesTheOneBefore()
     {
@@ -275,11 +292,13 @@ public sealed class CheckpointTests
     {
         int epochs = 0;
         // The checkpoint of an epoch is written after its observer has returned, so the next epoch's observer stops the training.
-        Assert.ThrowsExactly<NotSupportedException>(() => Single(CheckpointPath, () =>
-        {
-            if (++epochs > afterEpochs)
-                throw new NotSupportedException("stopped by the test");
-        }).Fit(Rows()));
+        Assert.ThrowsExactly<NotSupportedException>(() => Single(CheckpointPath, () => Stop(++epochs > afterEpochs)).Fit(Rows()));
+    }
+
+    private static void Stop(bool now)
+    {
+        if (now)
+            throw new NotSupportedException("stopped by the test");
     }
 
     /// <summary>Trains to the end, compares with an uninterrupted training, and says how many epochs were trained.</summary>
@@ -337,7 +356,7 @@ public sealed class CheckpointTests
         {
             options.HiddenUnits = [128, 64];
             options.NumberOfEnsembleMembers = 2;
-            options.MaximumNumberOfEpochs = 120;
+            options.MaximumNumberOfEpochs = 200;
             options.EarlyStoppingPatience = 0;
             options.CheckpointPath = path;
             options.CheckpointIntervalInEpochs = 1;

@@ -135,6 +135,19 @@ public sealed class FailureTests
         Assert.AreEqual(Convert.ToHexString(before), output[2], "the checkpoint that was there");
     }
 
+    /// <summary>Rows beyond the memory budget need a file; where it cannot grow, the error says what it is for and what to do.</summary>
+    [TestMethod]
+    public void Fit_DiskFullOfRows_SaysWhatToDoAndLeavesNothing()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Inconclusive("The limit is set with a shell of Linux.");
+        string[] output = FreshProcess.RunWithFileLimit<FullOfRows>(blocks: 1000, _folder).Split('\n');
+        Assert.StartsWith("Writing the temporary file of the training rows in", output[0]);
+        Assert.Contains("MemoryBudgetInMegabytes (1)", output[0]);
+        Assert.AreEqual("marked, 0 files, 0 threads, then a model", output[1]);
+        Assert.IsEmpty(Directory.GetFiles(_folder));
+    }
+
     [TestMethod]
     public void Fit_FolderThatCannotBeWrittenTo_IsRefused()
     {
@@ -313,6 +326,27 @@ public sealed class FailureTests
             NetworkFormat.Write(writer, ((INetworkModel)((ISingleFeaturePredictionTransformer<object>)model).Model).Network);
             writer.Flush();
             return Convert.ToHexString(SHA256.HashData(stream.ToArray()));
+        }
+    }
+    /// <summary>Trains on more rows than memory may hold where no file can be larger than half a megabyte; then on fewer.</summary>
+    internal sealed class FullOfRows : IFreshProcessTask
+    {
+        public static void Run(string[] arguments, TextWriter output)
+        {
+            var context = new MLContext(1) { TempFilePath = arguments[0] };
+            IEstimator<ITransformer> trainer = NetworkExamples.Quick(context, NetworkKind.Regression, options => options.MemoryBudgetInMegabytes = 1);
+            try
+            {
+                trainer.Fit(NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(40_000)));
+            }
+            catch (InvalidOperationException e)
+            {
+                SpinWait.SpinUntil(() => WorkerThreads() <= 0, TimeSpan.FromSeconds(10));
+                output.Write($"{e.Message}\n{(e.IsMarked() ? "marked" : "unmarked")}, {Math.Max(0, FilesOpenIn(arguments[0]))} files, {Math.Max(0, WorkerThreads())} threads, then ");
+            }
+
+            trainer.Fit(NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(100)));
+            output.Write("a model");
         }
     }
 }
