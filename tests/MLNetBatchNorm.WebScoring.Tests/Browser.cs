@@ -24,9 +24,10 @@ internal sealed class Browser : IAsyncDisposable
 
     public static async Task<Browser> StartAsync()
     {
-        string? path = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? s_places.FirstOrDefault(File.Exists);
+        string[] places = Environment.GetEnvironmentVariable("CHROMIUM_PATH") is { } place ? [place] : s_places;
+        string? path = places.FirstOrDefault(File.Exists);
         if (path is null)
-            Assert.Inconclusive("There is no Chromium. Install Debian's package chromium, or set CHROMIUM_PATH.");
+            Assert.Inconclusive($"There is no Chromium at {string.Join(" or ", places)}. Install Debian's package chromium, or set CHROMIUM_PATH.");
         Assertions.SetDefaultExpectTimeout((float)ScoringService.Patience.TotalMilliseconds);
         IPlaywright playwright = await Playwright.CreateAsync();
         IBrowser browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = path, Args = s_arguments });
