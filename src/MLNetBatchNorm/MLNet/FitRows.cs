@@ -32,7 +32,8 @@ internal sealed class FitRows : IDisposable
     /// <param name="loader">Reads the training rows.</param>
     /// <param name="validationLoader">Reads the validation rows, given the form and the memory of the training rows.</param>
     /// <param name="labelKind">Whether labels are numbers to be standardized.</param>
-    public static FitRows Load(Func<RowCollector> loader, Func<RowCollector, RowCollector>? validationLoader, LabelKind labelKind)
+    /// <param name="cancellationToken">Asked while a file is read.</param>
+    public static FitRows Load(Func<RowCollector> loader, Func<RowCollector, RowCollector>? validationLoader, LabelKind labelKind, CancellationToken cancellationToken)
     {
         RowCollector training = loader();
         try
@@ -42,7 +43,7 @@ internal sealed class FitRows : IDisposable
             {
                 using RowCollector rows = validationLoader(training);
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
-                validation = rows.Table ?? rows.Load(RowPart.Of(rows.ShareInMemory(1), 0, 0));
+                validation = rows.Table ?? rows.Load(RowPart.Of(rows.ShareInMemory(1), 0, 0), cancellationToken);
             }
             return new FitRows(training, validation, labelKind == LabelKind.Number ? TargetScale.Of(training) : TargetScale.None);
         }
@@ -73,7 +74,8 @@ internal sealed class FitRows : IDisposable
     /// <param name="byClass">Whether labels are classes, each of which is to give its part.</param>
     /// <param name="member">Number of the network: each sets aside another part.</param>
     /// <param name="largestBatch">Most rows read at once.</param>
-    public MemberRows ForMember(InputEncoder encoder, double fraction, ulong seed, bool byClass, int member, int largestBatch)
+    /// <param name="cancellationToken">Asked while a file is read.</param>
+    public MemberRows ForMember(InputEncoder encoder, double fraction, ulong seed, bool byClass, int member, int largestBatch, CancellationToken cancellationToken)
     {
         TrainingData? validation = _validation is null ? null : new TrainingData(_validation, encoder);
         if (_training.Table is { } table)
@@ -90,7 +92,7 @@ internal sealed class FitRows : IDisposable
         if (validation is null && fraction > 0)
         {
             RowPart aside = RowPart.Of(_training.ShareInMemory(fraction), seed, member);
-            TrainingTable rows = _training.Load(aside);
+            TrainingTable rows = _training.Load(aside, cancellationToken);
             validation = rows.Rows > 0 ? new TrainingData(rows, encoder) : null;
             part = aside.Rest;
         }

@@ -121,7 +121,7 @@ internal sealed class NetworkFit
         for (int member = 0; member < members.Length; member++)
         {
             // Each network shuffles rows of its own, so that what it becomes does not depend on how long the one before it was trained.
-            using MemberRows memberRows = Split(rows, encoder, member, channel);
+            using MemberRows memberRows = Split(rows, encoder, member, channel, cancellationToken);
             members[member] = TrainMember(member, memberRows, definition, target, observer, checkpoints, channel, cancellationToken);
         }
 
@@ -234,13 +234,15 @@ internal sealed class NetworkFit
                 // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
                 Sparse = training.Shape.IsSparse, ForTraining = false, Fingerprint = fingerprint, BudgetBytes = Math.Max(budget / 4, budget - training.BytesInMemory),
             }.Load(validationSet, "validation", channel),
-            _task.LabelKind);
+            _task.LabelKind,
+            cancellationToken);
     }
 
     /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
-    private MemberRows Split(FitRows rows, InputEncoder encoder, int member, IChannel channel)
+    private MemberRows Split(FitRows rows, InputEncoder encoder, int member, IChannel channel, CancellationToken cancellationToken)
     {
-        MemberRows split = rows.ForMember(encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member, largestBatch: _options.BatchSize + 1);
+        MemberRows split = rows.ForMember(
+            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member, largestBatch: _options.BatchSize + 1, cancellationToken);
         if (split.Validation is null && _options.ValidationFraction > 0)
             channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count);
         return split;

@@ -82,12 +82,15 @@ internal sealed class RowCollector : IDisposable
     public void Complete() => Spilled?.Complete();
 
     /// <summary>Takes a part of the spilled rows into memory.</summary>
-    public TrainingTable Load(RowPart part)
+    public TrainingTable Load(RowPart part, CancellationToken cancellation)
     {
         TrainingTable table = Shape.CreateTable();
         byte[] buffer = [];
         for (int block = 0; block < Spilled!.Blocks; block++)
+        {
+            cancellation.ThrowIfCancellationRequested();
             Spilled.Read(block, part, ref buffer, table);
+        }
         return table;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Training;
@@ -75,7 +76,11 @@ internal sealed class StreamedRows : RowSource, IDisposable
         if (shuffle)
             new RandomStream(seed, RandomStream.Mix(BlockPurpose) + (ulong)epoch).Shuffle(_blockOrder);
         for (int window = 0; window < _windowStarts.Length - 1; window++)
-            _windowStarts[window + 1] = _windowStarts[window] + BlocksOf(window).ToArray().Sum(block => _rowsOfBlock[block]);
+        {
+            _windowStarts[window + 1] = _windowStarts[window];
+            foreach (int block in BlocksOf(window))
+                _windowStarts[window + 1] += _rowsOfBlock[block];
+        }
         Begin();
     }
 
@@ -103,8 +108,10 @@ internal sealed class StreamedRows : RowSource, IDisposable
             Monitor.PulseAll(_lock);
             while (_read <= needed && _error is null)
                 Monitor.Wait(_lock);
-            if (_error is not null)
+            if (_error is SpillException)
                 throw new SpillException(_error.Message, _error);
+            if (_error is not null)
+                ExceptionDispatchInfo.Throw(_error);
         }
     }
 
@@ -213,7 +220,7 @@ internal sealed class StreamedRows : RowSource, IDisposable
         }
         int count = slot.Table.Rows;
         if (slot.Order.Length < count)
-            slot.Order = new int[count];
+            slot.Order = new int[count + count / 8];   // windows differ a little in their number of rows
         for (int row = 0; row < count; row++)
             slot.Order[row] = row;
         if (_shuffle)

@@ -84,7 +84,7 @@ public sealed class StreamedRowsTests
     {
         using RowCollector rows = Collect(20_000, Budget, sparse: false, weighted: false);
         RowPart aside = RowPart.Of(0.2, 3, 1);
-        TrainingTable validation = rows.Load(aside);
+        TrainingTable validation = rows.Load(aside, CancellationToken.None);
         using var stream = new StreamedRows(rows.Spilled!, aside.Rest, rows.WindowBytes, 64);
         stream.BeginEpoch(1, 1, shuffle: true);
         int[] all = [.. ReadEpoch(stream, 64, false, false), .. Enumerable.Range(0, validation.Rows).Select(r => (int)validation.Features(r)[0])];
@@ -235,6 +235,25 @@ public sealed class StreamedRowsTests
             return false;                              // ended meanwhile
         }
     });
+
+    /// <summary>Reading a whole epoch allocates nothing once the windows have their size, neither on the thread that trains nor on the one that reads.</summary>
+    [TestMethod]
+    public void Prepare_ThroughAWarmEpoch_AllocatesNothing()
+    {
+        using RowCollector rows = Collect(30_000, Budget, false, true);
+        using var stream = new StreamedRows(rows.Spilled!, RowPart.All, rows.WindowBytes, 100);
+        long least = long.MaxValue;
+        for (int epoch = 1; epoch <= 12 && least > 0; epoch++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            stream.BeginEpoch(1, 1, shuffle: true);
+            for (int first = 0; first < stream.Count; first += 100)
+                stream.Prepare(first, 100);
+            if (epoch > 2)
+                least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
+        }
+        Assert.AreEqual(0, least);
+    }
 
     private static NetworkParameters Train(int threads, ulong seed, BatchNormalizationStatistics statistics = BatchNormalizationStatistics.RunningAverage)
     {
