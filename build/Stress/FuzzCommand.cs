@@ -6,8 +6,16 @@ namespace MLNetBatchNorm.Stress;
 /// <summary>fuzz [inputs] [seed] [folder]: mutated inputs for every reader; fuzz again TARGET FILE: one that was kept.</summary>
 internal static class FuzzCommand
 {
+#if COVERAGE
+    // Before anything else: instrumented code writes into the table without asking whether it is there.
+    private static readonly BranchTable s_branches = new();
+#endif
+
     public static int Run(string[] arguments)
     {
+#if COVERAGE
+        s_branches.Forget();
+#endif
         if (arguments is ["again", string name, string path])
             return Again(name, path);
         long inputs = arguments.Length > 0 ? long.Parse(arguments[0], CultureInfo.InvariantCulture) : 1_000_000;
@@ -35,14 +43,22 @@ internal static class FuzzCommand
     private static int Run(FuzzTarget target, long inputs, ulong seed, string folder)
     {
         var watch = Stopwatch.StartNew();
+#if COVERAGE
+        BranchTable branches = s_branches;
+        branches.Forget();
+        Func<string> describe = () => string.Create(CultureInfo.InvariantCulture, $", {branches.Seen} pairs of branches");
+        var fuzzer = new Fuzzer(target, seed, branches);
+#else
+        Func<string> describe = () => "";
         var fuzzer = new Fuzzer(target, seed);
+#endif
         fuzzer.Run(inputs, hung =>
         {
             Console.WriteLine($"{target.Name}: an input of {hung.Length} bytes takes too long: {Keep(target, hung, "hung", folder)}");
             Environment.Exit(3);
         });
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{target.Name}: {inputs} inputs, {fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} different endings, largest allocation {fuzzer.LargestAllocation:P0} of what is allowed, {fuzzer.Faults.Count} faults, {watch.Elapsed.TotalSeconds:0} s"));
+            $"{target.Name}: {inputs} inputs, {fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} different endings{describe()}, {fuzzer.Inputs} starting points, largest allocation {fuzzer.LargestAllocation:P0} of what is allowed, {fuzzer.Faults.Count} faults, {watch.Elapsed.TotalSeconds:0} s"));
         foreach ((string signature, long count) in fuzzer.Signatures.OrderByDescending(s => s.Value).Take(12))
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {count,9} {signature}"));
         for (int i = 0; i < fuzzer.Faults.Count; i++)

@@ -2,11 +2,21 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Stress;
 
+/// <summary>Counts the branches that an input takes.</summary>
+internal interface ICoverage
+{
+    /// <summary>An input is about to be read.</summary>
+    void Begin();
+
+    /// <summary>It has been read. True if it took a branch, or took one clearly more often, than any input before it.</summary>
+    bool End();
+}
+
 /// <summary>
-/// Feeds mutated inputs to a target. Without instrumentation of the compiled code, what an input came to stands for the way it took: inputs whose
-/// ending nobody has seen yet join those that are mutated further. The same seed gives the same inputs.
+/// Feeds mutated inputs to a target. Inputs that take a way through the reader that none took before join those that are mutated further: a branch
+/// where branches are counted, else an ending (exception and message) stands for the way. The same seed gives the same inputs.
 /// </summary>
-internal sealed class Fuzzer(FuzzTarget target, ulong seed)
+internal sealed class Fuzzer(FuzzTarget target, ulong seed, ICoverage? coverage = null)
 {
     /// <summary>Processor time that no input may take. Not the clock's: a loaded machine, or one that is paused, is no hang.</summary>
     private static readonly TimeSpan s_timeLimit = TimeSpan.FromSeconds(10);
@@ -20,6 +30,9 @@ internal sealed class Fuzzer(FuzzTarget target, ulong seed)
 
     /// <summary>Inputs and what is wrong with them.</summary>
     public List<(byte[] Input, string Fault)> Faults { get; } = [];
+
+    /// <summary>Inputs that mutations start from by now.</summary>
+    public int Inputs => _inputs.Count;
 
     /// <summary>The largest share of the allowed allocations that an input has taken.</summary>
     public double LargestAllocation { get; private set; }
@@ -42,20 +55,21 @@ internal sealed class Fuzzer(FuzzTarget target, ulong seed)
             byte[] input = target.Mend(Mutator.Mutate(ref random, _inputs[random.Next(_inputs.Count)], _inputs[random.Next(_inputs.Count)]));
             _current = input;
             Interlocked.Exchange(ref _inputUnderWay, i);
+            coverage?.Begin();
             FuzzResult result = FuzzResult.Of(target, input);
-            Note(input, result);
+            Note(input, result, coverage?.End() == true);
         }
 
         Interlocked.Exchange(ref _inputUnderWay, -1);
     }
 
-    private void Note(byte[] input, FuzzResult result)
+    private void Note(byte[] input, FuzzResult result, bool newBranch)
     {
         if (result.Fault is { } fault && Faults.Count < 100)
             Faults.Add((input, fault));
         LargestAllocation = Math.Max(LargestAllocation, (double)result.Allocated / target.AllowedBytes(input.Length));
         Signatures[result.Signature] = Signatures.GetValueOrDefault(result.Signature) + 1;
-        if (Signatures[result.Signature] == 1 && input.Length is > 0 and < 1 << 16)
+        if ((newBranch || Signatures[result.Signature] == 1) && input.Length is > 0 and < 1 << 16)
             _inputs.Add(input);
     }
 
