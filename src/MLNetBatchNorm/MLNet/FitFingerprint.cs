@@ -30,8 +30,15 @@ internal sealed class FitFingerprint : IDisposable
     /// <summary>Hash of the build of this library: another build may round otherwise.</summary>
     public static byte[] Build { get; } = SHA256.HashData(typeof(FitFingerprint).Module.ModuleVersionId.ToByteArray());
 
-    /// <summary>Hash of the rows added so far.</summary>
-    public byte[] Rows => _rows.GetCurrentHash();
+    /// <summary>Hash of the rows added so far; may be asked for by the trainings of several networks at once.</summary>
+    public byte[] Rows
+    {
+        get
+        {
+            lock (_rows)
+                return _rows.GetCurrentHash();
+        }
+    }
 
     /// <summary>The rows that follow are of this set.</summary>
     public void BeginSet(string name) => _rows.AppendData(Encoding.UTF8.GetBytes(name));
