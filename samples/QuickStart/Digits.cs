@@ -10,10 +10,11 @@ internal static class Digits
 {
     public static TaskResult Run(MLContext ml)
     {
-        IDataView table = ml.Data.LoadFromTextFile(
-            Path.Combine(AppContext.BaseDirectory, "data", "digits.csv"),
+        // With the file as a sample the loader names the slots by the header, which LoadFromTextFile does not.
+        var file = new MultiFileSource(Path.Combine(AppContext.BaseDirectory, "data", "digits.csv"));
+        IDataView table = ml.Data.CreateTextLoader(
             [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.Int32, 64)],
-            separatorChar: ',', hasHeader: true);
+            separatorChar: ',', hasHeader: true, dataSample: file).Load(file);
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
         var labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit");
 

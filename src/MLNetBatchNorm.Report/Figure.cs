@@ -144,7 +144,7 @@ internal sealed class Figure
         bar.Size = size;
     }
 
-    private static string Shorten(string name) => name.Length <= 18 ? name : name[..17] + "…";
+    private static string Shorten(string name) => name.Length <= 24 ? name : name[..23] + "…";
 }
 
 /// <summary>How the page writes numbers.</summary>

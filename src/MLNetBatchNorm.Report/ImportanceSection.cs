@@ -10,7 +10,7 @@ internal static class ImportanceSection
         page.Section(
             "Permutation importance",
             $"How much the {measure} falls when one slot of the features is shuffled among the held-out rows. Slots that tell the same share their importance, and each may seem to be worth little.");
-        var figure = new Figure($"loss of {measure}", "", height: 60 + 22 * top.Length);
+        var figure = new Figure($"loss of {measure}", "", width: 460, height: 60 + 22 * top.Length);
         figure.NamedBars([.. top.Select(slot => (slot.Name, slot.Loss))], Figure.Blue);
         page.Figure(
             importance.Count > top.Length ? $"The {top.Length} most important of {importance.Count} slots" : "All slots", figure,

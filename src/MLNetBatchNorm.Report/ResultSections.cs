@@ -94,13 +94,13 @@ internal static class ResultSections
 
     private static void AddConfusion(Page page, ConfusionMatrix matrix)
     {
-        var header = new XElement("tr", new XElement("th", "is \\ taken for"), matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), name)));
+        var header = new XElement("tr", new XElement("th", "is \\ as"), matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), name)));
         IEnumerable<XElement> rows = Enumerable.Range(0, matrix.Classes).Select(truth => new XElement(
             "tr", new XElement("th", new XAttribute("scope", "row"), matrix.Names[truth]), Enumerable.Range(0, matrix.Classes).Select(decision => Cell(matrix, truth, decision))));
         var table = new XElement("table", new XAttribute("class", "confusion"), new XElement("thead", header), new XElement("tbody", rows));
         int right = Enumerable.Range(0, matrix.Classes).Sum(i => matrix.Counts[i, i]);
         int all = Enumerable.Range(0, matrix.Classes).Sum(matrix.Truths);
-        page.Figure("Confusion matrix", table, $"{Numbers.Count(right)} of {Numbers.Count(all)} rows are recognized. Rows of the table: what it is; columns: what it was taken for.");
+        page.Figure("Confusion matrix", table, $"{Numbers.Count(right)} of {Numbers.Count(all)} rows are recognized. Rows of the table: what it is; columns: what it was taken for; classes in the order of their keys.");
     }
 
     private static XElement Cell(ConfusionMatrix matrix, int truth, int decision)
