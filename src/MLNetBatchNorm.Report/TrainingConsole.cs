@@ -68,8 +68,8 @@ public static class TrainingConsole
             ProgressTask bar = context.AddTask(Markup.Escape(name));
             reports.Handle = progress =>
             {
-                bar.MaxValue = progress.NumberOfMembers * (double)progress.MaximumNumberOfEpochs;
-                bar.Value = (progress.Member - 1) * (double)progress.MaximumNumberOfEpochs + progress.Epoch;
+                bar.MaxValue = 1;
+                bar.Value = progress.FractionDone;
                 bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" of network {progress.Member}/{progress.NumberOfMembers}" : "")}"));
                 measures.Text = Text($"{Losses(progress, brief: true)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
                 if (first)

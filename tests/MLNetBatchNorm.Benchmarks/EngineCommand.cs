@@ -43,10 +43,12 @@ internal static class EngineCommand
         var trainers = mlContext.BinaryClassification.Trainers;
         (string Name, IEstimator<ITransformer> Trainer)[] all =
         [
+            // One network on the slots alone, the shape other libraries are measured with; then what a user gets who sets nothing.
             ("BatchNormNetwork", trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
             {
-                HiddenUnits = [128, 64], MaximumNumberOfEpochs = 5, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1,
+                HiddenUnits = [128, 64], MaximumNumberOfEpochs = 5, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0,
             })),
+            ("BatchNormNetwork, defaults", trainers.BatchNormNetwork(maximumNumberOfEpochs: 5)),
             ("LbfgsLogisticRegression", trainers.LbfgsLogisticRegression()),
             ("FastTree", trainers.FastTree()),
             ("LightGbm", trainers.LightGbm()),

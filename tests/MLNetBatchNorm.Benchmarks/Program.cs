@@ -27,6 +27,8 @@ try
             return AccuracyCommand.Run(rest);
         case "stream":
             return StreamCommand.Run(rest);
+        case "accuracy-table":
+            return AccuracyTable.Run(rest);
         case "text":
             return TextCommand.Run(rest);
         default:
@@ -42,6 +44,8 @@ try
                   transform [rows]                                   Transform over a view, against ML.NET's linear trainer
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
+                  accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
+                  accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
                   text DIR [--peers] [seed]                          sparse text features: ours, SDCA, LightGBM
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without

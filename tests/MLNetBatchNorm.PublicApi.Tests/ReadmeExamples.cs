@@ -92,6 +92,7 @@ public sealed class ReadmeExamples
 
             #region Layers
             BatchNormNetworkBinaryModelParameters network = model.Model.SubModel;          // multiclass and regression: model.Model
+            Console.WriteLine($"{network.Members.Count} networks, whose outputs are averaged; of the first:");
             foreach (BatchNormNetworkLayer layer in network.Layers)
             {
                 Console.WriteLine($"{layer.Weights.Inputs} -> {layer.Weights.Outputs}, first weight {layer.Weights[0, 0]}");
@@ -108,7 +109,8 @@ public sealed class ReadmeExamples
             Console.SetOut(console);
         }
 
-        StringAssert.StartsWith(output.ToString(), "30 -> 8, first weight ");
+        StringAssert.StartsWith(output.ToString(), "8 networks, whose outputs are averaged; of the first:");
+        StringAssert.Contains(output.ToString(), " -> 8, first weight ");
     }
 
     [TestMethod]

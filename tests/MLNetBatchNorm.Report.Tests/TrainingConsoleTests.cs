@@ -58,7 +58,7 @@ public sealed class TrainingConsoleTests
     private static ITransformer Train(IProgress<TrainingProgress> progress, List<TrainingProgress> reports)
         => s_mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
         {
-            LabelColumnName = "Amount", HiddenUnits = [4], BatchSize = 32, MaximumNumberOfEpochs = Epochs, EarlyStoppingPatience = 0, Seed = 1, Progress = new Both(progress, reports),
+            LabelColumnName = "Amount", HiddenUnits = [4], BatchSize = 32, MaximumNumberOfEpochs = Epochs, EarlyStoppingPatience = 0, Seed = 1, NumberOfEnsembleMembers = 1, Progress = new Both(progress, reports),
         }).Fit(s_rows);
 
     private sealed class Both(IProgress<TrainingProgress> progress, List<TrainingProgress> reports) : IProgress<TrainingProgress>

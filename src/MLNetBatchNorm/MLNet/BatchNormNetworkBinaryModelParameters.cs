@@ -39,7 +39,7 @@ public sealed class BatchNormNetworkBinaryModelParameters : ModelParametersBase<
         Host.CheckDecode(_network.Outputs == 1, "A network for binary classification has one output.");
     }
 
-    /// <summary>The networks of the model, one unless <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> asked for more; the model's output is the mean of theirs.</summary>
+    /// <summary>The networks of the model, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says; the model's output is the mean of theirs.</summary>
     public IReadOnlyList<BatchNormNetworkMember> Members => _network.Members;
 
     /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>

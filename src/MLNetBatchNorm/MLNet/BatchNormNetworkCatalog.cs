@@ -19,8 +19,8 @@ public static class BatchNormNetworkCatalog
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
     /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
     /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
-    /// <param name="batchSize">Rows of one training step, at least 2.</param>
-    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows.</param>
+    /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
+    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
     public static BatchNormNetworkBinaryTrainer BatchNormNetwork(
         this BinaryClassificationCatalog.BinaryClassificationTrainers catalog,
@@ -29,8 +29,8 @@ public static class BatchNormNetworkCatalog
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
         double learningRate = BatchNormNetworkDefaults.LearningRate,
-        int batchSize = BatchNormNetworkDefaults.BatchSize,
-        int maximumNumberOfEpochs = BatchNormNetworkDefaults.MaximumNumberOfEpochs)
+        int? batchSize = null,
+        int? maximumNumberOfEpochs = null)
     {
         Contracts.CheckValue(catalog, nameof(catalog));
         var options = new BatchNormNetworkBinaryTrainer.Options();
@@ -57,8 +57,8 @@ public static class BatchNormNetworkCatalog
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
     /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
     /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
-    /// <param name="batchSize">Rows of one training step, at least 2.</param>
-    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows.</param>
+    /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
+    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
     public static BatchNormNetworkMulticlassTrainer BatchNormNetwork(
         this MulticlassClassificationCatalog.MulticlassClassificationTrainers catalog,
@@ -67,8 +67,8 @@ public static class BatchNormNetworkCatalog
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
         double learningRate = BatchNormNetworkDefaults.LearningRate,
-        int batchSize = BatchNormNetworkDefaults.BatchSize,
-        int maximumNumberOfEpochs = BatchNormNetworkDefaults.MaximumNumberOfEpochs)
+        int? batchSize = null,
+        int? maximumNumberOfEpochs = null)
     {
         Contracts.CheckValue(catalog, nameof(catalog));
         var options = new BatchNormNetworkMulticlassTrainer.Options();
@@ -95,8 +95,8 @@ public static class BatchNormNetworkCatalog
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
     /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
     /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
-    /// <param name="batchSize">Rows of one training step, at least 2.</param>
-    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows.</param>
+    /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
+    /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
     public static BatchNormNetworkRegressionTrainer BatchNormNetwork(
         this RegressionCatalog.RegressionTrainers catalog,
@@ -105,8 +105,8 @@ public static class BatchNormNetworkCatalog
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
         double learningRate = BatchNormNetworkDefaults.LearningRate,
-        int batchSize = BatchNormNetworkDefaults.BatchSize,
-        int maximumNumberOfEpochs = BatchNormNetworkDefaults.MaximumNumberOfEpochs)
+        int? batchSize = null,
+        int? maximumNumberOfEpochs = null)
     {
         Contracts.CheckValue(catalog, nameof(catalog));
         var options = new BatchNormNetworkRegressionTrainer.Options();
@@ -127,7 +127,7 @@ public static class BatchNormNetworkCatalog
 
     private static void Fill(
         BatchNormNetworkOptions options, string labelColumnName, string featureColumnName, string? exampleWeightColumnName,
-        int[]? hiddenUnits, double learningRate, int batchSize, int maximumNumberOfEpochs)
+        int[]? hiddenUnits, double learningRate, int? batchSize, int? maximumNumberOfEpochs)
     {
         options.LabelColumnName = labelColumnName;
         options.FeatureColumnName = featureColumnName;

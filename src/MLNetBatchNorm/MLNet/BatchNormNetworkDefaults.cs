@@ -35,12 +35,6 @@ internal static class BatchNormNetworkDefaults
     /// <summary>Light: the noise of mini-batch statistics regularizes already (Ioffe and Szegedy 2015, section 3.4).</summary>
     public const double DropoutRate = 0.1;
 
-    /// <summary>Large enough for batch statistics with 6% noise (1 / sqrt(256)), small enough for hundreds of steps on a few thousand rows.</summary>
-    public const int BatchSize = 256;
-
-    /// <summary>One cycle of the learning rate; with the best epoch restored, more epochs cost time and seldom accuracy.</summary>
-    public const int MaximumNumberOfEpochs = 50;
-
     /// <summary>Peak of the cycle: three times Adam's customary 1e-3, which batch normalization tolerates and the annealing ends far below.</summary>
     public const double LearningRate = 0.003;
 
@@ -55,12 +49,6 @@ internal static class BatchNormNetworkDefaults
 
     /// <summary>Raw columns of any scale are the normal case in a table.</summary>
     public const bool ScaleInputs = true;
-
-    /// <summary>None yet chosen by experiment.</summary>
-    public const int NumberOfInputPieces = 0;
-
-    /// <summary>One network: the fastest to train and to score.</summary>
-    public const int NumberOfEnsembleMembers = 1;
 
     /// <summary>16 million rows of 30 features; a fixed number, so that the model does not depend on the machine.</summary>
     public const int MemoryBudgetInMegabytes = 2048;

@@ -40,7 +40,7 @@ public sealed class BatchNormNetworkMulticlassModelParameters : ModelParametersB
         _scoreType = new VectorDataViewType(NumberDataViewType.Single, _network.Outputs);
     }
 
-    /// <summary>The networks of the model, one unless <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> asked for more; the model's output is the mean of theirs.</summary>
+    /// <summary>The networks of the model, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says; the model's output is the mean of theirs.</summary>
     public IReadOnlyList<BatchNormNetworkMember> Members => _network.Members;
 
     /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>

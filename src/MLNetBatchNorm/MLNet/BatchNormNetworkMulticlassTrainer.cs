@@ -11,7 +11,7 @@ namespace MLNetBatchNorm;
 /// <summary>The <see cref="IEstimator{TTransformer}"/> to predict one of several classes with a batch-normalized feed-forward network.</summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
-/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Int32,System.Int32))
+/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Nullable{System.Int32},System.Nullable{System.Int32}))
 /// or [BatchNormNetwork(Options)](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,MLNetBatchNorm.BatchNormNetworkMulticlassTrainer.Options)).
 ///
 /// ### Input and Output Columns
@@ -44,7 +44,7 @@ namespace MLNetBatchNorm;
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double, int, int)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters>

@@ -83,12 +83,18 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     public double DropoutRate = BatchNormNetworkDefaults.DropoutRate;
 
     /// <summary>Rows of one training step. Batch statistics and the gradient are taken over them.</summary>
-    /// <value>Default 256. Range [2, 1048576]. A remainder of one row joins the batch before it.</value>
-    public int BatchSize = BatchNormNetworkDefaults.BatchSize;
+    /// <value>
+    /// Default null: the power of two nearest to a hundredth of the training rows, at least 32 and at most 256, so that an epoch has about a hundred
+    /// steps. Range [2, 1048576]. A remainder of one row joins the batch before it.
+    /// </value>
+    public int? BatchSize;
 
     /// <summary>Largest number of passes over the training rows.</summary>
-    /// <value>Default 50. Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.</value>
-    public int MaximumNumberOfEpochs = BatchNormNetworkDefaults.MaximumNumberOfEpochs;
+    /// <value>
+    /// Default null: 24, or fewer where rows, features and networks are so many that training would take minutes; the log says how many, and the
+    /// choice depends on the data's size only. Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
+    /// </value>
+    public int? MaximumNumberOfEpochs;
 
     /// <summary>Length of a step; the highest rate of the <see cref="LearningRateSchedule"/>.</summary>
     /// <value>Default 0.003. Range (0, 100]. If training diverges, lower it.</value>
@@ -132,15 +138,24 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// Largest number of pieces into which a numeric slot is cut at its quantiles: <c>piece = clamp((x - start) / (end - start), 0, 1)</c>, each an
     /// input of the first layer beside the scaled slot. They let the network bend sharply where a tree would split (Gorishniy et al. 2022, arXiv:2203.05556).
     /// </summary>
-    /// <value>Default 0 pieces. Range [0, 256]. Used only with <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of them.</value>
-    public int NumberOfInputPieces = BatchNormNetworkDefaults.NumberOfInputPieces;
+    /// <value>
+    /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and none for sparse
+    /// features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of
+    /// them, and a value that many rows share has a piece of its own.
+    /// </value>
+    public int? NumberOfInputPieces;
 
     /// <summary>
-    /// Number of networks trained one after the other on different parts of the rows; the model predicts the mean of their outputs. Each sets aside
-    /// another <see cref="ValidationFraction"/> of the rows, as in cross-validation, so that together they learn from all rows.
+    /// Number of networks trained on different parts of the rows; the model predicts the mean of their outputs. Each sets aside another
+    /// <see cref="ValidationFraction"/> of the rows, as in cross-validation, so that together they learn from all rows. Where there are threads enough
+    /// they are trained side by side.
     /// </summary>
-    /// <value>Default 1. Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.</value>
-    public int NumberOfEnsembleMembers = BatchNormNetworkDefaults.NumberOfEnsembleMembers;
+    /// <value>
+    /// Default null: 8; fewer, down to 1, where rows and features are so many that even few epochs would take minutes, and 1 for sparse features or rows that
+    /// do not fit <see cref="MemoryBudgetInMegabytes"/>.
+    /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
+    /// </value>
+    public int? NumberOfEnsembleMembers;
 
     /// <summary>
     /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that a table may be

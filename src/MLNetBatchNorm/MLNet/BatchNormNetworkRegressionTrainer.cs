@@ -10,7 +10,7 @@ namespace MLNetBatchNorm;
 /// <summary>The <see cref="IEstimator{TTransformer}"/> to predict a number with a batch-normalized feed-forward network.</summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
-/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Int32,System.Int32))
+/// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Nullable{System.Int32},System.Nullable{System.Int32}))
 /// or [BatchNormNetwork(Options)](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,MLNetBatchNorm.BatchNormNetworkRegressionTrainer.Options)).
 ///
 /// ### Input and Output Columns
@@ -42,7 +42,7 @@ namespace MLNetBatchNorm;
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double, int, int)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters>

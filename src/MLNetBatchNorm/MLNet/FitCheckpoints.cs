@@ -15,12 +15,12 @@ internal sealed class FitCheckpoints : IDisposable
     private readonly BatchNormNetworkOptions _options;
     private readonly CheckpointFile[] _files;
 
-    private FitCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, string path)
+    private FitCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, string path, int members)
     {
         _host = host;
         _channel = channel;
         _options = options;
-        _files = [.. Enumerable.Range(1, options.NumberOfEnsembleMembers).Select(
+        _files = [.. Enumerable.Range(1, members).Select(
             number => new CheckpointFile(number == 1 ? path : string.Create(CultureInfo.InvariantCulture, $"{path}.{number}")))];
     }
 
@@ -28,24 +28,24 @@ internal sealed class FitCheckpoints : IDisposable
     public FitFingerprint Fingerprint { get; } = new();
 
     /// <summary>The checkpoints the options ask for, or null. Fails before any row is read if the folder cannot be written to, or the file is something else.</summary>
-    public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options)
+    public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options, int members)
     {
         if (options.CheckpointPath is null)
             return null;
-        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(options.CheckpointPath));
+        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(options.CheckpointPath), members);
         checkpoints.CheckFiles();
         return checkpoints;
     }
 
     /// <summary>The checkpoints of one network, with what an interrupted training has left of it.</summary>
-    /// <param name="member">Its number, from 0.</param>
+    /// <param name="member">Its training.</param>
     /// <param name="settings">How it is trained.</param>
     /// <param name="encoder">What encodes its features.</param>
     /// <param name="initial">Its parameters before the first step.</param>
-    public MemberCheckpoints Of(int member, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial)
+    public MemberCheckpoints Of(MemberTraining member, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial)
     {
-        CheckpointOwner owner = Fingerprint.OwnerOf(_options, settings, encoder, initial, member);
-        var checkpoints = new MemberCheckpoints(_host, _channel, _options, _files[member], owner);
+        CheckpointOwner owner = Fingerprint.OwnerOf(_options, settings, encoder, initial, member.Number);
+        var checkpoints = new MemberCheckpoints(_host, member, _options, _files[member.Number], owner);
         checkpoints.Load(initial.Definition);
         return checkpoints;
     }
@@ -100,7 +100,7 @@ internal sealed class FitCheckpoints : IDisposable
 internal sealed class MemberCheckpoints : ITrainingCheckpoints
 {
     private readonly IHost _host;
-    private readonly IChannel _channel;
+    private readonly MemberTraining _member;
     private readonly BatchNormNetworkOptions _options;
     private readonly CheckpointFile _file;
     private readonly CheckpointOwner _owner;
@@ -108,10 +108,10 @@ internal sealed class MemberCheckpoints : ITrainingCheckpoints
     private int _lastEpoch;
     private long _lastTime = Stopwatch.GetTimestamp();
 
-    public MemberCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, CheckpointFile file, CheckpointOwner owner)
+    public MemberCheckpoints(IHost host, MemberTraining member, BatchNormNetworkOptions options, CheckpointFile file, CheckpointOwner owner)
     {
         _host = host;
-        _channel = channel;
+        _member = member;
         _options = options;
         _file = file;
         _owner = owner;
@@ -127,7 +127,8 @@ internal sealed class MemberCheckpoints : ITrainingCheckpoints
         {
             if (!TryRead(path, definition))
                 continue;
-            _channel.Info(MessageSensitivity.None, "Training goes on from the checkpoint '{0}', after {1} epochs.", path, (Finished?.History.Epochs ?? _restored!.Epochs).Count);
+            int epochs = (Finished?.History.Epochs ?? _restored!.Epochs).Count;
+            _member.Tell(channel => channel.Info(MessageSensitivity.None, "Training goes on from the checkpoint '{0}', after {1} epochs.", path, epochs));
             return;
         }
     }
@@ -173,7 +174,7 @@ internal sealed class MemberCheckpoints : ITrainingCheckpoints
         {
             if (path == _file.CurrentPath)
                 _file.KeepCurrent = false;
-            _channel.Error(MessageSensitivity.None, "The checkpoint '{0}' is damaged and is not used: {1}", path, e.Message);
+            _member.Tell(channel => channel.Error(MessageSensitivity.None, "The checkpoint '{0}' is damaged and is not used: {1}", path, e.Message));
             return false;
         }
         catch (ForeignCheckpointException e)
@@ -203,7 +204,7 @@ internal sealed class MemberCheckpoints : ITrainingCheckpoints
         }
         catch (Exception e) when (FitCheckpoints.IsFileTrouble(e))
         {
-            _channel.Warning(MessageSensitivity.None, "The checkpoint '{0}' cannot be written, and training goes on without it: {1}", _file.CurrentPath, e.Message);
+            _member.Tell(channel => channel.Warning(MessageSensitivity.None, "The checkpoint '{0}' cannot be written, and training goes on without it: {1}", _file.CurrentPath, e.Message));
         }
     }
 }

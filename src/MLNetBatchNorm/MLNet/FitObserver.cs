@@ -7,7 +7,7 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>Tells the log, ML.NET's progress channel and the caller's <see cref="IProgress{T}"/> about every epoch.</summary>
-internal sealed class FitObserver : ITrainingObserver, IDisposable
+internal sealed class FitObserver : IDisposable
 {
     /// <summary>
     /// Most checkpoints sent to the progress channel in one training: an <c>MLContext</c> keeps every one of them for as long as it lives.
@@ -23,54 +23,72 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly int _members;
-    private int _member;
-    private long _rowsOfMember;
+    private readonly int _epochs;
+    private readonly int[] _epochsDone;
+    private readonly bool[] _ended;
     private long _trainedRows;
     private EpochRecord? _last;
 
-    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target)
+    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target, AutomaticOptions chosen)
     {
         _host = host;
-        _members = options.NumberOfEnsembleMembers;
+        _members = chosen.Members;
+        _epochs = chosen.Epochs;
+        _epochsDone = new int[_members];
+        _ended = new bool[_members];
         _channel = channel;
         _options = options;
         _target = target;
-        _epochsPerCheckpoint = (int)(((long)options.MaximumNumberOfEpochs * _members + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
+        _epochsPerCheckpoint = (int)(((long)_epochs * _members + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
         _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss"], ["epochs"]), Fill);
     }
 
-    /// <summary>The next network begins.</summary>
-    /// <param name="rows">Number of rows that each of its epochs learns from.</param>
-    public void BeginMember(long rows)
-    {
-        _member++;
-        _rowsOfMember = rows;
-    }
+    /// <summary>Where messages go.</summary>
+    public IChannel Channel => _channel;
 
-    /// <inheritdoc/>
-    public void EpochEnded(EpochRecord epoch, int bestEpoch, int maximumEpochs)
+    /// <summary>An epoch of one network is done.</summary>
+    /// <param name="member">Number of the network, from 0.</param>
+    /// <param name="rows">Rows the epoch has learned from.</param>
+    /// <param name="epoch">What the epoch came to.</param>
+    /// <param name="bestEpoch">The network's best epoch so far.</param>
+    /// <param name="maximumEpochs">Epochs planned for it.</param>
+    public void EpochEnded(int member, long rows, EpochRecord epoch, int bestEpoch, int maximumEpochs)
     {
         _host.CheckAlive();
-        _trainedRows += _rowsOfMember;
+        _epochsDone[member] = epoch.Epoch;
+        _trainedRows += rows;
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
-        string which = _members > 1 ? Text($"Network {_member}/{_members}, epoch") : "Epoch";
+        var progress = new TrainingProgress(_last, maximumEpochs, bestEpoch, member + 1, _members, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+        string which = _members > 1 ? Text($"Network {member + 1}/{_members}, epoch") : "Epoch";
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
-        _channel.Info(MessageSensitivity.None, Text($"{which} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}"));
-        if (epoch.Epoch % _epochsPerCheckpoint == 0)
+        _channel.Info(
+            MessageSensitivity.None,
+            Text($"{which} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left"));
+        if (_epochsDone.Sum() % _epochsPerCheckpoint == 0)
             _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
-        _options.Progress?.Report(new TrainingProgress(_last, maximumEpochs, bestEpoch, _member, _members, _trainedRows, Stopwatch.GetElapsedTime(_started)));
+        _options.Progress?.Report(progress);
     }
 
-    /// <summary>Says how training ended.</summary>
-    public void Report(TrainingHistory history)
+    /// <summary>Says how a network's training ended.</summary>
+    public void Ended(int member, TrainingHistory history)
     {
+        _ended[member] = true;
+        _epochsDone[member] = history.Epochs.Count;
         string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
         double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
         _channel.Info(
             MessageSensitivity.None, Text($"Training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the model is that of epoch {history.BestEpoch}."));
+    }
+
+    /// <summary>Epochs done, of those planned for all networks; a network that has stopped early has no others planned.</summary>
+    private double FractionDone()
+    {
+        double done = _epochsDone.Sum(epochs => (double)epochs);
+        double stillPlanned = Enumerable.Range(0, _members).Where(member => !_ended[member]).Sum(member => (double)(_epochs - _epochsDone[member]));
+        return done / (done + stillPlanned);
     }
 
     public void Dispose() => _progressChannel.Dispose();
@@ -82,7 +100,7 @@ internal sealed class FitObserver : ITrainingObserver, IDisposable
     {
         if (_last is not { } last)
             return;
-        entry.SetProgress(0, last.Epoch, _options.MaximumNumberOfEpochs);
+        entry.SetProgress(0, last.Epoch, _epochs);
         entry.SetMetric(0, last.TrainingLoss);
         if (last.ValidationLoss is { } loss)
             entry.SetMetric(1, loss);

@@ -28,6 +28,15 @@ internal sealed class FitRows : IDisposable
     /// <summary>Whether rows keep only the features that are not zero.</summary>
     public bool IsSparse => _training.Shape.IsSparse;
 
+    /// <summary>Whether the rows are in a temporary file because they do not fit the budget.</summary>
+    public bool IsSpilled => _training.Table is null;
+
+    /// <summary>Number of training rows, before any are set aside.</summary>
+    public int Count => _training.Rows;
+
+    /// <summary>Mean number of entries of a sparse row; of spilled rows from the memory they would take.</summary>
+    public double EntriesOfRow => (_training.Table is { } table ? table.Sparse!.Entries : _training.Spilled!.MemoryBytes / (2.0 * sizeof(float))) / Math.Max(1, Count);
+
     /// <summary>Reads the rows.</summary>
     /// <param name="loader">Reads the training rows.</param>
     /// <param name="validationLoader">Reads the validation rows, given the form and the memory of the training rows.</param>

@@ -105,7 +105,7 @@ internal sealed class NetworkFit
     {
         if (validationSet is not null)
             CheckValidationSet(validationSet);
-        using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options);
+        using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options, AutomaticOptions.MostMembers(_options, _start));
         // Before the rows are read, with the fewest units it may come to.
         OptionValidation.CheckSize(_host, _slots, HiddenUnits(sparse: true)[0], "The first hidden layer");
 
@@ -113,29 +113,40 @@ internal sealed class NetworkFit
         bool allowSparse = _options.Placement != BatchNormalizationPlacement.LayerInput && (_start is null || _start.Encoder.KeepsZero);
         using FitRows rows = Load(validationSet, allowSparse, checkpoints?.Fingerprint, channel, cancellationToken);
         OptionValidation.CheckSize(_host, _slots, HiddenUnits(rows.IsSparse)[0], "The first hidden layer");
-        TargetScale target = rows.Target;
         InputEncoder encoder = _start?.Encoder ?? FitEncoder(rows);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
-        var members = new NetworkMember[_options.NumberOfEnsembleMembers];
-        using var observer = new FitObserver(_host, channel, _options, target);
-        for (int member = 0; member < members.Length; member++)
+        AutomaticOptions chosen = AutomaticOptions.Choose(_options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start);
+        using var observer = new FitObserver(_host, channel, _options, rows.Target, chosen);
+        int threads = _options.NumberOfThreads ?? Environment.ProcessorCount;
+        // Spilled rows are read through windows that take the whole budget.
+        var trainings = new MemberTrainings(chosen.Members, threads, sideBySide: rows.IsSpilled ? 1 : threads, observer, cancellationToken);
+        NetworkMember[] members;
+        try
         {
-            // Each network shuffles rows of its own, so that what it becomes does not depend on how long the one before it was trained.
-            using MemberRows memberRows = Split(rows, encoder, member, channel, cancellationToken);
-            members[member] = TrainMember(member, memberRows, definition, target, observer, checkpoints, channel, cancellationToken);
+            members = trainings.Run(member =>
+            {
+                // Each network shuffles rows of its own, so that what it becomes does not depend on how long another was trained.
+                using MemberRows memberRows = Split(rows, encoder, member, chosen);
+                return TrainMember(member, memberRows, definition, rows.Target, chosen, checkpoints);
+            });
+        }
+        catch (TrainingDivergedException e)
+        {
+            // It would diverge again from there.
+            checkpoints?.Delete();
+            throw _host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), chosen));
         }
 
         var network = new TrainedNetwork(encoder, members);
         if (!new ScoringNetwork(_host, network).IsFinite)
-            throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
+            throw _host.Except(DivergenceMessage("the trained parameters left the range of float", chosen));
         checkpoints?.Delete();
         return network;
     }
 
-    /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it.</summary>
+    /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it; called on any thread.</summary>
     private NetworkMember TrainMember(
-        int member, MemberRows rows, NetworkDefinition definition, TargetScale target, FitObserver observer, FitCheckpoints? checkpoints,
-        IChannel channel, CancellationToken cancellationToken)
+        MemberTraining member, MemberRows rows, NetworkDefinition definition, TargetScale target, AutomaticOptions chosen, FitCheckpoints? checkpoints)
     {
         (TrainingData training, TrainingData? validation) = (rows.Training, rows.Validation);
         if (definition.UsesBatchNormalization && training.Count < 2)
@@ -144,67 +155,49 @@ internal sealed class NetworkFit
                 $"The training set has {training.Count} row to train on once validation rows are set aside; batch statistics need at least 2. Give more rows, or set ValidationFraction to 0.");
         }
 
-        observer.BeginMember(training.Count);
-        NetworkParameters parameters = CreateParameters(definition, target, member);
-        TrainingSettings settings = CreateSettings(member);
+        member.Rows = training.Count;
+        NetworkParameters parameters = CreateParameters(definition, target, member.Number);
+        TrainingSettings settings = CreateSettings(member, chosen);
         MemberCheckpoints? kept = checkpoints?.Of(member, settings, training.Encoder, parameters);
         if (kept?.Finished is { } finished)
             return finished;
-        try
-        {
-            TrainingHistory history = Train(parameters, training, validation, settings, observer, kept, channel, cancellationToken);
-            target.FoldInto(parameters.Linear[^1]);
-            if (!parameters.IsFinite())
-                throw _host.Except(DivergenceMessage("the trained parameters left the range of float"));
-            var trained = new NetworkMember(parameters, target.Restore(history));
-            if (_options.NumberOfEnsembleMembers > 1)
-                kept?.Finish(trained);
-            return trained;
-        }
-        catch (TrainingDivergedException e)
-        {
-            // It would diverge again from there.
-            checkpoints?.Delete();
-            throw _host.Except(e, DivergenceMessage(e.Message.TrimEnd('.')));
-        }
+        string message = string.Create(
+            CultureInfo.InvariantCulture,
+            $"Training a network of {_slots} features, {string.Join(" + ", definition.HiddenUnits)} hidden units, {_task.Outputs} outputs ({parameters.ParameterCount} parameters) on {training.Count} rows, {validation?.Count ?? 0} for validation, in batches of {chosen.BatchSize}; seed {unchecked((int)_seed)}.");
+        member.Tell(channel => channel.Info(MessageSensitivity.None, message));
+        TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, member, member.Cancellation, kept);
+        target.FoldInto(parameters.Linear[^1]);
+        if (!parameters.IsFinite())
+            throw _host.Except(DivergenceMessage("the trained parameters left the range of float", chosen));
+        var trained = new NetworkMember(parameters, target.Restore(history));
+        if (chosen.Members > 1)
+            kept?.Finish(trained);
+        return trained;
     }
 
     /// <summary>The seed of one network of the ensemble; that of the first is the trainer's own.</summary>
     private ulong SeedOf(int member) => member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)member);
 
-    private TrainingSettings CreateSettings(int member) => new()
+    private TrainingSettings CreateSettings(MemberTraining member, AutomaticOptions chosen) => new()
     {
         Loss = _task.Loss,
         LabelSmoothing = _task.LabelSmoothing,
         HuberDelta = _task.HuberDelta,
-        BatchSize = _options.BatchSize,
-        MaximumEpochs = _options.MaximumNumberOfEpochs,
+        BatchSize = chosen.BatchSize,
+        MaximumEpochs = chosen.Epochs,
         LearningRate = _options.LearningRate,
         Optimizer = _options.Optimizer,
         Schedule = _options.LearningRateSchedule,
         Shuffle = _options.Shuffle,
         EarlyStoppingPatience = _options.EarlyStoppingPatience,
-        Seed = SeedOf(member),
-        Threads = _options.NumberOfThreads ?? Environment.ProcessorCount,
+        Seed = SeedOf(member.Number),
+        Threads = member.Threads,
         Products = _products,
     };
 
-    private TrainingHistory Train(
-        NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, FitObserver observer, ITrainingCheckpoints? checkpoints,
-        IChannel channel, CancellationToken cancellationToken)
-    {
-        channel.Info(
-            MessageSensitivity.None,
-            "Training a network of {0} features, {1} hidden units, {2} outputs ({3} parameters) on {4} rows, {5} for validation; seed {6}.",
-            _slots, string.Join(" + ", parameters.Definition.HiddenUnits), _task.Outputs, parameters.ParameterCount, training.Count, validation?.Count ?? 0, unchecked((int)_seed));
-        TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, observer, cancellationToken, checkpoints);
-        observer.Report(history);
-        return history;
-    }
-
-    private string DivergenceMessage(string what) => string.Create(
+    private string DivergenceMessage(string what, AutomaticOptions chosen) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {_options.BatchSize}).");
+        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {chosen.BatchSize}).");
 
     /// <summary>Loads the native library if one is asked for, so that its absence is known before any row is read.</summary>
     private MatrixProducts CreateProducts()
@@ -239,12 +232,12 @@ internal sealed class NetworkFit
     }
 
     /// <summary>Warns about validation rows that cannot be had, and splits.</summary>
-    private MemberRows Split(FitRows rows, InputEncoder encoder, int member, IChannel channel, CancellationToken cancellationToken)
+    private MemberRows Split(FitRows rows, InputEncoder encoder, MemberTraining member, AutomaticOptions chosen)
     {
         MemberRows split = rows.ForMember(
-            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member, largestBatch: _options.BatchSize + 1, cancellationToken);
+            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member.Number, largestBatch: chosen.BatchSize + 1, member.Cancellation);
         if (split.Validation is null && _options.ValidationFraction > 0)
-            channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count);
+            member.Tell(channel => channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count));
         return split;
     }
 
@@ -262,7 +255,15 @@ internal sealed class NetworkFit
                 Array.Fill(passUnscaled, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
         }
 
-        return rows.FitEncoder(passUnscaled, _options.ScaleInputs, _options.NumberOfInputPieces);
+        int pieces = AutomaticOptions.ChoosePieces(_options, numericSlots: passUnscaled.Count(pass => !pass), none: rows.IsSpilled);
+        return rows.FitEncoder(passUnscaled, _options.ScaleInputs, pieces);
+    }
+
+    /// <summary>Weights that a row meets on its way through one network; a sparse row meets only those of its entries in the first layer.</summary>
+    private static double WeightsOfRow(NetworkDefinition definition, FitRows rows)
+    {
+        double inputs = rows.IsSparse ? rows.EntriesOfRow : definition.Inputs;
+        return inputs * definition.OutputsOf(0) + Enumerable.Range(1, definition.LinearCount - 1).Sum(layer => (double)definition.InputsOf(layer) * definition.OutputsOf(layer));
     }
 
     /// <summary>Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.</summary>

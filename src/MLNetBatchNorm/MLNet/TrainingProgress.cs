@@ -3,7 +3,7 @@ namespace MLNetBatchNorm;
 /// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
 public sealed class TrainingProgress
 {
-    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, long trainedRows, TimeSpan elapsed)
+    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, double fractionDone, long trainedRows, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
@@ -15,18 +15,17 @@ public sealed class TrainingProgress
         RowsPerSecond = elapsed > TimeSpan.Zero ? trainedRows / elapsed.TotalSeconds : 0;
         Member = member;
         NumberOfMembers = numberOfMembers;
-        // Networks that are done count as what they took, those to come as long as the mean of all epochs so far.
-        double done = (member - 1) * (double)maximumNumberOfEpochs + Epoch;
-        EstimatedRemainingSeconds = elapsed.TotalSeconds / done * (numberOfMembers * (double)maximumNumberOfEpochs - done);
+        FractionDone = fractionDone;
+        EstimatedRemainingSeconds = elapsed.TotalSeconds / fractionDone * (1 - fractionDone);
     }
 
-    /// <summary>Number of epochs finished.</summary>
+    /// <summary>Number of epochs this network has finished.</summary>
     public int Epoch { get; }
 
     /// <summary>Number of epochs planned; early stopping may end training before.</summary>
     public int MaximumNumberOfEpochs { get; }
 
-    /// <summary>Which network of the ensemble is being trained, counted from 1.</summary>
+    /// <summary>Which network of the ensemble this epoch was of, counted from 1. Several are trained side by side, so that their reports come in turns.</summary>
     public int Member { get; }
 
     /// <summary>Number of networks that are trained; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.</summary>
@@ -46,6 +45,9 @@ public sealed class TrainingProgress
 
     /// <summary>The best epoch so far: the one whose network would be returned now.</summary>
     public int BestEpoch { get; }
+
+    /// <summary>Share of all epochs of all networks that are done, in (0, 1]; a network that stopped early counts as done.</summary>
+    public double FractionDone { get; }
 
     /// <summary>Seconds since training began, after the rows were read.</summary>
     public double ElapsedSeconds { get; }

@@ -36,7 +36,7 @@ internal static class WarmStart
         NetworkDefinition definition = start.Parameters.Definition;
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
         Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
-        Require(host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(), options.NumberOfEnsembleMembers.ToString());
+        Require(host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(), (options.NumberOfEnsembleMembers ?? start.Members.Count).ToString());
         int[] narrowed = options.HiddenUnitsAreDefault ? SparseInputs.Narrow(options.HiddenUnits, slots) : options.HiddenUnits;
         if (!definition.HiddenUnits.AsSpan().SequenceEqual(narrowed))
             Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits));

@@ -87,23 +87,7 @@ internal static class InputScaling
 
     private static void AddPieces(List<InputPiece> pieces, int slot, ReadOnlySpan<float> sorted, int piecesPerSlot)
     {
-        // Edges at quantiles of the values; where the values are few, at the values themselves.
-        var edges = new List<float> { sorted[0] };
-        for (int i = 1; i < sorted.Length && edges.Count <= piecesPerSlot + 1; i++)
-        {
-            if (sorted[i] > edges[^1])
-                edges.Add(sorted[i]);
-        }
-        if (edges.Count > piecesPerSlot + 1)
-        {
-            edges = [sorted[0]];
-            for (int i = 1; i <= piecesPerSlot; i++)
-            {
-                float edge = (float)Quantile(sorted, i / (double)piecesPerSlot);
-                if (edge > edges[^1])
-                    edges.Add(edge);
-            }
-        }
+        List<float> edges = Edges(sorted, piecesPerSlot);
         if (edges.Count < 3)                           // a single piece is the scaled slot over again
             return;
         for (int i = 0; i + 1 < edges.Count; i++)
@@ -112,6 +96,53 @@ internal static class InputScaling
             if (float.IsFinite(inverse) && inverse > 0)
                 pieces.Add(new InputPiece(slot, edges[i], inverse));
         }
+    }
+
+    /// <summary>
+    /// Where pieces begin and end, in rising order: at every distinct value where these are few, else so that each piece holds about as many rows as
+    /// the others, but a value that fills a piece by itself (the zero of most amounts of money) is the only one to begin its own; quantiles would put
+    /// all edges on it and none where the other rows differ. Boosted trees bin in the same way (Ke et al. 2017, LightGBM).
+    /// </summary>
+    private static List<float> Edges(ReadOnlySpan<float> sorted, int pieces)
+    {
+        List<(float Value, int Count)> distinct = Distinct(sorted);
+        if (distinct.Count <= pieces + 1)
+            return [.. distinct.Select(d => d.Value)];
+        int fills = (sorted.Length + pieces - 1) / pieces;
+        int rowsLeft = sorted.Length, piecesLeft = pieces;
+        foreach ((float _, int count) in distinct)
+        {
+            if (count < fills)
+                continue;
+            rowsLeft -= count;
+            piecesLeft--;
+        }
+        double wanted = rowsLeft / (double)Math.Max(1, piecesLeft);
+        var edges = new List<float>();
+        double held = double.PositiveInfinity;         // rows of the piece that is open; a full one is closed
+        for (int i = 0; i < distinct.Count; i++)
+        {
+            bool isFull = edges.Count < pieces && (held >= wanted || (distinct[i].Count >= fills && held >= wanted / 2));
+            if (isFull)
+                edges.Add(distinct[i].Value);
+            held = (isFull ? 0 : held) + distinct[i].Count;
+        }
+        if (distinct[^1].Value > edges[^1])
+            edges.Add(distinct[^1].Value);
+        return edges;
+    }
+
+    private static List<(float Value, int Count)> Distinct(ReadOnlySpan<float> sorted)
+    {
+        var distinct = new List<(float Value, int Count)>();
+        for (int i = 0, first = 0; i < sorted.Length; i++)
+        {
+            if (i + 1 < sorted.Length && sorted[i + 1] == sorted[i])
+                continue;
+            distinct.Add((sorted[i], i + 1 - first));
+            first = i + 1;
+        }
+        return distinct;
     }
 
     /// <summary>The quantile by straight lines between order statistics (NumPy's and R's default, type 7).</summary>

@@ -111,6 +111,29 @@ public sealed class CheckpointTests
         IEstimator<ITransformer> Large(string? path, Action epochEnded) => Single(path, epochEnded, options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 1000));
     }
 
+    /// <summary>Networks side by side: how far each had come is chance, what becomes of them is not.</summary>
+    [TestMethod]
+    public void Fit_AgainAfterCancellationSideBySide_GoesOnToTheSameModel()
+    {
+        IDataView rows = Rows();
+        void SideBySide(BatchNormNetworkOptions options) => (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.MaximumNumberOfEpochs) = (5, 3, 40);
+        int all = 0, epochs = 0, rest = 0;
+        using var source = new CancellationTokenSource();
+        string expected = ModelFile.Contents(_context, Estimator(NetworkKind.Regression, null, () => all++, change: SideBySide).Fit(rows), rows.Schema);
+
+        Assert.ThrowsExactly<OperationCanceledException>(() => Estimator(
+            NetworkKind.Regression, CheckpointPath, () =>
+            {
+                if (++epochs == 20)
+                    source.Cancel();
+            }, source.Token, SideBySide).Fit(rows));
+        string actual = ModelFile.Contents(_context, Estimator(NetworkKind.Regression, CheckpointPath, () => rest++, change: SideBySide).Fit(rows), rows.Schema);
+
+        Assert.AreEqual(expected, actual);
+        Assert.IsLessThan(all, rest, "Nothing went on from a checkpoint.");
+        Assert.IsEmpty(Directory.GetFiles(_folder));
+    }
+
     [TestMethod]
     public void Fit_NewestCheckpointDamaged_UsesTheOneBefore()
     {
@@ -277,6 +300,7 @@ public sealed class CheckpointTests
         NetworkExamples.Quick(_context, kind, options =>
         {
             options.NumberOfEnsembleMembers = change is null ? 2 : 1;
+            options.NumberOfThreads = 1;               // one network after the other, so that epochs can be counted
             options.CheckpointPath = path;
             options.CheckpointIntervalInEpochs = 1;
             options.Progress = new Observer(epochEnded);

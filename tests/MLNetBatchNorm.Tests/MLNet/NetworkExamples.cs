@@ -88,6 +88,8 @@ internal static class NetworkExamples
         options.HiddenUnits = [16, 8];
         options.BatchSize = 32;
         options.MaximumNumberOfEpochs = 4;
+        options.NumberOfEnsembleMembers = 1;
+        options.NumberOfInputPieces = 0;
         options.Seed = 11;
         change?.Invoke(options);
     }

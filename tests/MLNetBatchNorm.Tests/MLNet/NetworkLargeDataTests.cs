@@ -64,7 +64,7 @@ public sealed class NetworkLargeDataTests
     {
         var options = new BatchNormNetworkBinaryTrainer.Options
         {
-            LabelColumnName = nameof(Row.IsPositive), MemoryBudgetInMegabytes = 1, MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 1, HiddenUnits = [16], Seed = 1,
+            LabelColumnName = nameof(Row.IsPositive), MemoryBudgetInMegabytes = 1, MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, HiddenUnits = [16], Seed = 1,
         };
         IDataView rows = View(ManyRows, 1, missing: true);
         BinaryClassificationMetrics metrics = _context.BinaryClassification.EvaluateNonCalibrated(
@@ -118,7 +118,7 @@ public sealed class NetworkLargeDataTests
     {
         var options = new BatchNormNetworkRegressionTrainer.Options
         {
-            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = 4, NumberOfEnsembleMembers = 1, HiddenUnits = [32], Seed = 1,
+            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = 4, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, HiddenUnits = [32], Seed = 1,
         };
         set?.Invoke(options);
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> model =

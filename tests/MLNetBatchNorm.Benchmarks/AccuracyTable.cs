@@ -1,0 +1,94 @@
+using System.Globalization;
+
+namespace MLNetBatchNorm.Benchmarks;
+
+/// <summary>Compares the lines that <see cref="AccuracyCommand"/> has written with those of other methods, in the same format.</summary>
+/// <remarks>
+/// A method's figure on a table is the mean over its seeds of the main metric: auc (binary), acc (multiclass) or r2 (regression); more is better. Printed
+/// are a table in Markdown, for each other method the tables on which batchnorm is better, each method's mean rank (equal figures share a rank) over
+/// the tables that all methods have, and the log-loss beside LightGBM's. Tables that batchnorm has no line for, and lines that begin with #, are left out.
+/// </remarks>
+internal static class AccuracyTable
+{
+    private const string Ours = "batchnorm";
+
+    private sealed record Line(string Table, string Task, string Method, Dictionary<string, double> Figures)
+    {
+        public double Main => Figures[Task switch { "binary" => "auc", "multiclass" => "acc", _ => "r2" }];
+
+        public static Line Parse(string text)
+        {
+            string[] cells = text.Split('\t');
+            var figures = new Dictionary<string, double>();
+            for (int i = 4; i + 1 < cells.Length; i += 2)
+                figures[cells[i]] = double.Parse(cells[i + 1], CultureInfo.InvariantCulture);
+            return new Line(cells[0], cells[1], cells[2], figures);
+        }
+    }
+
+    public static int Run(string[] args)
+    {
+        if (args.Length == 0)
+        {
+            Console.Error.WriteLine("usage: accuracy-table FILE...");
+            return 2;
+        }
+        Line[] lines = [.. args.SelectMany(File.ReadLines).Where(line => line.Length > 0 && line[0] != '#').Select(Line.Parse)];
+        string[] tables = [.. lines.Where(line => line.Method == Ours).Select(line => line.Table).Distinct().Order(StringComparer.Ordinal)];
+        if (tables.Length == 0)
+            throw new InvalidDataException($"No line is of the method '{Ours}'.");
+        lines = [.. lines.Where(line => tables.Contains(line.Table))];
+        string[] others = [.. lines.Select(line => line.Method).Where(method => method != Ours).Distinct().Order(StringComparer.Ordinal)];
+
+        Console.WriteLine($"| table | {Ours} | {string.Join(" | ", others)} | fit, s |");
+        Console.WriteLine($"| --- |{string.Concat(Enumerable.Repeat(" ---: |", others.Length + 2))}");
+        foreach (string table in tables)
+            Console.WriteLine($"| {table} | {string.Join(" | ", others.Prepend(Ours).Select(method => Show(Mean(lines, table, method, line => line.Main))))} | {Mean(lines, table, Ours, line => line.Figures["fit_s"]):F1} |");
+        Console.WriteLine();
+        foreach (string other in others)
+            PrintWins(lines, tables, other);
+        PrintRanks(lines, tables, [Ours, .. others]);
+        PrintLogLoss(lines, tables);
+        return 0;
+    }
+
+    private static double? Mean(Line[] lines, string table, string method, Func<Line, double> figure)
+    {
+        double[] values = [.. lines.Where(line => line.Table == table && line.Method == method).Select(figure)];
+        return values.Length > 0 ? values.Average() : null;
+    }
+
+    private static string Show(double? value) => value?.ToString("F4", CultureInfo.InvariantCulture) ?? "";
+
+    private static void PrintWins(Line[] lines, string[] tables, string other)
+    {
+        string[] both = [.. tables.Where(table => Mean(lines, table, other, line => line.Main) is not null)];
+        string[] lost = [.. both.Where(table => !(Mean(lines, table, Ours, line => line.Main) > Mean(lines, table, other, line => line.Main)))];
+        Console.WriteLine($"better than {other} on {both.Length - lost.Length} of {both.Length}{(lost.Length > 0 ? "; not on " + string.Join(", ", lost) : "")}");
+    }
+
+    private static void PrintRanks(Line[] lines, string[] tables, string[] methods)
+    {
+        string[] complete = [.. tables.Where(table => methods.All(method => Mean(lines, table, method, line => line.Main) is not null))];
+        if (complete.Length == 0)
+            return;
+        var ranks = methods.ToDictionary(method => method, _ => 0.0);
+        foreach (string table in complete)
+        {
+            Dictionary<string, double> figures = methods.ToDictionary(method => method, method => Mean(lines, table, method, line => line.Main)!.Value);
+            foreach (string method in methods)
+                ranks[method] += (1 + figures.Values.Count(v => v > figures[method]) + (figures.Values.Count(v => v == figures[method]) - 1) / 2.0) / complete.Length;
+        }
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"mean rank on {complete.Length} tables: {string.Join(", ", ranks.OrderBy(rank => rank.Value).Select(rank => FormattableString.Invariant($"{rank.Key} {rank.Value:F2}")))}"));
+    }
+
+    private static void PrintLogLoss(Line[] lines, string[] tables)
+    {
+        foreach (string table in tables.Where(table => lines.First(line => line.Table == table).Task != "regression"))
+        {
+            double? ours = Mean(lines, table, Ours, line => line.Figures["logloss"]), theirs = Mean(lines, table, "lightgbm", line => line.Figures["logloss"]);
+            if (theirs is not null)
+                Console.WriteLine($"log-loss\t{table}\t{Ours}\t{Show(ours)}\tlightgbm\t{Show(theirs)}\t{(ours <= theirs ? "no worse" : "worse")}");
+        }
+    }
+}
