@@ -83,14 +83,16 @@ internal sealed class ScoringNetwork
     public RowScorer CreateRowScorer() => new(this);
 
     /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
-    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs)
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, softmax: false);
+
+    private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, bool softmax)
     {
         CheckBlock(features.Length, rows, outputs.Length);
         bool isRow = rows == 1;
         ConcurrentBag<ScoringScratch> spares = isRow ? _spareRowScratches : _spareScratches;
         if (!spares.TryTake(out ScoringScratch? scratch))
             scratch = _folded.CreateScratch(isRow ? 1 : FoldedNetwork.BlockRows);
-        _folded.Score(features, rows, outputs, scratch);
+        _folded.Score(features, rows, outputs, scratch, softmax);
         spares.Add(scratch);
     }
 
@@ -100,16 +102,7 @@ internal sealed class ScoringNetwork
 
     /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.</summary>
     public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
-    {
-        Score(features, rows, probabilities);
-        Span<float> logits = new float[PaddedOutputs];
-        for (int row = 0; row < rows; row++)
-        {
-            Span<float> scores = probabilities.Slice(row * Outputs, Outputs);
-            scores.CopyTo(logits);
-            Losses.Softmax(logits, scores);
-        }
-    }
+        => Score(features, rows, probabilities, softmax: true);
 
     /// <summary>As <see cref="ScoreProbabilities(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
     public void ScoreProbabilities(ReadOnlyMemory<float> features, int rows, Memory<float> probabilities, int numberOfThreads)

@@ -108,8 +108,13 @@ internal sealed class FoldedNetwork
         return new ScoringScratch(rows, _encoder.EncodedInputs, _members[0], isEnsemble: _members.Length > 1);
     }
 
-    /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major: logits or predictions.</summary>
-    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch)
+    /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major.</summary>
+    /// <param name="raw">The features.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="outputs">Room for logits or predictions.</param>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    /// <param name="softmax">Whether each row's outputs are turned into probabilities.</param>
+    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, bool softmax = false)
     {
         int inputs = RawInputs;
         if (raw.Length != (long)rows * inputs)
@@ -122,6 +127,11 @@ internal sealed class FoldedNetwork
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
             PanelMatrix result = Forward(scratch, count);
             Span<float> scores = outputs.Slice(first * Outputs, count * Outputs);
+            if (softmax)
+            {
+                Losses.Softmax(result.Span, result.RowCapacity, Outputs, scores, 0, count);
+                continue;
+            }
             if (scratch.Rows == 1)                     // panels of one row are a plain vector
                 result.Span[..Outputs].CopyTo(scores);
             else
