@@ -74,7 +74,7 @@ internal static class StreamCommand
         var times = new List<long>();
         var trainer = ml.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
         {
-            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = epochs, NumberOfEnsembleMembers = 1, EarlyStoppingPatience = 0, Seed = 1,
+            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = epochs, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, EarlyStoppingPatience = 0, Seed = 1,
             Progress = new Reports(() => times.Add(Stopwatch.GetTimestamp())),
         });
         // The compiler's work is not to be measured.
