@@ -102,8 +102,11 @@ public sealed class GuideExamples
         (MLContext mlContext, _, IDataView features) = Table();
 
         #region GuideWeights
-        var pipeline = mlContext.Transforms.Conversion.MapValue("Weight", new Dictionary<bool, float> { [true] = 9, [false] = 1 }, "Bought")
-            .Append(mlContext.BinaryClassification.Trainers.BatchNormNetwork("Bought", exampleWeightColumnName: "Weight"));
+        var trainer = mlContext.BinaryClassification.Trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
+        {
+            LabelColumnName = "Bought",
+            UnbalancedSets = true,                            // or ClassWeights = [1, 9]
+        });
         #endregion
 
         #region GuideThreshold
@@ -112,7 +115,7 @@ public sealed class GuideExamples
         #endregion
 
         Assert.AreEqual(0.18, 1 / (1 + Math.Exp(1.5)), 0.005);
-        Assert.IsGreaterThan(MeanProbability(model), MeanProbability(pipeline.Fit(features)));
+        Assert.IsGreaterThan(MeanProbability(model), MeanProbability(trainer.Fit(features)));
         Assert.IsGreaterThanOrEqualTo(Decisions(model), Decisions(eager));
 
         double MeanProbability(ITransformer scorer) => scorer.Transform(features).GetColumn<float>("Probability").Average();

@@ -40,7 +40,7 @@ namespace MLNetBatchNorm;
 /// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean binary cross-entropy, weighted by the weight column, is minimized by mini-batch gradient descent. In training, batch normalization
+/// The mean binary cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch gradient descent. In training, batch normalization
 /// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
 /// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
 /// ]]>
@@ -74,7 +74,7 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
 
     /// <summary>Options of <see cref="BatchNormNetworkBinaryTrainer"/>, as given to
     /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, Options)"/>.</summary>
-    public sealed class Options : BatchNormNetworkOptions
+    public sealed class Options : BatchNormNetworkClassificationOptions
     {
     }
 

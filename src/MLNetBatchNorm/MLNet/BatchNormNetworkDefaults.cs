@@ -59,6 +59,9 @@ internal static class BatchNormNetworkDefaults
     /// <summary>A minute is what a restart may cost; writing takes a small part of it even for large networks.</summary>
     public const double CheckpointIntervalInSeconds = 60;
 
+    /// <summary>As they are: weights move the probabilities away from the observed frequencies, so they have to be asked for.</summary>
+    public const bool UnbalancedSets = false;
+
     /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
     public const double LabelSmoothing = 0;
 

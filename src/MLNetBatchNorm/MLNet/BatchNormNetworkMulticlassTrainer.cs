@@ -38,7 +38,7 @@ namespace MLNetBatchNorm;
 /// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean cross-entropy, weighted by the weight column, is minimized by mini-batch gradient descent. In training, batch normalization
+/// The mean cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch gradient descent. In training, batch normalization
 /// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
 /// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
 /// ]]>
@@ -72,7 +72,7 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
 
     /// <summary>Options of <see cref="BatchNormNetworkMulticlassTrainer"/>, as given to
     /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>.</summary>
-    public sealed class Options : BatchNormNetworkOptions
+    public sealed class Options : BatchNormNetworkClassificationOptions
     {
         /// <summary>
         /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets <c>1 - s + s / K</c>, each other <c>s / K</c>.

@@ -242,8 +242,11 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
         where T : BatchNormNetworkOptions
     {
         var copy = (T)MemberwiseClone();
-        copy.HiddenUnits = (int[])HiddenUnits?.Clone()!;
+        copy.OwnArrays();
         copy._defaultHiddenUnits = HiddenUnitsAreDefault ? copy.HiddenUnits : [];
         return copy;
     }
+
+    /// <summary>Replaces every array by a copy of it.</summary>
+    private protected virtual void OwnArrays() => HiddenUnits = (int[])HiddenUnits?.Clone()!;
 }

@@ -25,6 +25,9 @@ internal sealed class FitRows : IDisposable
     /// <summary>What the labels were standardized with.</summary>
     public TargetScale Target { get; }
 
+    /// <summary>Sum of the weights of the training rows of each class, before any are set aside.</summary>
+    public double[] WeightOfClass => _training.WeightOfClass;
+
     /// <summary>Whether rows keep only the features that are not zero.</summary>
     public bool IsSparse => _training.Shape.IsSparse;
 

@@ -18,6 +18,9 @@ internal sealed class NetworkTask
     /// <summary>Number of outputs of the network.</summary>
     public required int Outputs { get; init; }
 
+    /// <summary>Number of classes; 1 where a label is a number.</summary>
+    public int Classes => LabelKind switch { LabelKind.Binary => 2, LabelKind.Class => Outputs, _ => 1 };
+
     /// <summary>What is minimized.</summary>
     public required LossFunction Loss { get; init; }
 
@@ -42,6 +45,7 @@ internal sealed class NetworkFit
     private readonly RoleMappedData _trainingSet;
     private readonly int _slots;
     private readonly MatrixProducts _products;
+    private readonly float[]? _givenClassWeights;
 
     /// <param name="host">The trainer's host.</param>
     /// <param name="context">What ML.NET hands to a trainer.</param>
@@ -62,6 +66,8 @@ internal sealed class NetworkFit
         if (start is not null)
             WarmStart.CheckShape(host, start, _slots, task.Outputs, options);
         _products = CreateProducts();
+        string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
+        _givenClassWeights = ClassWeighting.Given(host, options, task.Classes, order);
     }
 
     /// <summary>The validation rows of one call of <c>Fit</c>: those given to it, else those of the options, checked as <c>Fit</c> checks its own; else null.</summary>
@@ -117,6 +123,7 @@ internal sealed class NetworkFit
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(_options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start);
         using var observer = new FitObserver(_host, channel, _options, rows.Target, chosen);
+        float[]? classWeights = ChooseClassWeights(rows, channel);
         int threads = _options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
         var trainings = new MemberTrainings(chosen.Members, threads, sideBySide: rows.IsSpilled ? 1 : threads, observer, cancellationToken);
@@ -127,7 +134,7 @@ internal sealed class NetworkFit
             {
                 // Each network shuffles rows of its own, so that what it becomes does not depend on how long another was trained.
                 using MemberRows memberRows = Split(rows, encoder, member, chosen);
-                return TrainMember(member, memberRows, definition, rows.Target, chosen, checkpoints);
+                return TrainMember(member, memberRows, definition, rows.Target, classWeights, chosen, checkpoints);
             });
         }
         catch (TrainingDivergedException e)
@@ -146,7 +153,7 @@ internal sealed class NetworkFit
 
     /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it; called on any thread.</summary>
     private NetworkMember TrainMember(
-        MemberTraining member, MemberRows rows, NetworkDefinition definition, TargetScale target, AutomaticOptions chosen, FitCheckpoints? checkpoints)
+        MemberTraining member, MemberRows rows, NetworkDefinition definition, TargetScale target, float[]? classWeights, AutomaticOptions chosen, FitCheckpoints? checkpoints)
     {
         (TrainingData training, TrainingData? validation) = (rows.Training, rows.Validation);
         if (definition.UsesBatchNormalization && training.Count < 2)
@@ -157,7 +164,7 @@ internal sealed class NetworkFit
 
         member.Rows = training.Count;
         NetworkParameters parameters = CreateParameters(definition, target, member.Number);
-        TrainingSettings settings = CreateSettings(member, chosen);
+        TrainingSettings settings = CreateSettings(member, classWeights, chosen);
         MemberCheckpoints? kept = checkpoints?.Of(member, settings, training.Encoder, parameters);
         if (kept?.Finished is { } finished)
             return finished;
@@ -178,11 +185,12 @@ internal sealed class NetworkFit
     /// <summary>The seed of one network of the ensemble; that of the first is the trainer's own.</summary>
     private ulong SeedOf(int member) => member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)member);
 
-    private TrainingSettings CreateSettings(MemberTraining member, AutomaticOptions chosen) => new()
+    private TrainingSettings CreateSettings(MemberTraining member, float[]? classWeights, AutomaticOptions chosen) => new()
     {
         Loss = _task.Loss,
         LabelSmoothing = _task.LabelSmoothing,
         HuberDelta = _task.HuberDelta,
+        ClassWeights = classWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,
         LearningRate = _options.LearningRate,
@@ -194,6 +202,17 @@ internal sealed class NetworkFit
         Threads = member.Threads,
         Products = _products,
     };
+
+    /// <summary>The weights given, or those that make the classes count alike, or null.</summary>
+    private float[]? ChooseClassWeights(FitRows rows, IChannel channel)
+    {
+        if (_options is not BatchNormNetworkClassificationOptions { UnbalancedSets: true })
+            return _givenClassWeights;
+        float[] balanced = ClassWeighting.Balanced(rows.WeightOfClass);
+        channel.Info(MessageSensitivity.None, string.Create(
+            CultureInfo.InvariantCulture, $"The rows of the {balanced.Length} classes count for {string.Join(", ", balanced.Take(20).Select(weight => weight.ToString("G4", CultureInfo.InvariantCulture)))}{(balanced.Length > 20 ? ", ..." : "")}."));
+        return balanced;
+    }
 
     private string DivergenceMessage(string what, AutomaticOptions chosen) => string.Create(
         CultureInfo.InvariantCulture,
@@ -220,12 +239,12 @@ internal sealed class NetworkFit
         return FitRows.Load(
             () => new TrainingSetLoader(_host, _task, _seed, cancellationToken)
             {
-                Sparse = allowSparse ? null : false, BudgetBytes = budget, Fingerprint = fingerprint,
+                Sparse = allowSparse ? null : false, BudgetBytes = budget, ClassWeights = _givenClassWeights, Fingerprint = fingerprint,
             }.Load(_trainingSet, "training", channel),
             validationSet is null ? null : training => new TrainingSetLoader(_host, _task, _seed, cancellationToken)
             {
                 // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
-                Sparse = training.Shape.IsSparse, ForTraining = false, Fingerprint = fingerprint, BudgetBytes = Math.Max(budget / 4, budget - training.BytesInMemory),
+                Sparse = training.Shape.IsSparse, ForTraining = false, ClassWeights = _givenClassWeights, Fingerprint = fingerprint, BudgetBytes = Math.Max(budget / 4, budget - training.BytesInMemory),
             }.Load(validationSet, "validation", channel),
             _task.LabelKind,
             cancellationToken);

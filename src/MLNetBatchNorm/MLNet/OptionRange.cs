@@ -32,6 +32,10 @@ internal sealed record OptionRange(
     public static readonly OptionRange Units = Closed(
         nameof(BatchNormNetworkOptions.HiddenUnits), _ => null, 1, MaximumNumberOfUnits, "Give each hidden layer at least one unit, for example { 256, 128 }.");
 
+    /// <summary>What one class counts for; read for each class by the validator.</summary>
+    public static readonly OptionRange ClassWeight = Closed(
+        nameof(BatchNormNetworkClassificationOptions.ClassWeights), _ => null, 0, 1_000_000, "Weights around 1 are usual; set 0 to leave a class out.");
+
     /// <summary>Every numeric option. The validator, the test of the documentation and the tests of bad input read this table.</summary>
     public static readonly IReadOnlyList<OptionRange> All =
     [

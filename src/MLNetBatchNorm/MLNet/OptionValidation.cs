@@ -31,6 +31,8 @@ internal static class OptionValidation
             throw context.ExceptUserArg(nameof(copy.Optimizer), "Optimizer is null; give an optimizer, such as new AdamWOptimizer().");
         if (copy.LearningRateSchedule is null)
             throw context.ExceptUserArg(nameof(copy.LearningRateSchedule), "LearningRateSchedule is null; give a schedule, such as new ConstantSchedule().");
+        if (copy is BatchNormNetworkClassificationOptions classification)
+            ClassWeighting.Check(context, classification);
         CheckPart(context, nameof(copy.Optimizer), copy.Optimizer.Validate);
         CheckPart(context, nameof(copy.LearningRateSchedule), copy.LearningRateSchedule.Validate);
         CheckCombinations(context, copy);

@@ -22,6 +22,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>Memory for rows.</summary>
     public required long BudgetBytes { get; init; }
 
+    /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
+    public float[]? ClassWeights { get; init; }
+
     /// <summary>Told about every row that is used; may be null.</summary>
     public FitFingerprint? Fingerprint { get; init; }
 
@@ -37,11 +40,20 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         try
         {
             var seenSlots = new SlotsWithValues(slots);
-            long[] rowsOfClass = new long[task.LabelKind switch { LabelKind.Binary => 2, LabelKind.Class => task.Outputs, _ => 1 }];
+            long[] rowsOfClass = new long[task.Classes];
+            double[] weightOfClass = new double[task.Classes];
+            long withoutWeight = 0;
             using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
             while (reader.MoveNext())
             {
                 float label = reader.Label;
+                int classNumber = task.LabelKind == LabelKind.Number ? 0 : (int)label;
+                if (ClassWeights?[classNumber] == 0)
+                {
+                    withoutWeight++;
+                    continue;
+                }
+
                 Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
                 // The first row speaks for all: text and long one-hot columns come sparse from the start.
                 rows ??= Collect(slots, data.Schema.Weight is not null, Sparse ?? IsSparse(reader.Buffer, slots));
@@ -49,15 +61,17 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                     AddSparse(rows, reader, label);
                 else
                     rows.Add(reader.Features, [label], reader.Weight);
-                rowsOfClass[task.LabelKind == LabelKind.Number ? 0 : (int)label]++;
+                rowsOfClass[classNumber]++;
+                weightOfClass[classNumber] += reader.Weight;
                 if (ForTraining)
                     seenSlots.Add(reader.Buffer);
             }
 
             reader.ReportSkippedRows(channel, set);
             if (rows is null)
-                throw host.Except(NoRowsMessage(reader, data, set));
+                throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
             rows.Complete();
+            rows.WeightOfClass = weightOfClass;
             if (ForTraining)
             {
                 CheckClasses(data, rowsOfClass, rows.Rows);
@@ -99,11 +113,11 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         rows.AddSparse(all, reader.Buffer.GetValues(), [label], reader.Weight);
     }
 
-    private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set)
+    private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
     {
         string label = data.Schema.Label!.Value.Name;
         return $"The {set} set has no row to learn from: {reader.RowsWithoutLabel} rows have no value in label column '{label}', "
-            + $"{reader.RowsOfWeightZero} have weight 0, {reader.RowsOfNegativeWeight} have a negative weight, and there are no others. "
+            + $"{reader.RowsOfWeightZero} have weight 0, {reader.RowsOfNegativeWeight} have a negative weight, {(withoutWeight > 0 ? $"{withoutWeight} are of classes of weight 0, " : "")}and there are no others. "
             + "At least one row with a label and a positive weight is needed.";
     }
 
@@ -114,7 +128,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         string label = data.Schema.Label!.Value.Name;
         int only = Array.FindIndex(rowsOfClass, count => count > 0);
         string found = task.LabelKind == LabelKind.Binary ? only == 1 ? "true" : "false" : $"class {only + 1} of {rowsOfClass.Length}";
-        throw host.Except($"Label column '{label}' is {found} in all {rows} rows of the training set. Rows of at least two classes are needed.");
+        string counting = ClassWeights is null ? "" : " whose class has a weight above 0";
+        throw host.Except($"Label column '{label}' is {found} in all {rows} rows of the training set{counting}. Rows of at least two classes are needed.");
     }
 
     private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows)

@@ -35,6 +35,18 @@ internal static class LossEvaluation
         }
     }
 
+    /// <summary>Makes the weights of rows those of their classes, times their own if they have any; leaves them alone if classes have no weights.</summary>
+    public static void WeighByClass(TrainingSettings settings, ReadOnlySpan<float> targets, Span<float> weights, bool haveOwn)
+    {
+        if (settings.ClassWeights is not { } ofClass)
+            return;
+        for (int row = 0; row < weights.Length; row++)
+        {
+            float weight = ofClass[(int)targets[row]];
+            weights[row] = haveOwn ? weights[row] * weight : weight;
+        }
+    }
+
     /// <summary>Weighted sum of row losses, and of the weights, in row order and double precision.</summary>
     public static (double Loss, double Weight) Sum(ReadOnlySpan<float> rowLoss, ReadOnlySpan<float> weights)
     {
@@ -79,7 +91,8 @@ internal sealed class Evaluator
         _targets = new float[data.Count * targetColumns];
         for (int r = 0; r < data.Count; r++)
             data.Table.Targets.Slice(data.Rows[r] * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
-        _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : [];
+        _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : new float[settings.ClassWeights is null ? 0 : data.Count];
+        LossEvaluation.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
         _rowLoss = new float[data.Count];
         _body = Run;
     }

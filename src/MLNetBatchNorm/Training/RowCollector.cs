@@ -49,6 +49,9 @@ internal sealed class RowCollector : IDisposable
     /// <summary>Some of the rows, chosen at random, of spilled dense rows.</summary>
     public TrainingTable? Sample { get; private set; }
 
+    /// <summary>Sum of the weights of the rows of each class, where targets are classes; told by whoever adds the rows.</summary>
+    public double[] WeightOfClass { get; set; } = [];
+
     /// <summary>Number of rows.</summary>
     public int Rows => Table?.Rows ?? Spilled!.Rows;
 

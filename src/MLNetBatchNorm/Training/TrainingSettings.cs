@@ -14,6 +14,9 @@ internal sealed class TrainingSettings
     /// <summary>Where Huber's loss turns from square to straight.</summary>
     public double HuberDelta { get; init; } = 1;
 
+    /// <summary>What a row counts for by its class, times its own weight if it has one; null: nothing but that. Only where targets are class numbers.</summary>
+    public float[]? ClassWeights { get; init; }
+
     /// <summary>Rows of a mini-batch.</summary>
     public int BatchSize { get; init; } = 256;
 

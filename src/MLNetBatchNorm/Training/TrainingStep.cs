@@ -29,7 +29,7 @@ internal sealed class TrainingStep
         _team = team;
         int capacity = network.Output.RowCapacity;
         _targets = new float[capacity * data.Shape.TargetColumns];
-        _weights = data.Shape.IsWeighted ? new float[capacity] : [];
+        _weights = data.Shape.IsWeighted || settings.ClassWeights is not null ? new float[capacity] : [];
         _rowLoss = new float[capacity];
         _trainBody = Train;
         _forwardBody = Forward;
@@ -87,8 +87,10 @@ internal sealed class TrainingStep
         if (_network.SparseInput is null)
             _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
         int targetColumns = _data.Shape.TargetColumns;
+        Span<float> targets = _targets.AsSpan(begin * targetColumns, (end - begin) * targetColumns);
         Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;
-        _data.GatherTargets(_first + begin, end - begin, _targets.AsSpan(begin * targetColumns), weights);
+        _data.GatherTargets(_first + begin, end - begin, targets, _data.Shape.IsWeighted ? weights : default);
+        LossEvaluation.WeighByClass(_settings, targets, weights, _data.Shape.IsWeighted);
         _team.Barrier();
         _network.Forward(_rows, worker, _team);
     }

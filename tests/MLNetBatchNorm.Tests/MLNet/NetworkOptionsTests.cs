@@ -136,7 +136,7 @@ public sealed class NetworkOptionsTests
         var wrong = new List<string>();
         foreach (Type type in new[]
         {
-            typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkBinaryTrainer.Options), typeof(BatchNormNetworkMulticlassTrainer.Options), typeof(BatchNormNetworkRegressionTrainer.Options),
+            typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkClassificationOptions), typeof(BatchNormNetworkBinaryTrainer.Options), typeof(BatchNormNetworkMulticlassTrainer.Options), typeof(BatchNormNetworkRegressionTrainer.Options),
         })
         {
             var sample = (BatchNormNetworkOptions)Activator.CreateInstance(type.IsAbstract ? typeof(BatchNormNetworkBinaryTrainer.Options) : type)!;
@@ -164,6 +164,7 @@ public sealed class NetworkOptionsTests
         }
 
         Assert.IsEmpty(wrong, string.Join("\n", wrong));
+        Assert.Contains("each in [0, 1000000]", values[$"F:{typeof(BatchNormNetworkClassificationOptions).FullName}.{nameof(BatchNormNetworkClassificationOptions.ClassWeights)}"]);
         Assert.Contains("1 to 64 layers; units of a layer in [1, 65536]", values[$"F:{typeof(BatchNormNetworkOptions).FullName}.{nameof(BatchNormNetworkOptions.HiddenUnits)}"]);
     }
 

@@ -1,0 +1,43 @@
+namespace MLNetBatchNorm;
+
+/// <summary>What the two trainers that predict classes have in common beside <see cref="BatchNormNetworkOptions"/>: what each class counts for.</summary>
+/// <remarks>
+/// <para>
+/// A row's weight in the loss is that of its <see cref="Microsoft.ML.Trainers.TrainerInputBaseWithWeight.ExampleWeightColumnName"/>, 1 without one, times that of its class. It counts in
+/// training and where the best epoch is chosen; the statistics of batch normalization take every row alike.
+/// </para>
+/// <para>
+/// Weights move the probabilities: they are those of a world in which a class is as frequent as its weight makes it. With weights a and b of two classes the odds that the model gives
+/// are a / b times those of the world that the rows come from. Where probabilities are to be right, or where only the decision is to come sooner, use no weights and move the
+/// threshold. Weights are for rare classes that a network otherwise hardly learns to tell, and for mistakes of unlike cost.
+/// </para>
+/// </remarks>
+public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOptions
+{
+    private protected BatchNormNetworkClassificationOptions()
+    {
+    }
+
+    /// <summary>What a row of each class counts for in the loss: for two classes first that of false, then that of true; for several in the order of the label's keys.</summary>
+    /// <value>
+    /// Default null: every class counts alike, as with 1 for each. One number for each class, each in [0, 1000000], at least two of them above 0. Rows of a class with weight 0 are left
+    /// out. All numbers times the same factor make no difference.
+    /// </value>
+    public double[]? ClassWeights;
+
+    /// <summary>
+    /// Whether classes are to count alike however many rows they have: <c>weight of class c = weight of all rows / (classes * weight of the rows of class c)</c>, so that all
+    /// classes have the same total weight and a row the mean weight 1. LightGBM's name for it; "balanced" in scikit-learn (King and Zeng 2001).
+    /// </summary>
+    /// <value>
+    /// Default false. The rows are the training rows, those set aside for validation included; the classes those that have rows. A class without any has weight 1, which counts only
+    /// for validation rows of your own. Not together with <see cref="ClassWeights"/>.
+    /// </value>
+    public bool UnbalancedSets = BatchNormNetworkDefaults.UnbalancedSets;
+
+    private protected override void OwnArrays()
+    {
+        base.OwnArrays();
+        ClassWeights = (double[]?)ClassWeights?.Clone();
+    }
+}
