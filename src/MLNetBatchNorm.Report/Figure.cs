@@ -161,5 +161,8 @@ internal static class Numbers
     /// <summary>Four places after the point.</summary>
     public static string Measure(double value) => value.ToString("0.0000", CultureInfo.InvariantCulture);
 
+    /// <summary>As <see cref="Measure"/>, with a dash where the measure is not defined.</summary>
+    public static string Metric(double value, string undefined = "–") => double.IsNaN(value) ? undefined : Measure(value);
+
     public static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -86,7 +86,8 @@ public static class TrainingConsole
     private static string Losses(TrainingProgress progress, bool brief = false)
     {
         string validation = progress.ValidationLoss is { } loss ? Text($"{(brief ? " val" : ", validation loss")} {loss:G4}") : "";
-        return Text($"loss {progress.TrainingLoss:G4}{validation}");
+        string metric = progress.ValidationMetric is { } value ? Text($"{(brief ? "" : ",")} {progress.ValidationMetricName} {Numbers.Metric(value, undefined: "-")}") : "";
+        return Text($"loss {progress.TrainingLoss:G4}{validation}{metric}");
     }
 
     private static string TimeLeft(TrainingProgress progress)

@@ -23,8 +23,8 @@ public sealed class TrainingConsoleTests
 
         string[] lines = console.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.HasCount(4, lines, console.Output);
-        StringAssert.Matches(lines[0], new(@"^sizes: epoch 1/21, loss [\d.E-]+, validation loss [\d.E-]+, [\d,]+ rows/s, \d:\d\d left$"));
-        StringAssert.StartsWith(lines[1], FormattableString.Invariant($"sizes: epoch 10/21, loss {reports[9].TrainingLoss:G4}, validation loss {reports[9].ValidationLoss:G4}, {reports[9].RowsPerSecond:N0} rows/s"));
+        StringAssert.Matches(lines[0], new(@"^sizes: epoch 1/21, loss [\d.E-]+, validation loss [\d.E-]+, R2 -?\d\.\d{4}, [\d,]+ rows/s, \d:\d\d left$"));
+        StringAssert.StartsWith(lines[1], FormattableString.Invariant($"sizes: epoch 10/21, loss {reports[9].TrainingLoss:G4}, validation loss {reports[9].ValidationLoss:G4}, R2 {reports[9].ValidationMetric:F4}, {reports[9].RowsPerSecond:N0} rows/s"));
         StringAssert.StartsWith(lines[2], "sizes: epoch 20/21, ");
         StringAssert.StartsWith(lines[3], $"sizes: epoch 21/21, best epoch {reports[^1].BestEpoch}, ");
         Assert.IsFalse(console.Output.Contains('\u001b'), "A log must have no terminal commands.");
@@ -42,8 +42,29 @@ public sealed class TrainingConsoleTests
         StringAssert.Contains(console.Output, "\u001b[");
         StringAssert.Contains(console.Output, "━");
         StringAssert.Contains(console.Output, "sizes 1/21");
-        StringAssert.Contains(console.Output, FormattableString.Invariant($"loss {reports[0].TrainingLoss:G4} val {reports[0].ValidationLoss:G4} {reports[0].RowsPerSecond:N0} rows/s"));
+        StringAssert.Contains(console.Output, FormattableString.Invariant($"loss {reports[0].TrainingLoss:G4} val {reports[0].ValidationLoss:G4} R2 {reports[0].ValidationMetric:F4} {reports[0].RowsPerSecond:N0} rows/s"));
         StringAssert.Contains(console.Output, $"sizes: epoch 21/21, best epoch {reports[^1].BestEpoch}, ");
+    }
+
+    /// <summary>The area under the ROC curve of rows of one class is nothing; a network without validation rows has no metric at all.</summary>
+    [TestMethod]
+    public void MetricThatIsNotDefined_IsADash()
+    {
+        IDataView positive = s_mlContext.Data.FilterRowsByColumn(s_mlContext.Transforms.Conversion.ConvertType("Flag", "IsMuch", Microsoft.ML.Data.DataKind.Single).Fit(s_rows).Transform(s_rows), "Flag", 0.5);
+        string withRows = Lines(positive), without = Lines(null);
+
+        StringAssert.Matches(withRows, new(@"^sizes: epoch 1/1, loss [\d.E-]+, validation loss [\d.E-]+, AUC -, [\d,]+ rows/s"));
+        StringAssert.Matches(without, new(@"^sizes: epoch 1/1, loss [\d.E-]+, [\d,]+ rows/s"));
+
+        static string Lines(IDataView? validation)
+        {
+            var console = new TestConsole();
+            TrainingConsole.Show("sizes", progress => s_mlContext.BinaryClassification.Trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
+            {
+                LabelColumnName = "IsMuch", HiddenUnits = [4], MaximumNumberOfEpochs = 1, Seed = 1, NumberOfEnsembleMembers = 1, Progress = progress, ValidationSet = validation, ValidationFraction = 0,
+            }).Fit(s_rows), console, live: false);
+            return console.Output;
+        }
     }
 
     [TestMethod]

@@ -45,7 +45,7 @@ public sealed class BatchNormNetworkBinaryModelParameters : ModelParametersBase<
     /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
     public IReadOnlyList<BatchNormNetworkLayer> Layers => _network.Layers;
 
-    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are mean binary cross-entropies in nats.</summary>
+    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are mean binary cross-entropies in nats; the validation metric is the area under the ROC curve.</summary>
     public TrainingHistory TrainingHistory => _network.Trained.History;
 
     /// <summary>Number of slots of the feature column.</summary>

@@ -45,7 +45,7 @@ public sealed class BatchNormNetworkRegressionModelParameters : ModelParametersB
     /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
     public IReadOnlyList<BatchNormNetworkLayer> Layers => _network.Layers;
 
-    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are in the label's own units, squared.</summary>
+    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are in the label's own units, squared; the validation metric is R squared.</summary>
     public TrainingHistory TrainingHistory => _network.Trained.History;
 
     /// <summary>Number of slots of the feature column.</summary>

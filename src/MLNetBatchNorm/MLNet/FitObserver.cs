@@ -22,6 +22,7 @@ internal sealed class FitObserver : IDisposable
     private readonly TargetScale _target;
     private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly string _metricName;
     private readonly int _members;
     private readonly int _epochs;
     private readonly int[] _epochsDone;
@@ -29,7 +30,7 @@ internal sealed class FitObserver : IDisposable
     private long _trainedRows;
     private EpochRecord? _last;
 
-    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target, AutomaticOptions chosen)
+    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target, string metricName, AutomaticOptions chosen)
     {
         _host = host;
         _members = chosen.Members;
@@ -39,9 +40,10 @@ internal sealed class FitObserver : IDisposable
         _channel = channel;
         _options = options;
         _target = target;
+        _metricName = metricName;
         _epochsPerCheckpoint = (int)(((long)_epochs * _members + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
-        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss"], ["epochs"]), Fill);
+        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {metricName}"], ["epochs"]), Fill);
     }
 
     /// <summary>Where messages go.</summary>
@@ -61,14 +63,16 @@ internal sealed class FitObserver : IDisposable
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
-        var progress = new TrainingProgress(_last, maximumEpochs, bestEpoch, member + 1, _members, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+        var progress = new TrainingProgress(_last, _metricName, maximumEpochs, bestEpoch, member + 1, _members, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
         string which = _members > 1 ? Text($"Network {member + 1}/{_members}, epoch") : "Epoch";
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
+        if (epoch.ValidationMetric is { } metric)
+            validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
         _channel.Info(
             MessageSensitivity.None,
             Text($"{which} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left"));
         if (_epochsDone.Sum() % _epochsPerCheckpoint == 0)
-            _progressChannel.Checkpoint(trainingLoss, validationLoss, epoch.Epoch, maximumEpochs);
+            _progressChannel.Checkpoint(trainingLoss, validationLoss, Defined(epoch.ValidationMetric), epoch.Epoch, maximumEpochs);
         _options.Progress?.Report(progress);
     }
 
@@ -104,5 +108,9 @@ internal sealed class FitObserver : IDisposable
         entry.SetMetric(0, last.TrainingLoss);
         if (last.ValidationLoss is { } loss)
             entry.SetMetric(1, loss);
+        if (Defined(last.ValidationMetric) is { } metric)
+            entry.SetMetric(2, metric);
     }
+
+    private static double? Defined(double? metric) => metric is double.NaN ? null : metric;
 }

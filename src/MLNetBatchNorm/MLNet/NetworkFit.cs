@@ -122,7 +122,7 @@ internal sealed class NetworkFit
         InputEncoder encoder = _start?.Encoder ?? FitEncoder(rows);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(_options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start);
-        using var observer = new FitObserver(_host, channel, _options, rows.Target, chosen);
+        using var observer = new FitObserver(_host, channel, _options, rows.Target, ValidationMetric.NameFor(_task.Loss), chosen);
         float[]? classWeights = ChooseClassWeights(rows, channel);
         int threads = _options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.

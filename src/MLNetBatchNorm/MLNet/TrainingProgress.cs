@@ -3,13 +3,15 @@ namespace MLNetBatchNorm;
 /// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
 public sealed class TrainingProgress
 {
-    internal TrainingProgress(EpochRecord epoch, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, double fractionDone, long trainedRows, TimeSpan elapsed)
+    internal TrainingProgress(EpochRecord epoch, string metricName, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, double fractionDone, long trainedRows, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
         LearningRate = epoch.LearningRate;
         TrainingLoss = epoch.TrainingLoss;
         ValidationLoss = epoch.ValidationLoss;
+        ValidationMetric = epoch.ValidationMetric;
+        ValidationMetricName = metricName;
         BestEpoch = bestEpoch;
         ElapsedSeconds = elapsed.TotalSeconds;
         RowsPerSecond = elapsed > TimeSpan.Zero ? trainedRows / elapsed.TotalSeconds : 0;
@@ -42,6 +44,18 @@ public sealed class TrainingProgress
 
     /// <summary>Weighted mean loss over the validation rows after the epoch, in the same unit; null without validation rows.</summary>
     public double? ValidationLoss { get; }
+
+    /// <summary>
+    /// How good this network is on the validation rows after the epoch, in the measure that <see cref="ValidationMetricName"/> names; see <see cref="EpochRecord.ValidationMetric"/>.
+    /// NaN where it is not defined, as when the validation rows are of one class only; null without validation rows.
+    /// </summary>
+    public double? ValidationMetric { get; }
+
+    /// <summary>
+    /// What <see cref="ValidationMetric"/> is: <c>AUC</c>, the area under the ROC curve, for binary classification; <c>accuracy</c>, the part of the rows whose class is
+    /// recognized, for multiclass classification; <c>R2</c>, R squared, for regression. The more, the better: 1 is the most.
+    /// </summary>
+    public string ValidationMetricName { get; }
 
     /// <summary>The best epoch so far: the one whose network would be returned now.</summary>
     public int BestEpoch { get; }

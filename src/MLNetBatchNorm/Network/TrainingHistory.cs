@@ -5,7 +5,13 @@ namespace MLNetBatchNorm;
 /// <param name="LearningRate">The rate of the epoch's last step.</param>
 /// <param name="TrainingLoss">Weighted mean loss over the epoch's mini-batches, each measured before its own update, in training mode.</param>
 /// <param name="ValidationLoss">Weighted mean loss over the validation rows after the epoch, in prediction mode; null without validation rows.</param>
-public sealed record EpochRecord(int Epoch, double LearningRate, double TrainingLoss, double? ValidationLoss);
+/// <param name="ValidationMetric">
+/// How good the network was on the validation rows after the epoch, each counting with its weight: for binary classification the area under the ROC curve, for multiclass
+/// classification the part of the rows whose class was recognized, for regression R squared, the part of the labels' variance that was explained. NaN where it is
+/// not defined: there are rows of one class only, or the labels are all equal. Null without validation rows, and in models of format version 1.
+/// It is for people to look at: which epoch is the best is decided by the loss.
+/// </param>
+public sealed record EpochRecord(int Epoch, double LearningRate, double TrainingLoss, double? ValidationLoss, double? ValidationMetric = null);
 
 /// <summary>Why training ended.</summary>
 public enum TrainingStopReason

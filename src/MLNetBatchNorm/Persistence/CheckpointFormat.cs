@@ -27,7 +27,7 @@ internal sealed class ForeignCheckpointException(string difference) : Exception(
 /// </summary>
 /// <remarks>
 /// <code>
-/// *** Layout, version 1 ***
+/// *** Layout, version 2 ***
 /// 8 bytes  magic "MNBNCKPT"
 /// int32    version
 /// int64    bytes behind the checksum
@@ -36,7 +36,8 @@ internal sealed class ForeignCheckpointException(string difference) : Exception(
 /// byte     0: under way, 1: over
 /// -- under way
 /// int32    number of epochs E
-///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
+///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
+///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
 /// parameters as they are, as in a model (see NetworkFormat)
 /// byte     the best epoch's parameters follow: 0 or 1; if 1: parameters as in a model
 /// int32    number of the optimizer's arrays
@@ -50,7 +51,7 @@ internal sealed class ForeignCheckpointException(string difference) : Exception(
 internal static class CheckpointFormat
 {
     /// <summary>The version written and read.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>Limit of the number of optimizer arrays: five blocks a layer and up to three arrays for each.</summary>
     private const int MaximumArrays = 16 * (NetworkFormat.MaximumHiddenLayers + 1);
@@ -200,23 +201,22 @@ internal static class CheckpointFormat
             writer.Write(epoch.Epoch);
             writer.Write(epoch.LearningRate);
             writer.Write(epoch.TrainingLoss);
-            writer.Write(epoch.ValidationLoss is not null);
-            writer.Write(epoch.ValidationLoss ?? 0);
+            NetworkFormat.WriteOptional(writer, epoch.ValidationLoss);
+            NetworkFormat.WriteOptional(writer, epoch.ValidationMetric);
         }
     }
 
     private static EpochRecord[] ReadEpochs(BinaryReader reader)
     {
-        var epochs = new EpochRecord[NetworkFormat.ReadCount(reader, "epochs", 1, NetworkFormat.MaximumEpochs, sizeof(int) + 3 * sizeof(double) + 1)];
+        var epochs = new EpochRecord[NetworkFormat.ReadCount(reader, "epochs", 1, NetworkFormat.MaximumEpochs, NetworkFormat.BytesOfEpoch)];
         for (int i = 0; i < epochs.Length; i++)
         {
             int epoch = reader.ReadInt32();
             if (epoch != i + 1)
                 throw new NetworkFormatException(NetworkFormat.Text($"Epoch {i + 1} of the checkpoint has number {epoch}."));
             double rate = reader.ReadDouble(), trainingLoss = reader.ReadDouble();
-            bool validated = NetworkFormat.ReadFlag(reader, "flag of a validation loss");
-            double validationLoss = reader.ReadDouble();
-            epochs[i] = new EpochRecord(epoch, rate, trainingLoss, validated ? validationLoss : null);
+            double? validationLoss = NetworkFormat.ReadOptional(reader, "flag of a validation loss");
+            epochs[i] = new EpochRecord(epoch, rate, trainingLoss, validationLoss, NetworkFormat.ReadOptional(reader, "flag of a validation metric"));
         }
 
         return epochs;

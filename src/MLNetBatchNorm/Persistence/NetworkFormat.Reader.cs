@@ -9,7 +9,7 @@ internal static partial class NetworkFormat
     /// <summary>Reads a network at the reader's position and leaves the position behind its last byte.</summary>
     /// <remarks>
     /// <code>
-    /// *** Layout, version 1 (written by Write in NetworkFormat.Writer.cs) ***
+    /// *** Layout, versions 1 and 2 (2 is written by Write in NetworkFormat.Writer.cs) ***
     /// uint32   magic "MNBN"
     /// int32    version
     /// -- definition
@@ -37,7 +37,8 @@ internal static partial class NetworkFormat
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
     /// byte     reason of the end, number of the enumeration
-    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
+    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
+    ///          from version 2 on: byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
     /// </code>
     /// Every count is held against its limit and against the bytes that are left before memory is taken for it. No single allocation exceeds
     /// <see cref="LargestGrowth"/> times the data (and <see cref="SmallMap"/>); all together they can come to sixteen times: the padding of layers
@@ -65,19 +66,20 @@ internal static partial class NetworkFormat
         if (magic != Magic)
             throw new NetworkFormatException($"The data of the network begins with 0x{magic:X8} instead of 0x{Magic:X8}.");
         int version = reader.ReadInt32();
-        if (version != CurrentVersion)
-            throw new NetworkFormatException(Text($"The data of the network has version {version}; this library reads version {CurrentVersion}."));
+        if (version is < OldestVersion or > CurrentVersion)
+            throw new NetworkFormatException(Text($"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
 
         NetworkDefinition definition = ReadDefinition(reader);
         InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
         var members = new NetworkMember[ReadCount(reader, "networks", 1, MaximumMembers, sizeof(float))];
         for (int member = 0; member < members.Length; member++)
-            members[member] = ReadMember(reader, definition);
+            members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
     }
 
     /// <summary>Reads one network of a known shape and its history.</summary>
-    internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition) => new(ReadParameters(reader, definition), ReadHistory(reader));
+    internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition, int version = CurrentVersion) =>
+        new(ReadParameters(reader, definition), ReadHistory(reader, version));
 
     /// <summary>Reads the linear maps and batch normalizations of one network of a known shape.</summary>
     internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition)
@@ -244,9 +246,9 @@ internal static partial class NetworkFormat
             throw new NetworkFormatException(Text($"The number of batches tracked is {normalization.BatchesTracked}; it must not be negative."));
     }
 
-    private static TrainingHistory ReadHistory(BinaryReader reader)
+    private static TrainingHistory ReadHistory(BinaryReader reader, int version)
     {
-        int count = ReadCount(reader, "epochs", 0, MaximumEpochs, sizeof(int) + 3 * sizeof(double) + 1);
+        int count = ReadCount(reader, "epochs", 0, MaximumEpochs, version < VersionOfMetrics ? BytesOfEpoch - BytesOfMetric : BytesOfEpoch);
         int bestEpoch = reader.ReadInt32();
         TrainingStopReason reason = ReadEnumeration<TrainingStopReason>(reader, "reason of the end of training");
         var epochs = new EpochRecord[count];
@@ -257,15 +259,29 @@ internal static partial class NetworkFormat
                 throw new NetworkFormatException(Text($"Epoch {i + 1} of the history has number {epoch}."));
             double learningRate = ReadNumber(reader, "learning rate", value => value >= 0, "not negative");
             double trainingLoss = ReadNumber(reader, "training loss", _ => true, "finite");
-            bool validated = ReadFlag(reader, "flag of a validation loss");
             // Not finite where the network of an early epoch answered nonsense; the best epoch is another one.
-            double validationLoss = reader.ReadDouble();
-            epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validated ? validationLoss : null);
+            double? validationLoss = ReadOptional(reader, "flag of a validation loss");
+            double? metric = version < VersionOfMetrics ? null : ReadOptional(reader, "flag of a validation metric");
+            epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validationLoss, metric);
         }
 
         if (bestEpoch < 0 || bestEpoch > count)
             throw new NetworkFormatException(Text($"The best epoch is {bestEpoch} of {count}."));
         return new TrainingHistory(epochs, bestEpoch, reason);
+    }
+
+    /// <summary>Bytes of a validation metric in the history, and of all that is there about an epoch.</summary>
+    private const int BytesOfMetric = 1 + sizeof(double);
+
+    /// <inheritdoc cref="BytesOfMetric"/>
+    internal const int BytesOfEpoch = sizeof(int) + 2 * sizeof(double) + 1 + sizeof(double) + BytesOfMetric;
+
+    /// <summary>Reads any number that may be absent.</summary>
+    internal static double? ReadOptional(BinaryReader reader, string flag)
+    {
+        bool present = ReadFlag(reader, flag);
+        double value = reader.ReadDouble();
+        return present ? value : null;
     }
 
     private static long Remaining(BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;

@@ -8,7 +8,7 @@ internal static partial class NetworkFormat
     /// <summary>Writes <paramref name="network"/> at the writer's position.</summary>
     /// <remarks>
     /// <code>
-    /// *** Layout, version 1 (read by Read in NetworkFormat.Reader.cs) ***
+    /// *** Layout, version 2 (read by Read in NetworkFormat.Reader.cs) ***
     /// uint32   magic "MNBN"
     /// int32    version
     /// -- definition
@@ -40,7 +40,8 @@ internal static partial class NetworkFormat
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
     /// byte     reason of the end, number of the enumeration
-    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0    E times
+    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
+    ///          from version 2 on: byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
     /// </code>
     /// </remarks>
     public static void Write(BinaryWriter writer, TrainedNetwork network)
@@ -160,9 +161,15 @@ internal static partial class NetworkFormat
             writer.Write(epoch.Epoch);
             writer.Write(epoch.LearningRate);
             writer.Write(epoch.TrainingLoss);
-            writer.Write(epoch.ValidationLoss is null ? False : True);
-            writer.Write(epoch.ValidationLoss ?? 0);
+            WriteOptional(writer, epoch.ValidationLoss);
+            WriteOptional(writer, epoch.ValidationMetric);
         }
+    }
+
+    internal static void WriteOptional(BinaryWriter writer, double? value)
+    {
+        writer.Write(value is null ? False : True);
+        writer.Write(value ?? 0);
     }
 
     internal static void WriteSingles(BinaryWriter writer, ReadOnlySpan<float> values)

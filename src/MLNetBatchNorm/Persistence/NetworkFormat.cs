@@ -14,8 +14,14 @@ internal static partial class NetworkFormat
     /// <summary>First four bytes, "MNBN" when read as text.</summary>
     public const uint Magic = 0x4E424E4D;
 
-    /// <summary>The version written. Version 1: the first one.</summary>
-    public const int CurrentVersion = 1;
+    /// <summary>The version written; all from <see cref="OldestVersion"/> on are read. Version 1: the first one. Version 2: validation metrics in the history.</summary>
+    public const int CurrentVersion = 2;
+
+    /// <summary>The oldest version that is read.</summary>
+    public const int OldestVersion = 1;
+
+    /// <summary>The first version with validation metrics in the history.</summary>
+    private const int VersionOfMetrics = 2;
 
     /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>
     public const int MaximumInputs = 1 << 24;

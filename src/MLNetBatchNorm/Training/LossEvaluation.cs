@@ -63,7 +63,7 @@ internal static class LossEvaluation
     }
 }
 
-/// <summary>Mean loss over rows in prediction mode: the measure that early stopping goes by.</summary>
+/// <summary>Mean loss over rows in prediction mode, the measure that early stopping goes by, and from the same outputs the metric that people look at.</summary>
 internal sealed class Evaluator
 {
     private readonly TrainingData _data;
@@ -75,6 +75,7 @@ internal sealed class Evaluator
     private readonly float[] _targets;
     private readonly float[] _weights;
     private readonly float[] _rowLoss;
+    private readonly ValidationMetric _metric;
     private readonly Action<Worker> _body;
     private CancellationToken _cancellation;
 
@@ -94,17 +95,18 @@ internal sealed class Evaluator
         _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : new float[settings.ClassWeights is null ? 0 : data.Count];
         LossEvaluation.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
         _rowLoss = new float[data.Count];
+        _metric = new ValidationMetric(settings.Loss, data.Count, parameters.Definition.Outputs);
         _body = Run;
     }
 
-    /// <summary>The loss of the parameters as they are now.</summary>
-    public double MeanLoss(NetworkParameters parameters, CancellationToken cancellation)
+    /// <summary>Loss and metric of the parameters as they are now.</summary>
+    public (double Loss, double Metric) Evaluate(NetworkParameters parameters, CancellationToken cancellation)
     {
         _cancellation = cancellation;
         _folded.Refold(parameters);
         _team.Run(_body);
         (double loss, double weight) = LossEvaluation.Sum(_rowLoss, _weights);
-        return weight > 0 ? loss / weight : 0;
+        return (weight > 0 ? loss / weight : 0, _metric.Compute(_targets, _weights));
     }
 
     private void Run(Worker worker)
@@ -130,10 +132,12 @@ internal sealed class Evaluator
                 _data.GatherFeatures(first, count, scratch.Input.Span, scratch.Rows, 0);
                 outputs = _folded.Forward(scratch, count);
             }
+            ReadOnlySpan<float> targets = _targets.AsSpan(first * targetColumns, count * targetColumns);
+            _metric.Take(outputs, targets, first, count);
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
             ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
             LossEvaluation.Compute(
-                _settings, outputs, _targets.AsSpan(first * targetColumns, count * targetColumns), weights, 0,
+                _settings, outputs, targets, weights, 0,
                 _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
         }
     }

@@ -84,7 +84,8 @@ internal static class TrainingLoop
             int epoch = state.Epochs.Count + 1;
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
-            bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, evaluator?.MeanLoss(parameters, cancellation)));
+            (double Loss, double Metric)? validated = evaluator?.Evaluate(parameters, cancellation);
+            bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, validated?.Loss, validated?.Metric));
             if (isBest && evaluator is not null && epoch < settings.MaximumEpochs)
                 state.KeepAsBest(parameters);
             observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.MaximumEpochs);
@@ -145,7 +146,7 @@ internal static class TrainingLoop
         NetworkParameters parameters, TrainingData training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
     {
         TrainingData rows = training.Head(plan.Batch(0).Rows);
-        return double.IsFinite(new Evaluator(rows, parameters, settings, team).MeanLoss(parameters, cancellation));
+        return double.IsFinite(new Evaluator(rows, parameters, settings, team).Evaluate(parameters, cancellation).Loss);
     }
 
     private static BatchPlan Plan(NetworkParameters parameters, TrainingData training, TrainingSettings settings) =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using System.Reflection;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -187,9 +188,41 @@ public sealed class NetworkFitTests
 
         for (int epoch = 1; epoch <= 4; epoch++)
             Assert.AreEqual(1, log.Count(line => line.StartsWith($"Info BatchNormNetworkRegression; Training: Epoch {epoch}/4: training loss ", StringComparison.Ordinal)), string.Join("\n", log));
-        Assert.IsTrue(log.Any(line => line.Contains(", validation loss ")));
+        Assert.IsTrue(log.Any(line => Regex.IsMatch(line, @", validation loss [\dE.+-]+, R2 -?\d\.\d{4}; ")), string.Join("\n", log));
         Assert.IsTrue(log.Any(line => line.Contains("Training a network of 4 features, 16 + 8 hidden units, 1 outputs")));
         Assert.IsTrue(log.Any(line => line.Contains("Training ended after 4 epochs")));
+    }
+
+    /// <summary>The metric of the best epoch is what ML.NET finds when it evaluates the model on the same validation rows.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary), "AUC")]
+    [DataRow(nameof(NetworkKind.Multiclass), "accuracy")]
+    [DataRow(nameof(NetworkKind.Regression), "R2")]
+    public void ValidationMetric_IsThatOfMLNet(string kindName, string metricName)
+    {
+        var kind = Enum.Parse<NetworkKind>(kindName);
+        IDataView validation = NetworkExamples.View(_context, kind, NetworkExamples.Rows(150, seed: 5));
+        var reports = new List<TrainingProgress>();
+        ITransformer model = NetworkExamples.Quick(_context, kind, options =>
+        {
+            options.MaximumNumberOfEpochs = 20;
+            options.Statistics = BatchNormalizationStatistics.RunningAverage;
+            options.ValidationSet = validation;
+            options.Progress = new Collector(reports);
+        }).Fit(View(kind));
+
+        IDataView scored = model.Transform(validation);
+        double expected = kind switch
+        {
+            NetworkKind.Binary => _context.BinaryClassification.Evaluate(scored).AreaUnderRocCurve,
+            NetworkKind.Multiclass => _context.MulticlassClassification.Evaluate(scored).MicroAccuracy,
+            _ => _context.Regression.Evaluate(scored).RSquared,
+        };
+        TrainingProgress best = reports[reports[^1].BestEpoch - 1];
+        Assert.AreEqual(expected, best.ValidationMetric!.Value, 1e-5);
+        Assert.IsTrue(expected is > 0.3 and < 0.999, $"{expected}");
+        Assert.IsTrue(reports.All(r => r.ValidationMetricName == metricName));
+        Assert.AreNotEqual(best.ValidationMetric, reports[0].ValidationMetric);
     }
 
     [TestMethod]

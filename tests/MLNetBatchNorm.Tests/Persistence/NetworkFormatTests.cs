@@ -61,12 +61,30 @@ public sealed class NetworkFormatTests
 
     /// <summary>The layout itself, number by number, written here once more by hand.</summary>
     [TestMethod]
-    public void Write_ASmallNetwork_GivesTheDocumentedBytes()
+    public void Write_ASmallNetwork_GivesTheDocumentedBytes() =>
+        CollectionAssert.AreEqual(DocumentedBytes(version: 2), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
+
+    /// <summary>The first version had no metrics; it is read, and written again as the present one.</summary>
+    [TestMethod]
+    public void Read_Version1_HasNoMetrics()
+    {
+        TrainedNetwork read = Read(DocumentedBytes(version: 1)), written = Sample(BatchNormalizationPlacement.BeforeActivation);
+
+        CheckSame(written.Parameters, read.Parameters);
+        CollectionAssert.AreEqual(written.History.Epochs.Select(epoch => epoch with { ValidationMetric = null }).ToArray(), read.History.Epochs.ToArray());
+        CollectionAssert.AreEqual(read.History.Epochs.ToArray(), Read(Write(read)).History.Epochs.ToArray());
+        // The same bytes are no version 2.
+        byte[] mixed = DocumentedBytes(version: 1);
+        mixed[4] = 2;
+        Assert.ThrowsExactly<NetworkFormatException>(() => Read(mixed));
+    }
+
+    private static byte[] DocumentedBytes(int version)
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream);
         writer.Write("MNBN"u8);
-        writer.Write(1);
+        writer.Write(version);
         writer.Write(4);                                  // inputs: two slots, one missing effect, one piece
         writer.Write(1);
         writer.Write(2);                                  // hidden units
@@ -108,23 +126,28 @@ public sealed class NetworkFormatTests
         writer.Write(2);                                  // epochs
         writer.Write(1);
         writer.Write((byte)1);
-        foreach ((int epoch, double rate, double training, double? validation) in new (int, double, double, double?)[] { (1, 0.01, 0.7, 0.6), (2, 0.02, 0.5, null) })
+        foreach ((int epoch, double rate, double training, double? validation, double? metric) in new (int, double, double, double?, double?)[] { (1, 0.01, 0.7, 0.6, 0.875), (2, 0.02, 0.5, null, null) })
         {
             writer.Write(epoch);
             writer.Write(rate);
             writer.Write(training);
             writer.Write((byte)(validation is null ? 0 : 1));
             writer.Write(validation ?? 0);
+            if (version == 1)
+                continue;
+            writer.Write((byte)(metric is null ? 0 : 1));
+            writer.Write(metric ?? 0);
         }
 
-        CollectionAssert.AreEqual(stream.ToArray(), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
+        return stream.ToArray();
     }
 
     public static IEnumerable<object[]> WrongFields =>
     [
         // Offsets follow the layout above.
         ["magic", 0, Int(7), "begins with 0x00000007"],
-        ["version", 4, Int(2), "has version 2; this library reads version 1"],
+        ["version", 4, Int(3), "has version 3; this library reads versions 1 to 2"],
+        ["version", 4, Int(0), "has version 0; this library reads versions 1 to 2"],
         ["inputs", 8, Int(0), "number of inputs is 0"],
         ["inputs", 8, Int(5), "The encoding gives 4 columns, but the first layer has 5 inputs"],
         ["inputs", 8, Int(int.MaxValue), "number of inputs is 2147483647"],
@@ -177,6 +200,7 @@ public sealed class NetworkFormatTests
         ["learning rate", 224, Double(-1), "learning rate is -1"],
         ["training loss", 232, Double(double.NaN), "training loss is NaN"],
         ["validated", 240, (byte[])[3], "flag of a validation loss is 3"],
+        ["measured", 249, (byte[])[4], "flag of a validation metric is 4"],
     ];
 
     [TestMethod]
@@ -197,8 +221,10 @@ public sealed class NetworkFormatTests
     {
         byte[] bytes = Write(Sample(BatchNormalizationPlacement.BeforeActivation));
         Double(loss).CopyTo(bytes, 241);
+        Double(loss).CopyTo(bytes, 250);
 
         Assert.AreEqual(loss, Read(bytes).History.Epochs[0].ValidationLoss);
+        Assert.AreEqual(loss, Read(bytes).History.Epochs[0].ValidationMetric);
     }
 
     /// <summary>Padded to sixteen outputs, the map of a single output takes sixteen times the bytes of its weights: too much where there is nothing beside them.</summary>
@@ -315,7 +341,7 @@ public sealed class NetworkFormatTests
     }
 
     private static TrainingHistory History() =>
-        new([new EpochRecord(1, 0.01, 0.7, 0.6), new EpochRecord(2, 0.02, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
+        new([new EpochRecord(1, 0.01, 0.7, 0.6, 0.875), new EpochRecord(2, 0.02, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
 
     /// <summary>Every number different, in the order of the layout.</summary>
     private static NetworkParameters Fill(NetworkParameters parameters, int next)

@@ -46,14 +46,14 @@ public sealed class InterruptionTests
     [TestMethod]
     [DataRow(1)]
     [DataRow(3)]
-    public void MeanLoss_Cancelled_StopsAndLeavesTheTeamUsable(int threads)
+    public void Evaluate_Cancelled_StopsAndLeavesTheTeamUsable(int threads)
     {
         using var team = new WorkerTeam(threads);
         NetworkParameters parameters = TrainingLoopTests.Network();
         var evaluator = new Evaluator(Generated.Data(LossFunction.SquaredError, 500, 5, 1, 1), parameters, Settings(1), team);
-        double loss = evaluator.MeanLoss(parameters, CancellationToken.None);
-        Assert.ThrowsExactly<OperationCanceledException>(() => evaluator.MeanLoss(parameters, new CancellationToken(canceled: true)));
-        Assert.AreEqual(loss, evaluator.MeanLoss(parameters, CancellationToken.None));
+        (double Loss, double Metric) loss = evaluator.Evaluate(parameters, CancellationToken.None);
+        Assert.ThrowsExactly<OperationCanceledException>(() => evaluator.Evaluate(parameters, new CancellationToken(canceled: true)));
+        Assert.AreEqual(loss, evaluator.Evaluate(parameters, CancellationToken.None));
     }
 
     /// <summary>Cancelled by the clock at 20 moments: soon, and no thread stays behind.</summary>

@@ -1,0 +1,171 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.Training;
+
+/// <summary>The metrics shown beside the validation loss, against their definitions written out.</summary>
+[TestClass]
+public sealed class ValidationMetricTests
+{
+    private const double Tolerance = 1e-12;
+
+    [TestMethod]
+    [DataRow(false, 1)]
+    [DataRow(true, 2)]
+    [DataRow(true, 3)]
+    public void AreaUnderRocCurve_IsTheShareOfPairsInOrder(bool weighted, int seed)
+    {
+        var random = new Random(seed);
+        // Few different scores, so that many are equal; some labels between 0 and 1; some weights 0.
+        float[] scores = [.. Enumerable.Range(0, 300).Select(_ => MathF.Round(20 * (float)random.NextDouble() - 10) / 4)];
+        float[] labels = [.. scores.Select((score, i) => i % 9 == 4 ? 0.25f : score + 4 * random.NextDouble() - 2 > 0 ? 1 : 0)];
+        float[] weights = weighted ? [.. scores.Select((_, i) => i % 6 == 5 ? 0 : 0.25f + (float)random.NextDouble())] : [];
+
+        double area = Area(scores, labels, weights);
+
+        Assert.AreEqual(AreaByPairs(scores, labels, weights), area, Tolerance);
+        Assert.IsTrue(area is > 0.6 and < 0.99, $"{area}");
+        // The other way round it is the rest; any rising function of the scores changes nothing, and moving one score does.
+        Assert.AreEqual(1 - area, Area([.. scores.Select(s => -s)], labels, weights), Tolerance);
+        Assert.AreEqual(area, Area([.. scores.Select(s => MathF.Exp(s) * 1e-20f)], labels, weights));
+        float[] moved = [.. scores];
+        moved[0] = labels[0] > 0.5 ? -100 : 100;
+        Assert.AreNotEqual(area, Area(moved, labels, weights));
+    }
+
+    [TestMethod]
+    public void AreaUnderRocCurve_OfExtremeScores()
+    {
+        Assert.AreEqual(1, Area([float.NegativeInfinity, float.MinValue, -float.Epsilon, 0, float.Epsilon, float.MaxValue, float.PositiveInfinity], [0, 0, 0, 1, 1, 1, 1]));
+        Assert.AreEqual(0.5, Area([0f, -0f], [1, 0]), "both zeros are one score");
+        Assert.AreEqual(0.5, Area([3, 3, 3, 3], [1, 0, 1, 1]));
+        Assert.IsTrue(double.IsNaN(Area([1, 2], [1, 1])), "no false row");
+        Assert.IsTrue(double.IsNaN(Area([1, 2], [0, 1], [0, 1])), "a false row of weight 0 only");
+        Assert.IsTrue(double.IsNaN(Area([], [])), "no row");
+        Assert.IsTrue(double.IsNaN(Area([1, float.NaN, 3], [0, 1, 1])), "a score that is not a number");
+        Assert.AreEqual(1, Area([1, float.NaN, 3], [0, float.NaN, 1], [1, 0, 1]), "a row of weight 0 may hold anything");
+    }
+
+    [TestMethod]
+    public void Accuracy_IsTheWeightedShareOfRecognizedRows()
+    {
+        var metric = new ValidationMetric(LossFunction.SoftmaxCrossEntropy, 5, 20);
+        var outputs = new PanelMatrix(8, 20);
+        (int Row, int Column, float Value)[] entries = [(0, 3, 1), (1, 18, 2), (1, 3, 1), (2, 19, float.NaN), (3, 0, -1), (4, 17, 5)];
+        foreach ((int row, int column, float value) in entries)
+            outputs.Rows(column / 16, row, 1)[column % 16] = value;
+        // Of row 3 all but the first are 0, of which the first counts. The padding behind 20 columns is no output.
+        outputs.Rows(1, 4, 1)[15] = 100;
+        float[] classes = [3, 18, 19, 1, 2];
+        metric.Take(outputs, classes, 0, 5);
+
+        Assert.AreEqual(3.0 / 5, metric.Compute(classes, []), Tolerance);
+        Assert.AreEqual(3.0 / 13, metric.Compute(classes, [1, 0, 2, 2, 8]), Tolerance);
+        Assert.IsTrue(double.IsNaN(metric.Compute(classes, new float[5])));
+    }
+
+    [TestMethod]
+    public void RSquared_IsThePartOfTheVarianceThatIsExplained()
+    {
+        float[] targets = [1, 2, 4, 9, float.NaN], outputs = [1.5f, 2, 3, 8, 7], weights = [1, 2, 1, 3, 0];
+        double mean = (1 + 4 + 4 + 27) / 7.0;
+        double total = Math.Pow(1 - mean, 2) + 2 * Math.Pow(2 - mean, 2) + Math.Pow(4 - mean, 2) + 3 * Math.Pow(9 - mean, 2);
+
+        Assert.AreEqual(1 - (0.25 + 1 + 3) / total, RSquared(outputs, targets, weights), Tolerance);
+        Assert.AreEqual(0, RSquared([4, 4, 4, 4], targets[..4], []), Tolerance, "the mean explains nothing");
+        Assert.AreEqual(1, RSquared(targets[..4], targets[..4], []), Tolerance);
+        Assert.IsTrue(double.IsNaN(RSquared([1, 2, 3], [0.1f, 0.1f, 0.1f], [0.1f, 0.3f, 0.7f])), "labels that are all equal");
+        Assert.IsTrue(double.IsNaN(RSquared([1, float.NaN], [1, 2], [])));
+        Assert.IsTrue(double.IsNaN(RSquared([1, 2], [1, 2], [0, 0])));
+    }
+
+    /// <summary>The metric belongs to the outputs that the loss belongs to: those of the network in prediction mode after the epoch, computed again here.</summary>
+    [TestMethod]
+    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 3, false)]
+    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1, true)]
+    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 2, true)]
+    [DataRow(nameof(LossFunction.Huber), 2, true)]
+    public void Train_ReportsTheMetricOfTheEpoch(string lossName, int outputs, bool weighted)
+    {
+        var loss = Enum.Parse<LossFunction>(lossName);
+        var settings = new TrainingSettings { Loss = loss, BatchSize = 32, MaximumEpochs = 30, LearningRate = 0.01 };
+        NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
+        double[][] x = Generated.Rows(250, 5, 8), y = Generated.Targets(loss, x, outputs, 8);
+        double[]? w = weighted ? Generated.Weights(250, 8) : null;
+        var validation = new TrainingData(Generated.Table(x, y, w));
+        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(loss, 200, 5, outputs, seed: 7), validation, settings, null, CancellationToken.None);
+
+        FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(5), parameters);
+        float[] scores = new float[250 * outputs];
+        folded.Score([.. x.SelectMany(row => row.Select(v => (float)v))], 250, scores, folded.CreateScratch());
+        double[] weights = w ?? [.. Enumerable.Repeat(1.0, 250)];
+        double expected = loss switch
+        {
+            LossFunction.SoftmaxCrossEntropy => Enumerable.Range(0, 250).Average(r => Enumerable.Range(0, outputs).MaxBy(k => scores[r * outputs + k]) == y[r][0] ? 1.0 : 0.0),
+            LossFunction.BinaryCrossEntropy => AreaByPairs(
+                scores, [.. y.SelectMany(row => row.Select(v => (float)v))], [.. weights.SelectMany(v => Enumerable.Repeat((float)v, outputs))]),
+            _ => RSquaredByDefinition(scores, y, weights),
+        };
+        Assert.AreEqual(expected, history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value, 1e-6);
+        Assert.IsTrue(expected is > 0.3 and < 1, $"{expected}");
+        Assert.IsGreaterThan(5, history.Epochs.Select(e => e.ValidationMetric).Distinct().Count(), "the epochs differ");
+    }
+
+    [TestMethod]
+    public void Train_WithoutValidationRows_HasNoMetric()
+    {
+        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, MaximumEpochs = 1 };
+        NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = 1 }, 1);
+        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(LossFunction.SquaredError, 50, 5, 1, seed: 7), null, settings, null, CancellationToken.None);
+
+        Assert.IsNull(history.Epochs[0].ValidationMetric);
+    }
+
+    private static double Area(float[] scores, float[] labels, float[]? weights = null) => AreaUnderRocCurve.Of(scores, labels, weights ?? [], new ulong[scores.Length]);
+
+    private static double AreaByPairs(float[] scores, float[] labels, float[] weights)
+    {
+        double right = 0, all = 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            for (int j = 0; j < scores.Length; j++)
+            {
+                double pair = (weights.Length == 0 ? 1.0 : weights[i] * (double)weights[j]) * labels[i] * (1 - labels[j]);
+                all += pair;
+                right += scores[i] > scores[j] ? pair : scores[i] == scores[j] ? pair / 2 : 0;
+            }
+        }
+
+        return right / all;
+    }
+
+    private static double RSquared(float[] outputs, float[] targets, float[] weights)
+    {
+        var metric = new ValidationMetric(LossFunction.SquaredError, outputs.Length, 1);
+        var block = new PanelMatrix(2, 1);
+        for (int first = 0; first < outputs.Length; first += 2)
+        {
+            int count = Math.Min(2, outputs.Length - first);
+            for (int row = 0; row < count; row++)
+                block.Rows(0, row, 1)[0] = outputs[first + row];
+            metric.Take(block, targets.AsSpan(first, count), first, count);
+        }
+
+        return metric.Compute(targets, weights);
+    }
+
+    private static double RSquaredByDefinition(float[] scores, double[][] targets, double[] weights)
+    {
+        int outputs = targets[0].Length;
+        double residual = 0, total = 0;
+        for (int k = 0; k < outputs; k++)
+        {
+            double mean = targets.Select((row, r) => weights[r] * row[k]).Sum() / weights.Sum();
+            residual += targets.Select((row, r) => weights[r] * Math.Pow(row[k] - scores[r * outputs + k], 2)).Sum();
+            total += targets.Select((row, r) => weights[r] * Math.Pow(row[k] - mean, 2)).Sum();
+        }
+
+        return 1 - residual / total;
+    }
+}
