@@ -1,44 +1,94 @@
-using ScottPlot;
+using System.Globalization;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>How training went, epoch by epoch.</summary>
+/// <summary>How training went, epoch by epoch, of every network of the model.</summary>
 internal static class CourseSections
 {
-    public static void Add(Page page, TrainingHistory history, NetworkTask task)
+    /// <summary>More rows than these make a table that nobody reads, and a heavy page.</summary>
+    private const int MaximumRows = 2000;
+
+    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
     {
-        IReadOnlyList<EpochRecord> epochs = history.Epochs;
-        if (epochs.Count == 0)
+        TrainingHistory[] trained = [.. histories.Where(history => history.BestEpoch > 0)];
+        if (trained.Length == 0)
             return;
-        string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs were done" : "the validation loss stopped improving";
-        page.Section("Training", $"{epochs.Count} epochs; training ended because {reason}. The model is that of epoch {history.BestEpoch}.");
-        AddLoss(page, history, task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)");
-        AddRate(page, epochs);
+        page.Section("Training", trained.Length == 1 ? Describe(trained[0]) : Describe(trained));
+        AddLoss(page, trained, task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)");
+        if (trained.Any(history => history.Epochs.Any(epoch => Metric(epoch) is not null)))
+            AddMetric(page, trained, task);
+        if (trained.Length > 1)
+            AddNetworks(page, trained, task);
+        AddRate(page, trained.MaxBy(history => history.Epochs.Count)!.Epochs);
     }
 
-    private static void AddLoss(Page page, TrainingHistory history, string unit)
+    private static string Describe(TrainingHistory history)
     {
-        IReadOnlyList<EpochRecord> epochs = history.Epochs;
-        double[] numbers = [.. epochs.Select(epoch => (double)epoch.Epoch)];
-        var figure = new Figure("epoch", unit);
-        figure.Line(numbers, [.. epochs.Select(epoch => epoch.TrainingLoss)], Figure.Blue, "training");
-        EpochRecord[] validated = [.. epochs.Where(epoch => epoch.ValidationLoss is not null)];
-        if (validated.Length > 0)
-            figure.Line([.. validated.Select(epoch => (double)epoch.Epoch)], [.. validated.Select(epoch => epoch.ValidationLoss!.Value)], Figure.Orange, "validation");
-        figure.Vertical(history.BestEpoch, Figure.Gray, "best epoch");
-        figure.FromZero();
-        figure.Legend(Alignment.UpperRight);
+        string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs were done" : "the validation loss stopped improving";
+        return $"{Numbers.Count(history.Epochs.Count)} epochs; training ended because {reason}. The model is that of epoch {Numbers.Count(history.BestEpoch)}.";
+    }
 
-        EpochRecord best = epochs[history.BestEpoch - 1];
-        string validation = best.ValidationLoss is { } loss ? $", {Numbers.Exact(loss)} on the validation rows" : "";
+    private static string Describe(IReadOnlyList<TrainingHistory> histories)
+    {
+        int least = histories.Min(history => history.Epochs.Count), most = histories.Max(history => history.Epochs.Count);
+        string epochs = least == most ? $"{Numbers.Count(most)} epochs each" : $"{Numbers.Count(least)} to {Numbers.Count(most)} epochs";
+        int stopped = histories.Count(history => history.StopReason == TrainingStopReason.ValidationLossStoppedImproving);
+        string reason = stopped == 0 ? "" : $", {Numbers.Count(stopped)} of them until the validation loss stopped improving";
+        return $"{Numbers.Count(histories.Count)} networks, trained for {epochs}{reason}. The model predicts the mean of what they predict, each as it was in its best epoch.";
+    }
+
+    private static void AddLoss(Page page, IReadOnlyList<TrainingHistory> histories, string unit)
+    {
+        var figure = new Figure("epoch", unit);
+        Draw(figure, histories, epoch => epoch.TrainingLoss, Figure.Blue, "training");
+        Draw(figure, histories, epoch => epoch.ValidationLoss, Figure.Orange, "validation");
+        MarkBest(figure, histories, epoch => epoch.ValidationLoss ?? epoch.TrainingLoss);
+        figure.FromZero();
+
+        EpochRecord[] best = [.. histories.Select(Best)];
+        string validation = best.All(epoch => epoch.ValidationLoss is not null) ? $", {Numbers.Exact(best.Average(epoch => epoch.ValidationLoss!.Value))} on the validation rows" : "";
+        string start = Numbers.Exact(histories.Average(history => history.Epochs[0].TrainingLoss)), end = Numbers.Exact(histories.Average(history => history.Epochs[^1].TrainingLoss));
+        string there = Numbers.Exact(best.Average(epoch => epoch.TrainingLoss));
+        string description = histories.Count == 1
+            ? $"It fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). In the best epoch, {Numbers.Count(best[0].Epoch)}, it was {there} there{validation}."
+            : $"Each line is one network. On average it fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). In the best epochs it was {there} there{validation}.";
+        (string[] header, IEnumerable<string[]> rows) = Table(histories);
+        page.Figure("Loss", figure, description, header, rows);
+    }
+
+    private static void AddMetric(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
+    {
+        var figure = new Figure("epoch", AxisOf(task));
+        Draw(figure, histories, Metric, Figure.Orange, "validation");
+        MarkBest(figure, histories, Metric);
+        double[] all = [.. histories.SelectMany(history => history.Epochs.Select(Metric)).OfType<double>()];
+        string below = figure.IgnoreLowest(all) ? $" The lowest, down to {Numbers.Measure(all.Min())}, are below the picture." : "";
+
+        double[] best = [.. histories.Select(history => Metric(Best(history))).OfType<double>()];
+        string reached = best.Length == 0 ? ""
+            : histories.Count == 1 ? $" In the best epoch it was {Numbers.Measure(best[0])}."
+            : $" Each line is one network; in their best epochs they had {Numbers.Measure(best.Min())} to {Numbers.Measure(best.Max())}.";
         page.Figure(
-            "Loss", figure,
-            $"It fell from {Numbers.Exact(epochs[0].TrainingLoss)} to {Numbers.Exact(epochs[^1].TrainingLoss)} on the training rows (measured while they are learned from, with dropout). In the best epoch, {best.Epoch}, it was {Numbers.Exact(best.TrainingLoss)} there{validation}.",
-            ["epoch", "training", "validation", "learning rate"],
-            epochs.Select(epoch => new[]
-            {
-                Numbers.Count(epoch.Epoch), Numbers.Exact(epoch.TrainingLoss), epoch.ValidationLoss is { } value ? Numbers.Exact(value) : "none", Numbers.Exact(epoch.LearningRate),
-            }));
+            TitleOf(task), figure,
+            $"After each epoch, on the validation rows. As their loss chooses the best epoch, it is a little too good there.{reached}{below}",
+            histories.Count == 1 ? ["epoch", "validation"] : ["network", "epoch", "validation"],
+            Rows(histories).Select(row => (string[])[.. Place(histories, row), MetricText(row.Epoch)]));
+    }
+
+    /// <summary>One line for each network.</summary>
+    private static void AddNetworks(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
+    {
+        bool measured = histories.Any(history => history.Epochs.Any(epoch => epoch.ValidationMetric is not null));
+        string[] header = ["network", "best epoch", "training", "validation"];
+        var rows = histories.Select((history, i) =>
+        {
+            EpochRecord best = Best(history);
+            string[] cells = [Numbers.Count(i + 1), $"{Numbers.Count(history.BestEpoch)} of {Numbers.Count(history.Epochs.Count)}", Numbers.Exact(best.TrainingLoss), LossText(best)];
+            return measured ? [.. cells, MetricText(best)] : cells;
+        });
+        page.Figure(
+            "Networks", Page.Table(measured ? [.. header, AxisOf(task)] : header, rows),
+            "The losses of each network's best epoch, and what it measured then. Where networks set rows aside for validation, each has others, so that a difference may be one of the rows.");
     }
 
     private static void AddRate(Page page, IReadOnlyList<EpochRecord> epochs)
@@ -48,7 +98,76 @@ internal static class CourseSections
         figure.FromZero();
         EpochRecord highest = epochs.MaxBy(epoch => epoch.LearningRate)!;
         page.Figure(
-            "Learning rate", figure, $"At the end of each epoch. The highest is {Numbers.Exact(highest.LearningRate)}, in epoch {highest.Epoch}.",
+            "Learning rate", figure, $"At the end of each epoch. The highest is {Numbers.Exact(highest.LearningRate)}, in epoch {Numbers.Count(highest.Epoch)}.",
             ["epoch", "learning rate"], epochs.Select(epoch => new[] { Numbers.Count(epoch.Epoch), Numbers.Exact(epoch.LearningRate) }));
     }
+
+    /// <summary>A line for each network, thin where there are several; epochs without a number are left out.</summary>
+    private static void Draw(Figure figure, IReadOnlyList<TrainingHistory> histories, Func<EpochRecord, double?> read, ScottPlot.Color color, string name)
+    {
+        foreach (TrainingHistory history in histories)
+        {
+            (double X, double Y)[] points = [.. history.Epochs.Select(epoch => ((double)epoch.Epoch, read(epoch) ?? double.NaN)).Where(point => double.IsFinite(point.Item2))];
+            if (points.Length == 0)
+                continue;
+            figure.Line([.. points.Select(p => p.X)], [.. points.Select(p => p.Y)], color, name, thin: histories.Count > 1);
+            name = "";                                 // one entry of the legend for all
+        }
+    }
+
+    private static void MarkBest(Figure figure, IReadOnlyList<TrainingHistory> histories, Func<EpochRecord, double?> read)
+    {
+        if (histories.Count == 1)
+        {
+            figure.Vertical(histories[0].BestEpoch, Figure.Gray, "best epoch");
+            return;
+        }
+
+        (double X, double? Y)[] points = [.. histories.Select(Best).Select(epoch => ((double)epoch.Epoch, read(epoch))).Where(point => point.Item2 is { } value && double.IsFinite(value))];
+        if (points.Length > 0)
+            figure.Dots([.. points.Select(p => p.X)], [.. points.Select(p => p.Y!.Value)], Figure.Ink, "best epoch of a network");
+    }
+
+    private static (string[] Header, IEnumerable<string[]> Rows) Table(IReadOnlyList<TrainingHistory> histories)
+    {
+        string[] header = ["epoch", "training", "validation", "learning rate"];
+        return (
+            histories.Count == 1 ? header : ["network", .. header],
+            Rows(histories).Select(row => (string[])
+                [.. Place(histories, row), Numbers.Exact(row.Epoch.TrainingLoss), LossText(row.Epoch), Numbers.Exact(row.Epoch.LearningRate)]));
+    }
+
+    /// <summary>The epochs of all networks; of very many, evenly taken ones, and always the best and the last.</summary>
+    private static IEnumerable<(int Network, EpochRecord Epoch)> Rows(IReadOnlyList<TrainingHistory> histories)
+    {
+        int step = 1 + histories.Sum(history => history.Epochs.Count) / MaximumRows;
+        return histories.SelectMany((history, i) => history.Epochs
+            .Where(epoch => epoch.Epoch % step == 0 || epoch.Epoch == history.BestEpoch || epoch.Epoch == history.Epochs.Count)
+            .Select(epoch => (i + 1, epoch)));
+    }
+
+    private static string[] Place(IReadOnlyList<TrainingHistory> histories, (int Network, EpochRecord Epoch) row) =>
+        histories.Count == 1 ? [Numbers.Count(row.Epoch.Epoch)] : [Numbers.Count(row.Network), Numbers.Count(row.Epoch.Epoch)];
+
+    private static EpochRecord Best(TrainingHistory history) => history.Epochs[history.BestEpoch - 1];
+
+    /// <summary>The metric where there is one.</summary>
+    private static double? Metric(EpochRecord epoch) => epoch.ValidationMetric is { } value && double.IsFinite(value) ? value : null;
+
+    private static string MetricText(EpochRecord epoch) => epoch.ValidationMetric is { } value ? Numbers.Metric(value) : "none";
+
+    private static string LossText(EpochRecord epoch) => epoch.ValidationLoss is { } loss ? Numbers.Exact(loss) : "none";
+
+    private static string TitleOf(NetworkTask task)
+    {
+        string axis = AxisOf(task);
+        return char.ToUpper(axis[0], CultureInfo.InvariantCulture) + axis[1..];
+    }
+
+    private static string AxisOf(NetworkTask task) => task switch
+    {
+        NetworkTask.Binary => "area under ROC",
+        NetworkTask.Multiclass => "accuracy",
+        _ => "R²",
+    };
 }

@@ -20,6 +20,7 @@ internal sealed class Figure
     private const float FontSize = 13;
 
     private readonly Plot _plot = new();
+    private readonly List<LegendEntry> _legend = [];
     private readonly int _width;
     private readonly int _height;
 
@@ -43,12 +44,17 @@ internal sealed class Figure
         Label(_plot.Axes.Left.Label, yLabel);
     }
 
-    /// <summary>A line, with a name for the legend.</summary>
-    public void Line(IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color, string name = "", LinePattern? pattern = null)
+    /// <summary>What the lines and points mean; shown above the picture, where it can hide nothing.</summary>
+    public IReadOnlyList<LegendEntry> Legend => _legend;
+
+    /// <summary>A line, with a name for the legend; thin if it is one of several of a kind.</summary>
+    public void Line(IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color, string name = "", LinePattern? pattern = null, bool thin = false)
     {
-        var line = _plot.Add.ScatterLine(xs.ToArray(), ys.ToArray(), color);
-        line.LineWidth = 2;
-        line.LegendText = name;
+        var line = _plot.Add.ScatterLine(xs.ToArray(), ys.ToArray(), thin ? color.WithAlpha(0.7) : color);
+        line.LineWidth = thin ? 1.2f : 2;
+        if (xs.Count == 1)
+            _plot.Add.Marker(xs[0], ys[0], MarkerShape.FilledCircle, 5, color);
+        Explain(name, color, "line");
         if (pattern is { } given)
             line.LinePattern = given;
     }
@@ -60,6 +66,13 @@ internal sealed class Figure
         _plot.Add.ScatterLine(bins.Select(bin => bin.Predicted).ToArray(), bins.Select(bin => bin.Observed).ToArray(), color.WithAlpha(0.5));
         foreach (ReliabilityBin bin in bins)
             _plot.Add.Marker(bin.Predicted, bin.Observed, MarkerShape.FilledCircle, 6 + 10 * (float)Math.Sqrt(bin.Count / most), color.WithAlpha(0.85));
+    }
+
+    /// <summary>Points that stand out from the lines they are on.</summary>
+    public void Dots(IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color, string name)
+    {
+        _plot.Add.Markers(xs.ToArray(), ys.ToArray(), MarkerShape.FilledCircle, 6, color);
+        Explain(name, color, "dot");
     }
 
     public void Points(IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color)
@@ -91,24 +104,34 @@ internal sealed class Figure
 
     public void Vertical(double x, Color color, string name = "")
     {
-        var line = _plot.Add.VerticalLine(x, 1.5f, color, LinePattern.Dashed);
-        if (name.Length > 0)
-            line.LegendText = name;
+        _plot.Add.VerticalLine(x, 1.5f, color, LinePattern.Dashed);
+        Explain(name, color, "dashed");
     }
 
     public void Limits(double left, double right, double bottom, double top) => _plot.Axes.SetLimits(left, right, bottom, top);
 
     /// <summary>Starts the vertical axis at 0.</summary>
-    public void FromZero() => _plot.Axes.SetLimitsY(0, _plot.Axes.GetLimits().Top);
-
-    public void Legend(Alignment alignment)
+    public void FromZero()
     {
-        _plot.ShowLegend(alignment);
-        _plot.Legend.BackgroundColor = Colors.Transparent;
-        _plot.Legend.OutlineColor = Colors.Transparent;
-        _plot.Legend.ShadowColor = Colors.Transparent;
-        _plot.Legend.FontColor = Ink;
-        _plot.Legend.FontSize = FontSize;
+        _plot.Axes.AutoScale();                        // before it there are no limits to be read, and those of one axis alone are not kept
+        _plot.Axes.SetLimitsY(0, _plot.Axes.GetLimits().Top);
+    }
+
+    /// <summary>Leaves the lowest numbers out of the picture where they would press all others to its upper edge. True if there are such.</summary>
+    public bool IgnoreLowest(IReadOnlyList<double> ys)
+    {
+        double low = Histogram.Quantile(ys, 0.1), high = ys.Max(), bottom = low - (high - low);
+        if (!(high > low && ys.Min() < bottom))
+            return false;
+        _plot.Axes.AutoScale();
+        _plot.Axes.SetLimitsY(bottom, high + 0.05 * (high - bottom));
+        return true;
+    }
+
+    private void Explain(string name, Color color, string mark)
+    {
+        if (name.Length > 0)
+            _legend.Add(new LegendEntry(name, color == Ink ? "currentColor" : color.ToHex(), mark));
     }
 
     /// <summary>The picture as an element of the page.</summary>
@@ -146,6 +169,12 @@ internal sealed class Figure
 
     private static string Shorten(string name) => name.Length <= 24 ? name : name[..23] + "…";
 }
+
+/// <summary>One line of a legend.</summary>
+/// <param name="Name">What is meant.</param>
+/// <param name="Color">Its colour, as the page's style has it.</param>
+/// <param name="Mark">Its mark: line, dashed or dot.</param>
+internal sealed record LegendEntry(string Name, string Color, string Mark);
 
 /// <summary>How the page writes numbers.</summary>
 internal static class Numbers

@@ -1,39 +1,44 @@
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What the layers hold: how the parameters and statistics of their batch normalizations are distributed over the units.</summary>
+/// <summary>What the layers hold: how the parameters and statistics of their batch normalizations are distributed over the units of all networks.</summary>
 internal static class LayerSections
 {
     private const int Bins = 24;
 
-    public static void Add(Page page, IReadOnlyList<BatchNormNetworkLayer> layers)
+    public static void Add(Page page, IReadOnlyList<IReadOnlyList<BatchNormNetworkLayer>> networks)
     {
-        for (int i = 0; i < layers.Count; i++)
+        // Networks of a model have the same shape.
+        IReadOnlyList<BatchNormNetworkLayer> first = networks[0];
+        for (int i = 0; i < first.Count; i++)
         {
-            if (layers[i].BatchNormalization is not { } normalization)
+            int layer = i;
+            if (first[layer].BatchNormalization is not { } kind)
                 continue;
+            string whose = networks.Count == 1
+                ? "Each number counted here is one column's."
+                : $"Each number counted here is one column's, of all {Numbers.Count(networks.Count)} networks together; the tables have each network by itself as well.";
             page.Section(
-                $"Layer {i + 1}: {layers[i].Weights.Inputs} → {layers[i].Weights.Outputs}",
-                $"Batch normalization with {normalization.Statistics} statistics, epsilon {Numbers.Exact(normalization.Epsilon)}. Each number counted here is one column's.", small: true);
-            Add(page, "Running mean", "mean", normalization.RunningMean);
-            AddVariance(page, normalization);
-            Add(page, "Gamma", "gamma", normalization.Gamma);
-            Add(page, "Beta", "beta", normalization.Beta);
+                $"Layer {layer + 1}: {first[layer].Weights.Inputs} → {first[layer].Weights.Outputs}",
+                $"Batch normalization with {kind.Statistics} statistics, epsilon {Numbers.Exact(kind.Epsilon)}. {whose}", small: true);
+            BatchNormNetworkNormalization[] all = [.. networks.Select(network => network[layer].BatchNormalization!)];
+            Add(page, "Running mean", "mean", [.. all.Select(n => n.RunningMean)]);
+            // Variances span orders of magnitude.
+            Add(page, "Running variance", "variance, power of ten", [.. all.Select(n => (IReadOnlyList<float>)[.. n.RunningVariance.Select(v => (float)Math.Log10(v + n.Epsilon))])]);
+            Add(page, "Gamma", "gamma", [.. all.Select(n => n.Gamma)]);
+            Add(page, "Beta", "beta", [.. all.Select(n => n.Beta)]);
         }
     }
 
-    // Variances span orders of magnitude.
-    private static void AddVariance(Page page, BatchNormNetworkNormalization normalization)
-        => Add(page, "Running variance", "variance, power of ten", [.. normalization.RunningVariance.Select(variance => (float)Math.Log10(variance + normalization.Epsilon))]);
-
-    private static void Add(Page page, string title, string axis, IReadOnlyList<float> numbers)
+    private static void Add(Page page, string title, string axis, IReadOnlyList<IReadOnlyList<float>> networks)
     {
-        double[] values = [.. numbers.Select(value => (double)value)];
-        Histogram histogram = Histogram.Of(values, Bins);
+        double[] values = [.. networks.SelectMany(numbers => numbers.Select(value => (double)value))];
         var figure = new Figure(axis, "columns", width: 320, height: 220);
-        figure.Bars(histogram, Figure.Blue);
+        figure.Bars(Histogram.Of(values, Bins), Figure.Blue);
         double[] parts = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1];
+        string[] Row(string name, IReadOnlyList<double> numbers) => [name, .. parts.Select(part => Numbers.Exact(Histogram.Quantile(numbers, part)))];
+        IEnumerable<string[]> rows = networks.Count == 1 ? [] : networks.Select((numbers, i) => Row(Numbers.Count(i + 1), [.. numbers.Select(value => (double)value)]));
         page.Figure(
             title, figure, $"{Numbers.Count(values.Length)} columns, median {Numbers.Exact(Histogram.Quantile(values, 0.5))}, from {Numbers.Exact(values.Min())} to {Numbers.Exact(values.Max())}.",
-            ["part of the columns", $"{axis} up to"], parts.Select(part => new[] { part.ToString("P0", System.Globalization.CultureInfo.InvariantCulture), Numbers.Exact(Histogram.Quantile(values, part)) }));
+            ["network", "least", "5 %", "25 %", "median", "75 %", "95 %", "greatest"], [Row("all", values), .. rows]);
     }
 }

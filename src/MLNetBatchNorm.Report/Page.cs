@@ -32,6 +32,7 @@ internal sealed class Page
     public void Figure(string title, Figure figure, string description, IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => _sections[^1].Element("div")!.Add(new XElement(
         "figure",
         new XElement("figcaption", title),
+        Legend(figure.Legend),
         figure.ToSvg($"figure{++_figures}", $"{title}. {description}"),
         new XElement("p", description),
         new XElement("details", new XElement("summary", "numbers"), Scrolling(Table(header, rows)))));
@@ -60,6 +61,11 @@ internal sealed class Page
             new XElement("body", new XElement("main", new XElement("h1", _title), _sections)));
         return "<!DOCTYPE html>\n" + html.ToString(SaveOptions.DisableFormatting) + "\n";
     }
+
+    private static XElement? Legend(IReadOnlyList<LegendEntry> entries) => entries.Count == 0 ? null : new XElement(
+        "ul",
+        new XAttribute("class", "legend"),
+        entries.Select(entry => new XElement("li", new XAttribute("class", entry.Mark), new XAttribute("style", $"--mark: {entry.Color}"), entry.Name)));
 
     private static XElement Scrolling(XElement table) => new("div", new XAttribute("class", "scroll"), new XAttribute("tabindex", "0"), table);
 

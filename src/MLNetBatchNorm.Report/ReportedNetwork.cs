@@ -18,13 +18,12 @@ internal sealed class ReportedNetwork
     private const string SubModelName = nameof(CalibratedModelParametersBase<ICalibrator, ICalibrator>.SubModel);
 
     private ReportedNetwork(
-        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, TrainingHistory history, IReadOnlyList<BatchNormNetworkLayer> layers)
+        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, IReadOnlyList<BatchNormNetworkMember> members)
     {
         Before = before;
         Predictor = predictor;
         Task = task;
-        History = history;
-        Layers = layers;
+        Members = members;
     }
 
     /// <summary>Makes the columns that the network reads.</summary>
@@ -35,9 +34,8 @@ internal sealed class ReportedNetwork
 
     public NetworkTask Task { get; }
 
-    public TrainingHistory History { get; }
-
-    public IReadOnlyList<BatchNormNetworkLayer> Layers { get; }
+    /// <summary>The networks whose mean is predicted; often a single one.</summary>
+    public IReadOnlyList<BatchNormNetworkMember> Members { get; }
 
     /// <summary>The last network of a model.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
@@ -52,11 +50,11 @@ internal sealed class ReportedNetwork
             switch (Uncalibrated(predictor.Model))
             {
                 case BatchNormNetworkBinaryModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.TrainingHistory, network.Layers);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Members);
                 case BatchNormNetworkMulticlassModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.TrainingHistory, network.Layers);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Members);
                 case BatchNormNetworkRegressionModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.TrainingHistory, network.Layers);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Members);
             }
         }
 

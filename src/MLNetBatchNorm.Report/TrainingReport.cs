@@ -45,10 +45,10 @@ public static class TrainingReport
 
         var page = new Page(options.Title);
         ResultSections.Add(page, results);
-        CourseSections.Add(page, network.History, network.Task);
+        CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task);
         if (importance.Count > 0)
             ImportanceSection.Add(page, importance, options.NumberOfImportantSlots, network.Task);
-        LayerSections.Add(page, network.Layers);
+        LayerSections.Add(page, [.. network.Members.Select(member => member.Layers)]);
         return page.ToHtml();
     }
 }

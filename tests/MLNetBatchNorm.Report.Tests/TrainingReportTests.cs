@@ -37,9 +37,9 @@ public sealed class TrainingReportTests
     }
 
     [TestMethod]
-    [DataRow(0, 9)]
-    [DataRow(1, 8)]
-    [DataRow(2, 10)]
+    [DataRow(0, 10)]
+    [DataRow(1, 9)]
+    [DataRow(2, 11)]
     public void Pictures_HaveWordsAndNumbers_AndShareNoIdentifier(int task, int pictures)
     {
         XElement page = s_pages[(NetworkTask)task];
@@ -112,27 +112,96 @@ public sealed class TrainingReportTests
     }
 
     [TestMethod]
-    public void Course_IsTheHistory()
+    [DataRow(0, "Area under ROC")]
+    [DataRow(1, "Accuracy")]
+    [DataRow(2, "R²")]
+    public void Course_IsTheHistoryOfEveryNetwork(int task, string metric)
     {
-        TrainingHistory history = ReportedNetwork.Find(s_models[NetworkTask.Regression]).History;
-        string[][] rows = [.. Figure(s_pages[NetworkTask.Regression], "Loss").Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().Select(cell => cell.Value).ToArray())];
+        TrainingHistory[] histories = [.. ReportedNetwork.Find(s_models[(NetworkTask)task]).Members.Select(member => member.TrainingHistory)];
+        XElement page = s_pages[(NetworkTask)task];
+        Assert.HasCount(8, histories);
 
-        Assert.HasCount(history.Epochs.Count, rows);
-        for (int i = 0; i < rows.Length; i++)
-        {
-            EpochRecord epoch = history.Epochs[i];
-            CollectionAssert.AreEqual(new[] { $"{epoch.Epoch}", Exact(epoch.TrainingLoss), Exact(epoch.ValidationLoss!.Value), Exact(epoch.LearningRate) }, rows[i]);
-        }
+        (int Network, EpochRecord Epoch)[] epochs = [.. histories.SelectMany((history, i) => history.Epochs.Select(epoch => (i + 1, epoch)))];
+        string[][] expected = [.. epochs.Select(e => new[] { $"{e.Network}", $"{e.Epoch.Epoch}", Exact(e.Epoch.TrainingLoss), Exact(e.Epoch.ValidationLoss!.Value), Exact(e.Epoch.LearningRate) })];
+        CheckRows(expected, Figure(page, "Loss"));
+        CheckRows([.. epochs.Select(e => new[] { $"{e.Network}", $"{e.Epoch.Epoch}", Measure(e.Epoch.ValidationMetric!.Value) })], Figure(page, metric));
+        EpochRecord[] best = [.. histories.Select(history => history.Epochs[history.BestEpoch - 1])];
+        CheckRows(
+            [.. best.Select((e, i) => new[] { $"{i + 1}", $"{e.Epoch} of {histories[i].Epochs.Count}", Exact(e.TrainingLoss), Exact(e.ValidationLoss!.Value), Measure(e.ValidationMetric!.Value) })],
+            Figure(page, "Networks"));
+        // Two lines for each network, one in the other picture, and eight points on each.
+        Assert.HasCount(16, Lines(Figure(page, "Loss")));
+        Assert.HasCount(8, Lines(Figure(page, metric)));
     }
 
     [TestMethod]
-    public void Layers_AreThoseOfTheNetwork()
+    public void Course_OfOneNetwork_IsItsHistory()
     {
-        BatchNormNetworkNormalization normalization = ReportedNetwork.Find(s_models[NetworkTask.Binary]).Layers[0].BatchNormalization!;
+        var history = new TrainingHistory(
+            [new EpochRecord(1, 0.1, 0.9, 0.8, 0.6), new EpochRecord(2, 0.2, 0.7, 0.5, 0.75), new EpochRecord(3, 0.1, 0.6, 0.55, 0.7)], 2, TrainingStopReason.ValidationLossStoppedImproving);
+        XElement page = Course(history);
+
+        StringAssert.StartsWith(page.Descendants("section").Single().Element("p")!.Value, "3 epochs; training ended because the validation loss stopped improving. The model is that of epoch 2.");
+        CheckRows([["1", "0.9", "0.8", "0.1"], ["2", "0.7", "0.5", "0.2"], ["3", "0.6", "0.55", "0.1"]], Figure(page, "Loss"));
+        CheckRows([["1", "0.6000"], ["2", "0.7500"], ["3", "0.7000"]], Figure(page, "Area under ROC"));
+        StringAssert.Contains(Figure(page, "Area under ROC").Element("p")!.Value, "In the best epoch it was 0.7500.");
+        CollectionAssert.AreEqual(new[] { "training", "validation", "best epoch" }, Legend(Figure(page, "Loss")));
+        Assert.IsFalse(page.Descendants("figcaption").Any(caption => caption.Value == "Networks"));
+    }
+
+    /// <summary>Models of the first format version have no metric; where there is one class only among the validation rows, it is not defined.</summary>
+    [TestMethod]
+    public void Course_WithoutMetric_LeavesItOut()
+    {
+        var absent = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8)], 1, TrainingStopReason.AllEpochsDone);
+        var undefined = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8, double.NaN)], 1, TrainingStopReason.AllEpochsDone);
+        var defined = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8, 0.5)], 1, TrainingStopReason.AllEpochsDone);
+        var notTrained = new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone);
+
+        Assert.IsFalse(Course(absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
+        Assert.IsFalse(Course(undefined, absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
+        CheckRows([["1", "1", "–"], ["2", "1", "none"], ["3", "1", "0.5000"]], Figure(Course(undefined, absent, defined), "Area under ROC"));
+        CheckRows([["1", "1 of 1", "0.9", "0.8", "–"], ["2", "1 of 1", "0.9", "0.8", "none"]], Figure(Course(undefined, absent), "Networks"));
+        Assert.IsEmpty(Course(notTrained).Descendants("section"));
+        Assert.HasCount(1, Course(notTrained, defined).Descendants("section"));
+    }
+
+    /// <summary>A picture of very many epochs has all of them, its table some.</summary>
+    [TestMethod]
+    public void Course_OfVeryManyEpochs_ShowsEvenlyTakenNumbers()
+    {
+        var history = new TrainingHistory([.. Enumerable.Range(1, 10_000).Select(i => new EpochRecord(i, 0.1, 1.0 / i, 2.0 / i, 1 - 20.0 / i))], 9_999, TrainingStopReason.AllEpochsDone);
+        XElement page = Course(history);
+        string[] epochs = [.. Figure(page, "Loss").Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().First().Value)];
+
+        Assert.IsTrue(epochs.Length is > 1000 and < 2100, $"{epochs.Length}");
+        CollectionAssert.IsSubsetOf(new[] { "9,999", "10,000" }, epochs);
+        StringAssert.Contains(Figure(page, "Area under ROC").Element("p")!.Value, "The lowest, down to -19.0000, are below the picture.");
+    }
+
+    /// <summary>What the lines mean stands above the picture, where it can hide none of them.</summary>
+    [TestMethod]
+    public void Legends_StandOutsideOfThePictures()
+    {
+        XElement loss = Figure(s_pages[NetworkTask.Binary], "Loss");
+        CollectionAssert.AreEqual(new[] { "training", "validation", "best epoch of a network" }, Legend(loss));
+        Assert.IsFalse(loss.Descendants().Single(element => element.Name.LocalName == "svg").Descendants().Any(element => element.Name.LocalName == "text" && element.Value == "training"));
+    }
+
+    [TestMethod]
+    public void Layers_AreThoseOfAllNetworks()
+    {
+        BatchNormNetworkNormalization[] networks = [.. ReportedNetwork.Find(s_models[NetworkTask.Binary]).Members.Select(member => member.Layers[0].BatchNormalization!)];
         XElement gamma = Figure(s_pages[NetworkTask.Binary], "Gamma");
 
-        string[] quantiles = [.. gamma.Descendants("td").Select(cell => cell.Value)];
-        Assert.AreEqual((Exact(normalization.Gamma.Min()), Exact(normalization.Gamma.Max())), (quantiles[0], quantiles[^1]));
+        string[][] rows = Rows(gamma);
+        Assert.HasCount(9, rows);
+        (string, string, string) Ends(string name, IEnumerable<float> values) => (name, Exact(values.Min()), Exact(values.Max()));
+        Assert.AreEqual(Ends("all", networks.SelectMany(n => n.Gamma)), (rows[0][0], rows[0][1], rows[0][^1]));
+        for (int i = 0; i < 8; i++)
+            Assert.AreEqual(Ends($"{i + 1}", networks[i].Gamma), (rows[i + 1][0], rows[i + 1][1], rows[i + 1][^1]));
+        StringAssert.StartsWith(gamma.Element("p")!.Value, "128 columns, ");
+        Assert.HasCount(8, rows.Skip(1).Select(row => string.Join(' ', row.Skip(1))).Distinct(), "the networks differ");
     }
 
     [TestMethod]
@@ -194,6 +263,29 @@ public sealed class TrainingReportTests
         using XmlReader reader = XmlReader.Create(new StringReader(html), new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore });
         return XElement.Load(reader);
     }
+
+    private static XElement Course(params TrainingHistory[] histories)
+    {
+        var page = new Page("course");
+        CourseSections.Add(page, histories, NetworkTask.Binary);
+        return Parse(page.ToHtml());
+    }
+
+    private static void CheckRows(string[][] expected, XElement figure)
+    {
+        string[][] actual = Rows(figure);
+        Assert.HasCount(expected.Length, actual);
+        for (int i = 0; i < expected.Length; i++)
+            CollectionAssert.AreEqual(expected[i], actual[i], $"{string.Join(' ', expected[i])} is {string.Join(' ', actual[i])}");
+    }
+
+    private static string[][] Rows(XElement figure) => [.. figure.Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().Select(cell => cell.Value).ToArray())];
+
+    private static string[] Legend(XElement figure) => [.. figure.Elements("ul").Single().Elements("li").Select(item => item.Value)];
+
+    // Grid, axes and ticks are in the colour of the text.
+    private static XElement[] Lines(XElement figure) => [.. figure.Descendants().Where(element => element.Name.LocalName == "path" && element.Attribute("fill")?.Value == "none"
+        && element.Attribute("stroke")?.Value is { } stroke && stroke != "currentColor")];
 
     private static string Tile(XElement page, string name) => page.Descendants("dt").Single(dt => dt.Value == name).Parent!.Element("dd")!.Value;
 
