@@ -25,8 +25,16 @@ internal sealed class ScoringService : WebApplicationFactory<ScoringOptions>
             _folder.Replace(zip);
         // The port is chosen by "urls": UseKestrel(0) would set it while the program's own thread is already starting the server.
         UseKestrel();
-        StartServer();
-        Client = CreateClient();
+        try
+        {
+            StartServer();
+            Client = CreateClient();
+        }
+        catch
+        {
+            _folder.Dispose();
+            throw;
+        }
     }
 
     public HttpClient Client { get; }
