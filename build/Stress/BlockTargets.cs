@@ -104,6 +104,9 @@ internal static class SampleNetworks
             yield return Create([6, 3], placement, members: 1 + (int)placement % 2);
         yield return Create([1], BatchNormalizationPlacement.BeforeActivation, 1);
         yield return Create([], BatchNormalizationPlacement.None, 1);
+        // Single outputs of many inputs, in several networks: what grows most in memory.
+        var wide = new NetworkDefinition { Inputs = 300, HiddenUnits = [1], Outputs = 1 };
+        yield return new TrainedNetwork(InputEncoder.Identity(300), [.. Enumerable.Range(0, 8).Select(m => new NetworkMember(Parameters(wide, (ulong)m), History))]);
         var identity = new NetworkDefinition { Inputs = 40, HiddenUnits = [], Outputs = 1, Placement = BatchNormalizationPlacement.None };
         yield return new TrainedNetwork(InputEncoder.Identity(40), Parameters(identity, 1), History);
     }

@@ -115,7 +115,10 @@ internal static class Generated
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
             LinearParameters linear = parameters.Linear[layer];
-            hash.AppendData(MemoryMarshal.AsBytes(linear.Weights.Span));
+            // As the trained one lies, whether it does or not.
+            var padded = new LinearParameters(linear.Inputs, linear.Outputs, linear.Bias is not null);
+            padded.CopyFrom(linear);
+            hash.AppendData(MemoryMarshal.AsBytes(padded.Weights.Span));
             if (linear.Bias is { } bias)
                 hash.AppendData(MemoryMarshal.AsBytes(bias.Span));
             if (parameters.BatchNormalization[layer] is not { } normalization)

@@ -32,14 +32,24 @@ internal sealed class FoldedNetwork
             _members[member] =
             [
                 .. Enumerable.Range(0, definition.LinearCount).Select(l => l == 0 && sharesFirstLayer
-                    ? members[member].Linear[0].WithBias()
-                    : new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true)),
+                    ? members[member].Linear[0].ToScore()
+                    : new LinearParameters(definition.InputsOf(l), definition.OutputsOf(l), bias: true, compact: KeepsCompact(definition, l, members.Count))),
             ];
             if (sharesFirstLayer && definition.Placement == BatchNormalizationPlacement.BeforeActivation && definition.HiddenUnits.Length > 0)
                 _firstNormalizations[member] = new FrozenNormalization(members[member].BatchNormalization[0]!, definition.Epsilon);
             Refold(members[member], member);
         }
     }
+
+    /// <summary>
+    /// Whether a map has a kernel for it without padding, and so many inputs that the padding matters: more than <see cref="PaddedInputs"/> in all networks together.
+    /// Below, panels are a little faster.
+    /// </summary>
+    public static bool KeepsCompact(NetworkDefinition definition, int layer, int members) =>
+        definition.OutputsOf(layer) == 1 && (long)definition.InputsOf(layer) * members > PaddedInputs;
+
+    /// <summary>Inputs of maps of a single output that are padded in any case: 4 MB of memory.</summary>
+    private const int PaddedInputs = 1 << 16;
 
     /// <summary>
     /// Whether the first linear map is that of the network itself, neither copied nor folded, and the normalization behind it is an operation of
@@ -82,7 +92,7 @@ internal sealed class FoldedNetwork
     {
         LinearParameters[] layers = _members[member];
         NetworkDefinition definition = parameters.Definition;
-        if (SharesFirstLayer && layers[0].Weights != parameters.Linear[0].Weights)
+        if (SharesFirstLayer && layers[0].Lanes == parameters.Linear[0].Lanes && layers[0].Weights != parameters.Linear[0].Weights)
             throw new ArgumentException("A network that shares its first layer cannot take over another one.", nameof(parameters));
         _firstNormalizations[member]?.Refresh();
         for (int layer = SharesFirstLayer ? 1 : 0; layer < layers.Length; layer++)
@@ -196,6 +206,10 @@ internal sealed class FoldedNetwork
             {
                 MultiplySparse(sparse!, linear, next);
             }
+            else if (linear.Lanes == 1)
+            {
+                OneOutputMultiply.Multiply(current.Span, current.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span[0], next.Span, rows);
+            }
             else if (current.RowCapacity == 1)
             {
                 MatrixMultiply.MultiplyRow(current.Span, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, next.Span, next.Panels);
@@ -229,6 +243,13 @@ internal sealed class FoldedNetwork
     {
         for (int row = 0; row < rows.Rows; row++)
         {
+            if (linear.Lanes == 1)
+            {
+                Span<float> lanes = output.Rows(0, row, 1);
+                lanes.Clear();
+                lanes[0] = OneOutputMultiply.Multiply(rows.Indices(row), rows.Values(row), linear.Weights.Span, linear.Bias!.Span[0]);
+                continue;
+            }
             SparseMultiply.Multiply(
                 rows.Indices(row), rows.Values(row), linear.Weights.Span, linear.Inputs, linear.Bias!.Span, output.Span, output.RowCapacity, row, 0, output.Panels);
         }

@@ -1,5 +1,3 @@
-using MLNetBatchNorm.Kernels;
-
 namespace MLNetBatchNorm.Network;
 
 /// <summary>Turns batch normalization with frozen statistics, which is an affine map of each column, into a part of a neighbouring linear map.</summary>
@@ -37,17 +35,17 @@ internal static class Folding
         {
             double outputScale = output?.Scale[o] ?? 1;
             double sum = linear.Bias is null ? 0 : linear.Bias.Span[o];
-            ReadOnlySpan<float> weights = linear.Weights.Span[PanelLayout.WeightIndex(0, o, linear.Inputs)..];
-            Span<float> foldedWeights = folded.Weights.Span[PanelLayout.WeightIndex(0, o, linear.Inputs)..];
+            ReadOnlySpan<float> weights = linear.Weights.Span[linear.WeightIndex(o, 0)..];
+            Span<float> foldedWeights = folded.Weights.Span[folded.WeightIndex(o, 0)..];
             for (int i = 0; i < linear.Inputs; i++)
             {
-                double weight = weights[i * PanelLayout.Width];
+                double weight = weights[i * linear.Lanes];
                 if (input is { } affine)
                 {
                     sum += weight * affine.Shift[i];
                     weight *= affine.Scale[i];
                 }
-                foldedWeights[i * PanelLayout.Width] = (float)(weight * outputScale);
+                foldedWeights[i * folded.Lanes] = (float)(weight * outputScale);
             }
             bias[o] = (float)(sum * outputScale + (output?.Shift[o] ?? 0));
         }

@@ -57,7 +57,12 @@ internal sealed class InputEncoder
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)RawInputs, nameof(missingSources));
     }
 
-    private InputEncoder(int inputs) : this(new float[inputs], [.. Enumerable.Repeat(1f, inputs)], new bool[inputs], []) => _identity = true;
+    // Without the arrays, which nothing asks for where values pass untouched.
+    private InputEncoder(int inputs) : this([], [], [], [])
+    {
+        RawInputs = inputs;
+        _identity = true;
+    }
 
     /// <summary>Number of raw slots.</summary>
     public int RawInputs { get; }
@@ -68,10 +73,10 @@ internal sealed class InputEncoder
     /// <summary>Whether values pass untouched, NaN included.</summary>
     public bool IsIdentity => _identity;
 
-    /// <summary>What is subtracted from each raw slot.</summary>
+    /// <summary>What is subtracted from each raw slot. Not for an encoder that <see cref="IsIdentity"/>.</summary>
     public ReadOnlySpan<float> Center => _center.Span[..RawInputs];
 
-    /// <summary>What each centred slot is multiplied with.</summary>
+    /// <summary>What each centred slot is multiplied with. Not for an encoder that <see cref="IsIdentity"/>.</summary>
     public ReadOnlySpan<float> Scale => _scale.Span[..RawInputs];
 
     /// <summary>Raw slots that have a missing column.</summary>
@@ -84,7 +89,7 @@ internal sealed class InputEncoder
     public static InputEncoder Identity(int inputs) => new(inputs);
 
     /// <summary>Whether a slot is smoothly clipped.</summary>
-    public bool IsClipped(int slot) => _clip.Span[slot] != 0;
+    public bool IsClipped(int slot) => !_identity && _clip.Span[slot] != 0;
 
     /// <summary>Encodes one row; the result is the same bits wherever and in whatever company the row is encoded.</summary>
     /// <param name="raw"><see cref="RawInputs"/> values.</param>

@@ -6,25 +6,38 @@ namespace MLNetBatchNorm.Network;
 internal sealed class LinearParameters
 {
     /// <summary>All zero.</summary>
-    public LinearParameters(int inputs, int outputs, bool bias)
+    /// <param name="inputs">Columns read.</param>
+    /// <param name="outputs">Columns written.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="compact">Whether fewer than sixteen outputs take no more memory than they need: for a network that is kept, not trained.</param>
+    public LinearParameters(int inputs, int outputs, bool bias, bool compact = false)
     {
         Inputs = inputs;
         Outputs = outputs;
+        Lanes = compact ? Math.Min(outputs, PanelLayout.Width) : PanelLayout.Width;
         int panels = PanelLayout.PanelCount(outputs);
-        Weights = new AlignedBuffer((long)panels * inputs * PanelLayout.Width);
+        Weights = new AlignedBuffer((long)panels * inputs * Lanes);
         Bias = bias ? new AlignedBuffer(panels * PanelLayout.Width) : null;
     }
 
-    private LinearParameters(int inputs, int outputs, AlignedBuffer weights, AlignedBuffer bias)
+    private LinearParameters(LinearParameters shared, AlignedBuffer bias)
     {
-        Inputs = inputs;
-        Outputs = outputs;
-        Weights = weights;
+        Inputs = shared.Inputs;
+        Outputs = shared.Outputs;
+        Lanes = shared.Lanes;
+        Weights = shared.Weights;
         Bias = bias;
     }
 
-    /// <summary>The same map over the same memory, with a bias of zeros where it has none.</summary>
-    public LinearParameters WithBias() => new(Inputs, Outputs, Weights, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
+    /// <summary>The same map over the same memory, with a bias of zeros where it has none; over memory of its own where no kernel takes it as it lies.</summary>
+    public LinearParameters ToScore()
+    {
+        if (Lanes is 1 or PanelLayout.Width)
+            return new LinearParameters(this, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
+        var padded = new LinearParameters(Inputs, Outputs, bias: true);
+        padded.CopyFrom(this);
+        return padded;
+    }
 
     /// <summary>Columns read.</summary>
     public int Inputs { get; }
@@ -32,7 +45,10 @@ internal sealed class LinearParameters
     /// <summary>Columns written.</summary>
     public int Outputs { get; }
 
-    /// <summary>The weights in panels of 16 outputs, [panels][inputs][16]; padding lanes are zero and stay zero.</summary>
+    /// <summary>Outputs of a panel: 16, or in a compact map as many as there are, if they are fewer.</summary>
+    public int Lanes { get; }
+
+    /// <summary>The weights in panels of 16 outputs, [panels][inputs][<see cref="Lanes"/>]; padding lanes are zero and stay zero.</summary>
     public AlignedBuffer Weights { get; }
 
     /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
@@ -42,7 +58,29 @@ internal sealed class LinearParameters
     public bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false };
 
     /// <summary>The weight from one input to one output.</summary>
-    public ref float Weight(int output, int input) => ref Weights.Span[PanelLayout.WeightIndex(input, output, Inputs)];
+    public ref float Weight(int output, int input) => ref Weights.Span[WeightIndex(output, input)];
+
+    /// <summary>Where in <see cref="Weights"/> a weight lies; those of the same output's other inputs follow each <see cref="Lanes"/> further.</summary>
+    public int WeightIndex(int output, int input) => (output / PanelLayout.Width * Inputs + input) * Lanes + output % PanelLayout.Width;
+
+    /// <summary>Takes over the numbers of a map of the same shape, compact or not.</summary>
+    public void CopyFrom(LinearParameters source)
+    {
+        if (source.Lanes == Lanes)
+        {
+            source.Weights.Span.CopyTo(Weights.Span);
+        }
+        else
+        {
+            for (int output = 0; output < Outputs; output++)
+            {
+                for (int input = 0; input < Inputs; input++)
+                    Weight(output, input) = source.Weight(output, input);
+            }
+        }
+
+        source.Bias?.Span.CopyTo(Bias!.Span);
+    }
 }
 
 /// <summary>Learned scale and shift, and the frozen statistics, of one batch normalization.</summary>
@@ -85,7 +123,9 @@ internal sealed class BatchNormalizationParameters
 internal sealed class NetworkParameters
 {
     /// <summary>Zero weights, gamma as defined.</summary>
-    public NetworkParameters(NetworkDefinition definition)
+    /// <param name="definition">The shape.</param>
+    /// <param name="compact">Whether narrow maps take no more memory than they need: for a network that is kept, not trained.</param>
+    public NetworkParameters(NetworkDefinition definition, bool compact = false)
     {
         definition.Validate();
         Definition = definition;
@@ -93,7 +133,7 @@ internal sealed class NetworkParameters
         BatchNormalization = new BatchNormalizationParameters?[definition.LinearCount];
         for (int layer = 0; layer < Linear.Length; layer++)
         {
-            Linear[layer] = new LinearParameters(definition.InputsOf(layer), definition.OutputsOf(layer), definition.HasBias(layer));
+            Linear[layer] = new LinearParameters(definition.InputsOf(layer), definition.OutputsOf(layer), definition.HasBias(layer), compact);
             int normalized = definition.NormalizedColumns(layer);
             BatchNormalization[layer] = normalized == 0 ? null : new BatchNormalizationParameters(normalized, definition.InitialGamma);
         }
@@ -127,9 +167,7 @@ internal sealed class NetworkParameters
             throw new ArgumentException($"The source has {source.Linear.Length} linear maps, this network {Linear.Length}.", nameof(source));
         for (int layer = 0; layer < Linear.Length; layer++)
         {
-            source.Linear[layer].Weights.Span.CopyTo(Linear[layer].Weights.Span);
-            if (Linear[layer].Bias is { } bias)
-                source.Linear[layer].Bias!.Span.CopyTo(bias.Span);
+            Linear[layer].CopyFrom(source.Linear[layer]);
             if (BatchNormalization[layer] is { } target)
             {
                 BatchNormalizationParameters from = source.BatchNormalization[layer]!;

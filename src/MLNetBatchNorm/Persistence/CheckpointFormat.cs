@@ -180,7 +180,7 @@ internal static class CheckpointFormat
         var memory = new AlignedBuffer[NetworkFormat.ReadCount(reader, "arrays of the optimizer", 0, MaximumArrays, sizeof(int))];
         for (int i = 0; i < memory.Length; i++)
         {
-            memory[i] = new AlignedBuffer(NetworkFormat.ReadCount(reader, "numbers in an array of the optimizer", 0, Array.MaxLength - 16, sizeof(float)));
+            memory[i] = new AlignedBuffer(NetworkFormat.ReadCount(reader, "numbers in an array of the optimizer", PanelLayout.Width, Array.MaxLength - 16, sizeof(float)));
             NetworkFormat.ReadSingles(reader, memory[i].Span, "number of the optimizer");
         }
 

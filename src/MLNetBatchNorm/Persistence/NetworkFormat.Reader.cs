@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Persistence;
@@ -40,9 +41,8 @@ internal static partial class NetworkFormat
     ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
     ///          from version 2 on: byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
     /// </code>
-    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. No single allocation exceeds
-    /// <see cref="LargestGrowth"/> times the data (and <see cref="SmallMap"/>); all together they can come to sixteen times: the padding of layers
-    /// with a single output to panels of sixteen.
+    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. All that is allocated, together and with what the
+    /// networks take once more when they are folded for scoring, comes to no more than <see cref="LargestGrowth"/> times the data (or <see cref="SmallNetworks"/>).
     /// </remarks>
     /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
     public static TrainedNetwork Read(BinaryReader reader)
@@ -72,6 +72,8 @@ internal static partial class NetworkFormat
         NetworkDefinition definition = ReadDefinition(reader);
         InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
         var members = new NetworkMember[ReadCount(reader, "networks", 1, MaximumMembers, sizeof(float))];
+        CheckSizes(reader, definition);
+        CheckMemory(reader, definition, members.Length);
         for (int member = 0; member < members.Length; member++)
             members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
@@ -85,7 +87,7 @@ internal static partial class NetworkFormat
     internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition)
     {
         CheckSizes(reader, definition);
-        var parameters = new NetworkParameters(definition);
+        var parameters = new NetworkParameters(definition, compact: true);
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
             ReadLinear(reader, parameters.Linear[layer], layer);
@@ -101,7 +103,13 @@ internal static partial class NetworkFormat
         int hiddenLayers = ReadCount(reader, "hidden layers", 0, MaximumHiddenLayers, sizeof(int));
         int[] hiddenUnits = new int[hiddenLayers];
         for (int layer = 0; layer < hiddenLayers; layer++)
-            hiddenUnits[layer] = ReadCount(reader, $"units of hidden layer {layer + 1}", 1, MaximumUnits, 0);
+        {
+            // Not ReadCount: the text of every layer would take more memory than the file.
+            hiddenUnits[layer] = reader.ReadInt32();
+            if (hiddenUnits[layer] is < 1 or > MaximumUnits)
+                throw new NetworkFormatException(Text($"The number of units of hidden layer {layer + 1} is {hiddenUnits[layer]}; it must be in [1, {MaximumUnits}]."));
+        }
+
         return new NetworkDefinition
         {
             Inputs = inputs,
@@ -187,34 +195,53 @@ internal static partial class NetworkFormat
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
     private static void CheckSizes(BinaryReader reader, NetworkDefinition definition)
     {
-        long needed = 0, largest = 0;
+        long needed = 0;
         for (int layer = 0; layer < definition.LinearCount; layer++)
         {
             long outputs = definition.OutputsOf(layer);
             long weights = outputs * definition.InputsOf(layer);
-            // Padded to panels of 16 outputs in memory.
-            long padded = (outputs + 15) / 16 * 16 * definition.InputsOf(layer);
-            if (padded > Array.MaxLength - 16)
+            if (Padded(outputs) * definition.InputsOf(layer) > Array.MaxLength - PanelLayout.Width)
                 throw new NetworkFormatException(Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
-            largest = Math.Max(largest, padded * sizeof(float));
             needed += weights * sizeof(float) + (definition.HasBias(layer) ? outputs * sizeof(float) : 0);
             needed += (long)definition.NormalizedColumns(layer) * (2 * sizeof(float) + 2 * sizeof(double));
         }
 
         if (needed > Remaining(reader))
             throw new NetworkFormatException(Text($"The network needs {needed} bytes of parameters, but only {Remaining(reader)} are left."));
-        if (largest > LargestGrowth * reader.BaseStream.Length + SmallMap)
-            throw new NetworkFormatException(Text($"A linear map would take {largest} bytes of memory, more than {LargestGrowth} times the data."));
     }
+
+    /// <summary>Holds what all networks will take in memory, as they are and folded, against the size of the data.</summary>
+    private static void CheckMemory(BinaryReader reader, NetworkDefinition definition, int members)
+    {
+        double bytes = 0;
+        for (int layer = 0; layer < definition.LinearCount; layer++)
+        {
+            long outputs = definition.OutputsOf(layer);
+            long kept = outputs < PanelLayout.Width ? outputs : Padded(outputs);
+            long folded = FoldedNetwork.KeepsCompact(definition, layer, members) ? 1 : Padded(outputs);
+            bytes += (double)(kept + folded) * definition.InputsOf(layer) * sizeof(float) + LayerOverhead + (double)ColumnBytes * (outputs + definition.NormalizedColumns(layer));
+        }
+
+        bytes *= members;
+        if (bytes > Math.Max(SmallNetworks, (double)LargestGrowth * reader.BaseStream.Length))
+            throw new NetworkFormatException(Text($"The networks would take {bytes:0} bytes of memory, more than {LargestGrowth} times the data of {reader.BaseStream.Length}."));
+    }
+
+    /// <summary>Outputs with the padding of the last panel.</summary>
+    private static long Padded(long outputs) => (outputs + PanelLayout.Width - 1) / PanelLayout.Width * PanelLayout.Width;
 
     private static void ReadLinear(BinaryReader reader, LinearParameters linear, int layer)
     {
-        float[] row = new float[linear.Inputs];
+        Span<float> part = stackalloc float[1024];
         for (int output = 0; output < linear.Outputs; output++)
         {
-            ReadSingles(reader, row, "weight");
-            for (int input = 0; input < row.Length; input++)
-                linear.Weight(output, input) = row[input];
+            for (int first = 0; first < linear.Inputs; first += part.Length)
+            {
+                Span<float> weights = part[..Math.Min(part.Length, linear.Inputs - first)];
+                ReadSingles(reader, weights, "weight");
+                for (int i = 0; i < weights.Length; i++)
+                    linear.Weight(output, first + i) = weights[i];
+            }
         }
 
         bool hasBias = ReadFlag(reader, "flag of a bias");

@@ -39,13 +39,23 @@ internal static partial class NetworkFormat
     public const int MaximumMembers = 1 << 10;
 
     /// <summary>
-    /// Times the size of all data that one linear map may take in memory, padded as it is there. What the trainers write stays below six: a first layer of
-    /// a single unit has 13 bytes of file for each input, and 64 of memory.
+    /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring. Large maps stay below nine: two outputs take
+    /// 8 bytes an input in the data and as they are, and the 64 of sixteen outputs folded. One output is never padded where there are many inputs, and from three
+    /// outputs on there is less padding.
     /// </summary>
     public const int LargestGrowth = 10;
 
-    /// <summary>Bytes that a linear map may take in any case.</summary>
-    public const int SmallMap = 1 << 16;
+    /// <summary>
+    /// Bytes that the networks may take in any case. A layer takes up to a kilobyte however small it is, which may be more than ten times its data where it has fewer than
+    /// five units: some ten thousand of such layers reach this.
+    /// </summary>
+    public const int SmallNetworks = 1 << 24;
+
+    /// <summary>Bytes that the objects of a layer take in memory at most, with the padding of its vectors.</summary>
+    private const int LayerOverhead = 1 << 10;
+
+    /// <summary>Bytes that a column of a batch normalization or a bias takes at most: two numbers in single precision and two in double, folded and on the way there.</summary>
+    private const int ColumnBytes = 64;
 
     private const byte False = 0;
     private const byte True = 1;
