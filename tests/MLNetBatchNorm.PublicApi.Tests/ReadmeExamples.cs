@@ -101,7 +101,7 @@ public sealed class ReadmeExamples
             }
 
             EpochRecord best = network.TrainingHistory.Epochs[network.TrainingHistory.BestEpoch - 1];
-            Console.WriteLine($"epoch {best.Epoch}: training loss {best.TrainingLoss:F4}, validation loss {best.ValidationLoss:F4}");
+            Console.WriteLine($"epoch {best.Epoch}: training loss {best.TrainingLoss:F4}, validation loss {best.ValidationLoss:F4}, AUC {best.ValidationMetric:F4}");
             #endregion
         }
         finally

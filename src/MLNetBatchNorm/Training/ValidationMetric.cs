@@ -21,7 +21,7 @@ internal sealed class ValidationMetric
         _loss = loss;
         _columns = loss == LossFunction.SoftmaxCrossEntropy ? 1 : outputs;
         _values = new float[rows * _columns];
-        _order = loss == LossFunction.BinaryCrossEntropy ? new ulong[_values.Length] : [];
+        _order = loss == LossFunction.BinaryCrossEntropy ? new ulong[2L * _values.Length] : [];
     }
 
     /// <summary>What a loss's metric is called where it is shown.</summary>

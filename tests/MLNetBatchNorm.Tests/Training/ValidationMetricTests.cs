@@ -34,6 +34,28 @@ public sealed class ValidationMetricTests
         Assert.AreNotEqual(area, Area(moved, labels, weights));
     }
 
+    /// <summary>Many rows are sorted in another way: the area is that of the sum of the ranks (Mann and Whitney), and the same whatever the order of the rows.</summary>
+    [TestMethod]
+    public void AreaUnderRocCurve_OfManyRows_IsThatOfTheirRanks()
+    {
+        const int rows = 10_000;
+        var random = new Random(5);
+        float[] scores = [.. Enumerable.Range(0, rows).Select(i => i % 3 == 0 ? MathF.Round(random.NextSingle(), 2) - 0.5f : (random.NextSingle() - 0.5f) * MathF.Pow(10, random.Next(-30, 30)))];
+        float[] labels = [.. scores.Select(score => random.NextDouble() < (score > 0 ? 0.7 : 0.4) ? 1f : 0f)];
+
+        double positives = labels.Sum(), ranks = 0, below = 0;
+        foreach (var equal in Enumerable.Range(0, rows).GroupBy(i => scores[i]).OrderBy(group => group.Key))
+        {
+            ranks += equal.Sum(i => labels[i]) * (below + (equal.Count() + 1) / 2.0);
+            below += equal.Count();
+        }
+
+        double expected = (ranks - positives * (positives + 1) / 2) / (positives * (rows - positives));
+        Assert.AreEqual(expected, Area(scores, labels), Tolerance);
+        Assert.AreEqual(Area(scores, labels), Area([.. scores.Reverse()], [.. labels.Reverse()]));
+        Assert.AreNotEqual(expected, Area(scores, [.. labels.Reverse()]), 0.01);
+    }
+
     [TestMethod]
     public void AreaUnderRocCurve_OfExtremeScores()
     {
@@ -122,7 +144,7 @@ public sealed class ValidationMetricTests
         Assert.IsNull(history.Epochs[0].ValidationMetric);
     }
 
-    private static double Area(float[] scores, float[] labels, float[]? weights = null) => AreaUnderRocCurve.Of(scores, labels, weights ?? [], new ulong[scores.Length]);
+    private static double Area(float[] scores, float[] labels, float[]? weights = null) => AreaUnderRocCurve.Of(scores, labels, weights ?? [], new ulong[2 * scores.Length]);
 
     private static double AreaByPairs(float[] scores, float[] labels, float[] weights)
     {
