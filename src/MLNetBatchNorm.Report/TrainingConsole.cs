@@ -70,7 +70,7 @@ public static class TrainingConsole
             {
                 bar.MaxValue = 1;
                 bar.Value = progress.FractionDone;
-                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" of network {progress.Member}/{progress.NumberOfMembers}" : "")}"));
+                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" of network {progress.Member}/{progress.NumberOfMembers}" : "")}{(progress.Restart > 0 ? $" restart {progress.Restart}/{progress.NumberOfRestarts}" : "")}"));
                 measures.Text = Text($"{Losses(progress, brief: true)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
                 if (first)
                     context.Refresh();             // afterwards the bar draws itself, ten times a second
@@ -81,7 +81,7 @@ public static class TrainingConsole
     }
 
     private static string Epoch(TrainingProgress progress)
-        => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
+        => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}{(progress.Restart > 0 ? $"restart {progress.Restart}/{progress.NumberOfRestarts}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
 
     private static string Losses(TrainingProgress progress, bool brief = false)
     {

@@ -4,7 +4,7 @@ namespace MLNetBatchNorm;
 /// <remarks>
 /// <para>
 /// A row's weight in the loss is that of its <see cref="Microsoft.ML.Trainers.TrainerInputBaseWithWeight.ExampleWeightColumnName"/>, 1 without one, times that of its class. It counts in
-/// training and where the best epoch is chosen; the statistics of batch normalization take every row alike.
+/// training, where the best epoch is chosen, and in the metric shown beside the loss; the statistics of batch normalization take every row alike.
 /// </para>
 /// <para>
 /// Weights move the probabilities: they are those of a world in which a class is as frequent as its weight makes it. With weights a and b of two classes the odds that the model gives

@@ -50,6 +50,9 @@ internal static class BatchNormNetworkDefaults
     /// <summary>Raw columns of any scale are the normal case in a table.</summary>
     public const bool ScaleInputs = true;
 
+    /// <summary>The same time is better spent on networks of an ensemble: see docs/defaults.md.</summary>
+    public const int NumberOfRestarts = 0;
+
     /// <summary>16 million rows of 30 features; a fixed number, so that the model does not depend on the machine.</summary>
     public const int MemoryBudgetInMegabytes = 2048;
 

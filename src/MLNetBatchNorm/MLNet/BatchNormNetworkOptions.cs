@@ -158,6 +158,20 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     public int? NumberOfEnsembleMembers;
 
     /// <summary>
+    /// Number of times that each network is trained again, on the same rows from other random numbers; the one with the lowest validation loss is kept. Without
+    /// validation rows it is the one with the lowest training loss, which says less.
+    /// </summary>
+    /// <value>Default 0: each network is trained once. Range [0, 100]. Training takes one time longer for each restart; prediction and the model's size stay the same.</value>
+    /// <remarks>
+    /// <para>
+    /// For a single network that has to be small or fast, and whose trainings end far apart. Where it may be an ensemble, <see cref="NumberOfEnsembleMembers"/> is the better use of the
+    /// time: on four tables the best of four trainings was no better than one, within the noise, and four networks were better on each (docs/defaults.md).
+    /// </para>
+    /// <para>Going on from a trained network, restarts differ in the order of the rows and in dropout only.</para>
+    /// </remarks>
+    public int NumberOfRestarts = BatchNormNetworkDefaults.NumberOfRestarts;
+
+    /// <summary>
     /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that a table may be
     /// larger than memory.
     /// </summary>
@@ -200,7 +214,7 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// </summary>
     /// <value>
     /// Default null: nothing is kept. Beside the file there are one with <c>.previous</c> and, for moments, one with <c>.temporary</c> behind the name; each
-    /// network of an ensemble but the first has its own, with its number behind the name. All are removed when <c>Fit</c> succeeds or training diverges.
+    /// training of a network but the first has its own, with its number behind the name (first all restarts of the first network). All are removed when <c>Fit</c> succeeds or training diverges.
     /// </value>
     /// <remarks>
     /// <para>Set <see cref="Seed"/> too: without it every trainer draws another one, and a checkpoint of another training is refused.</para>

@@ -7,7 +7,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>The checkpoints of one call of <c>Fit</c>: one file for each network of the ensemble, removed when all are trained.</summary>
+/// <summary>The checkpoints of one call of <c>Fit</c>: one file for each training of each network, removed when all are trained.</summary>
 internal sealed class FitCheckpoints : IDisposable
 {
     private readonly IHost _host;
@@ -15,12 +15,12 @@ internal sealed class FitCheckpoints : IDisposable
     private readonly BatchNormNetworkOptions _options;
     private readonly CheckpointFile[] _files;
 
-    private FitCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, string path, int members)
+    private FitCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, string path, int trainings)
     {
         _host = host;
         _channel = channel;
         _options = options;
-        _files = [.. Enumerable.Range(1, members).Select(
+        _files = [.. Enumerable.Range(1, trainings).Select(
             number => new CheckpointFile(number == 1 ? path : string.Create(CultureInfo.InvariantCulture, $"{path}.{number}")))];
     }
 
@@ -28,24 +28,24 @@ internal sealed class FitCheckpoints : IDisposable
     public FitFingerprint Fingerprint { get; } = new();
 
     /// <summary>The checkpoints the options ask for, or null. Fails before any row is read if the folder cannot be written to, or the file is something else.</summary>
-    public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options, int members)
+    public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options, int trainings)
     {
         if (options.CheckpointPath is null)
             return null;
-        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(options.CheckpointPath), members);
+        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(options.CheckpointPath), trainings);
         checkpoints.CheckFiles();
         return checkpoints;
     }
 
-    /// <summary>The checkpoints of one network, with what an interrupted training has left of it.</summary>
-    /// <param name="member">Its training.</param>
-    /// <param name="settings">How it is trained.</param>
+    /// <summary>The checkpoints of one training, with what an interrupted training has left of it.</summary>
+    /// <param name="member">The training.</param>
+    /// <param name="settings">How the network is trained.</param>
     /// <param name="encoder">What encodes its features.</param>
     /// <param name="initial">Its parameters before the first step.</param>
     public MemberCheckpoints Of(MemberTraining member, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial)
     {
-        CheckpointOwner owner = Fingerprint.OwnerOf(_options, settings, encoder, initial, member.Number);
-        var checkpoints = new MemberCheckpoints(_host, member, _options, _files[member.Number], owner);
+        CheckpointOwner owner = Fingerprint.OwnerOf(_options, settings, encoder, initial, member.Number.Index);
+        var checkpoints = new MemberCheckpoints(_host, member, _options, _files[member.Number.Index], owner);
         checkpoints.Load(initial.Definition);
         return checkpoints;
     }
@@ -157,7 +157,7 @@ internal sealed class MemberCheckpoints : ITrainingCheckpoints
         _lastTime = Stopwatch.GetTimestamp();
     }
 
-    /// <summary>Keeps the trained network while the others of the ensemble are trained.</summary>
+    /// <summary>Keeps the trained network while others are trained.</summary>
     public void Finish(NetworkMember member) => Write(stream => CheckpointFormat.Write(stream, _owner, member));
 
     private bool TryRead(string path, NetworkDefinition definition)

@@ -54,15 +54,15 @@ internal sealed class FitFingerprint : IDisposable
             _rows.AppendData(MemoryMarshal.AsBytes(features.GetIndices()));
     }
 
-    /// <summary>The owner of the checkpoints of one network of the ensemble.</summary>
-    public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial, int member)
+    /// <summary>The owner of the checkpoints of one training.</summary>
+    public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial, int training)
     {
         using var hash = SHA256.Create();
         using var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write);
         using var writer = new BinaryWriter(stream);
         writer.Write(TextOf(options));
         writer.Write(TextOf(settings));
-        writer.Write(member);
+        writer.Write(training);
         NetworkFormat.Write(writer, new TrainedNetwork(encoder, initial, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone)));
         writer.Flush();
         stream.FlushFinalBlock();

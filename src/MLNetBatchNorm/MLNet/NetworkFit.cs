@@ -111,7 +111,7 @@ internal sealed class NetworkFit
     {
         if (validationSet is not null)
             CheckValidationSet(validationSet);
-        using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options, AutomaticOptions.MostMembers(_options, _start));
+        using FitCheckpoints? checkpoints = FitCheckpoints.Create(_host, channel, _options, AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts));
         // Before the rows are read, with the fewest units it may come to.
         OptionValidation.CheckSize(_host, _slots, HiddenUnits(sparse: true)[0], "The first hidden layer");
 
@@ -126,7 +126,7 @@ internal sealed class NetworkFit
         float[]? classWeights = ChooseClassWeights(rows, channel);
         int threads = _options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
-        var trainings = new MemberTrainings(chosen.Members, threads, sideBySide: rows.IsSpilled ? 1 : threads, observer, cancellationToken);
+        var trainings = new MemberTrainings(chosen.Members, _options.NumberOfRestarts, threads, sideBySide: rows.IsSpilled ? 1 : threads, observer, cancellationToken);
         NetworkMember[] members;
         try
         {
@@ -151,7 +151,7 @@ internal sealed class NetworkFit
         return network;
     }
 
-    /// <summary>Trains one network of the ensemble, or takes it from the checkpoint of a training that was interrupted after it; called on any thread.</summary>
+    /// <summary>Trains one network of the ensemble once, or takes it from the checkpoint of a fit that was interrupted after it; called on any thread.</summary>
     private NetworkMember TrainMember(
         MemberTraining member, MemberRows rows, NetworkDefinition definition, TargetScale target, float[]? classWeights, AutomaticOptions chosen, FitCheckpoints? checkpoints)
     {
@@ -177,13 +177,18 @@ internal sealed class NetworkFit
         if (!parameters.IsFinite())
             throw _host.Except(DivergenceMessage("the trained parameters left the range of float", chosen));
         var trained = new NetworkMember(parameters, target.Restore(history));
-        if (chosen.Members > 1)
+        if (member.Number is not { Members: 1, Restarts: 0 })
             kept?.Finish(trained);
         return trained;
     }
 
-    /// <summary>The seed of one network of the ensemble; that of the first is the trainer's own.</summary>
-    private ulong SeedOf(int member) => member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)member);
+    /// <summary>The seed of one training; that of the first training of the first network is the trainer's own.</summary>
+    private ulong SeedOf(TrainingNumber training)
+    {
+        const ulong restartPurpose = 2003;
+        ulong ofMember = training.Member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)training.Member);
+        return training.Restart == 0 ? ofMember : RandomStream.Mix(ofMember ^ RandomStream.Mix(restartPurpose + ((ulong)training.Restart << 32)));
+    }
 
     private TrainingSettings CreateSettings(MemberTraining member, float[]? classWeights, AutomaticOptions chosen) => new()
     {
@@ -254,7 +259,7 @@ internal sealed class NetworkFit
     private MemberRows Split(FitRows rows, InputEncoder encoder, MemberTraining member, AutomaticOptions chosen)
     {
         MemberRows split = rows.ForMember(
-            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member.Number, largestBatch: chosen.BatchSize + 1, member.Cancellation);
+            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member.Number.Member, largestBatch: chosen.BatchSize + 1, member.Cancellation);
         if (split.Validation is null && _options.ValidationFraction > 0)
             member.Tell(channel => channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count));
         return split;
@@ -309,12 +314,12 @@ internal sealed class NetworkFit
         DropoutRate = _options.DropoutRate,
     };
 
-    private NetworkParameters CreateParameters(NetworkDefinition definition, TargetScale target, int member)
+    private NetworkParameters CreateParameters(NetworkDefinition definition, TargetScale target, TrainingNumber training)
     {
         if (_start is null)
-            return Initialization.Create(definition, SeedOf(member));
+            return Initialization.Create(definition, SeedOf(training));
         var parameters = new NetworkParameters(definition);
-        parameters.CopyFrom(_start.Members[member].Parameters);
+        parameters.CopyFrom(_start.Members[training.Member].Parameters);
         target.UnfoldFrom(parameters.Linear[^1]);
         return parameters;
     }

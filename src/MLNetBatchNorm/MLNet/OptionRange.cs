@@ -63,6 +63,8 @@ internal sealed record OptionRange(
             "16 to 48 are usual; set 0 for none, or null to let the number of slots decide."),
         Closed(nameof(BatchNormNetworkOptions.NumberOfEnsembleMembers), o => o.NumberOfEnsembleMembers, 1, 100,
             "5 networks already have most of the gain; set null to let the size of the data decide."),
+        Closed(nameof(BatchNormNetworkOptions.NumberOfRestarts), o => o.NumberOfRestarts, 0, 100,
+            "Set 0 to train each network once; a few are enough to leave an unlucky start behind."),
         Closed(nameof(BatchNormNetworkOptions.MemoryBudgetInMegabytes), o => o.MemoryBudgetInMegabytes, 1, 1 << 20,
             "It is the memory for rows; a few hundred are enough for a table of any size."),
         Closed(nameof(BatchNormNetworkOptions.NumberOfThreads), o => o.NumberOfThreads, 1, 1024,

@@ -3,7 +3,8 @@ namespace MLNetBatchNorm;
 /// <summary>What an <see cref="IProgress{T}"/> is told after every epoch; see <see cref="BatchNormNetworkOptions.Progress"/>.</summary>
 public sealed class TrainingProgress
 {
-    internal TrainingProgress(EpochRecord epoch, string metricName, int maximumNumberOfEpochs, int bestEpoch, int member, int numberOfMembers, double fractionDone, long trainedRows, TimeSpan elapsed)
+    internal TrainingProgress(
+        EpochRecord epoch, string metricName, int maximumNumberOfEpochs, int bestEpoch, TrainingNumber training, double fractionDone, long trainedRows, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
@@ -15,8 +16,10 @@ public sealed class TrainingProgress
         BestEpoch = bestEpoch;
         ElapsedSeconds = elapsed.TotalSeconds;
         RowsPerSecond = elapsed > TimeSpan.Zero ? trainedRows / elapsed.TotalSeconds : 0;
-        Member = member;
-        NumberOfMembers = numberOfMembers;
+        Member = training.Member + 1;
+        NumberOfMembers = training.Members;
+        Restart = training.Restart;
+        NumberOfRestarts = training.Restarts;
         FractionDone = fractionDone;
         EstimatedRemainingSeconds = elapsed.TotalSeconds / fractionDone * (1 - fractionDone);
     }
@@ -32,6 +35,12 @@ public sealed class TrainingProgress
 
     /// <summary>Number of networks that are trained; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.</summary>
     public int NumberOfMembers { get; }
+
+    /// <summary>Which restart of the network this epoch was of; 0: its first training.</summary>
+    public int Restart { get; }
+
+    /// <summary>Number of times that each network is trained again; see <see cref="BatchNormNetworkOptions.NumberOfRestarts"/>.</summary>
+    public int NumberOfRestarts { get; }
 
     /// <summary>Learning rate of the epoch's last step.</summary>
     public double LearningRate { get; }
@@ -60,7 +69,7 @@ public sealed class TrainingProgress
     /// <summary>The best epoch so far: the one whose network would be returned now.</summary>
     public int BestEpoch { get; }
 
-    /// <summary>Share of all epochs of all networks that are done, in (0, 1]; a network that stopped early counts as done.</summary>
+    /// <summary>Share of all epochs of all networks and restarts that are done, in (0, 1]; a training that stopped early counts as done.</summary>
     public double FractionDone { get; }
 
     /// <summary>Seconds since training began, after the rows were read.</summary>

@@ -42,8 +42,11 @@ internal static class LossEvaluation
             return;
         for (int row = 0; row < weights.Length; row++)
         {
-            float weight = ofClass[(int)targets[row]];
-            weights[row] = haveOwn ? weights[row] * weight : weight;
+            // A row of weight 0 may hold anything, a class that does not exist included.
+            if (!haveOwn)
+                weights[row] = ofClass[(int)targets[row]];
+            else if (weights[row] != 0)
+                weights[row] *= ofClass[(int)targets[row]];
         }
     }
 
