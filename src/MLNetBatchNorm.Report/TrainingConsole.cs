@@ -13,7 +13,7 @@ public static class TrainingConsole
     private const int BarWidth = 12;
 
     /// <summary>
-    /// Runs a training and shows it: in a terminal a bar with epoch, losses, rows a second and time left, which is gone at the end; where
+    /// Runs a training and shows it: in a terminal a bar with epoch, losses, the metric of the validation rows, rows a second and time left, which is gone at the end; where
     /// output goes into a file or another program, a plain line for the first epoch and every tenth. A line at the end says how it went.
     /// </summary>
     /// <example>
@@ -70,8 +70,8 @@ public static class TrainingConsole
             {
                 bar.MaxValue = 1;
                 bar.Value = progress.FractionDone;
-                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" of network {progress.Member}/{progress.NumberOfMembers}" : "")}{(progress.Restart > 0 ? $" restart {progress.Restart}/{progress.NumberOfRestarts}" : "")}"));
-                measures.Text = Text($"{Losses(progress, brief: true)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
+                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" net {progress.Member}/{progress.NumberOfMembers}" : "")}{(progress.Restart > 0 ? $" restart {progress.Restart}/{progress.NumberOfRestarts}" : "")}"));
+                measures.Text = Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
                 if (first)
                     context.Refresh();             // afterwards the bar draws itself, ten times a second
                 first = false;
@@ -83,11 +83,20 @@ public static class TrainingConsole
     private static string Epoch(TrainingProgress progress)
         => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}{(progress.Restart > 0 ? $"restart {progress.Restart}/{progress.NumberOfRestarts}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
 
-    private static string Losses(TrainingProgress progress, bool brief = false)
+    private static string Losses(TrainingProgress progress)
     {
-        string validation = progress.ValidationLoss is { } loss ? Text($"{(brief ? " val" : ", validation loss")} {loss:G4}") : "";
-        string metric = progress.ValidationMetric is { } value ? Text($"{(brief ? "" : ",")} {progress.ValidationMetricName} {Numbers.Metric(value, undefined: "-")}") : "";
+        string validation = progress.ValidationLoss is { } loss ? Text($", validation loss {loss:G4}") : "";
+        string metric = progress.ValidationMetric is { } value ? $", {progress.ValidationMetricName} {Numbers.Metric(value, undefined: "-")}" : "";
         return Text($"loss {progress.TrainingLoss:G4}{validation}{metric}");
+    }
+
+    /// <summary>The same for beside the bar: three digits and short names, so that all of it fits.</summary>
+    private static string Brief(TrainingProgress progress)
+    {
+        string validation = progress.ValidationLoss is { } loss ? Text($" val {loss:G3}") : "";
+        string name = progress.ValidationMetricName == "accuracy" ? "acc" : progress.ValidationMetricName;
+        string metric = progress.ValidationMetric is { } value ? Text($" {name} {(double.IsNaN(value) ? "-" : Text($"{value:F3}"))}") : "";
+        return Text($"loss {progress.TrainingLoss:G3}{validation}{metric}");
     }
 
     private static string TimeLeft(TrainingProgress progress)

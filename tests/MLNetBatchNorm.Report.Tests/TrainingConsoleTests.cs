@@ -42,8 +42,28 @@ public sealed class TrainingConsoleTests
         StringAssert.Contains(console.Output, "\u001b[");
         StringAssert.Contains(console.Output, "━");
         StringAssert.Contains(console.Output, "sizes 1/21");
-        StringAssert.Contains(console.Output, FormattableString.Invariant($"loss {reports[0].TrainingLoss:G4} val {reports[0].ValidationLoss:G4} R2 {reports[0].ValidationMetric:F4} {reports[0].RowsPerSecond:N0} rows/s"));
+        StringAssert.Contains(console.Output, FormattableString.Invariant($"loss {reports[0].TrainingLoss:G3} val {reports[0].ValidationLoss:G3} R2 {reports[0].ValidationMetric:F3} {reports[0].RowsPerSecond:N0} rows/s"));
         StringAssert.Contains(console.Output, $"sizes: epoch 21/21, best epoch {reports[^1].BestEpoch}, ");
+    }
+
+    /// <summary>Of a default model's eight networks, with the longest name of a metric, everything is there in 80 columns.</summary>
+    [TestMethod]
+    public void WithTerminal_OfEightyColumns_CutsNothingOff()
+    {
+        var console = new TestConsole().Interactive().EmitAnsiSequences();
+        console.Profile.Width = 80;
+        IDataView rows = s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Size").Fit(s_rows).Transform(s_rows);
+
+        TrainingConsole.Show("function", progress => s_mlContext.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options
+        {
+            LabelColumnName = "Key", HiddenUnits = [4], MaximumNumberOfEpochs = 24, Seed = 1, NumberOfEnsembleMembers = 8, NumberOfThreads = 1, Progress = progress,
+        }).Fit(rows), console, live: true);
+
+        string[] lines = console.Output.Split('\r', '\n');
+        string[] bars = [.. lines.Where(line => line.Contains(" val "))];
+        Assert.IsNotEmpty(bars);
+        foreach (string bar in bars)
+            StringAssert.Matches(bar, new(@"function \d+/24 net \d/8 .*━.* loss [\d.E-]+ val [\d.E-]+ acc \d\.\d{3} [\d,]+ rows/s \d:\d\d"));
     }
 
     /// <summary>The area under the ROC curve of rows of one class is nothing; a network without validation rows has no metric at all.</summary>
