@@ -46,7 +46,8 @@ try
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
                   accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
-                  text DIR [--peers] [seed]                          sparse text features: ours, SDCA, LightGBM
+                  text DIR [--peers] [seed]                          Fit of FeaturizeText and a trainer: ours, SDCA, LightGBM, nothing cached
+                  text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);

@@ -161,7 +161,8 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// Number of times that each network is trained again, on the same rows from other random numbers; the one with the lowest validation loss is kept. Without
     /// validation rows it is the one with the lowest training loss, which says less.
     /// </summary>
-    /// <value>Default 0: each network is trained once. Range [0, 100]. Training takes one time longer for each restart; prediction and the model's size stay the same.</value>
+    /// <value>Default 0: each network is trained once. Range [0, 100]. Training has one time more work for each restart, side by side where there are threads
+    /// enough; of a network's trainings that are done only the best stays in memory. Prediction and the model's size stay the same.</value>
     /// <remarks>
     /// <para>
     /// For a single network that has to be small or fast, and whose trainings end far apart. Where it may be an ensemble, <see cref="NumberOfEnsembleMembers"/> is the better use of the

@@ -40,7 +40,6 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         try
         {
             var seenSlots = new SlotsWithValues(slots);
-            long[] rowsOfClass = new long[task.Classes];
             double[] weightOfClass = new double[task.Classes];
             long withoutWeight = 0;
             using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
@@ -61,7 +60,6 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                     AddSparse(rows, reader, label);
                 else
                     rows.Add(reader.Features, [label], reader.Weight);
-                rowsOfClass[classNumber]++;
                 weightOfClass[classNumber] += reader.Weight;
                 if (ForTraining)
                     seenSlots.Add(reader.Buffer);
@@ -74,7 +72,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             rows.WeightOfClass = weightOfClass;
             if (ForTraining)
             {
-                CheckClasses(data, rowsOfClass, rows.Rows);
+                CheckClasses(data, weightOfClass, rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows);
             }
         }
@@ -121,13 +119,13 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             + "At least one row with a label and a positive weight is needed.";
     }
 
-    private void CheckClasses(RoleMappedData data, long[] rowsOfClass, int rows)
+    private void CheckClasses(RoleMappedData data, double[] weightOfClass, int rows)
     {
-        if (task.LabelKind == LabelKind.Number || rowsOfClass.Count(count => count > 0) > 1)
+        if (task.LabelKind == LabelKind.Number || weightOfClass.Count(weight => weight > 0) > 1)
             return;
         string label = data.Schema.Label!.Value.Name;
-        int only = Array.FindIndex(rowsOfClass, count => count > 0);
-        string found = task.LabelKind == LabelKind.Binary ? only == 1 ? "true" : "false" : $"class {only + 1} of {rowsOfClass.Length}";
+        int only = Array.FindIndex(weightOfClass, weight => weight > 0);
+        string found = task.LabelKind == LabelKind.Binary ? only == 1 ? "true" : "false" : $"class {only + 1} of {weightOfClass.Length}";
         string counting = ClassWeights is null ? "" : " whose class has a weight above 0";
         throw host.Except($"Label column '{label}' is {found} in all {rows} rows of the training set{counting}. Rows of at least two classes are needed.");
     }
