@@ -13,7 +13,7 @@ internal sealed class NetworkTarget : FuzzTarget
 
     public override string Name => "network";
 
-    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write)];
+    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write), AsVersion1(Write(SampleNetworks.All().First(n => n.Members.Count == 1)))];
 
     public override void Read(byte[] input)
     {
@@ -25,6 +25,16 @@ internal sealed class NetworkTarget : FuzzTarget
         || exception is EndOfStreamException;       // inside a NetworkFormatException
 
     public override long AllowedBytes(int length) => FixedBytes + 10L * length;
+
+    /// <summary>The block of a single network as the first version wrote it: without the metrics, which stand at the end of what is there about each epoch.</summary>
+    private static byte[] AsVersion1(byte[] bytes)
+    {
+        const int epochBytes = 38, metricBytes = 9, versionPosition = 4;
+        int history = bytes.Length - SampleNetworks.History.Epochs.Count * epochBytes;
+        byte[] old = [.. bytes[..history], .. bytes[history..].Chunk(epochBytes).SelectMany(epoch => epoch[..^metricBytes])];
+        old[versionPosition] = 1;
+        return old;
+    }
 
     private static byte[] Write(TrainedNetwork network)
     {

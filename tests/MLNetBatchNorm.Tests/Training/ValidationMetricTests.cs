@@ -1,4 +1,5 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -132,6 +133,30 @@ public sealed class ValidationMetricTests
         Assert.AreEqual(expected, history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value, 1e-6);
         Assert.IsTrue(expected is > 0.3 and < 1, $"{expected}");
         Assert.IsGreaterThan(5, history.Epochs.Select(e => e.ValidationMetric).Distinct().Count(), "the epochs differ");
+    }
+
+    /// <summary>Any number of threads hands over the outputs; the metric has the same bits.</summary>
+    [TestMethod]
+    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 3)]
+    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1)]
+    [DataRow(nameof(LossFunction.SquaredError), 1)]
+    public void Train_WithAnyNumberOfThreads_ReportsTheSameMetric(string lossName, int outputs)
+    {
+        var loss = Enum.Parse<LossFunction>(lossName);
+        EpochRecord[] Epochs(int threads, ulong seed)
+        {
+            using var team = new WorkerTeam(threads);
+            NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
+            var settings = new TrainingSettings { Loss = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01, Threads = threads };
+            return [.. TrainingLoop.Train(
+                team, parameters, Generated.Data(loss, 200, 5, outputs, seed), Generated.Data(loss, 3000, 5, outputs, seed: 8, weighted: true), settings, null, CancellationToken.None).Epochs];
+        }
+
+        EpochRecord[] expected = Epochs(1, seed: 7);
+        Assert.IsTrue(expected.All(epoch => double.IsFinite(epoch.ValidationMetric!.Value)));
+        CollectionAssert.AreEqual(expected, Epochs(2, seed: 7));
+        CollectionAssert.AreEqual(expected, Epochs(5, seed: 7));
+        Assert.AreNotEqual(expected[0].ValidationMetric, Epochs(1, seed: 6)[0].ValidationMetric);
     }
 
     [TestMethod]
