@@ -184,8 +184,8 @@ internal static class Numbers
         ? value.ToString("0.####", CultureInfo.InvariantCulture)
         : value.ToString("0.##e0", CultureInfo.InvariantCulture);
 
-    /// <summary>Four significant digits.</summary>
-    public static string Exact(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+    /// <summary>Four significant digits; a zero has no sign.</summary>
+    public static string Exact(double value) => (value + 0.0).ToString("G4", CultureInfo.InvariantCulture);
 
     /// <summary>Four places after the point.</summary>
     public static string Measure(double value) => value.ToString("0.0000", CultureInfo.InvariantCulture);

@@ -230,6 +230,14 @@ public sealed class TrainingReportTests
     }
 
     [TestMethod]
+    public void Numbers_OfZero_HaveNoSign()
+    {
+        Assert.AreEqual("0", Numbers.Exact(-0.0));
+        Assert.AreEqual("-0.0001235", Numbers.Exact(-0.00012347));
+        Assert.AreEqual("–", Numbers.Metric(double.NaN));
+    }
+
+    [TestMethod]
     public void Title_IsEscaped()
     {
         string html = TrainingReport.ToHtml(
