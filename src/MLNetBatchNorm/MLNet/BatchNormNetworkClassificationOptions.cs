@@ -35,6 +35,17 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     /// </value>
     public bool UnbalancedSets = BatchNormNetworkDefaults.UnbalancedSets;
 
+    /// <summary>
+    /// Whether the validation rows decide not only which epoch is best but also how sure of itself the network may be: after each epoch their loss is taken at the temperature T that
+    /// makes it smallest, <c>loss(outputs / T)</c>, and the kept network's last layer is divided by its T.
+    /// </summary>
+    /// <value>
+    /// Default true, with T from 1 to 4: a network goes on to separate the classes better after it has become too sure of itself; the plain loss rises there, would end training
+    /// too early, and one division mends it. The validation losses of the training history are those at T. False: the plain loss decides, and nothing is divided. Without
+    /// validation rows it has no effect. Sources: Guo et al. 2017, arXiv:1706.04599, section 4.2; Berta et al. 2025, arXiv:2501.19195.
+    /// </value>
+    public bool TemperatureScaling = BatchNormNetworkDefaults.TemperatureScaling;
+
     private protected override void OwnArrays()
     {
         base.OwnArrays();

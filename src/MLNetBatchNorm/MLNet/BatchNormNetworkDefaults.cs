@@ -65,6 +65,9 @@ internal static class BatchNormNetworkDefaults
     /// <summary>As they are: weights move the probabilities away from the observed frequencies, so they have to be asked for.</summary>
     public const bool UnbalancedSets = false;
 
+    /// <summary>On: without it networks of tables that can be learned exactly end too early (docs/defaults.md).</summary>
+    public const bool TemperatureScaling = true;
+
     /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
     public const double LabelSmoothing = 0;
 

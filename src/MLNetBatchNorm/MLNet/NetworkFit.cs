@@ -195,6 +195,7 @@ internal sealed class NetworkFit
         Loss = _task.Loss,
         LabelSmoothing = _task.LabelSmoothing,
         HuberDelta = _task.HuberDelta,
+        ScalesTemperature = _options is BatchNormNetworkClassificationOptions { TemperatureScaling: true },
         ClassWeights = classWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -53,6 +54,14 @@ internal sealed class LinearParameters
 
     /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
     public AlignedBuffer? Bias { get; }
+
+    /// <summary>Makes the map give <c>y / divisor</c>.</summary>
+    public void DivideBy(double divisor)
+    {
+        TensorPrimitives.Multiply(Weights.Span, (float)(1 / divisor), Weights.Span);
+        if (Bias is not null)
+            TensorPrimitives.Multiply(Bias.Span, (float)(1 / divisor), Bias.Span);
+    }
 
     /// <summary>Whether every weight and bias is a finite number.</summary>
     public bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false };

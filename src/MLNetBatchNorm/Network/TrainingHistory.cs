@@ -4,7 +4,7 @@ namespace MLNetBatchNorm;
 /// <param name="Epoch">Number of the epoch, counted from 1.</param>
 /// <param name="LearningRate">The rate of the epoch's last step.</param>
 /// <param name="TrainingLoss">Weighted mean loss over the epoch's mini-batches, each measured before its own update, in training mode.</param>
-/// <param name="ValidationLoss">Weighted mean loss over the validation rows after the epoch, in prediction mode; null without validation rows.</param>
+/// <param name="ValidationLoss">Weighted mean loss over the validation rows after the epoch, in prediction mode, at the best temperature where the trainer scales it (<c>TemperatureScaling</c>); null without validation rows.</param>
 /// <param name="ValidationMetric">
 /// How good the network was on the validation rows after the epoch, each counting with its weight and that of its class: for binary classification the area under the ROC curve, for multiclass
 /// classification the part of the rows whose class was recognized, for regression R squared, the part of the labels' variance that was explained. NaN where it is

@@ -97,6 +97,11 @@ internal static class TrainingLoop
         if (state.Best is not null && state.BestEpoch < state.Epochs.Count)
             parameters.CopyFrom(state.Best);
         PopulationStatistics.Compute(network, parameters.Definition, step, plan, cancellation);
+        if (evaluator is not null && settings.ScalesTemperature)
+        {
+            evaluator.Evaluate(parameters, cancellation);
+            parameters.Linear[^1].DivideBy(evaluator.Temperature);
+        }
         if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
         TrainingStopReason reason = HasStoppedImproving(state, settings) ? TrainingStopReason.ValidationLossStoppedImproving : TrainingStopReason.AllEpochsDone;

@@ -11,6 +11,12 @@ internal sealed class TrainingSettings
     /// <summary>Part of the target spread evenly over all classes, in [0, 1); softmax only.</summary>
     public double LabelSmoothing { get; init; }
 
+    /// <summary>
+    /// Whether the validation loss is that of the outputs divided by the temperature that suits the validation rows best, and the trained network's outputs
+    /// are divided by it; for the losses of classes, whose outputs are logits.
+    /// </summary>
+    public bool ScalesTemperature { get; init; }
+
     /// <summary>Where Huber's loss turns from square to straight.</summary>
     public double HuberDelta { get; init; } = 1;
 

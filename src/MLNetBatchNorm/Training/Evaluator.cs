@@ -1,0 +1,126 @@
+using System.Numerics.Tensors;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm.Training;
+
+/// <summary>Mean loss over rows in prediction mode, the measure that early stopping goes by, and from the same outputs the metric that people look at.</summary>
+/// <remarks>
+/// With <see cref="TrainingSettings.ScalesTemperature"/> it is the loss at the temperature that suits the rows best. A network that trains on goes on to
+/// separate the classes better long after it has become too sure of itself; the plain loss would stop it there, and one division of
+/// its outputs mends the certainty later (Berta et al. 2025, arXiv:2501.19195; the division is Guo et al. 2017, arXiv:1706.04599).
+/// </remarks>
+internal sealed class Evaluator
+{
+    /// <summary>
+    /// Temperatures beside 1: none below, because few validation rows make an early, timid network look best, and close enough to each other
+    /// that the one between two of them would not change a loss by anything that matters.
+    /// </summary>
+    private static readonly double[] Temperatures = [.. Enumerable.Range(1, 16).Select(eighth => Math.Pow(2, eighth / 8.0))];
+
+    private readonly TrainingData _data;
+    private readonly TrainingSettings _settings;
+    private readonly WorkerTeam _team;
+    private readonly FoldedNetwork _folded;
+    private readonly ScoringScratch[] _scratches;
+    private readonly PanelMatrix[] _gradients;
+    private readonly float[] _targets;
+    private readonly float[] _weights;
+    private readonly float[] _rowLoss;
+    private readonly ValidationMetric _metric;
+    private readonly float[][] _scaledRowLoss;
+    private readonly double[] _scaledBlockLoss;
+    private readonly Action<Worker> _body;
+    private CancellationToken _cancellation;
+
+    /// <summary>Prepares the evaluation of encoded rows.</summary>
+    public Evaluator(TrainingData data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
+    {
+        _data = data;
+        _settings = settings;
+        _team = team;
+        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Table.Sparse is not null);
+        _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
+        _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
+        int targetColumns = data.Table.TargetColumns;
+        _targets = new float[data.Count * targetColumns];
+        for (int r = 0; r < data.Count; r++)
+            data.Table.Targets.Slice(data.Rows[r] * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
+        _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : new float[settings.ClassWeights is null ? 0 : data.Count];
+        LossEvaluation.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
+        _rowLoss = new float[data.Count];
+        _metric = new ValidationMetric(settings.Loss, data.Count, parameters.Definition.Outputs);
+        _scaledRowLoss = [.. _scratches.Select(s => new float[settings.ScalesTemperature ? s.Rows : 0])];
+        _scaledBlockLoss = new double[settings.ScalesTemperature ? Blocks * Temperatures.Length : 0];
+        _body = Run;
+    }
+
+    /// <summary>What the outputs have to be divided by to get the last result of <see cref="Evaluate"/>; at least 1, and 1 without temperatures.</summary>
+    public double Temperature { get; private set; } = 1;
+
+    private int Blocks => (_data.Count + _scratches[0].Rows - 1) / _scratches[0].Rows;
+
+    /// <summary>Loss, at the best temperature if there are any, and metric of the parameters as they are now. No metric depends on the temperature.</summary>
+    public (double Loss, double Metric) Evaluate(NetworkParameters parameters, CancellationToken cancellation)
+    {
+        _cancellation = cancellation;
+        _folded.Refold(parameters);
+        _team.Run(_body);
+        (double loss, double weight) = LossEvaluation.Sum(_rowLoss, _weights);
+        Temperature = 1;
+        for (int t = 0; t < Temperatures.Length && _settings.ScalesTemperature; t++)
+        {
+            double scaled = 0;
+            for (int block = 0; block < Blocks; block++)
+                scaled += _scaledBlockLoss[block * Temperatures.Length + t];
+            if (scaled < loss)
+                (loss, Temperature) = (scaled, Temperatures[t]);
+        }
+        return (weight > 0 ? loss / weight : 0, _metric.Compute(_targets, _weights));
+    }
+
+    private void Run(Worker worker)
+    {
+        ScoringScratch scratch = _scratches[worker.Index];
+        int targetColumns = _data.Table.TargetColumns;
+        (int firstBlock, int endBlock) = worker.Share(Blocks);
+        for (int block = firstBlock; block < endBlock; block++)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            int first = block * scratch.Rows;
+            int count = Math.Min(scratch.Rows, _data.Count - first);
+            PanelMatrix outputs;
+            if (_data.Table.Sparse is not null)
+            {
+                SparseBatch sparse = scratch.SparseInput;
+                _data.GatherSparse(first, count, sparse);
+                outputs = _folded.ForwardSparse(scratch);
+            }
+            else
+            {
+                _data.GatherFeatures(first, count, scratch.Input.Span, scratch.Rows, 0);
+                outputs = _folded.Forward(scratch, count);
+            }
+            ReadOnlySpan<float> targets = _targets.AsSpan(first * targetColumns, count * targetColumns);
+            _metric.Take(outputs, targets, first, count);
+            // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
+            ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
+            LossEvaluation.Compute(_settings, outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
+            if (_settings.ScalesTemperature)
+                MeasureTemperatures(block, count, outputs, targets, weights, worker.Index);
+        }
+    }
+
+    /// <summary>Sums of a block's losses at each temperature: as many numbers as blocks, not as rows.</summary>
+    private void MeasureTemperatures(int block, int rows, PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, int worker)
+    {
+        PanelMatrix scaled = _gradients[worker];
+        Span<float> rowLoss = _scaledRowLoss[worker].AsSpan(0, rows);
+        for (int t = 0; t < Temperatures.Length; t++)
+        {
+            TensorPrimitives.Multiply(outputs.Span, (float)(1 / Temperatures[t]), scaled.Span);
+            LossEvaluation.Compute(_settings, scaled, targets, weights, 0, scaled, rowLoss, 0, rows);
+            _scaledBlockLoss[block * Temperatures.Length + t] = LossEvaluation.Sum(rowLoss, weights).Loss;
+        }
+    }
+}
