@@ -7,7 +7,9 @@ namespace MLNetBatchNorm;
 /// <param name="BatchSize">Rows of a step.</param>
 /// <param name="Epochs">Passes over the rows.</param>
 /// <param name="Members">Networks.</param>
-internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members)
+/// <param name="LearningRate">Highest rate.</param>
+/// <param name="ValidationFraction">Share of the rows that is set aside.</param>
+internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, double LearningRate, double ValidationFraction)
 {
     /// <summary>An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.</summary>
     public const int StepsOfAnEpoch = 100;
@@ -21,8 +23,32 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members)
     /// <summary>Where nothing forbids it.</summary>
     public const int UsualEpochs = 24;
 
-    /// <summary>A cycle of the learning rate with fewer steps than this many epochs anneals too fast; from there on networks are saved first.</summary>
+    /// <summary>The same for tables that have more to tell than fewer epochs can take in.</summary>
+    public const int EpochsOfLargerTables = 36;
+
+    /// <summary>Rows from which a table is a larger one; a hundred batches that could be of any size up to 128.</summary>
+    public const int RowsOfLargerTables = 10_000;
+
+    /// <summary>Where time is short, epochs are worth more than networks beyond this many.</summary>
+    public const int FewMembers = 4;
+
+    /// <summary>A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved first.</summary>
     public const int FewestEpochs = 8;
+
+    /// <summary>Rate for a batch of 128 rows; others follow the square root of their rows, as the noise of Adam's steps does (Malladi et al. 2022, arXiv:2205.10287).</summary>
+    public const double RateAtBatch128 = 0.006;
+
+    /// <summary>Beyond it training gets restless at any batch.</summary>
+    public const double HighestRate = 0.01;
+
+    /// <summary>A fifth: enough rows to tell epochs apart, the share used by Gorishniy et al. 2021 and Holzmueller et al. 2024 (arXiv:2407.04491).</summary>
+    public const double LargestValidationFraction = 0.2;
+
+    /// <summary>Where so many rows are less than a fifth they are enough, as long as they are not less than <see cref="SmallestValidationFraction"/>.</summary>
+    public const int EnoughValidationRows = 2_000;
+
+    /// <summary>More rows to train on than nine of ten would make no difference.</summary>
+    public const double SmallestValidationFraction = 0.1;
 
     /// <summary>
     /// The errors of single networks partly cancel. With a fifth of the rows set aside every row trains at least three of four networks. Twice five
@@ -41,9 +67,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members)
 
     /// <summary>
     /// Multiplications and additions that the networks of one model may take together, before epochs and then networks are saved: a minute
-    /// or less on two cores of some 40 GFLOP/s each.
+    /// or less on two cores of some 80 GFLOP/s each.
     /// </summary>
-    public const double LargestWork = 5e12;
+    public const double LargestWork = 8e12;
 
     /// <summary>Pieces of a numeric slot.</summary>
     /// <param name="options">What is set stays as it is.</param>
@@ -65,13 +91,19 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members)
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, bool isSingle, TrainedNetwork? start)
     {
+        double validation = options.ValidationFraction ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), SmallestValidationFraction, LargestValidationFraction);
         // Two operations for each weight and row forward, four backward.
-        double workOfEpoch = 6.0 * weights * rows * (1 - options.ValidationFraction);
-        int members = isSingle && options.NumberOfEnsembleMembers is null && start is null ? 1 : MostMembers(options, start);
-        int epochs = options.MaximumNumberOfEpochs ?? Fitting(LargestWork / (workOfEpoch * members), FewestEpochs, UsualEpochs);
-        if (options.NumberOfEnsembleMembers is null && start is null)
-            members = Fitting(LargestWork / (workOfEpoch * epochs), 1, members);
-        return new AutomaticOptions(ChooseBatchSize(options, rows), epochs, members);
+        double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
+        bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
+        int members = choosesMembers && isSingle ? 1 : MostMembers(options, start);
+        int usual = rows < RowsOfLargerTables ? UsualEpochs : EpochsOfLargerTables;
+        if (choosesMembers)
+            members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(FewMembers, members), members);
+        int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);
+        if (choosesMembers)
+            members = Fitting(affordable / epochs, 1, members);
+        int batch = ChooseBatchSize(options, rows);
+        return new AutomaticOptions(batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
     }
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>

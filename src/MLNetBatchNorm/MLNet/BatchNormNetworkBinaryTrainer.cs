@@ -46,7 +46,7 @@ namespace MLNetBatchNorm;
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, string, string, string, int[], double, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryPredictionTransformer<BinaryModel>, BinaryModel>
@@ -76,6 +76,11 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
     /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, Options)"/>.</summary>
     public sealed class Options : BatchNormNetworkClassificationOptions
     {
+        /// <summary>All options at their defaults.</summary>
+        public Options() : base(BatchNormNetworkDefaults.HiddenUnits)
+        {
+        }
+
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,7 @@ public static class BatchNormNetworkCatalog
     /// <param name="featureColumnName">The name of the feature column. The column data must be a known-sized vector of <see cref="float"/>; NaN stands for a missing value.</param>
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
     /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
-    /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
+    /// <param name="learningRate">The highest learning rate, in (0, 100]; null: chosen by the batch.</param>
     /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
     /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
@@ -28,7 +28,7 @@ public static class BatchNormNetworkCatalog
         string featureColumnName = DefaultColumnNames.Features,
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
-        double learningRate = BatchNormNetworkDefaults.LearningRate,
+        double? learningRate = null,
         int? batchSize = null,
         int? maximumNumberOfEpochs = null)
     {
@@ -55,8 +55,8 @@ public static class BatchNormNetworkCatalog
     /// <param name="labelColumnName">The name of the label column. The column data must be a key of <see cref="uint"/>, as <c>MapValueToKey</c> makes it.</param>
     /// <param name="featureColumnName">The name of the feature column. The column data must be a known-sized vector of <see cref="float"/>; NaN stands for a missing value.</param>
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
-    /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
-    /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
+    /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256, 256 and 256.</param>
+    /// <param name="learningRate">The highest learning rate, in (0, 100]; null: chosen by the batch.</param>
     /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
     /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
@@ -66,7 +66,7 @@ public static class BatchNormNetworkCatalog
         string featureColumnName = DefaultColumnNames.Features,
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
-        double learningRate = BatchNormNetworkDefaults.LearningRate,
+        double? learningRate = null,
         int? batchSize = null,
         int? maximumNumberOfEpochs = null)
     {
@@ -94,7 +94,7 @@ public static class BatchNormNetworkCatalog
     /// <param name="featureColumnName">The name of the feature column. The column data must be a known-sized vector of <see cref="float"/>; NaN stands for a missing value.</param>
     /// <param name="exampleWeightColumnName">The name of the example weight column (optional). The column data must be <see cref="float"/>.</param>
     /// <param name="hiddenUnits">Number of units of each hidden layer; null: 256 and 128.</param>
-    /// <param name="learningRate">The highest learning rate, in (0, 100].</param>
+    /// <param name="learningRate">The highest learning rate, in (0, 100]; null: chosen by the batch.</param>
     /// <param name="batchSize">Rows of one training step, at least 2; null: chosen by the number of rows.</param>
     /// <param name="maximumNumberOfEpochs">Largest number of passes over the training rows; null: chosen by the size of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range; the message names it, the value and the range.</exception>
@@ -104,7 +104,7 @@ public static class BatchNormNetworkCatalog
         string featureColumnName = DefaultColumnNames.Features,
         string? exampleWeightColumnName = null,
         int[]? hiddenUnits = null,
-        double learningRate = BatchNormNetworkDefaults.LearningRate,
+        double? learningRate = null,
         int? batchSize = null,
         int? maximumNumberOfEpochs = null)
     {
@@ -127,7 +127,7 @@ public static class BatchNormNetworkCatalog
 
     private static void Fill(
         BatchNormNetworkOptions options, string labelColumnName, string featureColumnName, string? exampleWeightColumnName,
-        int[]? hiddenUnits, double learningRate, int? batchSize, int? maximumNumberOfEpochs)
+        int[]? hiddenUnits, double? learningRate, int? batchSize, int? maximumNumberOfEpochs)
     {
         options.LabelColumnName = labelColumnName;
         options.FeatureColumnName = featureColumnName;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 namespace MLNetBatchNorm;
 
 /// <summary>What the two trainers that predict classes have in common beside <see cref="BatchNormNetworkOptions"/>: what each class counts for.</summary>
@@ -14,7 +15,7 @@ namespace MLNetBatchNorm;
 /// </remarks>
 public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOptions
 {
-    private protected BatchNormNetworkClassificationOptions()
+    private protected BatchNormNetworkClassificationOptions(ImmutableArray<int> hiddenUnits) : base(hiddenUnits)
     {
     }
 

@@ -44,7 +44,7 @@ namespace MLNetBatchNorm;
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters>
@@ -74,6 +74,11 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
     /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>.</summary>
     public sealed class Options : BatchNormNetworkClassificationOptions
     {
+        /// <summary>All options at their defaults.</summary>
+        public Options() : base(BatchNormNetworkDefaults.HiddenUnitsOfClasses)
+        {
+        }
+
         /// <summary>
         /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets <c>1 - s + s / K</c>, each other <c>s / K</c>.
         /// </summary>

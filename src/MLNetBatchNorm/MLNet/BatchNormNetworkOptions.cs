@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
@@ -15,18 +16,24 @@ namespace MLNetBatchNorm;
 /// </remarks>
 public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
 {
-    // The array these options were made with.
-    private int[] _defaultHiddenUnits;
+    private readonly ImmutableArray<int> _defaultHiddenUnits;
 
-    private protected BatchNormNetworkOptions() => _defaultHiddenUnits = HiddenUnits;
+    // The array these options were made with.
+    private int[] _firstHiddenUnits;
+
+    private protected BatchNormNetworkOptions(ImmutableArray<int> hiddenUnits)
+    {
+        _defaultHiddenUnits = hiddenUnits;
+        _firstHiddenUnits = HiddenUnits = [.. hiddenUnits];
+    }
 
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
-    /// <value>Default 256, 128. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.</value>
+    /// <value>Default 256, 128, and for multiclass classification 256, 256, 256. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.</value>
     /// <remarks>
     /// Unless units are given, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
     /// 1,048,576 slots 16): they are near to linearly separable, and more units only fit their noise.
     /// </remarks>
-    public int[] HiddenUnits = [.. BatchNormNetworkDefaults.HiddenUnits];
+    public int[] HiddenUnits;
 
     /// <summary>The function applied to every hidden unit.</summary>
     /// <value>Default <see cref="ActivationFunction.ReLU"/>, <c>max(0, x)</c>.</value>
@@ -91,14 +98,17 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
 
     /// <summary>Largest number of passes over the training rows.</summary>
     /// <value>
-    /// Default null: 24, or fewer where rows, features and networks are so many that training would take minutes; the log says how many, and the
+    /// Default null: 24, from 10,000 rows on 36, or fewer where rows, features and networks are so many that training would take minutes; the log says how many, and the
     /// choice depends on the data's size only. Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
     /// </value>
     public int? MaximumNumberOfEpochs;
 
     /// <summary>Length of a step; the highest rate of the <see cref="LearningRateSchedule"/>.</summary>
-    /// <value>Default 0.003. Range (0, 100]. If training diverges, lower it.</value>
-    public double LearningRate = BatchNormNetworkDefaults.LearningRate;
+    /// <value>
+    /// Default null: <c>0.006 sqrt(rows of a batch / 128)</c>, at most 0.01: the noise of Adam's steps falls with the square root of the batch (Malladi et al. 2022,
+    /// arXiv:2205.10287). Range (0, 100]. If training diverges, lower it.
+    /// </value>
+    public double? LearningRate;
 
     /// <summary>How gradients become steps.</summary>
     /// <value>Default: <see cref="AdamWOptimizer"/> with its own defaults.</value>
@@ -117,10 +127,10 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// from each class alike; the model returned is the one with the lowest loss on them.
     /// </summary>
     /// <value>
-    /// Default 0.2. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
+    /// Default null: 0.2; where a fifth is more than 2,000 rows, 2,000 rows, but not less than 0.1. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
     /// Not used when a validation set is given to <c>Fit</c> or as <see cref="ValidationSet"/>.
     /// </value>
-    public double ValidationFraction = BatchNormNetworkDefaults.ValidationFraction;
+    public double? ValidationFraction;
 
     /// <summary>Training ends after so many epochs in a row without a lower validation loss.</summary>
     /// <value>Default 20. Range [0, 1000000]. 0: never stop early; the best epoch is returned all the same.</value>
@@ -151,7 +161,7 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// they are trained side by side.
     /// </summary>
     /// <value>
-    /// Default null: 8; fewer, down to 1, where rows and features are so many that even few epochs would take minutes, and 1 for sparse features or rows that
+    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, and 1 for sparse features or rows that
     /// do not fit <see cref="MemoryBudgetInMegabytes"/>.
     /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
     /// </value>
@@ -250,7 +260,7 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
 
     /// <summary>Whether nobody has chosen the hidden layers, so that they may be fitted to the features; the same numbers given by hand stay as they are.</summary>
     internal bool HiddenUnitsAreDefault =>
-        ReferenceEquals(HiddenUnits, _defaultHiddenUnits) && HiddenUnits.AsSpan().SequenceEqual(BatchNormNetworkDefaults.HiddenUnits.AsSpan());
+        ReferenceEquals(HiddenUnits, _firstHiddenUnits) && HiddenUnits.AsSpan().SequenceEqual(_defaultHiddenUnits.AsSpan());
 
     /// <summary>A copy that shares no array with this one.</summary>
     internal T Copy<T>()
@@ -258,7 +268,7 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     {
         var copy = (T)MemberwiseClone();
         copy.OwnArrays();
-        copy._defaultHiddenUnits = HiddenUnitsAreDefault ? copy.HiddenUnits : [];
+        copy._firstHiddenUnits = HiddenUnitsAreDefault ? copy.HiddenUnits : [];
         return copy;
     }
 

@@ -42,7 +42,7 @@ namespace MLNetBatchNorm;
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters>
@@ -72,6 +72,11 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
     /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>.</summary>
     public sealed class Options : BatchNormNetworkOptions
     {
+        /// <summary>All options at their defaults.</summary>
+        public Options() : base(BatchNormNetworkDefaults.HiddenUnits)
+        {
+        }
+
         /// <summary>What training minimizes.</summary>
         /// <value>Default <see cref="RegressionLoss.SquaredError"/>. <see cref="RegressionLoss.Huber"/> where some labels are far off for reasons the features do not know.</value>
         public RegressionLoss Loss = BatchNormNetworkDefaults.Loss;

@@ -199,7 +199,7 @@ internal sealed class NetworkFit
         ClassWeights = classWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,
-        LearningRate = _options.LearningRate,
+        LearningRate = chosen.LearningRate,
         Optimizer = _options.Optimizer,
         Schedule = _options.LearningRateSchedule,
         Shuffle = _options.Shuffle,
@@ -222,7 +222,7 @@ internal sealed class NetworkFit
 
     private string DivergenceMessage(string what, AutomaticOptions chosen) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {_options.LearningRate}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {chosen.BatchSize}).");
+        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {chosen.LearningRate:G4}){(_options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(_options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {chosen.BatchSize}).");
 
     /// <summary>Loads the native library if one is asked for, so that its absence is known before any row is read.</summary>
     private MatrixProducts CreateProducts()
@@ -260,8 +260,8 @@ internal sealed class NetworkFit
     private MemberRows Split(FitRows rows, InputEncoder encoder, MemberTraining member, AutomaticOptions chosen)
     {
         MemberRows split = rows.ForMember(
-            encoder, _options.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member.Number.Member, largestBatch: chosen.BatchSize + 1, member.Cancellation);
-        if (split.Validation is null && _options.ValidationFraction > 0)
+            encoder, chosen.ValidationFraction, _seed, byClass: _task.LabelKind != LabelKind.Number, member.Number.Member, largestBatch: chosen.BatchSize + 1, member.Cancellation);
+        if (split.Validation is null && chosen.ValidationFraction > 0)
             member.Tell(channel => channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", split.Training.Count));
         return split;
     }

@@ -26,30 +26,61 @@ public sealed class AutomaticOptionsTests
     }
 
     [TestMethod]
-    public void Choose_SmallTables_GetTheUsualNumbers()
+    [DataRow(1_000, 24)]
+    [DataRow(9_999, 24)]
+    [DataRow(10_000, 36)]
+    [DataRow(20_000, 36)]
+    public void Choose_TablesThatCostLittle_GetTheUsualNumbers(int rows, int epochs)
     {
-        AutomaticOptions chosen = Choose(new(), 20_000);
-        Assert.AreEqual(AutomaticOptions.UsualEpochs, chosen.Epochs);
-        Assert.AreEqual(AutomaticOptions.UsualMembers, chosen.Members);
+        AutomaticOptions chosen = Choose(new(), rows);
+        Assert.AreEqual(epochs, chosen.Epochs);
+        Assert.AreEqual(8, chosen.Members);
     }
 
-    /// <summary>Epochs go first, then networks; the work stays within the bound until both are at their least.</summary>
+    /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
     [TestMethod]
-    public void Choose_GrowingTables_SaveEpochsThenNetworks()
+    [DataRow(32, 0.003)]
+    [DataRow(128, 0.006)]
+    [DataRow(256, 0.00848528)]
+    [DataRow(2, 0.00075)]
+    [DataRow(100_000, 0.01)]
+    public void Choose_LearningRate_FollowsTheSquareRootOfTheBatch(int batch, double expected)
+    {
+        Assert.AreEqual(expected, Choose(new() { BatchSize = batch }, 20_000).LearningRate, 1e-7);
+        Assert.AreEqual(0.5, Choose(new() { BatchSize = batch, LearningRate = 0.5 }, 20_000).LearningRate);
+    }
+
+    [TestMethod]
+    [DataRow(3, 0.2)]
+    [DataRow(10_000, 0.2)]
+    [DataRow(16_000, 0.125)]
+    [DataRow(20_000, 0.1)]
+    [DataRow(1_000_000_000, 0.1)]
+    public void Choose_ValidationFraction_IsAFifthOrTwoThousandRowsOrATenth(int rows, double expected)
+    {
+        Assert.AreEqual(expected, Choose(new(), rows).ValidationFraction, 1e-12);
+        Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
+    }
+
+    /// <summary>Four of the eight networks go first, then epochs, then the other networks; the work stays within the bound until all are at their least.</summary>
+    [TestMethod]
+    public void Choose_GrowingTables_SaveNetworksThenEpochsThenNetworks()
     {
         int lastEpochs = int.MaxValue, lastMembers = int.MaxValue;
-        foreach (long rows in new[] { 10_000L, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 1_000_000_000_000 })
+        foreach (long rows in new[] { 10_000L, 50_000, 70_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 1_000_000_000_000 })
         {
             AutomaticOptions chosen = Choose(new(), rows);
             Assert.IsLessThanOrEqualTo(lastEpochs, chosen.Epochs);
             Assert.IsLessThanOrEqualTo(lastMembers, chosen.Members);
-            Assert.IsTrue(chosen.Members == AutomaticOptions.UsualMembers || chosen.Epochs == AutomaticOptions.FewestEpochs, "Epochs are saved before networks.");
-            double work = 6.0 * UsualWeights * rows * 0.8 * chosen.Epochs * chosen.Members;
-            Assert.IsTrue(work <= AutomaticOptions.LargestWork || (chosen.Epochs == AutomaticOptions.FewestEpochs && chosen.Members == 1), $"{rows} rows: {work}");
+            Assert.IsTrue(chosen.Members <= 4 || chosen.Epochs == 36, "No epoch is saved while there are more than four networks.");
+            Assert.IsTrue(chosen.Members >= 4 || chosen.Epochs == 8, "The last four networks are saved only when there is no epoch left to save.");
+            double work = 6.0 * UsualWeights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs * chosen.Members;
+            Assert.IsTrue(work <= AutomaticOptions.LargestWork || (chosen.Epochs == 8 && chosen.Members == 1), $"{rows} rows: {work}");
             (lastEpochs, lastMembers) = (chosen.Epochs, chosen.Members);
         }
 
-        Assert.AreEqual((AutomaticOptions.FewestEpochs, 1), (lastEpochs, lastMembers));
+        Assert.AreEqual((8, 1), (lastEpochs, lastMembers));
+        Assert.AreEqual((36, 6), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "8e12 / (6 * 1e5 * 54,000 * 36) = 6.9");
     }
 
     [TestMethod]
