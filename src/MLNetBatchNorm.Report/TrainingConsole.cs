@@ -70,7 +70,7 @@ public static class TrainingConsole
             {
                 bar.MaxValue = 1;
                 bar.Value = progress.FractionDone;
-                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{(progress.NumberOfMembers > 1 ? $" net {progress.Member}/{progress.NumberOfMembers}" : "")}{(progress.Restart > 0 ? $" restart {progress.Restart}/{progress.NumberOfRestarts}" : "")}"));
+                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{Network(progress)}"));
                 measures.Text = Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
                 if (first)
                     context.Refresh();             // afterwards the bar draws itself, ten times a second
@@ -82,6 +82,13 @@ public static class TrainingConsole
 
     private static string Epoch(TrainingProgress progress)
         => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}{(progress.Restart > 0 ? $"restart {progress.Restart}/{progress.NumberOfRestarts}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
+
+    /// <summary>Which of all networks that are trained, restarts included: for beside the bar, where there is no room for both numbers.</summary>
+    private static string Network(TrainingProgress progress)
+    {
+        int trainings = 1 + progress.NumberOfRestarts;
+        return progress.NumberOfMembers * trainings > 1 ? Text($" net {(progress.Member - 1) * trainings + progress.Restart + 1}/{progress.NumberOfMembers * trainings}") : "";
+    }
 
     private static string Losses(TrainingProgress progress)
     {

@@ -66,6 +66,22 @@ public sealed class TrainingConsoleTests
             StringAssert.Matches(bar, new(@"function \d+/24 net \d/8 .*━.* loss [\d.E-]+ val [\d.E-]+ acc \d\.\d{3} [\d,]+ rows/s \d:\d\d"));
     }
 
+    /// <summary>Lines name network and restart; the bar counts all that are trained.</summary>
+    [TestMethod]
+    [DataRow(false, "sizes: network 2/2, epoch 1/2, |sizes: network 2/2, restart 3/3, epoch 1/2, ")]
+    [DataRow(true, "sizes 1/2 net 1/8 ")]
+    public void Restarts_AreCounted(bool live, string expected)
+    {
+        TestConsole console = live ? new TestConsole().Interactive().EmitAnsiSequences() : new TestConsole();
+        console.Profile.Width = 100;
+        TrainingConsole.Show("sizes", progress => s_mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            LabelColumnName = "Amount", HiddenUnits = [4], MaximumNumberOfEpochs = 2, Seed = 1, NumberOfEnsembleMembers = 2, NumberOfRestarts = 3, NumberOfThreads = 1, Progress = progress,
+        }).Fit(s_rows), console, live);
+        foreach (string part in expected.Split('|'))
+            StringAssert.Contains(console.Output, part);
+    }
+
     /// <summary>The area under the ROC curve of rows of one class is nothing; a network without validation rows has no metric at all.</summary>
     [TestMethod]
     public void MetricThatIsNotDefined_IsADash()
