@@ -44,7 +44,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>A fifth: enough rows to tell epochs apart, the share used by Gorishniy et al. 2021 and Holzmueller et al. 2024 (arXiv:2407.04491).</summary>
     public const double LargestValidationFraction = 0.2;
 
-    /// <summary>Where so many rows are less than a fifth they are enough, as long as they are not less than <see cref="SmallestValidationFraction"/>.</summary>
+    /// <summary>
+    /// Where so many rows of several classes are less than a fifth they are enough, as long as they are not less than <see cref="SmallestValidationFraction"/>: such tables are
+    /// mostly learned to the last epoch, and rows to train on are worth more than a sharper choice of it. For yes or no and for numbers it is the other way round.
+    /// </summary>
     public const int EnoughValidationRows = 2_000;
 
     /// <summary>More rows to train on than nine of ten would make no difference.</summary>
@@ -89,9 +92,11 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="weights">Weights of one network that a row meets.</param>
     /// <param name="isSingle">Whether one network has to do: rows are sparse, of very many inputs, or do not fit into memory.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
-    public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, bool isSingle, TrainedNetwork? start)
+    /// <param name="severalClasses">Whether the label is one of several classes.</param>
+    public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, bool isSingle, TrainedNetwork? start, bool severalClasses = false)
     {
-        double validation = options.ValidationFraction ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), SmallestValidationFraction, LargestValidationFraction);
+        double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
+        double validation = options.ValidationFraction ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
         // Two operations for each weight and row forward, four backward.
         double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;

@@ -127,7 +127,7 @@ public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
     /// from each class alike; the model returned is the one with the lowest loss on them.
     /// </summary>
     /// <value>
-    /// Default null: 0.2; where a fifth is more than 2,000 rows, 2,000 rows, but not less than 0.1. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
+    /// Default null: 0.2; for several classes, where a fifth is more than 2,000 rows, 2,000 rows, but not less than 0.1. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
     /// Not used when a validation set is given to <c>Fit</c> or as <see cref="ValidationSet"/>.
     /// </value>
     public double? ValidationFraction;

@@ -121,7 +121,8 @@ internal sealed class NetworkFit
         OptionValidation.CheckSize(_host, _slots, HiddenUnits(rows.IsSparse)[0], "The first hidden layer");
         InputEncoder encoder = _start?.Encoder ?? FitEncoder(rows);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
-        AutomaticOptions chosen = AutomaticOptions.Choose(_options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start);
+        AutomaticOptions chosen = AutomaticOptions.Choose(
+            _options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start, severalClasses: _task.LabelKind == LabelKind.Class);
         using var observer = new FitObserver(_host, channel, _options, rows.Target, ValidationMetric.NameFor(_task.Loss), chosen);
         float[]? classWeights = ChooseClassWeights(rows, channel);
         int threads = _options.NumberOfThreads ?? Environment.ProcessorCount;

@@ -56,9 +56,11 @@ public sealed class AutomaticOptionsTests
     [DataRow(16_000, 0.125)]
     [DataRow(20_000, 0.1)]
     [DataRow(1_000_000_000, 0.1)]
-    public void Choose_ValidationFraction_IsAFifthOrTwoThousandRowsOrATenth(int rows, double expected)
+    public void Choose_ValidationFraction_IsAFifthAndOfSeveralClassesTwoThousandRowsOrATenth(int rows, double expected)
     {
-        Assert.AreEqual(expected, Choose(new(), rows).ValidationFraction, 1e-12);
+        Assert.AreEqual(0.2, Choose(new(), rows).ValidationFraction);
+        var options = new BatchNormNetworkMulticlassTrainer.Options();
+        Assert.AreEqual(expected, AutomaticOptions.Choose(options, rows, UsualWeights, isSingle: false, start: null, severalClasses: true).ValidationFraction, 1e-12);
         Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
     }
 
@@ -80,7 +82,7 @@ public sealed class AutomaticOptionsTests
         }
 
         Assert.AreEqual((8, 1), (lastEpochs, lastMembers));
-        Assert.AreEqual((36, 6), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "8e12 / (6 * 1e5 * 54,000 * 36) = 6.9");
+        Assert.AreEqual((36, 7), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "8e12 / (6 * 1e5 * 48,000 * 36) = 7.7");
     }
 
     [TestMethod]
