@@ -42,6 +42,8 @@ internal sealed class Figure
         _plot.Axes.Left.TickGenerator = Ticks(target: 6);
         Label(_plot.Axes.Bottom.Label, xLabel);
         Label(_plot.Axes.Left.Label, yLabel);
+        // Numbers are wider in some readers' fonts than in that which they are measured with.
+        ((ScottPlot.AxisPanels.YAxisBase)_plot.Axes.Left).PaddingBetweenTickAndAxisLabels = new PixelPadding(8);
     }
 
     /// <summary>What the lines and points mean; shown above the picture, where it can hide nothing.</summary>
