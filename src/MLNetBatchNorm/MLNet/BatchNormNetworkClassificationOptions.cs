@@ -34,6 +34,10 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     /// Default false. The rows are the training rows, those set aside for validation included; the classes those that have rows. A class without any has weight 1, which counts only
     /// for validation rows of your own. Not together with <see cref="ClassWeights"/>.
     /// </value>
+    /// <remarks>
+    /// The best epoch is then chosen by a loss that rests as much on the validation rows of the rarest class as on all others: where those are a handful, give validation rows of your
+    /// own, or train all epochs with <see cref="BatchNormNetworkOptions.ValidationFraction"/> 0.
+    /// </remarks>
     public bool UnbalancedSets = BatchNormNetworkDefaults.UnbalancedSets;
 
     /// <summary>
