@@ -26,6 +26,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>The same for tables that have more to tell than fewer epochs can take in.</summary>
     public const int EpochsOfLargerTables = 36;
 
+    /// <summary>And for those of several classes, which are mostly learned to the last epoch.</summary>
+    public const int EpochsOfSeveralClasses = 48;
+
     /// <summary>Rows from which a table is a larger one; a hundred batches that could be of any size up to 128.</summary>
     public const int RowsOfLargerTables = 10_000;
 
@@ -72,7 +75,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// Multiplications and additions that the networks of one model may take together, before epochs and then networks are saved: a minute
     /// or less on two cores of some 80 GFLOP/s each.
     /// </summary>
-    public const double LargestWork = 8e12;
+    public const double LargestWork = 7e12;
 
     /// <summary>Pieces of a numeric slot.</summary>
     /// <param name="options">What is set stays as it is.</param>
@@ -101,7 +104,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = choosesMembers && isSingle ? 1 : MostMembers(options, start);
-        int usual = rows < RowsOfLargerTables ? UsualEpochs : EpochsOfLargerTables;
+        int usual = rows < RowsOfLargerTables ? UsualEpochs : severalClasses ? EpochsOfSeveralClasses : EpochsOfLargerTables;
         if (choosesMembers)
             members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(FewMembers, members), members);
         int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+
 namespace MLNetBatchNorm;
 
 /// <summary>What the two trainers that predict classes have in common beside <see cref="BatchNormNetworkOptions"/>: what each class counts for.</summary>

@@ -35,6 +35,8 @@ public sealed class AutomaticOptionsTests
         AutomaticOptions chosen = Choose(new(), rows);
         Assert.AreEqual(epochs, chosen.Epochs);
         Assert.AreEqual(8, chosen.Members);
+        var options = new BatchNormNetworkMulticlassTrainer.Options();
+        Assert.AreEqual(epochs == 36 ? 48 : 24, AutomaticOptions.Choose(options, rows, UsualWeights, isSingle: false, start: null, severalClasses: true).Epochs);
     }
 
     /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
@@ -82,7 +84,7 @@ public sealed class AutomaticOptionsTests
         }
 
         Assert.AreEqual((8, 1), (lastEpochs, lastMembers));
-        Assert.AreEqual((36, 7), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "8e12 / (6 * 1e5 * 48,000 * 36) = 7.7");
+        Assert.AreEqual((36, 6), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "7e12 / (6 * 1e5 * 48,000 * 36) = 6.8");
     }
 
     [TestMethod]
