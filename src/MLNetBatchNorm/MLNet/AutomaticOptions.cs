@@ -29,13 +29,13 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>And for those of several classes, which are mostly learned to the last epoch.</summary>
     public const int EpochsOfSeveralClasses = 48;
 
-    /// <summary>Rows from which a table is a larger one; a hundred batches that could be of any size up to 128.</summary>
+    /// <summary>Rows from which a table is a larger one: below, more epochs gained nothing (digits), above they did (letter, bike sharing, covertype).</summary>
     public const int RowsOfLargerTables = 10_000;
 
     /// <summary>Where time is short, epochs are worth more than networks beyond this many.</summary>
     public const int FewMembers = 4;
 
-    /// <summary>A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved first.</summary>
+    /// <summary>A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved instead.</summary>
     public const int FewestEpochs = 8;
 
     /// <summary>Rate for a batch of 128 rows; others follow the square root of their rows, as the noise of Adam's steps does (Malladi et al. 2022, arXiv:2205.10287).</summary>

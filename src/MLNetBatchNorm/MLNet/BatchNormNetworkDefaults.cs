@@ -44,7 +44,7 @@ internal static class BatchNormNetworkDefaults
     /// <summary>Rows in the order they came would give every batch the same company in each epoch, and sorted tables one class per batch.</summary>
     public const bool Shuffle = true;
 
-    /// <summary>More than half of the cycle: the validation loss often rests while the rate is high and falls again while it is lowered.</summary>
+    /// <summary>Two fifths of the longest cycle that is chosen, and more of the others: the validation loss often rests while the rate is high and falls again while it is lowered.</summary>
     public const int EarlyStoppingPatience = 20;
 
     /// <summary>Raw columns of any scale are the normal case in a table.</summary>

@@ -59,10 +59,8 @@ public sealed class NetworkEnsembleTests
     public void Fit_HandlerThatThrows_EndsAllNetworksWithItsException()
     {
         IDataView view = NetworkExamples.View(_context, NetworkKind.Binary, NetworkExamples.Rows(100));
-        IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, NetworkKind.Binary, options =>
+        IEstimator<ITransformer> trainer = SideBySide(NetworkKind.Binary, options =>
         {
-            options.NumberOfEnsembleMembers = Members;
-            options.NumberOfThreads = 3;
             options.MaximumNumberOfEpochs = 100_000;
             options.Progress = new Handler(_ => throw new NotSupportedException("enough"));
         });
@@ -75,10 +73,8 @@ public sealed class NetworkEnsembleTests
     {
         using var cancellation = new CancellationTokenSource();
         IDataView view = NetworkExamples.View(_context, NetworkKind.Binary, NetworkExamples.Rows(100));
-        IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, NetworkKind.Binary, options =>
+        IEstimator<ITransformer> trainer = SideBySide(NetworkKind.Binary, options =>
         {
-            options.NumberOfEnsembleMembers = Members;
-            options.NumberOfThreads = 3;
             options.MaximumNumberOfEpochs = 100_000;
             options.CancellationToken = cancellation.Token;
             options.Progress = new Handler(_ => cancellation.Cancel());
@@ -92,10 +88,8 @@ public sealed class NetworkEnsembleTests
     public void Fit_NetworkThatDiverges_IsReportedNotTheCancellationOfTheOthers()
     {
         IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(100));
-        IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, NetworkKind.Regression, options =>
+        IEstimator<ITransformer> trainer = SideBySide(NetworkKind.Regression, options =>
         {
-            options.NumberOfEnsembleMembers = Members;
-            options.NumberOfThreads = 3;
             options.Placement = BatchNormalizationPlacement.None;
             options.Optimizer = new SgdOptimizer();
             options.LearningRateSchedule = new ConstantSchedule();
@@ -105,6 +99,14 @@ public sealed class NetworkEnsembleTests
 
         Assert.StartsWith("Training diverged", Assert.ThrowsExactly<InvalidOperationException>(() => trainer.Fit(view)).Message);
     }
+
+    /// <summary>A quick trainer of several networks, three at the same time.</summary>
+    private IEstimator<ITransformer> SideBySide(NetworkKind kind, Action<BatchNormNetworkOptions> change) => NetworkExamples.Quick(_context, kind, options =>
+    {
+        options.NumberOfEnsembleMembers = Members;
+        options.NumberOfThreads = 3;
+        change(options);
+    });
 
     private sealed class Handler(Action<TrainingProgress> handle) : IProgress<TrainingProgress>
     {

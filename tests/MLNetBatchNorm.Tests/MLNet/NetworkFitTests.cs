@@ -225,6 +225,54 @@ public sealed class NetworkFitTests
         Assert.AreNotEqual(best.ValidationMetric, reports[0].ValidationMetric);
     }
 
+    /// <summary>
+    /// With a third of the labels drawn by chance a network gets too sure of itself. The loss that the history tells of the best epoch is that of the model, with the option
+    /// and without; with it, it is lower, and no epoch's is higher.
+    /// </summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary))]
+    [DataRow(nameof(NetworkKind.Multiclass))]
+    public void TemperatureScaling_LowersTheLossOfANetworkThatIsTooSure(string kindName)
+    {
+        var kind = Enum.Parse<NetworkKind>(kindName);
+        IDataView training = NetworkExamples.View(_context, kind, PartlyRandom(100, seed: 1)), validation = NetworkExamples.View(_context, kind, PartlyRandom(300, seed: 2));
+        (double[] scaled, double ofModel) = Losses(true);
+        (double[] plain, double ofPlainModel) = Losses(false);
+
+        Assert.AreEqual(scaled.Min(), ofModel, 1e-4);
+        Assert.AreEqual(plain.Min(), ofPlainModel, 1e-4);
+        Assert.IsTrue(scaled.Zip(plain).All(pair => pair.First <= pair.Second), "The trainings are the same, so no epoch's loss can be higher.");
+        Assert.IsLessThan(0.9 * plain[^1], scaled[^1], "The last epoch was not too sure of itself; the test shows nothing.");
+
+        (double[] Losses, double OfModel) Losses(bool scales)
+        {
+            var reports = new List<TrainingProgress>();
+            ITransformer model = NetworkExamples.Quick(_context, kind, options =>
+            {
+                ((BatchNormNetworkClassificationOptions)options).TemperatureScaling = scales;
+                options.HiddenUnits = [64];
+                options.LearningRate = 0.02;
+                options.MaximumNumberOfEpochs = 200;
+                options.EarlyStoppingPatience = 0;
+                options.Statistics = BatchNormalizationStatistics.RunningAverage;
+                options.ValidationSet = validation;
+                options.Progress = new Collector(reports);
+            }).Fit(training);
+            IDataView rows = model.Transform(validation);
+            double loss = kind == NetworkKind.Binary ? _context.BinaryClassification.Evaluate(rows).LogLoss * Math.Log(2) : _context.MulticlassClassification.Evaluate(rows).LogLoss;
+            return ([.. reports.Select(report => report.ValidationLoss!.Value)], loss);
+        }
+    }
+
+    private static List<Example> PartlyRandom(int count, int seed)
+    {
+        var random = new Random(seed);
+        List<Example> rows = NetworkExamples.Rows(count, seed);
+        foreach (Example row in rows.Where(_ => random.Next(3) == 0))
+            (row.IsPositive, row.Class) = (random.Next(2) == 1, NetworkExamples.Classes[random.Next(3)]);
+        return rows;
+    }
+
     [TestMethod]
     public void Log_UnderACultureWithDecimalCommas_IsTheSame()
     {
