@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;

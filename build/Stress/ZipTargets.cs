@@ -107,7 +107,7 @@ internal sealed class EntryTarget : ModelFileTarget
     }
 
     private static int OurEntry((string Name, byte[] Bytes)[] entries) => Array.FindIndex(
-        entries, e => e.Name.EndsWith("Model.key", StringComparison.Ordinal) && new[] { "MBNN", "BNORMTRN" }.Any(s => e.Bytes.AsSpan().IndexOf(Encoding.ASCII.GetBytes(s)) >= 0));
+        entries, e => e.Name.EndsWith("Model.key", StringComparison.Ordinal) && new[] { "MBNN", "BNORMTRN" }.Any(s => e.Bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(s)) >= 0));
 }
 
 /// <summary>Any byte of the zip but those of the two entries that hold a table's schema in ML.NET's binary format.</summary>

@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetBatchNorm;
 using MLNetBatchNorm.Reporting;
+using MLNetBatchNorm.Training;
 
 namespace QuickStart;
 

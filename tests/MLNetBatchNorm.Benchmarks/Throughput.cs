@@ -1,7 +1,8 @@
 using System.Diagnostics;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
-using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Benchmarks;
 

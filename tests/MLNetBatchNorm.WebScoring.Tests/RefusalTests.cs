@@ -82,7 +82,7 @@ public sealed class RefusalTests
         string body = $"{{\"features\": {Zeros}}}".PadRight(MaximumBodyBytes + 1);
         await AssertRefusedAsync("/score", body, 413, "body-too-large", "At most 2,048 bytes");
 
-        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/score") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/score") { Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json") };
         chunked.Headers.TransferEncodingChunked = true;
         using HttpResponseMessage response = await s_service.Client.SendAsync(chunked);
         await AssertProblemAsync(response, 413, "body-too-large", "At most 2,048 bytes");
@@ -94,7 +94,7 @@ public sealed class RefusalTests
     [TestMethod]
     public async Task Body_ThatIsNotDeclaredToBeJson_Is415()
     {
-        using var content = new StringContent($"{{\"features\": {Zeros}}}", Encoding.UTF8, "text/plain");
+        using var content = new StringContent($"{{\"features\": {Zeros}}}", System.Text.Encoding.UTF8, "text/plain");
         using HttpResponseMessage response = await s_service.Client.PostAsync("/score", content);
         await AssertProblemAsync(response, 415, "not-json", "Content-Type: application/json");
     }
@@ -146,7 +146,7 @@ public sealed class RefusalTests
     private static string Zeros => $"[{string.Join(",", Enumerable.Repeat("0", 64))}]";
 
     private static Task<HttpResponseMessage> PostAsync(string path, string body) =>
-        s_service.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        s_service.Client.PostAsync(path, new StringContent(body, System.Text.Encoding.UTF8, "application/json"));
 
     private static async Task<ProblemAnswer> AssertRefusedAsync(string path, string body, int status, string kind, string detail)
     {

@@ -25,7 +25,7 @@ public sealed class ShutdownTests
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, address.Port);
         await using NetworkStream stream = client.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(
             $"POST /score HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\nExpect: 100-continue\r\n\r\n"));
 
         // "100 Continue" comes when the route begins to read the body: the request is under way. The end that is then asked for shows in the closed port.

@@ -1,3 +1,5 @@
+
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;

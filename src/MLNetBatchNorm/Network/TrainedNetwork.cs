@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Encoding;
+
 namespace MLNetBatchNorm.Network;
 
 /// <summary>One network of an ensemble, and how its training went.</summary>

@@ -1,3 +1,4 @@
+
 namespace MLNetBatchNorm;
 
 /// <summary>What one epoch of training came to.</summary>

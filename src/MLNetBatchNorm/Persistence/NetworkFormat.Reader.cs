@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Persistence;

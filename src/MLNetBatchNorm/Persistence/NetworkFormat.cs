@@ -1,4 +1,3 @@
-using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Persistence;
 

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 

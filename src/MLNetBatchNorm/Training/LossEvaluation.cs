@@ -1,5 +1,5 @@
+
 using MLNetBatchNorm.Kernels;
-using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;
 

@@ -1,3 +1,6 @@
+
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;

@@ -1,4 +1,5 @@
-using MLNetBatchNorm.Network;
+
+using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Training;
 

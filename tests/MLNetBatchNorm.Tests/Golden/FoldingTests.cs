@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
-using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Tests.Fixtures;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
-using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Tests.Fixtures;
 using MLNetBatchNorm.Training;
 

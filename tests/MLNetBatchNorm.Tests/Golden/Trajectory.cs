@@ -1,5 +1,6 @@
 using System.Text.Json;
-using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Tests.Fixtures;
 using MLNetBatchNorm.Training;

@@ -1,6 +1,6 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Tests.Fixtures;
-using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Golden;
 

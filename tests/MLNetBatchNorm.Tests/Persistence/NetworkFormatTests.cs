@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
-using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Persistence;
 

@@ -11,10 +11,12 @@ internal sealed partial class DependencyRule
     public static readonly IReadOnlyDictionary<string, string[]> Allowed = new Dictionary<string, string[]>
     {
         ["Kernels"] = [],
-        ["Network"] = ["Kernels"],
-        ["Training"] = ["Network", "Kernels"],
-        ["Persistence"] = ["Network", "Kernels"],
-        ["MLNet"] = ["Persistence", "Training", "Network", "Kernels"],
+        ["Data"] = ["Kernels"],
+        ["Encoding"] = ["Data", "Kernels"],
+        ["Network"] = ["Encoding", "Data", "Kernels"],
+        ["Training"] = ["Network", "Encoding", "Data", "Kernels"],
+        ["Persistence"] = ["Network", "Encoding", "Kernels"],
+        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Kernels"],
     };
 
     /// <summary>The only layer that may refer to assemblies other than .NET's own.</summary>

@@ -4,7 +4,7 @@ using Mono.Cecil;
 
 namespace MLNetBatchNorm.Tests.Rules;
 
-/// <summary>Kernels know nothing, the network knows kernels, training and persistence know the network, and only MLNet knows ML.NET.</summary>
+/// <summary>Kernels know nothing, rows know kernels, encoding knows rows, the network knows encoding, training and persistence know the network, and only MLNet knows ML.NET.</summary>
 [TestClass]
 public sealed partial class DependencyRuleTests
 {
@@ -69,7 +69,7 @@ public sealed partial class DependencyRuleTests
             $"Kernels: {WrongNamespace}.Kernels.InASignature uses {WrongNamespace}.Network.Right of Network",
             $"Kernels: {WrongNamespace}.Kernels.InTheBodyOfALambda uses {WrongNamespace}.Network.Right of Network",
             $"Kernels: {WrongNamespace}.Kernels.OfAPlainType uses {WrongNamespace}.PlainTypeOfNetwork of Network",
-            $"{WrongNamespace}.InNoLayer is in no known layer: put it below one of Kernels, Network, Training, Persistence, MLNet",
+            $"{WrongNamespace}.InNoLayer is in no known layer: put it below one of {string.Join(", ", DependencyRule.Allowed.Keys)}",
             $"Network: {WrongNamespace}.Network.OfMLNet uses Microsoft.ML.MLContext of Microsoft.ML.Data",
             $"Network: {WrongNamespace}.Network.OfTraining uses {WrongNamespace}.Training.Right of Training",
             $"Persistence: {WrongNamespace}.Persistence.AsATypeArgument uses {WrongNamespace}.Training.Right of Training",

@@ -1,8 +1,9 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
-using MLNetBatchNorm.Tests.Gradients;
 using MLNetBatchNorm.Tests.Golden;
+using MLNetBatchNorm.Tests.Gradients;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;

@@ -1,0 +1,109 @@
+namespace MLNetBatchNorm.Data;
+
+/// <summary>Rows of which only the columns that are not zero are kept: a mini-batch in compressed sparse row form.</summary>
+/// <remarks>Grows to the largest batch it has seen and then allocates no more.</remarks>
+internal sealed class SparseBatch(int columns)
+{
+    private int[] _starts = new int[1];
+    private int[] _indices = [];
+    private float[] _values = [];
+    private ulong[]? _seen;
+    private (int First, int End)[] _touched = [];
+    private int _touchedCount;
+
+    /// <summary>Number of columns of a row written out.</summary>
+    public int Columns => columns;
+
+    /// <summary>Number of rows.</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>Columns that any row has, as runs [First, End) of neighbours, rising; see <see cref="FindTouched"/>.</summary>
+    public ReadOnlySpan<(int First, int End)> Touched => _touched.AsSpan(0, _touchedCount);
+
+    /// <summary>Column numbers of a row, rising.</summary>
+    public ReadOnlySpan<int> Indices(int row) => _indices.AsSpan(_starts[row], _starts[row + 1] - _starts[row]);
+
+    /// <summary>Values of a row, one for each column number.</summary>
+    public ReadOnlySpan<float> Values(int row) => _values.AsSpan(_starts[row], _starts[row + 1] - _starts[row]);
+
+    /// <summary>Empties the batch.</summary>
+    public void Clear()
+    {
+        Rows = 0;
+        _touchedCount = 0;
+    }
+
+    /// <summary>Adds an empty row with room for <paramref name="capacity"/> entries, to be filled by <see cref="Add"/>.</summary>
+    public void BeginRow(int capacity)
+    {
+        int start = _starts[Rows];
+        Rows++;
+        Grow(ref _starts, Rows + 1);
+        _starts[Rows] = start;
+        Grow(ref _indices, start + capacity);
+        Grow(ref _values, start + capacity);
+    }
+
+    /// <summary>Adds an entry to the last row; column numbers must rise.</summary>
+    public void Add(int column, float value)
+    {
+        int at = _starts[Rows]++;
+        _indices[at] = column;
+        _values[at] = value;
+    }
+
+    /// <summary>Adds the entries of a row to be changed in place; to the last row, which is empty.</summary>
+    public Span<float> AddEntries(ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
+    {
+        int at = _starts[Rows];
+        _starts[Rows] = at + indices.Length;
+        indices.CopyTo(_indices.AsSpan(at));
+        values.CopyTo(_values.AsSpan(at));
+        return _values.AsSpan(at, indices.Length);
+    }
+
+    /// <summary>Collects the columns the batch touches: the only weights a step changes.</summary>
+    /// <remarks>A bit for each column, read in order: neighbours are handled together, and memory is walked through from one end to the other.</remarks>
+    public void FindTouched()
+    {
+        _seen ??= new ulong[columns / 64 + 1];
+        _touchedCount = 0;
+        foreach (int column in _indices.AsSpan(0, _starts[Rows]))
+            _seen[column >> 6] |= 1UL << column;
+        int open = -1;                                 // first column of the run that is not yet closed
+        for (int word = 0; word < _seen.Length; word++)
+        {
+            ulong bits = _seen[word];
+            _seen[word] = 0;
+            if (bits == (open < 0 ? 0 : ulong.MaxValue))
+                continue;
+            for (int bit = 0; bit < 64;)
+            {
+                // The next bit that begins a run, or ends the open one.
+                ulong rest = (open < 0 ? bits : ~bits) >> bit;
+                if (rest == 0)
+                    break;
+                bit += System.Numerics.BitOperations.TrailingZeroCount(rest);
+                if (open < 0)
+                    open = word * 64 + bit;
+                else
+                    Close(ref open, word * 64 + bit);
+            }
+        }
+        if (open >= 0)
+            Close(ref open, columns);
+    }
+
+    private void Close(ref int open, int end)
+    {
+        Grow(ref _touched, _touchedCount + 1);
+        _touched[_touchedCount++] = (open, end);
+        open = -1;
+    }
+
+    private static void Grow<T>(ref T[] array, int needed)
+    {
+        if (array.Length < needed)
+            Array.Resize(ref array, Math.Max(needed, 2 * array.Length));
+    }
+}

@@ -1,0 +1,115 @@
+using System.Collections;
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Data;
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>
+/// Hashes of all that decides what a training comes to, so that a checkpoint is used only by the training that wrote it: the rows as they are
+/// read, the options, the seed, the encoding of the features and the initial network.
+/// </summary>
+internal sealed class FitFingerprint : IDisposable
+{
+    /// <summary>Options and settings that have no influence on the model, or are there twice. All others are compared, also those of the future.</summary>
+    private static readonly HashSet<string> s_withoutInfluence =
+    [
+        nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.CheckpointPath),
+        nameof(BatchNormNetworkOptions.CheckpointIntervalInEpochs), nameof(BatchNormNetworkOptions.CheckpointIntervalInSeconds),
+        nameof(TrainingSettings.Threads), nameof(TrainingSettings.Products),
+    ];
+
+    private readonly IncrementalHash _rows = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    /// <summary>Hash of the build of this library: another build may round otherwise.</summary>
+    public static byte[] Build { get; } = SHA256.HashData(typeof(FitFingerprint).Module.ModuleVersionId.ToByteArray());
+
+    /// <summary>Hash of the rows added so far; may be asked for by the trainings of several networks at once.</summary>
+    public byte[] Rows
+    {
+        get
+        {
+            lock (_rows)
+                return _rows.GetCurrentHash();
+        }
+    }
+
+    /// <summary>The rows that follow are of this set.</summary>
+    public void BeginSet(string name) => _rows.AppendData(System.Text.Encoding.UTF8.GetBytes(name));
+
+    /// <summary>Adds a row of the training or validation set.</summary>
+    public void AddRow(float label, float weight, in VBuffer<float> features)
+    {
+        ReadOnlySpan<float> values = features.GetValues();
+        _rows.AppendData(MemoryMarshal.AsBytes<float>([label, weight]));
+        _rows.AppendData(MemoryMarshal.AsBytes<int>([values.Length, features.IsDense ? 1 : 0]));
+        _rows.AppendData(MemoryMarshal.AsBytes(values));
+        if (!features.IsDense)
+            _rows.AppendData(MemoryMarshal.AsBytes(features.GetIndices()));
+    }
+
+    /// <summary>The owner of the checkpoints of one training.</summary>
+    public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial, int training)
+    {
+        using var hash = SHA256.Create();
+        using var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write);
+        using var writer = new BinaryWriter(stream);
+        writer.Write(TextOf(options));
+        writer.Write(TextOf(settings));
+        writer.Write(training);
+        NetworkFormat.Write(writer, new TrainedNetwork(encoder, initial, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone)));
+        writer.Flush();
+        stream.FlushFinalBlock();
+        return new CheckpointOwner(Build, Rows, hash.Hash!);
+    }
+
+    public void Dispose() => _rows.Dispose();
+
+    /// <summary>Type, fields and properties of an object, one on each line, the same text wherever and whenever the values are the same.</summary>
+    internal static string TextOf(object value)
+    {
+        var text = new StringBuilder();
+        Append(text, value.GetType().Name, value);
+        return text.ToString();
+    }
+
+    private static void Append(StringBuilder text, string name, object? value)
+    {
+        switch (value)
+        {
+            case null:
+                text.Append(CultureInfo.InvariantCulture, $"{name} = null\n");
+                break;
+            case string or IConvertible or IFormattable:
+                text.Append(CultureInfo.InvariantCulture, $"{name} = {Convert.ToString(value, CultureInfo.InvariantCulture)}\n");
+                break;
+            case IEnumerable items:
+                int count = 0;
+                foreach (object? item in items)
+                    Append(text, string.Create(CultureInfo.InvariantCulture, $"{name}[{count++}]"), item);
+                text.Append(CultureInfo.InvariantCulture, $"{name} has {count}\n");
+                break;
+            default:
+                text.Append(CultureInfo.InvariantCulture, $"{name} is {value.GetType().FullName}\n");
+                foreach (MemberInfo member in MembersOf(value).OrderBy(m => m.Name, StringComparer.Ordinal))
+                    Append(text, $"{name}.{member.Name}", member is FieldInfo field ? field.GetValue(value) : ((PropertyInfo)member).GetValue(value));
+                break;
+        }
+    }
+
+    // Of the options only fields: what they have as properties (validation rows, callbacks) is not a number, and rows are hashed as rows.
+    private static IEnumerable<MemberInfo> MembersOf(object value)
+    {
+        Type type = value.GetType();
+        IEnumerable<MemberInfo> fields = type.GetFields(BindingFlags.Public | BindingFlags.Instance);
+        IEnumerable<MemberInfo> all = value is BatchNormNetworkOptions ? fields : fields.Concat(type.GetProperties(BindingFlags.Public | BindingFlags.Instance));
+        return all.Where(member => !s_withoutInfluence.Contains(member.Name));
+    }
+}

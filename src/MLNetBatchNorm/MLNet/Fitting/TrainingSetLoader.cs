@@ -1,0 +1,167 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Reads a view, once, into a table or a temporary file, and refuses what cannot be learned from.</summary>
+/// <param name="host">The trainer's host.</param>
+/// <param name="task">What a label means.</param>
+/// <param name="seed">Chooses the rows that speak for all where these do not fit into memory.</param>
+/// <param name="cancellationToken">Asked every few hundred rows.</param>
+internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed, CancellationToken cancellationToken)
+{
+    /// <summary>Whether the rows are to be sparse; null: as the first row is.</summary>
+    public bool? Sparse { get; init; }
+
+    /// <summary>Whether what makes rows useless for training is an error.</summary>
+    public bool ForTraining { get; init; } = true;
+
+    /// <summary>Memory for rows.</summary>
+    public required long BudgetBytes { get; init; }
+
+    /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
+    public float[]? ClassWeights { get; init; }
+
+    /// <summary>Told about every row that is used; may be null.</summary>
+    public FitFingerprint? Fingerprint { get; init; }
+
+    /// <summary>Reads all rows that can be used.</summary>
+    /// <param name="data">The view with its roles.</param>
+    /// <param name="set">"training" or "validation", for messages.</param>
+    /// <param name="channel">Where skipped rows are reported.</param>
+    public RowCollector Load(RoleMappedData data, string set, IChannel channel)
+    {
+        int slots = ((VectorDataViewType)data.Schema.Feature!.Value.Type).Size;
+        RowCollector? rows = null;
+        Fingerprint?.BeginSet(set);
+        try
+        {
+            var seenSlots = new SlotsWithValues(slots);
+            double[] weightOfClass = new double[task.Classes];
+            long withoutWeight = 0;
+            using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
+            while (reader.MoveNext())
+            {
+                float label = reader.Label;
+                int classNumber = task.LabelKind == LabelKind.Number ? 0 : (int)label;
+                if (ClassWeights?[classNumber] == 0)
+                {
+                    withoutWeight++;
+                    continue;
+                }
+
+                Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
+                // The first row speaks for all: text and long one-hot columns come sparse from the start.
+                rows ??= Collect(slots, data.Schema.Weight is not null, Sparse ?? IsSparse(reader.Buffer, slots));
+                if (rows.Shape.IsSparse)
+                    AddSparse(rows, reader, label);
+                else
+                    rows.Add(reader.Features, [label], reader.Weight);
+                weightOfClass[classNumber] += reader.Weight;
+                if (ForTraining)
+                    seenSlots.Add(reader.Buffer);
+            }
+
+            reader.ReportSkippedRows(channel, set);
+            if (rows is null)
+                throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
+            rows.Complete();
+            rows.WeightOfClass = weightOfClass;
+            if (ForTraining)
+            {
+                CheckClasses(data, weightOfClass, rows.Rows);
+                CheckSlots(data, seenSlots, rows.Rows);
+            }
+        }
+        catch
+        {
+            rows?.Dispose();
+            throw;
+        }
+
+        if (rows.Spilled is { } spilled)
+        {
+            channel.Info(
+                MessageSensitivity.None, "{0} rows of the {1} set are more than MemoryBudgetInMegabytes allows in memory; they are in a temporary file of {2} MB in '{3}'.",
+                rows.Rows, set, spilled.FileBytes >> 20, Directory);
+        }
+        return rows;
+    }
+
+    /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>
+    private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();
+
+    private RowCollector Collect(int slots, bool weighted, bool sparse) =>
+        new(new RowShape(slots, 1, weighted, sparse), BudgetBytes, () => SpillFile.Create(Directory), seed);
+
+    private static bool IsSparse(in VBuffer<float> row, int slots) =>
+        !row.IsDense && SparseInputs.AreSparse(row.GetValues().Length, slots);
+
+    private static void AddSparse(RowCollector rows, ExampleReader reader, float label)
+    {
+        if (!reader.Buffer.IsDense)
+        {
+            rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
+            return;
+        }
+        int[] all = [.. Enumerable.Range(0, rows.Shape.Inputs)];
+        rows.AddSparse(all, reader.Buffer.GetValues(), [label], reader.Weight);
+    }
+
+    private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
+    {
+        string label = data.Schema.Label!.Value.Name;
+        return $"The {set} set has no row to learn from: {reader.RowsWithoutLabel} rows have no value in label column '{label}', "
+            + $"{reader.RowsOfWeightZero} have weight 0, {reader.RowsOfNegativeWeight} have a negative weight, {(withoutWeight > 0 ? $"{withoutWeight} are of classes of weight 0, " : "")}and there are no others. "
+            + "At least one row with a label and a positive weight is needed.";
+    }
+
+    private void CheckClasses(RoleMappedData data, double[] weightOfClass, int rows)
+    {
+        if (task.LabelKind == LabelKind.Number || weightOfClass.Count(weight => weight > 0) > 1)
+            return;
+        string label = data.Schema.Label!.Value.Name;
+        int only = Array.FindIndex(weightOfClass, weight => weight > 0);
+        string found = task.LabelKind == LabelKind.Binary ? only == 1 ? "true" : "false" : $"class {only + 1} of {weightOfClass.Length}";
+        string counting = ClassWeights is null ? "" : " whose class has a weight above 0";
+        throw host.Except($"Label column '{label}' is {found} in all {rows} rows of the training set{counting}. Rows of at least two classes are needed.");
+    }
+
+    private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows)
+    {
+        if (seen.FirstWithout is not { } slot)
+            return;
+        throw host.Except(
+            $"Feature column '{data.Schema.Feature!.Value.Name}' has no value (only NaN) in all {rows} rows of the training set at {ExampleReader.SlotText(data, slot)}. "
+            + $"Leave the slot out, or fill it{(seen.CountWithout > 1 ? $"; so it is with {seen.CountWithout} slots" : "")}.");
+    }
+
+    /// <summary>Which slots have had a value that is not NaN. Nearly always all of them after a row or two, and then a row costs nothing.</summary>
+    private sealed class SlotsWithValues(int slots)
+    {
+        private List<int>? _without;
+
+        public int? FirstWithout => _without is { Count: > 0 } ? _without[0] : null;
+
+        public int CountWithout => _without?.Count ?? slots;
+
+        public void Add(in VBuffer<float> features)
+        {
+            if (_without is { Count: 0 })
+                return;
+            // A slot that a sparse row does not mention has the value 0.
+            var missing = new List<int>();
+            ReadOnlySpan<float> values = features.GetValues();
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (float.IsNaN(values[i]))
+                    missing.Add(features.IsDense ? i : features.GetIndices()[i]);
+            }
+
+            _without = _without is null ? missing : [.. _without.Intersect(missing)];
+        }
+    }
+}

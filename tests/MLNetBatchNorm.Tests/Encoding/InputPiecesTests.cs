@@ -1,0 +1,84 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
+
+namespace MLNetBatchNorm.Tests.Encoding;
+
+/// <summary>Where the pieces of a numeric slot begin and end. The encoded row shows it: a piece is 0 at its start and 1 at its end.</summary>
+[TestClass]
+public sealed class InputPiecesTests
+{
+    /// <summary>A piece is multiplied by a rounded inverse.</summary>
+    private const float Rounding = 1e-6f;
+
+    [TestMethod]
+    public void Fit_FewDistinctValues_HaveAPieceBetweenEachTwo()
+    {
+        float[][] encoded = Encode([.. Enumerable.Range(0, 100).Select(i => (float)(i % 5))], pieces: 8, at: [0, 2, 2.5f, 4, 9]);
+
+        CollectionAssert.AreEqual(new float[] { 0, 0, 0, 0 }, encoded[0]);
+        CollectionAssert.AreEqual(new float[] { 1, 1, 0, 0 }, encoded[1]);
+        CollectionAssert.AreEqual(new float[] { 1, 1, 0.5f, 0 }, encoded[2]);
+        CollectionAssert.AreEqual(new float[] { 1, 1, 1, 1 }, encoded[3]);
+        CollectionAssert.AreEqual(new float[] { 1, 1, 1, 1 }, encoded[4]);
+    }
+
+    [TestMethod]
+    public void Fit_EvenValues_AreCutIntoEqualParts()
+    {
+        float[][] encoded = Encode([.. Enumerable.Range(0, 1000).Select(i => (float)i)], pieces: 4, at: [0, 250, 500, 750, 999]);
+        for (int piece = 0; piece <= 4; piece++)
+        {
+            for (int i = 0; i < 4; i++)
+                Assert.AreEqual(i < piece ? 1 : 0, encoded[piece][i], Rounding);
+        }
+    }
+
+    /// <summary>Nine rows of ten are zero: quantiles would put nearly all edges on the zero, and could not tell the others apart.</summary>
+    [TestMethod]
+    public void Fit_ValueOfMostRows_DoesNotUseUpThePieces()
+    {
+        float[] values = [.. Enumerable.Range(0, 1000).Select(i => i % 10 == 0 ? 100f + i : 0f)];
+        float[][] encoded = Encode(values, pieces: 8, at: [0, 100, 400, 700, 1090]);
+
+        Assert.IsInRange(7, 8, encoded[0].Length);
+        Assert.AreEqual(0, encoded[0].Sum());
+        Assert.AreEqual(1, encoded[1].Sum(), Rounding, "The first piece ends where the other values begin.");
+        Assert.IsInRange(2.5, 4.5, encoded[2].Sum());
+        Assert.IsInRange(4.5, 6.5, encoded[3].Sum());
+        Assert.AreEqual(encoded[4].Length, encoded[4].Sum(), 8 * Rounding);
+    }
+
+    [TestMethod]
+    public void Fit_AnyValues_NeverHaveMorePiecesThanAskedFor()
+    {
+        var random = new Random(1);
+        for (int trial = 0; trial < 200; trial++)
+        {
+            int pieces = random.Next(2, 20);
+            int rows = random.Next(3, 300), distinct = random.Next(2, 60);
+            float[] values = [.. Enumerable.Range(0, rows).Select(_ => (float)Math.Floor(distinct * Math.Pow(random.NextDouble(), 1 + trial % 5)))];
+            float[] largest = Encode(values, pieces, [values.Max()])[0], smallest = Encode(values, pieces, [values.Min()])[0];
+            Assert.IsLessThanOrEqualTo(pieces, largest.Length);
+            Assert.IsTrue(largest.All(piece => piece > 1 - Rounding) && smallest.All(piece => piece == 0), "Pieces cover the values from the smallest to the largest.");
+        }
+    }
+
+    /// <summary>The pieces of one slot fitted to <paramref name="values"/>, for the values <paramref name="at"/>.</summary>
+    private static float[][] Encode(float[] values, int pieces, float[] at)
+    {
+        var table = new TrainingTable(1, 1, false);
+        foreach (float value in values)
+            table.Add([value], [0], 1);
+        InputEncoder encoder = InputScaling.Fit(new TrainingData(table), [], pieces);
+        return
+        [
+            .. at.Select(value =>
+            {
+                float[] row = new float[encoder.EncodedInputs];
+                encoder.Encode([value], row);
+                return row[1..];
+            }),
+        ];
+    }
+}

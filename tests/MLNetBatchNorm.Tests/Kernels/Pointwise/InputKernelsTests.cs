@@ -1,0 +1,95 @@
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Tests.Kernels;
+
+/// <summary>Scaling and clipping of raw inputs against the formula in double, and the same bits on every path.</summary>
+[TestClass]
+public sealed class InputKernelsTests
+{
+    [TestMethod]
+    public void ScaleAndClip_IsTheFormula_ForLengthsOfWholeLines()
+    {
+        for (int length = 0; length <= 96; length += 16)
+        {
+            (float[] x, float[] center, float[] scale, float[] clip) = Inputs(length);
+            var y = new float[length];
+            InputKernels.ScaleAndClip(x, center, scale, clip, y);
+            for (int i = 0; i < length; i++)
+            {
+                if (float.IsNaN(x[i]))
+                {
+                    Assert.AreEqual(0f, y[i]);
+                    continue;
+                }
+                double t = ((double)x[i] - center[i]) * scale[i];
+                double expected = clip[i] > 0 ? t / Math.Sqrt(1 + clip[i] * t * t) : t;
+                // Subtraction, product, square, root and quotient: five roundings, of which the root halves its operand's.
+                Assert.AreEqual(expected, y[i], 8 * Math.Pow(2, -24) * Math.Max(Math.Abs(expected), Math.Abs(x[i] * scale[i])), $"Element {i}.");
+            }
+        }
+    }
+
+    [TestMethod]
+    public void ScaleAndClip_OfSpecialValues_IsTheirLimit()
+    {
+        float[] x = new float[16], y = new float[16], center = new float[16], scale = new float[16], clip = new float[16];
+        scale.AsSpan().Fill(1);
+        clip.AsSpan(0, 4).Fill(1f / 9);
+        (x[0], x[1], x[2], x[3]) = (float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e30f);
+        (x[4], x[5]) = (float.NaN, float.PositiveInfinity);
+        InputKernels.ScaleAndClip(x, center, scale, clip, y);
+        Assert.AreEqual(3f, y[0], 1e-6f);
+        Assert.AreEqual(-3f, y[1], 1e-6f);
+        Assert.AreEqual(0f, y[2]);
+        Assert.AreEqual(3f, y[3], 1e-6f);
+        Assert.AreEqual(0f, y[4]);
+        Assert.AreEqual(float.PositiveInfinity, y[5]);
+    }
+
+    [TestMethod]
+    public void EncodeToPanels_GivesTheBitsOfEncode_ForEveryWidth()
+    {
+        for (int columns = 1; columns <= 67; columns++)
+        {
+            (float[] x, float[] center, float[] scale, _) = Inputs(columns);
+            bool[] clipped = [.. Enumerable.Range(0, columns).Select(i => i % 3 != 0)];
+            InputPiece[] pieces = [new(0, -1, 2), new(columns - 1, 0.5f, 0.25f)];
+            foreach (InputEncoder encoder in new[] { new InputEncoder(center, scale, clipped, [columns / 2], pieces), InputEncoder.Identity(columns) })
+            {
+                int encoded = encoder.EncodedInputs;
+                var expected = new float[encoded];
+                encoder.Encode(x, expected);
+
+                const int capacity = 3, row = 1;
+                var padded = new float[PanelLayout.PanelCount(columns) * PanelLayout.Width];
+                x.CopyTo(padded, 0);
+                var panels = new float[PanelLayout.Length(capacity, encoded)];
+                encoder.EncodeToPanels(padded, panels, capacity, row);
+                for (int c = 0; c < encoded; c++)
+                    Assert.AreEqual(BitConverter.SingleToInt32Bits(expected[c]), BitConverter.SingleToInt32Bits(panels[PanelLayout.Index(row, c, capacity)]), $"{columns} columns, column {c}.");
+                for (int c = 0; c < encoded; c++)
+                    Assert.AreEqual(0f, panels[PanelLayout.Index(0, c, capacity)], "Another row was written.");
+            }
+        }
+    }
+
+    [TestMethod]
+    public void CopyToPanels_RefusesWhatDoesNotFit()
+    {
+        Assert.ThrowsExactly<ArgumentException>(() => InputKernels.CopyToPanels(new float[32], new float[31], 1, 0));
+        Assert.ThrowsExactly<ArgumentException>(() => InputKernels.CopyToPanels(new float[17], new float[64], 1, 0));
+    }
+
+    private static (float[] X, float[] Center, float[] Scale, float[] Clip) Inputs(int length)
+    {
+        var random = new Random(length);
+        float[] Draw(double size) => [.. Enumerable.Range(0, length).Select(_ => (float)((random.NextDouble() - 0.5) * size))];
+        float[] x = Draw(200), center = Draw(10), scale = Draw(2);
+        float[] clip = [.. Enumerable.Range(0, length).Select(i => i % 4 == 0 ? 0 : 1f / 9)];
+        if (length > 3)
+            x[3] = float.NaN;
+        return (x, center, scale, clip);
+    }
+}
