@@ -1,4 +1,3 @@
-
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Tests;

@@ -1,4 +1,3 @@
-
 namespace MLNetBatchNorm.Data;
 
 /// <summary>What scaling needs to know of every value of a column: taken row by row, in memory of the size of a few rows.</summary>

@@ -1,4 +1,3 @@
-
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 

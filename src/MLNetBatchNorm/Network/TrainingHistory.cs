@@ -1,4 +1,3 @@
-
 namespace MLNetBatchNorm;
 
 /// <summary>What one epoch of training came to.</summary>

@@ -1,4 +1,3 @@
-
 namespace MLNetBatchNorm.Persistence;
 
 /// <summary>
