@@ -19,7 +19,7 @@ internal sealed class BitHash : IDisposable
 
     public void Add(int value) => AddBytes<int>([value]);
 
-    public void Add(string text) => AddList<byte>(Encoding.UTF8.GetBytes(text));
+    public void Add(string text) => AddList<byte>(System.Text.Encoding.UTF8.GetBytes(text));
 
     /// <summary>A number that may be absent, which is not the same as any number.</summary>
     public void Add(double? value)
