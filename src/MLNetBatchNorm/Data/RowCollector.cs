@@ -12,8 +12,6 @@ internal sealed class RowCollector : IDisposable
     /// <summary>Most rows of a sample for quantiles; more would not move these by anything that matters.</summary>
     public const int LargestSample = 50_000;
 
-    private const ulong SamplePurpose = 2002;
-
     private readonly long _budget;
     private readonly Func<SpillFile> _createFile;
     private readonly int _sampleRows;
@@ -28,7 +26,7 @@ internal sealed class RowCollector : IDisposable
     {
         _budget = budgetBytes;
         _createFile = createFile;
-        _random = new RandomStream(seed, SamplePurpose);
+        _random = new RandomStream(seed, RandomPurpose.QuantileSample);
         _sampleRows = (int)Math.Clamp(budgetBytes / 16 / shape.RowBytes(0), 100, LargestSample);
         Shape = shape;
         Table = shape.CreateTable();

@@ -6,8 +6,6 @@ namespace MLNetBatchNorm.Data;
 /// <remarks>Row r has a random number u in [0, 1), and belongs to the part if u lies in [start, start + fraction), taken around the circle, or outside of it.</remarks>
 internal readonly struct RowPart
 {
-    private const ulong Purpose = 2001;
-
     private readonly ulong _key;
     private readonly double _start;
     private readonly double _fraction;
@@ -31,7 +29,7 @@ internal readonly struct RowPart
     public static RowPart Of(double fraction, ulong seed, int part)
     {
         int parts = Math.Max(1, (int)Math.Round(1 / fraction));
-        return new RowPart(RandomStream.Mix(seed ^ RandomStream.Mix(Purpose + (ulong)(part / parts))), part % parts * fraction, fraction, outside: false);
+        return new RowPart(RandomStream.Mix(seed ^ RandomStream.Mix(RandomPurpose.ValidationPart + (ulong)(part / parts))), part % parts * fraction, fraction, outside: false);
     }
 
     /// <summary>Whether the row belongs to the part.</summary>

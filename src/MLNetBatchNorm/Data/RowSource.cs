@@ -40,9 +40,6 @@ internal abstract class RowSource
 /// <summary>Rows of a table in memory.</summary>
 internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
 {
-    // Purpose of a random stream; see RandomStream.
-    private const ulong ShufflePurpose = 3000;
-
     /// <summary>The table.</summary>
     public TrainingTable Table => table;
 
@@ -56,7 +53,7 @@ internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
     public override void BeginEpoch(ulong seed, int epoch, bool shuffle)
     {
         if (shuffle)
-            new RandomStream(seed, RandomStream.Mix(ShufflePurpose) + (ulong)epoch).Shuffle(rows);
+            new RandomStream(seed, RandomStream.Mix(RandomPurpose.RowOrder) + (ulong)epoch).Shuffle(rows);
     }
 
     public override void Replay(ulong seed, int epochs, bool shuffle)

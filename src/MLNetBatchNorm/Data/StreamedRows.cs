@@ -11,10 +11,6 @@ namespace MLNetBatchNorm.Data;
 /// </remarks>
 internal sealed class StreamedRows : RowSource, IDisposable
 {
-    // Purposes of random streams; see RandomStream.
-    private const ulong BlockPurpose = 3100;
-    private const ulong RowPurpose = 3101;
-
     private readonly SpilledRows _rows;
     private readonly RowPart _part;
     private readonly int[] _rowsOfBlock;
@@ -74,7 +70,7 @@ internal sealed class StreamedRows : RowSource, IDisposable
         for (int block = 0; block < _blockOrder.Length; block++)
             _blockOrder[block] = block;
         if (shuffle)
-            new RandomStream(seed, RandomStream.Mix(BlockPurpose) + (ulong)epoch).Shuffle(_blockOrder);
+            new RandomStream(seed, RandomStream.Mix(RandomPurpose.BlockOrder) + (ulong)epoch).Shuffle(_blockOrder);
         for (int window = 0; window < _windowStarts.Length - 1; window++)
         {
             _windowStarts[window + 1] = _windowStarts[window];
@@ -224,7 +220,7 @@ internal sealed class StreamedRows : RowSource, IDisposable
         for (int row = 0; row < count; row++)
             slot.Order[row] = row;
         if (_shuffle)
-            new RandomStream(RandomStream.Mix(_seed ^ RandomStream.Mix(RowPurpose + (ulong)_epoch)), (ulong)window).Shuffle(slot.Order.AsSpan(0, count));
+            new RandomStream(RandomStream.Mix(_seed ^ RandomStream.Mix(RandomPurpose.WindowOrder + (ulong)_epoch)), (ulong)window).Shuffle(slot.Order.AsSpan(0, count));
     }
 
     private sealed class Window

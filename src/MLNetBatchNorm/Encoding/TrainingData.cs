@@ -77,9 +77,8 @@ internal sealed class TrainingData
     /// </param>
     public (TrainingData Training, TrainingData Validation) Split(double fraction, ulong seed, bool byClass, int part = 0)
     {
-        const ulong purpose = 2000;
         int parts = Math.Max(1, (int)Math.Round(1 / fraction));
-        var random = new RandomStream(seed, purpose + (ulong)(part / parts));
+        var random = new RandomStream(seed, RandomPurpose.ValidationRows + (ulong)(part / parts));
         int[] order = [.. Rows];
         random.Shuffle(order);
         if (byClass)

@@ -5,12 +5,9 @@ namespace MLNetBatchNorm.Network;
 /// <summary>Initial weights.</summary>
 internal static class Initialization
 {
-    /// <summary>Random streams of a network: layer i draws from stream <c>Purpose + i</c>.</summary>
-    private const ulong Purpose = 1000;
-
     /// <summary>
-    /// Fresh parameters. Hidden weights are uniform in ±sqrt(3 g² / inputs) with g² = 2 for the ReLU family and 1 for the others
-    /// (He et al. 2015; LeCun et al. 1998), biases zero; the output layer is uniform in ±1/sqrt(inputs), so that first predictions are small.
+    /// Fresh parameters. Hidden weights are uniform in ±sqrt(3 g² / inputs) with g² the activation's <see cref="IActivation.SquaredGain"/>,
+    /// biases zero; the output layer is uniform in ±1/sqrt(inputs), so that first predictions are small.
     /// </summary>
     /// <remarks>Uniform, not normal: it needs no logarithm or cosine, whose last bit differs between systems.</remarks>
     public static NetworkParameters Create(NetworkDefinition definition, ulong seed)
@@ -20,9 +17,9 @@ internal static class Initialization
         {
             LinearParameters linear = parameters.Linear[layer];
             bool output = layer == parameters.Linear.Length - 1;
-            double squaredGain = output ? 1.0 / 3 : SquaredGain(definition.Activation);
+            double squaredGain = output ? 1.0 / 3 : Activations.SquaredGain(definition.Activation);
             double bound = Math.Sqrt(3 * squaredGain / linear.Inputs);
-            var random = new RandomStream(seed, Purpose + (ulong)layer);
+            var random = new RandomStream(seed, RandomPurpose.InitialWeights + (ulong)layer);
             for (int o = 0; o < linear.Outputs; o++)
             {
                 for (int i = 0; i < linear.Inputs; i++)
@@ -31,10 +28,4 @@ internal static class Initialization
         }
         return parameters;
     }
-
-    private static double SquaredGain(ActivationFunction activation) => activation switch
-    {
-        ActivationFunction.Tanh or ActivationFunction.Sigmoid or ActivationFunction.SELU => 1,
-        _ => 2,
-    };
 }

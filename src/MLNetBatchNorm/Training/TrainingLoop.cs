@@ -40,9 +40,6 @@ internal sealed class TrainingDivergedException(int epoch, long step, double lea
 /// <summary>Trains a network: epochs of shuffled mini-batches, a validation loss after each, the best epoch's parameters at the end.</summary>
 internal static class TrainingLoop
 {
-    // Purpose of a random stream; see RandomStream.
-    private const ulong DropoutPurpose = 3001;
-
     /// <summary>
     /// Floating-point operations of a step that are worth a thread of their own: some 20 microseconds of work, several times what the step's barriers cost.
     /// </summary>
@@ -136,7 +133,7 @@ internal static class TrainingLoop
             long number = (long)(epoch - 1) * plan.Batches + batch;
             rate = settings.Schedule.Rate(number, totalSteps, settings.LearningRate);
             (int first, int rows) = plan.Batch(batch);
-            (double batchLoss, double batchWeight) = step.Run(first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(DropoutPurpose + (ulong)number)));
+            (double batchLoss, double batchWeight) = step.Run(first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)));
             if (!double.IsFinite(batchLoss))
                 throw new TrainingDivergedException(epoch, number, rate);
             loss += batchLoss;

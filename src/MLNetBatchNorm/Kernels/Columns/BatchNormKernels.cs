@@ -155,20 +155,8 @@ internal static unsafe class BatchNormKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        switch (f)
-        {
-            case null: NormalizeLoop<TSimd, V, IdentityActivation>(x, rows, columns, y); break;
-            case ActivationFunction.ReLU: NormalizeLoop<TSimd, V, ReluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.LeakyReLU: NormalizeLoop<TSimd, V, LeakyReluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.ELU: NormalizeLoop<TSimd, V, EluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.SELU: NormalizeLoop<TSimd, V, SeluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.GELU: NormalizeLoop<TSimd, V, GeluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.SiLU: NormalizeLoop<TSimd, V, SiluActivation>(x, rows, columns, y); break;
-            case ActivationFunction.Mish: NormalizeLoop<TSimd, V, MishActivation>(x, rows, columns, y); break;
-            case ActivationFunction.Tanh: NormalizeLoop<TSimd, V, TanhActivation>(x, rows, columns, y); break;
-            case ActivationFunction.Sigmoid: NormalizeLoop<TSimd, V, SigmoidActivation>(x, rows, columns, y); break;
-            default: KernelArguments.ThrowUnknownActivation(f); break;
-        }
+        var loop = new NormalizeVisitor<TSimd, V>(x, rows, columns, y);
+        Activations.Visit(f, ref loop);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -177,20 +165,29 @@ internal static unsafe class BatchNormKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        switch (f)
-        {
-            case null: BackwardSumsLoop<TSimd, V, IdentityActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.ReLU: BackwardSumsLoop<TSimd, V, ReluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.LeakyReLU: BackwardSumsLoop<TSimd, V, LeakyReluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.ELU: BackwardSumsLoop<TSimd, V, EluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.SELU: BackwardSumsLoop<TSimd, V, SeluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.GELU: BackwardSumsLoop<TSimd, V, GeluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.SiLU: BackwardSumsLoop<TSimd, V, SiluActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.Mish: BackwardSumsLoop<TSimd, V, MishActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.Tanh: BackwardSumsLoop<TSimd, V, TanhActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            case ActivationFunction.Sigmoid: BackwardSumsLoop<TSimd, V, SigmoidActivation>(x, rows, columns, y, d, dGamma, dBeta); break;
-            default: KernelArguments.ThrowUnknownActivation(f); break;
-        }
+        var loop = new BackwardSumsVisitor<TSimd, V>(x, rows, columns, y, d, dGamma, dBeta);
+        Activations.Visit(f, ref loop);
+    }
+
+    private readonly struct NormalizeVisitor<TSimd, V>(float* x, int rows, Columns columns, float* y) : IActivationVisitor
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Visit<TActivation>()
+            where TActivation : struct, IActivation
+            => NormalizeLoop<TSimd, V, TActivation>(x, rows, columns, y);
+    }
+
+    private readonly struct BackwardSumsVisitor<TSimd, V>(float* x, int rows, Columns columns, float* y, float* d, float* dGamma, float* dBeta)
+        : IActivationVisitor
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Visit<TActivation>()
+            where TActivation : struct, IActivation
+            => BackwardSumsLoop<TSimd, V, TActivation>(x, rows, columns, y, d, dGamma, dBeta);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -55,25 +55,13 @@ internal static unsafe class ActivationKernels
         }
     }
 
-    /// <summary>The activation as a type, so that the loop is compiled for it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Forward<TSimd, V>(ActivationFunction f, float* x, float* y, int length)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        switch (f)
-        {
-            case ActivationFunction.ReLU: ForwardLoop<TSimd, V, ReluActivation>(x, y, length); break;
-            case ActivationFunction.LeakyReLU: ForwardLoop<TSimd, V, LeakyReluActivation>(x, y, length); break;
-            case ActivationFunction.ELU: ForwardLoop<TSimd, V, EluActivation>(x, y, length); break;
-            case ActivationFunction.SELU: ForwardLoop<TSimd, V, SeluActivation>(x, y, length); break;
-            case ActivationFunction.GELU: ForwardLoop<TSimd, V, GeluActivation>(x, y, length); break;
-            case ActivationFunction.SiLU: ForwardLoop<TSimd, V, SiluActivation>(x, y, length); break;
-            case ActivationFunction.Mish: ForwardLoop<TSimd, V, MishActivation>(x, y, length); break;
-            case ActivationFunction.Tanh: ForwardLoop<TSimd, V, TanhActivation>(x, y, length); break;
-            case ActivationFunction.Sigmoid: ForwardLoop<TSimd, V, SigmoidActivation>(x, y, length); break;
-            default: KernelArguments.ThrowUnknownActivation(f); break;
-        }
+        var loop = new ForwardLoop<TSimd, V>(x, y, length);
+        Activations.Visit(f, ref loop);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -81,44 +69,52 @@ internal static unsafe class ActivationKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        switch (f)
+        var loop = new BackwardLoop<TSimd, V>(x, y, d, length);
+        Activations.Visit(f, ref loop);
+    }
+
+    private readonly struct ForwardLoop<TSimd, V>(float* x, float* y, int length) : IActivationVisitor
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        private readonly float* _x = x;
+        private readonly float* _y = y;
+        private readonly int _length = length;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Visit<TActivation>()
+            where TActivation : struct, IActivation
         {
-            case ActivationFunction.ReLU: BackwardLoop<TSimd, V, ReluActivation>(x, y, d, length); break;
-            case ActivationFunction.LeakyReLU: BackwardLoop<TSimd, V, LeakyReluActivation>(x, y, d, length); break;
-            case ActivationFunction.ELU: BackwardLoop<TSimd, V, EluActivation>(x, y, d, length); break;
-            case ActivationFunction.SELU: BackwardLoop<TSimd, V, SeluActivation>(x, y, d, length); break;
-            case ActivationFunction.GELU: BackwardLoop<TSimd, V, GeluActivation>(x, y, d, length); break;
-            case ActivationFunction.SiLU: BackwardLoop<TSimd, V, SiluActivation>(x, y, d, length); break;
-            case ActivationFunction.Mish: BackwardLoop<TSimd, V, MishActivation>(x, y, d, length); break;
-            case ActivationFunction.Tanh: BackwardLoop<TSimd, V, TanhActivation>(x, y, d, length); break;
-            case ActivationFunction.Sigmoid: BackwardLoop<TSimd, V, SigmoidActivation>(x, y, d, length); break;
-            default: KernelArguments.ThrowUnknownActivation(f); break;
+            float* x = _x, y = _y;
+            int length = _length;
+            for (nint i = 0; i < length; i += TSimd.Width)
+            {
+                TSimd.Store(y + i, TActivation.Forward<TSimd, V>(TSimd.Load(x + i)));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ForwardLoop<TSimd, V, TActivation>(float* x, float* y, int length)
+    private readonly struct BackwardLoop<TSimd, V>(float* x, float* y, float* d, int length) : IActivationVisitor
         where TSimd : struct, ISimd<V>
         where V : struct
-        where TActivation : struct, IActivation
     {
-        for (nint i = 0; i < length; i += TSimd.Width)
-        {
-            TSimd.Store(y + i, TActivation.Forward<TSimd, V>(TSimd.Load(x + i)));
-        }
-    }
+        private readonly float* _x = x;
+        private readonly float* _y = y;
+        private readonly float* _d = d;
+        private readonly int _length = length;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BackwardLoop<TSimd, V, TActivation>(float* x, float* y, float* d, int length)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-        where TActivation : struct, IActivation
-    {
-        for (nint i = 0; i < length; i += TSimd.Width)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Visit<TActivation>()
+            where TActivation : struct, IActivation
         {
-            V input = TSimd.Load(x + i);
-            V derivative = TActivation.Derivative<TSimd, V>(input, TActivation.DerivativeReadsOutput ? TSimd.Load(y + i) : input);
-            TSimd.Store(d + i, TSimd.Multiply(TSimd.Load(d + i), derivative));
+            float* x = _x, y = _y, d = _d;
+            int length = _length;
+            for (nint i = 0; i < length; i += TSimd.Width)
+            {
+                V input = TSimd.Load(x + i);
+                V derivative = TActivation.Derivative<TSimd, V>(input, TActivation.DerivativeReadsOutput ? TSimd.Load(y + i) : input);
+                TSimd.Store(d + i, TSimd.Multiply(TSimd.Load(d + i), derivative));
+            }
         }
     }
 }

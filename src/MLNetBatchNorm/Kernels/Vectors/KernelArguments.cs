@@ -57,10 +57,6 @@ internal static class KernelArguments
     }
 
     [DoesNotReturn]
-    public static void ThrowUnknownActivation(ActivationFunction? f)
-        => throw new ArgumentOutOfRangeException(nameof(f), f, "Unknown activation function.");
-
-    [DoesNotReturn]
     private static void ThrowTooShort(int length, long required, string name)
         => throw new ArgumentException($"The span has {length} elements where at least {required} are needed.", name);
 

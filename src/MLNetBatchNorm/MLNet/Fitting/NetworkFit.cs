@@ -188,9 +188,8 @@ internal sealed class NetworkFit
     /// <summary>The seed of one training; that of the first training of the first network is the trainer's own.</summary>
     private ulong SeedOf(TrainingNumber training)
     {
-        const ulong restartPurpose = 2003;             // see RandomStream
         ulong ofMember = training.Member == 0 ? _seed : RandomStream.Mix(_seed + (ulong)training.Member);
-        return training.Restart == 0 ? ofMember : RandomStream.Mix(ofMember ^ RandomStream.Mix(restartPurpose + ((ulong)training.Restart << 32)));
+        return training.Restart == 0 ? ofMember : RandomStream.Mix(ofMember ^ RandomStream.Mix(RandomPurpose.Restart + ((ulong)training.Restart << 32)));
     }
 
     private TrainingSettings CreateSettings(MemberTraining member, float[]? classWeights, AutomaticOptions chosen) => new()

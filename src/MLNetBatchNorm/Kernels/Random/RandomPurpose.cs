@@ -1,0 +1,36 @@
+namespace MLNetBatchNorm.Kernels;
+
+/// <summary>The purposes of all random streams, in one table so that no two get the same number: see <see cref="RandomStream"/>.</summary>
+/// <remarks>
+/// The numbers decide which random numbers a seed gives: another number gives other models. What is counted (layers, epochs, steps) adds its
+/// count to the number or to the number's hash; a new purpose leaves room for that.
+/// </remarks>
+internal static class RandomPurpose
+{
+    /// <summary>Initial weights: the linear map of layer i draws from <c>InitialWeights + i</c>.</summary>
+    public const ulong InitialWeights = 1000;
+
+    /// <summary>Which rows of a table in memory are set aside for validation.</summary>
+    public const ulong ValidationRows = 2000;
+
+    /// <summary>Which rows of a stream are set aside for validation.</summary>
+    public const ulong ValidationPart = 2001;
+
+    /// <summary>Which rows of a stream are in the sample for quantiles.</summary>
+    public const ulong QuantileSample = 2002;
+
+    /// <summary>Seeds of the restarts of a training.</summary>
+    public const ulong Restart = 2003;
+
+    /// <summary>Order of an epoch's rows in memory.</summary>
+    public const ulong RowOrder = 3000;
+
+    /// <summary>Dropout masks of a step.</summary>
+    public const ulong Dropout = 3001;
+
+    /// <summary>Order of an epoch's blocks of spilled rows.</summary>
+    public const ulong BlockOrder = 3100;
+
+    /// <summary>Order of the rows within a window of such blocks.</summary>
+    public const ulong WindowOrder = 3101;
+}
