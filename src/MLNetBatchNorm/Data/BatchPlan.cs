@@ -20,8 +20,11 @@ internal readonly struct BatchPlan
         int remainder = rows % batchSize;
         bool joins = needsTwoRows && remainder == 1 && rows > batchSize;
         Batches = rows / batchSize + (remainder > 0 && !joins ? 1 : 0);
-        LargestBatch = Math.Min(rows, batchSize + (joins ? 1 : 0));
+        LargestBatch = Math.Min(rows, joins ? LargestBatchOf(batchSize) : batchSize);
     }
+
+    /// <summary>Rows of the largest mini-batch of any plan with this batch size.</summary>
+    public static int LargestBatchOf(int batchSize) => batchSize + 1;
 
     /// <summary>Number of mini-batches.</summary>
     public int Batches { get; }

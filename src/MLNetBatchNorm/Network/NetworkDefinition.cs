@@ -74,6 +74,10 @@ internal sealed class NetworkDefinition
         };
     }
 
+    /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
+    public long ParameterCount => Enumerable.Range(0, LinearCount).Sum(
+        layer => (InputsOf(layer) + (HasBias(layer) ? 1L : 0)) * OutputsOf(layer) + 2L * NormalizedColumns(layer));
+
     /// <summary>Whether any layer is normalized, so that a batch of one row cannot be trained on.</summary>
     public bool UsesBatchNormalization => Enumerable.Range(0, LinearCount).Any(layer => NormalizedColumns(layer) > 0);
 

@@ -158,8 +158,7 @@ internal sealed class NetworkParameters
     public BatchNormalizationParameters?[] BatchNormalization { get; }
 
     /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
-    public long ParameterCount =>
-        Linear.Sum(l => (long)l.Inputs * l.Outputs + (l.Bias is null ? 0 : l.Outputs)) + BatchNormalization.Sum(b => 2L * (b?.Columns ?? 0));
+    public long ParameterCount => Definition.ParameterCount;
 
     /// <summary>A deep copy.</summary>
     public NetworkParameters Clone()

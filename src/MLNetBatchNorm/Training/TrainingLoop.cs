@@ -5,38 +5,6 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>Told about training as it goes; called on the thread that trains.</summary>
-internal interface ITrainingObserver
-{
-    /// <summary>An epoch is done.</summary>
-    /// <param name="record">What it came to.</param>
-    /// <param name="bestEpoch">The best epoch so far.</param>
-    /// <param name="maximumEpochs">Epochs that were asked for.</param>
-    void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs);
-}
-
-/// <summary>Keeps the state of a training where it outlives the process; called on the thread that trains.</summary>
-internal interface ITrainingCheckpoints
-{
-    /// <summary>Puts <paramref name="state"/> to where an earlier run of the same training was interrupted.</summary>
-    /// <returns>False if there was none; the state is untouched.</returns>
-    bool Restore(TrainingState state);
-
-    /// <summary>An epoch is done; the state may be kept, and must not be changed.</summary>
-    void EpochEnded(TrainingState state);
-}
-
-/// <summary>The loss or a parameter is no longer a finite number.</summary>
-internal sealed class TrainingDivergedException(int epoch, long step, double learningRate)
-    : Exception($"The loss is no longer a finite number in epoch {epoch}, step {step}, at learning rate {learningRate:G4}.")
-{
-    /// <summary>Epoch, counted from 1.</summary>
-    public int Epoch { get; } = epoch;
-
-    /// <summary>Rate of the step that failed.</summary>
-    public double LearningRate { get; } = learningRate;
-}
-
 /// <summary>Trains a network: epochs of shuffled mini-batches, a validation loss after each, the best epoch's parameters at the end.</summary>
 internal static class TrainingLoop
 {

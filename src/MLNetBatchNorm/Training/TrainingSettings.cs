@@ -3,7 +3,7 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Training;
 
 /// <summary>Everything that decides how a network is trained, apart from its shape.</summary>
-internal sealed class TrainingSettings
+internal sealed record TrainingSettings
 {
     /// <summary>What is minimized.</summary>
     public required LossFunction Loss { get; init; }

@@ -51,6 +51,9 @@ internal static class ClassWeighting
         return Singles(weights);
     }
 
+    /// <summary>Whether the options ask for <see cref="Balanced"/>.</summary>
+    public static bool IsBalanced(BatchNormNetworkOptions options) => options is BatchNormNetworkClassificationOptions { UnbalancedSets: true };
+
     /// <summary>
     /// Weights with which every class that has rows comes to the same total, and a row to 1 in the mean: <c>total / (classes * total of the class)</c>. A class
     /// without rows, of which training can say nothing, has weight 1.
@@ -61,6 +64,14 @@ internal static class ClassWeighting
         double total = weightOfClass.Sum();
         int classes = weightOfClass.Count(weight => weight > 0);
         return [.. weightOfClass.Select(weight => weight > 0 ? (float)(total / (classes * weight)) : 1)];
+    }
+
+    /// <summary>What a log says of balanced weights.</summary>
+    public static string Text(float[] weights)
+    {
+        const int mostShown = 20;
+        string shown = string.Join(", ", weights.Take(mostShown).Select(weight => weight.ToString("G4", CultureInfo.InvariantCulture)));
+        return string.Create(CultureInfo.InvariantCulture, $"The rows of the {weights.Length} classes count for {shown}{(weights.Length > mostShown ? ", ..." : "")}.");
     }
 
     // In the precision in which they are used: a weight too small for it is 0.

@@ -5,7 +5,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.ML.Data;
-using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;
@@ -56,15 +55,15 @@ internal sealed class FitFingerprint : IDisposable
     }
 
     /// <summary>The owner of the checkpoints of one training.</summary>
-    public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, TrainingSettings settings, InputEncoder encoder, NetworkParameters initial, int training)
+    public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, NetworkTraining training, NetworkParameters initial)
     {
         using var hash = SHA256.Create();
         using var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write);
         using var writer = new BinaryWriter(stream);
         writer.Write(TextOf(options));
-        writer.Write(TextOf(settings));
-        writer.Write(training);
-        NetworkFormat.Write(writer, new TrainedNetwork(encoder, initial, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone)));
+        writer.Write(TextOf(training.Settings));
+        writer.Write(training.Number.Index);
+        NetworkFormat.Write(writer, new TrainedNetwork(training.Encoder, initial, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone)));
         writer.Flush();
         stream.FlushFinalBlock();
         return new CheckpointOwner(Build, Rows, hash.Hash!);

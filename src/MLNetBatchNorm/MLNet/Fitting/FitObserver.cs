@@ -2,12 +2,13 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
 /// <summary>Tells the log, ML.NET's progress channel and the caller's <see cref="IProgress{T}"/> about every epoch.</summary>
-internal sealed class FitObserver : IDisposable
+internal sealed class FitObserver : ITrainingsObserver, IDisposable
 {
     /// <summary>
     /// Most checkpoints sent to the progress channel in one training: an <c>MLContext</c> keeps every one of them for as long as it lives.
@@ -19,79 +20,115 @@ internal sealed class FitObserver : IDisposable
     private readonly IChannel _channel;
     private readonly IProgressChannel _progressChannel;
     private readonly BatchNormNetworkOptions _options;
+    private readonly FitPlan _plan;
     private readonly TargetScale _target;
+    private readonly BestOfRestarts _best;
     private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly string _metricName;
     private readonly int _epochs;
+    private readonly long[] _rows;
     private readonly int[] _epochsDone;
     private readonly bool[] _ended;
     private long _trainedRows;
     private EpochRecord? _last;
 
-    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, TargetScale target, string metricName, AutomaticOptions chosen)
+    /// <param name="host">The trainer's host.</param>
+    /// <param name="channel">The log.</param>
+    /// <param name="options">Whose progress handler is told.</param>
+    /// <param name="plan">What is trained.</param>
+    /// <param name="rows">On what.</param>
+    /// <param name="best">Given the results.</param>
+    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, FitPlan plan, FitRows rows, BestOfRestarts best)
     {
-        int trainings = chosen.Members * (1 + options.NumberOfRestarts);
+        int trainings = plan.NumberOfTrainings;
         _host = host;
-        _epochs = chosen.Epochs;
-        _epochsDone = new int[trainings];
-        _ended = new bool[trainings];
         _channel = channel;
         _options = options;
-        _target = target;
-        _metricName = metricName;
+        _plan = plan;
+        _target = rows.Target;
+        _best = best;
+        _epochs = plan.Chosen.Epochs;
+        _rows = new long[trainings];
+        _epochsDone = new int[trainings];
+        _ended = new bool[trainings];
+        _metricName = ValidationMetric.NameFor(plan.Settings.Loss);
         _epochsPerCheckpoint = (int)(((long)_epochs * trainings + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
-        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {metricName}"], ["epochs"]), Fill);
+        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {_metricName}"], ["epochs"]), Fill);
     }
 
-    /// <summary>Where messages go.</summary>
-    public IChannel Channel => _channel;
+    /// <inheritdoc/>
+    public void Started(NetworkTraining training, int rows, int validationRows)
+    {
+        _rows[training.Number.Index] = rows;
+        if (validationRows == 0 && _plan.Split.Fraction > 0)
+            _channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", rows);
+        NetworkDefinition definition = training.Definition;
+        string units = string.Join(" + ", definition.HiddenUnits);
+        _channel.Info(MessageSensitivity.None, Text(
+            $"Training a network of {training.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters) on {rows} rows, {validationRows} for validation, in batches of {training.Settings.BatchSize}; seed {unchecked((int)_plan.Seed)}."));
+    }
 
-    /// <summary>An epoch of one training is done.</summary>
-    /// <param name="training">Which training.</param>
-    /// <param name="rows">Rows the epoch has learned from.</param>
-    /// <param name="epoch">What the epoch came to.</param>
-    /// <param name="bestEpoch">The training's best epoch so far.</param>
-    /// <param name="maximumEpochs">Epochs planned for it.</param>
-    public void EpochEnded(TrainingNumber training, long rows, EpochRecord epoch, int bestEpoch, int maximumEpochs)
+    /// <inheritdoc/>
+    public void Noted(NetworkTraining training, TrainingNote note)
+    {
+        switch (note.Kind)
+        {
+            case TrainingNoteKind.Error:
+                _channel.Error(MessageSensitivity.None, note.Text);
+                break;
+            case TrainingNoteKind.Warning:
+                _channel.Warning(MessageSensitivity.None, note.Text);
+                break;
+            default:
+                _channel.Info(MessageSensitivity.None, note.Text);
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void EpochEnded(NetworkTraining training, EpochRecord epoch, int bestEpoch, int maximumEpochs)
     {
         _host.CheckAlive();
-        _epochsDone[training.Index] = epoch.Epoch;
-        _trainedRows += rows;
+        TrainingNumber number = training.Number;
+        _epochsDone[number.Index] = epoch.Epoch;
+        _trainedRows += _rows[number.Index];
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
-        var progress = new TrainingProgress(_last, _metricName, maximumEpochs, bestEpoch, training, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+        var progress = new TrainingProgress(_last, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
         if (epoch.ValidationMetric is { } metric)
             validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
         _channel.Info(
             MessageSensitivity.None,
-            Text($"{training.Text}{(training.Text.Length > 0 ? "epoch" : "Epoch")} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left"));
+            Text($"{number.Text}{(number.Text.Length > 0 ? "epoch" : "Epoch")} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left"));
         if (_epochsDone.Sum() % _epochsPerCheckpoint == 0)
             _progressChannel.Checkpoint(trainingLoss, validationLoss, Defined(epoch.ValidationMetric), epoch.Epoch, maximumEpochs);
         _options.Progress?.Report(progress);
     }
 
-    /// <summary>Says how a training ended.</summary>
-    public void Ended(TrainingNumber training, TrainingHistory history)
+    /// <inheritdoc/>
+    public void Ended(NetworkTraining training, NetworkMember result)
     {
-        _ended[training.Index] = true;
-        _epochsDone[training.Index] = history.Epochs.Count;
+        _best.Add(training.Number, result);
+        TrainingHistory history = result.History;
+        _ended[training.Number.Index] = true;
+        _epochsDone[training.Number.Index] = history.Epochs.Count;
         string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
         double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
         _channel.Info(
             MessageSensitivity.None, Text($"Training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the model is that of epoch {history.BestEpoch}."));
     }
 
-    /// <summary>Says which of a network's trainings is kept, where there are several.</summary>
-    public void Kept(TrainingNumber training, double loss)
+    /// <summary>All trainings are over: says which of a network's is kept, where there are several.</summary>
+    public void AllEnded()
     {
-        if (training.Restarts > 0)
+        foreach ((TrainingNumber number, double loss) in _best.Kept.Where(kept => kept.Number.Restarts > 0))
         {
-            string what = training.Restart == 0 ? "its first training" : Text($"its restart {training.Restart}/{training.Restarts}");
-            _channel.Info(MessageSensitivity.None, Text($"Network {training.Member + 1}/{training.Members} is that of {what}, with loss {loss:G6}."));
+            string what = number.Restart == 0 ? "its first training" : Text($"its restart {number.Restart}/{number.Restarts}");
+            _channel.Info(MessageSensitivity.None, Text($"Network {number.Member + 1}/{number.Members} is that of {what}, with loss {loss:G6}."));
         }
     }
 

@@ -129,8 +129,8 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
         trainContext.TrainingSet.CheckBinaryLabel();
         var task = new NetworkTask { LabelKind = LabelKind.Binary, Outputs = 1, Loss = LossFunction.BinaryCrossEntropy };
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkBinaryModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, trainContext, _options, task, _seed, start);
-        TrainedNetwork trained = fit.Run(NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles));
+        var fit = new NetworkFit(Host, _options, task, _seed);
+        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
         var network = new BatchNormNetworkBinaryModelParameters(Host, trained);
         // The calibrator is the sigmoid and learns nothing: p = 1 / (1 + exp(slope * score + offset)).
         return new ValueMapperCalibratedModelParameters<BatchNormNetworkBinaryModelParameters, PlattCalibrator>(

@@ -144,8 +144,8 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
             LabelSmoothing = _options.LabelSmoothing,
         };
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkMulticlassModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, trainContext, _options, task, _seed, start);
-        TrainedNetwork trained = fit.Run(NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles));
+        var fit = new NetworkFit(Host, _options, task, _seed);
+        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
         return new BatchNormNetworkMulticlassModelParameters(Host, trained);
     }
 

@@ -136,8 +136,8 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
             HuberDelta = _options.HuberDelta,
         };
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkRegressionModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, trainContext, _options, task, _seed, start);
-        TrainedNetwork trained = fit.Run(NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles));
+        var fit = new NetworkFit(Host, _options, task, _seed);
+        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
         return new BatchNormNetworkRegressionModelParameters(Host, trained);
     }
 

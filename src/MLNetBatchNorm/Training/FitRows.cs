@@ -1,10 +1,7 @@
-using Microsoft.ML;
-using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Training;
 
 /// <summary>The rows of one call of <c>Fit</c>: read once, in memory or in a temporary file as the budget has it, labels standardized.</summary>
 internal sealed class FitRows : IDisposable
@@ -40,24 +37,21 @@ internal sealed class FitRows : IDisposable
     /// <summary>Mean number of entries of a sparse row; of spilled rows from the memory they would take.</summary>
     public double EntriesOfRow => (_training.Table is { } table ? table.Sparse!.Entries : _training.Spilled!.MemoryBytes / (2.0 * sizeof(float))) / Math.Max(1, Count);
 
-    /// <summary>Reads the rows.</summary>
-    /// <param name="loader">Reads the training rows.</param>
-    /// <param name="validationLoader">Reads the validation rows, given the form and the memory of the training rows.</param>
-    /// <param name="labelKind">Whether labels are numbers to be standardized.</param>
-    /// <param name="cancellationToken">Asked while a file is read.</param>
-    public static FitRows Load(Func<RowCollector> loader, Func<RowCollector, RowCollector>? validationLoader, LabelKind labelKind, CancellationToken cancellationToken)
+    /// <summary>Joins the rows that were read. They belong to the new object from then on, also if this fails.</summary>
+    /// <param name="training">The training rows.</param>
+    /// <param name="validation">The validation rows; null: each network sets some of the training rows aside.</param>
+    /// <param name="standardize">Whether labels are numbers to be standardized.</param>
+    /// <param name="cancellation">Asked while a file is read.</param>
+    public static FitRows Join(RowCollector training, RowCollector? validation, bool standardize, CancellationToken cancellation)
     {
-        RowCollector training = loader();
         try
         {
-            TrainingTable? validation = null;
-            if (validationLoader is not null)
+            using (validation)
             {
-                using RowCollector rows = validationLoader(training);
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
-                validation = rows.Table ?? rows.Load(RowPart.Of(rows.ShareInMemory(1), 0, 0), cancellationToken);
+                TrainingTable? table = validation?.Table ?? validation?.Load(RowPart.Of(validation.ShareInMemory(1), 0, 0), cancellation);
+                return new FitRows(training, table, standardize ? TargetScale.Of(training) : TargetScale.None);
             }
-            return new FitRows(training, validation, labelKind == LabelKind.Number ? TargetScale.Of(training) : TargetScale.None);
         }
         catch
         {
@@ -80,43 +74,35 @@ internal sealed class FitRows : IDisposable
     }
 
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>
-    /// <param name="encoder">From raw slots to the network's inputs.</param>
-    /// <param name="fraction">Share of the rows set aside for validation, if none were given.</param>
-    /// <param name="seed">Decides which.</param>
-    /// <param name="byClass">Whether labels are classes, each of which is to give its part.</param>
-    /// <param name="member">Number of the network: each sets aside another part.</param>
-    /// <param name="largestBatch">Most rows read at once.</param>
-    /// <param name="cancellationToken">Asked while a file is read.</param>
-    public MemberRows ForMember(InputEncoder encoder, double fraction, ulong seed, bool byClass, int member, int largestBatch, CancellationToken cancellationToken)
+    /// <param name="network">The training; each network sets aside another part of the rows.</param>
+    /// <param name="cancellation">Asked while a file is read.</param>
+    public NetworkRows Of(NetworkTraining network, CancellationToken cancellation)
     {
+        InputEncoder encoder = network.Encoder;
+        (double fraction, ulong seed, bool byClass) = network.Split;
+        int part = network.Number.Member;
         TrainingData? validation = _validation is null ? null : new TrainingData(_validation, encoder);
         if (_training.Table is { } table)
         {
             var all = new TrainingData(table, encoder);
             // Two rows must be left to train on.
             if (validation is not null || fraction == 0 || table.Rows < 3)
-                return new MemberRows(all, validation, null);
-            (TrainingData training, validation) = all.Split(fraction, seed, byClass, member);
-            return new MemberRows(training, validation, null);
+                return new NetworkRows(all, validation, null);
+            (TrainingData training, validation) = all.Split(fraction, seed, byClass, part);
+            return new NetworkRows(training, validation, null);
         }
 
-        RowPart part = RowPart.All;
+        RowPart learned = RowPart.All;
         if (validation is null && fraction > 0)
         {
-            RowPart aside = RowPart.Of(_training.ShareInMemory(fraction), seed, member);
-            TrainingTable rows = _training.Load(aside, cancellationToken);
+            RowPart aside = RowPart.Of(_training.ShareInMemory(fraction), seed, part);
+            TrainingTable rows = _training.Load(aside, cancellation);
             validation = rows.Rows > 0 ? new TrainingData(rows, encoder) : null;
-            part = aside.Rest;
+            learned = aside.Rest;
         }
-        var stream = new StreamedRows(_training.Spilled!, part, _training.WindowBytes, largestBatch);
-        return new MemberRows(new TrainingData(stream, encoder), validation, stream);
+        var stream = new StreamedRows(_training.Spilled!, learned, _training.WindowBytes, BatchPlan.LargestBatchOf(network.Settings.BatchSize));
+        return new NetworkRows(new TrainingData(stream, encoder), validation, stream);
     }
 
     public void Dispose() => _training.Dispose();
-}
-
-/// <summary>The rows of one network; ends the reading of rows that do not fit into memory when disposed.</summary>
-internal sealed record MemberRows(TrainingData Training, TrainingData? Validation, StreamedRows? Stream) : IDisposable
-{
-    public void Dispose() => Stream?.Dispose();
 }

@@ -2,7 +2,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Training;
 
 /// <summary>
 /// Standardizes a regression target for training, <c>t = (y - mean) / deviation</c>, and undoes it in the last linear map, so that the

@@ -1,0 +1,83 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Reads the views of one call of <c>Fit</c>, each once.</summary>
+/// <param name="host">The trainer's host.</param>
+/// <param name="task">What a label means.</param>
+/// <param name="seed">Chooses the rows that speak for all where these do not fit into memory.</param>
+/// <param name="budgetBytes">Memory for rows.</param>
+internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long budgetBytes)
+{
+    /// <summary>Whether sparse rows may stay sparse.</summary>
+    public required bool AllowsSparse { get; init; }
+
+    /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
+    public required float[]? ClassWeights { get; init; }
+
+    /// <summary>Told about every row that is used; may be null.</summary>
+    public required FitFingerprint? Fingerprint { get; init; }
+
+    /// <summary>Reads the rows of both views.</summary>
+    /// <param name="trainingSet">The training rows.</param>
+    /// <param name="validationSet">The validation rows, or null.</param>
+    /// <param name="channel">Where skipped rows are reported.</param>
+    /// <param name="cancellation">Asked every few hundred rows.</param>
+    public FitRows Load(RoleMappedData trainingSet, RoleMappedData? validationSet, IChannel channel, CancellationToken cancellation)
+    {
+        RowCollector training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, cancellation).Load(trainingSet, "training", channel);
+        RowCollector? validation = null;
+        try
+        {
+            // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
+            long budget = Math.Max(budgetBytes / 4, budgetBytes - training.BytesInMemory);
+            if (validationSet is not null)
+                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, cancellation).Load(validationSet, "validation", channel);
+        }
+        catch
+        {
+            training.Dispose();
+            throw;
+        }
+
+        return FitRows.Join(training, validation, standardize: task.LabelKind == LabelKind.Number, cancellation);
+    }
+
+    /// <summary>Refuses validation rows that are not like the training rows.</summary>
+    public void CheckValidationSet(RoleMappedData trainingSet, RoleMappedData validationSet)
+    {
+        DataViewSchema.Column features = validationSet.Schema.Feature!.Value, trainingFeatures = trainingSet.Schema.Feature!.Value;
+        validationSet.CheckFeatureFloatVector(out int slots);
+        trainingSet.CheckFeatureFloatVector(out int trainingSlots);
+        if (slots != trainingSlots)
+            throw host.ExceptSchemaMismatch(nameof(validationSet), "feature", features.Name, trainingFeatures.Type.ToString(), features.Type.ToString());
+        DataViewSchema.Column label = validationSet.Schema.Label!.Value, trainingLabel = trainingSet.Schema.Label!.Value;
+        if (task.LabelKind == LabelKind.Class && label.Type.GetKeyCount() != (ulong)task.Outputs)
+            throw host.ExceptSchemaMismatch(nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
+    }
+
+    /// <summary>Which feature slots the view says to be parts of categories, such as one-hot columns.</summary>
+    public static bool[] CategoricalSlots(RoleMappedData data)
+    {
+        DataViewSchema.Column features = data.Schema.Feature!.Value;
+        bool[] categorical = new bool[((VectorDataViewType)features.Type).Size];
+        if (AnnotationUtils.TryGetCategoricalFeatureIndices(data.Schema.Schema, features.Index, out int[] ranges))
+        {
+            for (int i = 0; i < ranges.Length; i += 2)
+                Array.Fill(categorical, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
+        }
+
+        return categorical;
+    }
+
+    private TrainingSetLoader CreateLoader(bool? sparse, long budget, bool forTraining, CancellationToken cancellation) =>
+        new(host, task, unchecked((ulong)seed), cancellation)
+        {
+            Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
+        };
+}

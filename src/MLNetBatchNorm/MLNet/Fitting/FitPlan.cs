@@ -1,0 +1,58 @@
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm;
+
+/// <summary>All that one call of <c>Fit</c> has decided before it trains.</summary>
+internal sealed class FitPlan
+{
+    /// <summary>Start of all random numbers.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>From raw slots to the inputs of all networks.</summary>
+    public required InputEncoder Encoder { get; init; }
+
+    /// <summary>The shape of all networks.</summary>
+    public required NetworkDefinition Definition { get; init; }
+
+    /// <summary>Epochs, batch, rate, number of networks.</summary>
+    public required AutomaticOptions Chosen { get; init; }
+
+    /// <summary>Number of times that each network is trained again.</summary>
+    public required int Restarts { get; init; }
+
+    /// <summary>How every network is trained, but for its seed.</summary>
+    public required TrainingSettings Settings { get; init; }
+
+    /// <summary>Which rows are set aside for validation.</summary>
+    public required ValidationSplit Split { get; init; }
+
+    /// <summary>The model to go on from, or null.</summary>
+    public required TrainedNetwork? Start { get; init; }
+
+    /// <summary>Number of trainings of all networks.</summary>
+    public int NumberOfTrainings => Chosen.Members * (1 + Restarts);
+
+    /// <summary>The trainings, all of a network's one after the other.</summary>
+    public NetworkTraining[] TrainingsOn(FitRows rows)
+    {
+        var trainings = new NetworkTraining[NumberOfTrainings];
+        for (int i = 0; i < trainings.Length; i++)
+        {
+            var number = new TrainingNumber(i, Chosen.Members, Restarts);
+            trainings[i] = new NetworkTraining
+            {
+                Number = number,
+                Rows = rows,
+                Split = Split,
+                Encoder = Encoder,
+                Definition = Definition,
+                Settings = Settings with { Seed = number.SeedFrom(Seed) },
+                Start = Start?.Members[number.Member].Parameters,
+            };
+        }
+
+        return trainings;
+    }
+}
