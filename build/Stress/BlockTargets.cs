@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
@@ -127,7 +128,12 @@ internal static class SampleNetworks
     private static TrainedNetwork Create(int[] hiddenUnits, BatchNormalizationPlacement placement, int members)
     {
         var definition = new NetworkDefinition { Inputs = 6, HiddenUnits = hiddenUnits, Outputs = 2, Placement = placement, NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput };
-        var encoder = new InputEncoder([10, 0, 1], [0.5f, 1, 2], [true, false, true], [0], [new InputPiece(0, 8, 0.25f), new InputPiece(2, 1, 4)]);
+        var encoder = new InputEncoder(
+            3,
+            [
+                new ScaleAndClip([10, 0, 1], [0.5f, 1, 2], [true, false, true]), new MissingColumns([0]),
+                new Pieces([new InputPiece(0, 8, 0.25f), new InputPiece(2, 1, 4)]),
+            ]);
         return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))]);
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Google.Protobuf;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.OnnxProtocol;
 
 namespace MLNetBatchNorm;

@@ -38,6 +38,12 @@ internal sealed class SlotSummary
     /// <summary>Number of columns.</summary>
     public int Inputs { get; }
 
+    /// <summary>Whether the rows are sparse.</summary>
+    public bool IsSparse => HasMissing.Length == 0;
+
+    /// <summary>Whether a column has missing values.</summary>
+    public bool IsMissing(int slot) => IsSparse ? _missing.Contains(slot) : HasMissing[slot];
+
     /// <summary>Smallest value of each column; dense rows only.</summary>
     public float[] Minimum { get; } = [];
 

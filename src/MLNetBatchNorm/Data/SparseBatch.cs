@@ -33,30 +33,32 @@ internal sealed class SparseBatch(int columns)
         _touchedCount = 0;
     }
 
-    /// <summary>Adds an empty row with room for <paramref name="capacity"/> entries, to be filled by <see cref="Add"/>.</summary>
-    public void BeginRow(int capacity)
+    /// <summary>Adds an empty row, to be filled by <see cref="Add"/> and <see cref="AddEntries"/>.</summary>
+    public void BeginRow()
     {
         int start = _starts[Rows];
         Rows++;
         Grow(ref _starts, Rows + 1);
         _starts[Rows] = start;
-        Grow(ref _indices, start + capacity);
-        Grow(ref _values, start + capacity);
     }
 
     /// <summary>Adds an entry to the last row; column numbers must rise.</summary>
     public void Add(int column, float value)
     {
         int at = _starts[Rows]++;
+        Grow(ref _indices, at + 1);
+        Grow(ref _values, at + 1);
         _indices[at] = column;
         _values[at] = value;
     }
 
-    /// <summary>Adds the entries of a row to be changed in place; to the last row, which is empty.</summary>
+    /// <summary>Adds entries to the last row, whose values may then be changed in place until the next are added.</summary>
     public Span<float> AddEntries(ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
     {
         int at = _starts[Rows];
         _starts[Rows] = at + indices.Length;
+        Grow(ref _indices, at + indices.Length);
+        Grow(ref _values, at + indices.Length);
         indices.CopyTo(_indices.AsSpan(at));
         values.CopyTo(_values.AsSpan(at));
         return _values.AsSpan(at, indices.Length);

@@ -1,96 +1,63 @@
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Encoding;
 
 /// <summary>
-/// Turns raw feature values into what the first layer reads; learned from the training rows, saved with the network, applied inside it.
+/// Turns raw feature values into what the first layer reads: the columns of its parts, one behind the other. Learned from the training rows, saved with the
+/// network, applied inside it.
 /// </summary>
-/// <remarks>
-/// <para>A numeric slot: <c>t = (x - center) scale</c>, then smoothly clipped, <c>t / sqrt(1 + (t/3)²)</c>, so that no outlier leaves (-3, 3)
-/// (Holzmüller et al. 2024, arXiv:2407.04491, section 3). An indicator slot (one-hot) passes unchanged: never centred.</para>
-/// <para>A missing value (NaN) becomes the centre, that is 0. A slot that had missing values in training also has a second encoded
-/// column, 1 where the value is missing and 0 elsewhere, whose weights are the learned effect of being missing.</para>
-/// <para>A numeric slot can have pieces: the piece from a to b is <c>(x - a) / (b - a)</c> held between 0 and 1, so that a linear map behind
-/// them is any continuous function that is straight between the slot's quantiles (Gorishniy et al. 2022, arXiv:2203.05556, section 3.2).</para>
-/// <para>Encoded columns: one for each raw slot in order, then the missing columns, then the pieces.</para>
-/// </remarks>
 internal sealed class InputEncoder
 {
     private const int Width = PanelLayout.Width;
 
-    /// <summary>Coefficient of t² under the root for a clipped slot: (1/3)²; RealMLP's clip at 3.</summary>
-    public const float ClipCoefficient = 1f / 9;
+    /// <summary>Most slots, and most columns.</summary>
+    public const int MaximumColumns = 1 << 24;
 
-    private readonly AlignedBuffer _center;
-    private readonly AlignedBuffer _scale;
-    private readonly AlignedBuffer _clip;
-    private readonly int[] _missingSources;
-    private readonly InputPiece[] _pieces;
-    private readonly bool _identity;
+    private readonly EncodingPart[] _parts;
 
-    /// <summary>An encoder with the given parts; all spans are <paramref name="center"/>'s length.</summary>
-    /// <param name="center">What is subtracted from each slot; finite.</param>
-    /// <param name="scale">What each centred slot is multiplied with; finite.</param>
-    /// <param name="clipped">Whether a slot is clipped: numeric slots are, indicators are not.</param>
-    /// <param name="missingSources">Raw slots that have a missing column, in rising order.</param>
-    /// <param name="pieces">Pieces of slots, in any order.</param>
-    public InputEncoder(
-        ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<int> missingSources, ReadOnlySpan<InputPiece> pieces = default)
+    // First column of each part.
+    private readonly int[] _firsts;
+
+    /// <summary>An encoder with the given parts.</summary>
+    public InputEncoder(int rawInputs, IReadOnlyList<EncodingPart> parts)
     {
-        if (scale.Length != center.Length || clipped.Length != center.Length)
-            throw new ArgumentException("Centers, scales and clip marks must have the same length.");
-        RawInputs = center.Length;
-        int padded = PanelLayout.PanelCount(RawInputs) * Width;
-        _center = new AlignedBuffer(padded);
-        _scale = new AlignedBuffer(padded);
-        _clip = new AlignedBuffer(padded);
-        center.CopyTo(_center.Span);
-        scale.CopyTo(_scale.Span);
-        for (int i = 0; i < RawInputs; i++)
-            _clip.Span[i] = clipped[i] ? ClipCoefficient : 0;
-        KeepsZero = pieces.IsEmpty && center.IndexOfAnyExcept(0f) < 0 && clipped.IndexOf(true) < 0;
-        _missingSources = missingSources.ToArray();
-        _pieces = pieces.ToArray();
-        foreach (InputPiece piece in _pieces)
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)piece.Source, (uint)RawInputs, nameof(pieces));
-        foreach (int source in _missingSources)
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)RawInputs, nameof(missingSources));
-    }
-
-    // Without the arrays, which nothing asks for where values pass untouched.
-    private InputEncoder(int inputs) : this([], [], [], [])
-    {
-        RawInputs = inputs;
-        _identity = true;
+        RawInputs = rawInputs;
+        _parts = [.. parts];
+        _firsts = new int[_parts.Length];
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            _firsts[i] = EncodedInputs;
+            EncodedInputs += _parts[i].Columns;
+        }
+        KeepsZero = _parts.All(part => part.KeepsZero);
     }
 
     /// <summary>Number of raw slots.</summary>
     public int RawInputs { get; }
 
     /// <summary>Number of encoded columns.</summary>
-    public int EncodedInputs => RawInputs + _missingSources.Length + _pieces.Length;
+    public int EncodedInputs { get; }
+
+    /// <summary>The parts in the order of their columns.</summary>
+    public IReadOnlyList<EncodingPart> Parts => _parts;
 
     /// <summary>Whether values pass untouched, NaN included.</summary>
-    public bool IsIdentity => _identity;
+    public bool IsIdentity => _parts is [UntouchedSlots];
 
-    /// <summary>What is subtracted from each raw slot. Not for an encoder that <see cref="IsIdentity"/>.</summary>
-    public ReadOnlySpan<float> Center => _center.Span[..RawInputs];
-
-    /// <summary>What each centred slot is multiplied with. Not for an encoder that <see cref="IsIdentity"/>.</summary>
-    public ReadOnlySpan<float> Scale => _scale.Span[..RawInputs];
-
-    /// <summary>Raw slots that have a missing column.</summary>
-    public ReadOnlySpan<int> MissingSources => _missingSources;
-
-    /// <summary>Pieces of slots.</summary>
-    public ReadOnlySpan<InputPiece> Pieces => _pieces;
+    /// <summary>Whether every slot that is 0 gives only zeros, so that sparse rows stay sparse.</summary>
+    public bool KeepsZero { get; }
 
     /// <summary>An encoder that changes nothing.</summary>
-    public static InputEncoder Identity(int inputs) => new(inputs);
+    public static InputEncoder Identity(int inputs) => new(inputs, [new UntouchedSlots(inputs)]);
 
-    /// <summary>Whether a slot is smoothly clipped.</summary>
-    public bool IsClipped(int slot) => !_identity && _clip.Span[slot] != 0;
+    /// <summary>The part of a type; null where there is none.</summary>
+    public T? Part<T>()
+        where T : EncodingPart => _parts.OfType<T>().FirstOrDefault();
+
+    /// <summary>What each encoded column is, in order.</summary>
+    public IEnumerable<EncodedColumn> Describe() => _parts.SelectMany(part => part.Describe());
 
     /// <summary>Encodes one row; the result is the same bits wherever and in whatever company the row is encoded.</summary>
     /// <param name="raw"><see cref="RawInputs"/> values.</param>
@@ -99,51 +66,28 @@ internal sealed class InputEncoder
     {
         if (raw.Length != RawInputs)
             throw new ArgumentException($"The row has {raw.Length} values, the encoder {RawInputs} slots.", nameof(raw));
-        if (_identity)
-        {
-            raw.CopyTo(encoded);
-            return;
-        }
-
-        int whole = RawInputs & ~(Width - 1);
-        if (whole > 0)
-            InputKernels.ScaleAndClip(raw[..whole], _center.Span, _scale.Span, _clip.Span, encoded);
-        if (whole < RawInputs)
-        {
-            // The last slots are computed as one padded line, so that they are the same vector operations as all others.
-            Span<float> line = stackalloc float[Width];
-            line.Clear();
-            raw[whole..].CopyTo(line);
-            InputKernels.ScaleAndClip(line, _center.Span[whole..], _scale.Span[whole..], _clip.Span[whole..], line);
-            line[..(RawInputs - whole)].CopyTo(encoded[whole..]);
-        }
-        for (int i = 0; i < _missingSources.Length; i++)
-            encoded[RawInputs + i] = float.IsNaN(raw[_missingSources[i]]) ? 1 : 0;
-        int firstPiece = RawInputs + _missingSources.Length;
-        for (int i = 0; i < _pieces.Length; i++)
-            encoded[firstPiece + i] = _pieces[i].Encode(raw);
+        for (int i = 0; i < _parts.Length; i++)
+            _parts[i].Encode(raw, encoded[_firsts[i]..]);
     }
 
-    /// <summary>Whether every slot is only multiplied, so that a zero stays a zero and sparse rows stay sparse.</summary>
-    public bool KeepsZero { get; }
-
-    /// <summary>Encodes one sparse row as the next row of <paramref name="batch"/>; only with an encoder that <see cref="KeepsZero"/>. The values have the bits of <see cref="Encode"/>.</summary>
-    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
+    /// <summary>Encodes rows, [rows, <see cref="RawInputs"/>] row-major, into panels; the same bits as <see cref="Encode"/>.</summary>
+    /// <param name="raw">The rows.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="line">Room for one encoded row in whole lines of 16.</param>
+    /// <param name="panels">A matrix of <see cref="EncodedInputs"/> columns.</param>
+    /// <param name="rowCapacity">The matrix's stride between panels, in rows.</param>
+    public void EncodeBlock(ReadOnlySpan<float> raw, int rows, Span<float> line, Span<float> panels, int rowCapacity)
     {
-        batch.BeginRow(2 * indices.Length);
-        Span<float> encoded = batch.AddEntries(indices, values);
-        if (_identity)
-            return;
-        ReadOnlySpan<float> scale = _scale.Span;
-        for (int i = 0; i < encoded.Length; i++)
-            encoded[i] = float.IsNaN(encoded[i]) ? 0 : encoded[i] * scale[indices[i]];
-        // The missing columns come after all slots, in rising order, like the slots they belong to.
-        for (int i = 0, m = 0; i < indices.Length && m < _missingSources.Length; i++)
+        if (IsIdentity)
         {
-            while (m < _missingSources.Length && _missingSources[m] < indices[i])
-                m++;
-            if (m < _missingSources.Length && _missingSources[m] == indices[i] && float.IsNaN(values[i]))
-                batch.Add(RawInputs + m, 1);
+            PanelLayout.Pack(raw, rows, RawInputs, panels, rowCapacity);
+            return;
+        }
+        for (int r = 0; r < rows; r++)
+        {
+            Encode(raw.Slice(r * RawInputs, RawInputs), line);
+            for (int p = 0; p < line.Length / Width; p++)
+                line.Slice(p * Width, Width).CopyTo(panels[((p * rowCapacity + r) * Width)..]);
         }
     }
 
@@ -154,30 +98,36 @@ internal sealed class InputEncoder
     /// <param name="row">Row to write.</param>
     public void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row)
     {
-        if (_identity)
-        {
-            InputKernels.CopyToPanels(paddedRaw, panels, rowCapacity, row);
-            return;
-        }
-        InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, panels, rowCapacity, row);
-        for (int i = 0; i < _missingSources.Length; i++)
-            panels[PanelLayout.Index(row, RawInputs + i, rowCapacity)] = float.IsNaN(paddedRaw[_missingSources[i]]) ? 1 : 0;
-        int firstPiece = RawInputs + _missingSources.Length;
-        for (int i = 0; i < _pieces.Length; i++)
-            panels[PanelLayout.Index(row, firstPiece + i, rowCapacity)] = _pieces[i].Encode(paddedRaw);
+        for (int i = 0; i < _parts.Length; i++)
+            _parts[i].EncodeToPanels(paddedRaw, panels, rowCapacity, row, _firsts[i]);
     }
-}
 
-/// <summary>One straight piece of a slot's values: 0 up to its start, 1 from its end on, rising evenly between.</summary>
-/// <param name="Source">Raw slot.</param>
-/// <param name="Start">Where it rises from 0.</param>
-/// <param name="Scale">1 / (end - start); positive and finite.</param>
-internal readonly record struct InputPiece(int Source, float Start, float Scale)
-{
-    /// <summary>The piece's value for a row; 0 for a missing value.</summary>
-    public float Encode(ReadOnlySpan<float> raw)
+    /// <summary>
+    /// Encodes one sparse row as the next row of <paramref name="batch"/>; only with an encoder that <see cref="KeepsZero"/>. The values have the bits of
+    /// <see cref="Encode"/>.
+    /// </summary>
+    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
     {
-        float position = (raw[Source] - Start) * Scale;
-        return position > 0 ? (position < 1 ? position : 1) : 0;      // a NaN is not above 0
+        batch.BeginRow();
+        for (int i = 0; i < _parts.Length; i++)
+            _parts[i].EncodeSparse(indices, values, batch, _firsts[i]);
+    }
+
+    /// <summary>Adds what the encoder does to an ONNX graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <returns>Name of the encoded columns, [rows, columns].</returns>
+    public string AddTo(OnnxGraph graph, string features)
+    {
+        if (IsIdentity)
+            return features;
+        float[] center = Part<ScaleAndClip>() is { } scaling ? scaling.Center.ToArray() : new float[RawInputs];
+        string centers = graph.Floats("input.center", center, center.Length);
+        string missing = graph.Node("IsNaN", "input.missing", [features]);
+        // The centre in place of a missing value, so that it comes out as zero.
+        string known = graph.Node("Where", "input.known", [missing, centers, features]);
+        var slots = new OnnxSlots(features, missing, known, centers);
+        string[] columns = [.. _parts.Select(part => part.AddTo(graph, slots))];
+        return columns.Length == 1 ? columns[0] : graph.Node("Concat", "input.encoded", columns, new OnnxAttribute("axis", 1L));
     }
 }

@@ -265,18 +265,7 @@ internal sealed class FoldedNetwork
             _encoder.Encode(raw, input);
             return;
         }
-        if (_encoder.IsIdentity)
-        {
-            PanelLayout.Pack(raw, rows, RawInputs, input, scratch.Rows);
-            return;
-        }
-        Span<float> line = scratch.Line.Span;
-        for (int r = 0; r < rows; r++)
-        {
-            _encoder.Encode(raw.Slice(r * RawInputs, RawInputs), line);
-            for (int p = 0; p < scratch.Input.Panels; p++)
-                line.Slice(p * PanelLayout.Width, PanelLayout.Width).CopyTo(input[((p * scratch.Rows + r) * PanelLayout.Width)..]);
-        }
+        _encoder.EncodeBlock(raw, rows, scratch.Line.Span, input, scratch.Rows);
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 
@@ -84,7 +85,7 @@ internal static class CheckpointFormat
         foreach (AlignedBuffer memory in state.OptimizerMemory)
         {
             writer.Write(memory.Length);
-            NetworkFormat.WriteSingles(writer, memory.Span);
+            writer.WriteSingles(memory.Span);
         }
     });
 
@@ -106,9 +107,9 @@ internal static class CheckpointFormat
         {
             int version = CheckWhole(reader);
             if (version != CurrentVersion)
-                throw new ForeignCheckpointException(NetworkFormat.Text($"it has version {version} of the format, this library reads version {CurrentVersion}"));
+                throw new ForeignCheckpointException(CheckedBytes.Text($"it has version {version} of the format, this library reads version {CurrentVersion}"));
             CheckOwner(reader, owner);
-            return NetworkFormat.ReadFlag(reader, "flag of a training that is over")
+            return reader.ReadFlag("flag of a training that is over")
                 ? (null, NetworkFormat.ReadMember(reader, definition))
                 : (ReadState(reader, definition), null);
         }
@@ -150,7 +151,7 @@ internal static class CheckpointFormat
         int version = reader.ReadInt32();
         long length = reader.ReadInt64();
         if (length != stream.Length - BodyPosition)
-            throw new NetworkFormatException(NetworkFormat.Text($"The checkpoint should have {length} bytes behind its checksum and has {stream.Length - BodyPosition}."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The checkpoint should have {length} bytes behind its checksum and has {stream.Length - BodyPosition}."));
         byte[] checksum = reader.ReadBytes(CheckpointOwner.HashLength);
         if (!SHA256.HashData(stream).AsSpan().SequenceEqual(checksum))
             throw new NetworkFormatException("The checksum of the checkpoint is not that of its data.");
@@ -176,12 +177,12 @@ internal static class CheckpointFormat
     {
         EpochRecord[] epochs = ReadEpochs(reader);
         NetworkParameters parameters = NetworkFormat.ReadParameters(reader, definition);
-        NetworkParameters? best = NetworkFormat.ReadFlag(reader, "flag of the best epoch's parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
-        var memory = new AlignedBuffer[NetworkFormat.ReadCount(reader, "arrays of the optimizer", 0, MaximumArrays, sizeof(int))];
+        NetworkParameters? best = reader.ReadFlag("flag of the best epoch's parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
+        var memory = new AlignedBuffer[reader.ReadCount("arrays of the optimizer", 0, MaximumArrays, sizeof(int))];
         for (int i = 0; i < memory.Length; i++)
         {
-            memory[i] = new AlignedBuffer(NetworkFormat.ReadCount(reader, "numbers in an array of the optimizer", PanelLayout.Width, Array.MaxLength - 16, sizeof(float)));
-            NetworkFormat.ReadSingles(reader, memory[i].Span, "number of the optimizer");
+            memory[i] = new AlignedBuffer(reader.ReadCount("numbers in an array of the optimizer", PanelLayout.Width, Array.MaxLength - 16, sizeof(float)));
+            reader.ReadSingles(memory[i].Span, "number of the optimizer");
         }
 
         var state = new TrainingState(parameters, memory);
@@ -201,22 +202,22 @@ internal static class CheckpointFormat
             writer.Write(epoch.Epoch);
             writer.Write(epoch.LearningRate);
             writer.Write(epoch.TrainingLoss);
-            NetworkFormat.WriteOptional(writer, epoch.ValidationLoss);
-            NetworkFormat.WriteOptional(writer, epoch.ValidationMetric);
+            writer.WriteOptional(epoch.ValidationLoss);
+            writer.WriteOptional(epoch.ValidationMetric);
         }
     }
 
     private static EpochRecord[] ReadEpochs(BinaryReader reader)
     {
-        var epochs = new EpochRecord[NetworkFormat.ReadCount(reader, "epochs", 1, NetworkFormat.MaximumEpochs, NetworkFormat.BytesOfEpoch)];
+        var epochs = new EpochRecord[reader.ReadCount("epochs", 1, NetworkFormat.MaximumEpochs, NetworkFormat.BytesOfEpoch)];
         for (int i = 0; i < epochs.Length; i++)
         {
             int epoch = reader.ReadInt32();
             if (epoch != i + 1)
-                throw new NetworkFormatException(NetworkFormat.Text($"Epoch {i + 1} of the checkpoint has number {epoch}."));
+                throw new NetworkFormatException(CheckedBytes.Text($"Epoch {i + 1} of the checkpoint has number {epoch}."));
             double rate = reader.ReadDouble(), trainingLoss = reader.ReadDouble();
-            double? validationLoss = NetworkFormat.ReadOptional(reader, "flag of a validation loss");
-            epochs[i] = new EpochRecord(epoch, rate, trainingLoss, validationLoss, NetworkFormat.ReadOptional(reader, "flag of a validation metric"));
+            double? validationLoss = reader.ReadOptional("flag of a validation loss");
+            epochs[i] = new EpochRecord(epoch, rate, trainingLoss, validationLoss, reader.ReadOptional("flag of a validation metric"));
         }
 
         return epochs;

@@ -1,6 +1,5 @@
-using System.Buffers.Binary;
-using System.Globalization;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 
@@ -68,11 +67,12 @@ internal static partial class NetworkFormat
             throw new NetworkFormatException($"The data of the network begins with 0x{magic:X8} instead of 0x{Magic:X8}.");
         int version = reader.ReadInt32();
         if (version is < OldestVersion or > CurrentVersion)
-            throw new NetworkFormatException(Text($"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
 
         NetworkDefinition definition = ReadDefinition(reader);
-        InputEncoder encoder = ReadEncoder(reader, definition.Inputs);
-        var members = new NetworkMember[ReadCount(reader, "networks", 1, MaximumMembers, sizeof(float))];
+        InputEncoder encoder = EncoderFormat.Read(reader);
+        CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
+        var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
         CheckSizes(reader, definition);
         CheckMemory(reader, definition, members.Length);
         for (int member = 0; member < members.Length; member++)
@@ -100,30 +100,30 @@ internal static partial class NetworkFormat
 
     private static NetworkDefinition ReadDefinition(BinaryReader reader)
     {
-        int inputs = ReadCount(reader, "inputs", 1, MaximumInputs, 0);
-        int hiddenLayers = ReadCount(reader, "hidden layers", 0, MaximumHiddenLayers, sizeof(int));
+        int inputs = reader.ReadCount("inputs", 1, MaximumInputs, 0);
+        int hiddenLayers = reader.ReadCount("hidden layers", 0, MaximumHiddenLayers, sizeof(int));
         int[] hiddenUnits = new int[hiddenLayers];
         for (int layer = 0; layer < hiddenLayers; layer++)
         {
             // Not ReadCount: the text of every layer would take more memory than the file.
             hiddenUnits[layer] = reader.ReadInt32();
             if (hiddenUnits[layer] is < 1 or > MaximumUnits)
-                throw new NetworkFormatException(Text($"The number of units of hidden layer {layer + 1} is {hiddenUnits[layer]}; it must be in [1, {MaximumUnits}]."));
+                throw new NetworkFormatException(CheckedBytes.Text($"The number of units of hidden layer {layer + 1} is {hiddenUnits[layer]}; it must be in [1, {MaximumUnits}]."));
         }
 
         return new NetworkDefinition
         {
             Inputs = inputs,
             HiddenUnits = hiddenUnits,
-            Outputs = ReadCount(reader, "outputs", 1, MaximumUnits, 0),
-            Activation = ReadEnumeration<ActivationFunction>(reader, "activation"),
-            Placement = ReadEnumeration<BatchNormalizationPlacement>(reader, "placement of batch normalization"),
-            Statistics = ReadEnumeration<BatchNormalizationStatistics>(reader, "kind of statistics"),
-            NormalizeOutputLayerInput = ReadFlag(reader, "flag of the normalization in front of the output layer"),
-            Epsilon = ReadNumber(reader, "epsilon", value => value > 0, "positive"),
-            RunningStatisticsMomentum = ReadNumber(reader, "running statistics momentum", value => value is > 0 and <= 1, "in (0, 1]"),
-            InitialGamma = ReadNumber(reader, "initial gamma", _ => true, "finite"),
-            DropoutRate = ReadNumber(reader, "dropout rate", value => value is >= 0 and < 1, "in [0, 1)"),
+            Outputs = reader.ReadCount("outputs", 1, MaximumUnits, 0),
+            Activation = reader.ReadEnumeration<ActivationFunction>("activation"),
+            Placement = reader.ReadEnumeration<BatchNormalizationPlacement>("placement of batch normalization"),
+            Statistics = reader.ReadEnumeration<BatchNormalizationStatistics>("kind of statistics"),
+            NormalizeOutputLayerInput = reader.ReadFlag("flag of the normalization in front of the output layer"),
+            Epsilon = reader.ReadNumber("epsilon", value => value > 0, "positive"),
+            RunningStatisticsMomentum = reader.ReadNumber("running statistics momentum", value => value is > 0 and <= 1, "in (0, 1]"),
+            InitialGamma = reader.ReadNumber("initial gamma", _ => true, "finite"),
+            DropoutRate = reader.ReadNumber("dropout rate", value => value is >= 0 and < 1, "in [0, 1)"),
             VirtualBatchSize = ReadVirtualBatchSize(reader),
         };
     }
@@ -132,65 +132,14 @@ internal static partial class NetworkFormat
     {
         int size = reader.ReadInt32();
         if (size is < 0 or 1)
-            throw new NetworkFormatException(Text($"The virtual batch size is {size}; it must be 0 or at least 2."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The virtual batch size is {size}; it must be 0 or at least 2."));
         return size;
-    }
-
-    private static InputEncoder ReadEncoder(BinaryReader reader, int inputs)
-    {
-        int slots = ReadCount(reader, "feature slots", 1, MaximumInputs, 0);
-        if (ReadFlag(reader, "flag of untouched features"))
-        {
-            CheckEncodedColumns(slots, inputs);
-            // Each slot of an untouched row is an input of the first linear map, whose weights follow.
-            RequireBytes(reader, "feature slots", slots, sizeof(float));
-            return InputEncoder.Identity(slots);
-        }
-
-        RequireBytes(reader, "feature slots", slots, 2 * sizeof(float) + 1);
-        float[] center = new float[slots];
-        float[] scale = new float[slots];
-        bool[] clipped = new bool[slots];
-        var missing = new List<int>();
-        ReadSingles(reader, center, "centre of a feature slot");
-        ReadSingles(reader, scale, "scale of a feature slot");
-        for (int slot = 0; slot < slots; slot++)
-        {
-            byte flags = reader.ReadByte();
-            if ((flags & ~(ClippedFlag | MissingFlag)) != 0)
-                throw new NetworkFormatException($"The flags of feature slot {slot} are 0x{flags:X2}; only the lowest two bits may be set.");
-            clipped[slot] = (flags & ClippedFlag) != 0;
-            if ((flags & MissingFlag) != 0)
-                missing.Add(slot);
-        }
-
-        InputPiece[] pieces = ReadPieces(reader, slots);
-        CheckEncodedColumns(slots + missing.Count + pieces.Length, inputs);
-        return new InputEncoder(center, scale, clipped, [.. missing], pieces);
-    }
-
-    private static InputPiece[] ReadPieces(BinaryReader reader, int slots)
-    {
-        var pieces = new InputPiece[ReadCount(reader, "pieces", 0, MaximumInputs, sizeof(int) + 2 * sizeof(float))];
-        Span<float> line = stackalloc float[2];
-        for (int i = 0; i < pieces.Length; i++)
-        {
-            int source = reader.ReadInt32();
-            if (source < 0 || source >= slots)
-                throw new NetworkFormatException(Text($"Piece {i} belongs to feature slot {source} of {slots}."));
-            ReadSingles(reader, line, "start or scale of a piece");
-            if (!(line[1] > 0))
-                throw new NetworkFormatException(Text($"The scale of piece {i} is {line[1]}; it must be positive."));
-            pieces[i] = new InputPiece(source, line[0], line[1]);
-        }
-
-        return pieces;
     }
 
     private static void CheckEncodedColumns(int columns, int inputs)
     {
         if (columns != inputs)
-            throw new NetworkFormatException(Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
     }
 
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
@@ -202,13 +151,13 @@ internal static partial class NetworkFormat
             long outputs = definition.OutputsOf(layer);
             long weights = outputs * definition.InputsOf(layer);
             if (Padded(outputs) * definition.InputsOf(layer) > Array.MaxLength - PanelLayout.Width)
-                throw new NetworkFormatException(Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
+                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
             needed += weights * sizeof(float) + (definition.HasBias(layer) ? outputs * sizeof(float) : 0);
             needed += (long)definition.NormalizedColumns(layer) * (2 * sizeof(float) + 2 * sizeof(double));
         }
 
-        if (needed > Remaining(reader))
-            throw new NetworkFormatException(Text($"The network needs {needed} bytes of parameters, but only {Remaining(reader)} are left."));
+        if (needed > reader.Remaining())
+            throw new NetworkFormatException(CheckedBytes.Text($"The network needs {needed} bytes of parameters, but only {reader.Remaining()} are left."));
     }
 
     /// <summary>Holds what all networks will take in memory, as they are and folded, against the size of the data.</summary>
@@ -225,7 +174,7 @@ internal static partial class NetworkFormat
 
         bytes *= members;
         if (bytes > Math.Max(SmallNetworks, (double)LargestGrowth * reader.BaseStream.Length))
-            throw new NetworkFormatException(Text($"The networks would take {bytes:0} bytes of memory, more than {LargestGrowth} times the data of {reader.BaseStream.Length}."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {LargestGrowth} times the data of {reader.BaseStream.Length}."));
     }
 
     /// <summary>Outputs with the padding of the last panel.</summary>
@@ -239,62 +188,62 @@ internal static partial class NetworkFormat
             for (int first = 0; first < linear.Inputs; first += part.Length)
             {
                 Span<float> weights = part[..Math.Min(part.Length, linear.Inputs - first)];
-                ReadSingles(reader, weights, "weight");
+                reader.ReadSingles(weights, "weight");
                 for (int i = 0; i < weights.Length; i++)
                     linear.Weight(output, first + i) = weights[i];
             }
         }
 
-        bool hasBias = ReadFlag(reader, "flag of a bias");
+        bool hasBias = reader.ReadFlag("flag of a bias");
         if (hasBias != linear.Bias is not null)
-            throw new NetworkFormatException(Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
+            throw new NetworkFormatException(CheckedBytes.Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
         if (linear.Bias is { } bias)
-            ReadSingles(reader, bias.Span[..linear.Outputs], "bias");
+            reader.ReadSingles(bias.Span[..linear.Outputs], "bias");
     }
 
     private static void ReadBatchNormalization(BinaryReader reader, BatchNormalizationParameters? normalization, int layer)
     {
-        bool present = ReadFlag(reader, "flag of a batch normalization");
+        bool present = reader.ReadFlag("flag of a batch normalization");
         if (present != normalization is not null)
         {
             throw new NetworkFormatException(
-                Text($"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
+                CheckedBytes.Text($"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
         }
 
         if (normalization is null)
             return;
-        ReadSingles(reader, normalization.Gamma.Span[..normalization.Columns], "gamma");
-        ReadSingles(reader, normalization.Beta.Span[..normalization.Columns], "beta");
+        reader.ReadSingles(normalization.Gamma.Span[..normalization.Columns], "gamma");
+        reader.ReadSingles(normalization.Beta.Span[..normalization.Columns], "beta");
         for (int column = 0; column < normalization.Columns; column++)
-            normalization.RunningMean[column] = ReadNumber(reader, "running mean", _ => true, "finite");
+            normalization.RunningMean[column] = reader.ReadNumber("running mean", _ => true, "finite");
         for (int column = 0; column < normalization.Columns; column++)
-            normalization.RunningVariance[column] = ReadNumber(reader, "running variance", value => value >= 0, "not negative");
+            normalization.RunningVariance[column] = reader.ReadNumber("running variance", value => value >= 0, "not negative");
         normalization.BatchesTracked = reader.ReadInt64();
         if (normalization.BatchesTracked < 0)
-            throw new NetworkFormatException(Text($"The number of batches tracked is {normalization.BatchesTracked}; it must not be negative."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The number of batches tracked is {normalization.BatchesTracked}; it must not be negative."));
     }
 
     private static TrainingHistory ReadHistory(BinaryReader reader, int version)
     {
-        int count = ReadCount(reader, "epochs", 0, MaximumEpochs, version < VersionOfMetrics ? BytesOfEpoch - BytesOfMetric : BytesOfEpoch);
+        int count = reader.ReadCount("epochs", 0, MaximumEpochs, version < VersionOfMetrics ? BytesOfEpoch - BytesOfMetric : BytesOfEpoch);
         int bestEpoch = reader.ReadInt32();
-        TrainingStopReason reason = ReadEnumeration<TrainingStopReason>(reader, "reason of the end of training");
+        TrainingStopReason reason = reader.ReadEnumeration<TrainingStopReason>("reason of the end of training");
         var epochs = new EpochRecord[count];
         for (int i = 0; i < count; i++)
         {
             int epoch = reader.ReadInt32();
             if (epoch != i + 1)
-                throw new NetworkFormatException(Text($"Epoch {i + 1} of the history has number {epoch}."));
-            double learningRate = ReadNumber(reader, "learning rate", value => value >= 0, "not negative");
-            double trainingLoss = ReadNumber(reader, "training loss", _ => true, "finite");
+                throw new NetworkFormatException(CheckedBytes.Text($"Epoch {i + 1} of the history has number {epoch}."));
+            double learningRate = reader.ReadNumber("learning rate", value => value >= 0, "not negative");
+            double trainingLoss = reader.ReadNumber("training loss", _ => true, "finite");
             // Not finite where the network of an early epoch answered nonsense; the best epoch is another one.
-            double? validationLoss = ReadOptional(reader, "flag of a validation loss");
-            double? metric = version < VersionOfMetrics ? null : ReadOptional(reader, "flag of a validation metric");
+            double? validationLoss = reader.ReadOptional("flag of a validation loss");
+            double? metric = version < VersionOfMetrics ? null : reader.ReadOptional("flag of a validation metric");
             epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validationLoss, metric);
         }
 
         if (bestEpoch < 0 || bestEpoch > count)
-            throw new NetworkFormatException(Text($"The best epoch is {bestEpoch} of {count}."));
+            throw new NetworkFormatException(CheckedBytes.Text($"The best epoch is {bestEpoch} of {count}."));
         return new TrainingHistory(epochs, bestEpoch, reason);
     }
 
@@ -303,79 +252,4 @@ internal static partial class NetworkFormat
 
     /// <inheritdoc cref="BytesOfMetric"/>
     internal const int BytesOfEpoch = sizeof(int) + 2 * sizeof(double) + 1 + sizeof(double) + BytesOfMetric;
-
-    /// <summary>Reads any number that may be absent.</summary>
-    internal static double? ReadOptional(BinaryReader reader, string flag)
-    {
-        bool present = ReadFlag(reader, flag);
-        double value = reader.ReadDouble();
-        return present ? value : null;
-    }
-
-    private static long Remaining(BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;
-
-    /// <summary>Reads a count and refuses it when it is out of range or when so many items of <paramref name="itemSize"/> bytes cannot follow.</summary>
-    internal static int ReadCount(BinaryReader reader, string what, int minimum, int maximum, int itemSize)
-    {
-        int count = reader.ReadInt32();
-        if (count < minimum || count > maximum)
-            throw new NetworkFormatException(Text($"The number of {what} is {count}; it must be in [{minimum}, {maximum}]."));
-        RequireBytes(reader, what, count, itemSize);
-        return count;
-    }
-
-    private static void RequireBytes(BinaryReader reader, string what, int count, int itemSize)
-    {
-        if ((long)count * itemSize > Remaining(reader))
-            throw new NetworkFormatException(Text($"The number of {what} is {count}, but only {Remaining(reader)} bytes are left."));
-    }
-
-    internal static bool ReadFlag(BinaryReader reader, string what)
-    {
-        byte value = reader.ReadByte();
-        if (value > True)
-            throw new NetworkFormatException(Text($"The {what} is {value}; it must be 0 or 1."));
-        return value == True;
-    }
-
-    private static T ReadEnumeration<T>(BinaryReader reader, string what)
-        where T : struct, Enum
-    {
-        byte number = reader.ReadByte();
-        var value = (T)Enum.ToObject(typeof(T), number);
-        if (!Enum.IsDefined(value))
-            throw new NetworkFormatException(Text($"The {what} has number {number}, which is not known."));
-        return value;
-    }
-
-    internal static double ReadNumber(BinaryReader reader, string what, Func<double, bool> allowed, string need)
-    {
-        double value = reader.ReadDouble();
-        if (!double.IsFinite(value) || !allowed(value))
-            throw new NetworkFormatException(Text($"The {what} is {value}; it must be {need}."));
-        return value;
-    }
-
-    internal static void ReadSingles(BinaryReader reader, Span<float> values, string what)
-    {
-        const int Block = 1024;
-        Span<byte> bytes = stackalloc byte[Block * sizeof(float)];
-        while (!values.IsEmpty)
-        {
-            int count = Math.Min(Block, values.Length);
-            Span<byte> part = bytes[..(count * sizeof(float))];
-            reader.ReadExactly(part);
-            for (int i = 0; i < count; i++)
-            {
-                float value = BinaryPrimitives.ReadSingleLittleEndian(part[(i * sizeof(float))..]);
-                if (!float.IsFinite(value))
-                    throw new NetworkFormatException(Text($"A {what} is {value}; it must be finite."));
-                values[i] = value;
-            }
-
-            values = values[count..];
-        }
-    }
-
-    internal static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Persistence;
@@ -52,7 +52,7 @@ internal static partial class NetworkFormat
         writer.Write(Magic);
         writer.Write(CurrentVersion);
         WriteDefinition(writer, network.Parameters.Definition);
-        WriteEncoder(writer, network.Encoder);
+        EncoderFormat.Write(writer, network.Encoder);
         writer.Write(network.Members.Count);
         foreach (NetworkMember member in network.Members)
             WriteMember(writer, member);
@@ -85,42 +85,12 @@ internal static partial class NetworkFormat
         writer.Write((byte)definition.Activation);
         writer.Write((byte)definition.Placement);
         writer.Write((byte)definition.Statistics);
-        writer.Write(definition.NormalizeOutputLayerInput ? True : False);
+        writer.WriteFlag(definition.NormalizeOutputLayerInput);
         writer.Write(definition.Epsilon);
         writer.Write(definition.RunningStatisticsMomentum);
         writer.Write(definition.InitialGamma);
         writer.Write(definition.DropoutRate);
         writer.Write(definition.VirtualBatchSize);
-    }
-
-    private static void WriteEncoder(BinaryWriter writer, InputEncoder encoder)
-    {
-        writer.Write(encoder.RawInputs);
-        writer.Write(encoder.IsIdentity ? True : False);
-        if (encoder.IsIdentity)
-            return;
-        WriteSingles(writer, encoder.Center);
-        WriteSingles(writer, encoder.Scale);
-        ReadOnlySpan<int> missing = encoder.MissingSources;
-        for (int slot = 0; slot < encoder.RawInputs; slot++)
-        {
-            int flags = encoder.IsClipped(slot) ? ClippedFlag : 0;
-            if (!missing.IsEmpty && missing[0] == slot)
-            {
-                flags |= MissingFlag;
-                missing = missing[1..];
-            }
-
-            writer.Write((byte)flags);
-        }
-
-        writer.Write(encoder.Pieces.Length);
-        foreach (InputPiece piece in encoder.Pieces)
-        {
-            writer.Write(piece.Source);
-            writer.Write(piece.Start);
-            writer.Write(piece.Scale);
-        }
     }
 
     private static void WriteLinear(BinaryWriter writer, LinearParameters linear)
@@ -130,21 +100,21 @@ internal static partial class NetworkFormat
         {
             for (int input = 0; input < row.Length; input++)
                 row[input] = linear.Weight(output, input);
-            WriteSingles(writer, row);
+            writer.WriteSingles(row);
         }
 
-        writer.Write(linear.Bias is null ? False : True);
+        writer.WriteFlag(linear.Bias is not null);
         if (linear.Bias is { } bias)
-            WriteSingles(writer, bias.Span[..linear.Outputs]);
+            writer.WriteSingles(bias.Span[..linear.Outputs]);
     }
 
     private static void WriteBatchNormalization(BinaryWriter writer, BatchNormalizationParameters? normalization)
     {
-        writer.Write(normalization is null ? False : True);
+        writer.WriteFlag(normalization is not null);
         if (normalization is null)
             return;
-        WriteSingles(writer, normalization.Gamma.Span[..normalization.Columns]);
-        WriteSingles(writer, normalization.Beta.Span[..normalization.Columns]);
+        writer.WriteSingles(normalization.Gamma.Span[..normalization.Columns]);
+        writer.WriteSingles(normalization.Beta.Span[..normalization.Columns]);
         foreach (double mean in normalization.RunningMean)
             writer.Write(mean);
         foreach (double variance in normalization.RunningVariance)
@@ -162,28 +132,8 @@ internal static partial class NetworkFormat
             writer.Write(epoch.Epoch);
             writer.Write(epoch.LearningRate);
             writer.Write(epoch.TrainingLoss);
-            WriteOptional(writer, epoch.ValidationLoss);
-            WriteOptional(writer, epoch.ValidationMetric);
-        }
-    }
-
-    internal static void WriteOptional(BinaryWriter writer, double? value)
-    {
-        writer.Write(value is null ? False : True);
-        writer.Write(value ?? 0);
-    }
-
-    internal static void WriteSingles(BinaryWriter writer, ReadOnlySpan<float> values)
-    {
-        const int Block = 1024;
-        Span<byte> bytes = stackalloc byte[Block * sizeof(float)];
-        while (!values.IsEmpty)
-        {
-            int count = Math.Min(Block, values.Length);
-            for (int i = 0; i < count; i++)
-                BinaryPrimitives.WriteSingleLittleEndian(bytes[(i * sizeof(float))..], values[i]);
-            writer.Write(bytes[..(count * sizeof(float))]);
-            values = values[count..];
+            writer.WriteOptional(epoch.ValidationLoss);
+            writer.WriteOptional(epoch.ValidationMetric);
         }
     }
 }

@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Encoding;
+
 namespace MLNetBatchNorm.Persistence;
 
 /// <summary>
@@ -22,7 +24,7 @@ internal static partial class NetworkFormat
     private const int VersionOfMetrics = 2;
 
     /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>
-    public const int MaximumInputs = 1 << 24;
+    public const int MaximumInputs = InputEncoder.MaximumColumns;
 
     /// <inheritdoc cref="MaximumInputs"/>
     public const int MaximumUnits = 1 << 20;
@@ -54,11 +56,4 @@ internal static partial class NetworkFormat
 
     /// <summary>Bytes that a column of a batch normalization or a bias takes at most: two numbers in single precision and two in double, folded and on the way there.</summary>
     private const int ColumnBytes = 64;
-
-    private const byte False = 0;
-    private const byte True = 1;
-
-    // Bits of the byte that describes a feature slot.
-    private const byte ClippedFlag = 1;
-    private const byte MissingFlag = 2;
 }

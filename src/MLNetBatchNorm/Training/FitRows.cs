@@ -67,10 +67,8 @@ internal sealed class FitRows : IDisposable
     public InputEncoder FitEncoder(ReadOnlySpan<bool> passUnscaled, bool scale, int pieces)
     {
         if (_training.Table is { } table)
-            return IsSparse ? InputScaling.FitSparse(new TrainingData(table), scale) : InputScaling.Fit(new TrainingData(table), passUnscaled, pieces);
-        return IsSparse
-            ? InputScaling.FitSparse(_training.Slots!, scale)
-            : InputScaling.Fit(new TrainingData(_training.Sample!), _training.Slots!, passUnscaled, pieces);
+            return EncoderLearning.Learn(new TrainingData(table), passUnscaled, pieces, scale);
+        return EncoderLearning.Learn(IsSparse ? null : new TrainingData(_training.Sample!), _training.Slots!, passUnscaled, pieces, scale);
     }
 
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>

@@ -120,7 +120,8 @@ public sealed class StreamedRowsTests
         Assert.AreEqual(exact.Mean, streamed.Mean, 1e-9 * Math.Abs(exact.Mean));
         Assert.AreEqual(exact.Deviation, streamed.Deviation, 1e-9 * exact.Deviation);
 
-        InputEncoder whole = InputScaling.Fit(new TrainingData(memory.Table!), []), sampled = InputScaling.Fit(new TrainingData(file.Sample!), file.Slots, []);
+        ScaleAndClip whole = EncoderLearning.Learn(new TrainingData(memory.Table!)).Part<ScaleAndClip>()!;
+        ScaleAndClip sampled = EncoderLearning.Learn(new TrainingData(file.Sample!), file.Slots, [], 0).Part<ScaleAndClip>()!;
         Assert.IsLessThan(2000, file.Sample!.Rows);
         // Standard error of a sample median of uniform values of range 2: 1 / sqrt(n).
         double tolerance = 5 / Math.Sqrt(file.Sample.Rows);
@@ -262,7 +263,7 @@ public sealed class StreamedRowsTests
         using RowCollector rows = Collect(20_000, Budget, false, false);
         rows.Spilled!.TargetScale = (10_000, 5_000);
         using var stream = new StreamedRows(rows.Spilled, RowPart.All, rows.WindowBytes, 501);
-        var data = new TrainingData(stream, InputScaling.Fit(new TrainingData(rows.Sample!), rows.Slots!, []));
+        var data = new TrainingData(stream, EncoderLearning.Learn(new TrainingData(rows.Sample!), rows.Slots!, [], 0));
         var definition = new NetworkDefinition { Inputs = data.Encoder.EncodedInputs, HiddenUnits = [40], Outputs = 1, Statistics = statistics, DropoutRate = 0.1 };
         NetworkParameters parameters = Initialization.Create(definition, 1);
         var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed };

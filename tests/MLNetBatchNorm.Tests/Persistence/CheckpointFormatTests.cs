@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;
@@ -34,12 +35,13 @@ public sealed class NetworkFormatTests
                 expected.RunningStatisticsMomentum, expected.InitialGamma, expected.DropoutRate, expected.VirtualBatchSize),
             (actual.Outputs, actual.Activation, actual.Placement, actual.Statistics, actual.NormalizeOutputLayerInput, actual.Epsilon,
                 actual.RunningStatisticsMomentum, actual.InitialGamma, actual.DropoutRate, actual.VirtualBatchSize));
-        CollectionAssert.AreEqual(written.Encoder.Center.ToArray(), read.Encoder.Center.ToArray());
-        CollectionAssert.AreEqual(written.Encoder.Scale.ToArray(), read.Encoder.Scale.ToArray());
-        CollectionAssert.AreEqual(written.Encoder.MissingSources.ToArray(), read.Encoder.MissingSources.ToArray());
-        CollectionAssert.AreEqual(written.Encoder.Pieces.ToArray(), read.Encoder.Pieces.ToArray());
-        Assert.IsTrue(read.Encoder.IsClipped(0));
-        Assert.IsFalse(read.Encoder.IsClipped(1));
+        ScaleAndClip readScaling = read.Encoder.Part<ScaleAndClip>()!;
+        CollectionAssert.AreEqual(written.Encoder.Part<ScaleAndClip>()!.Center.ToArray(), readScaling.Center.ToArray());
+        CollectionAssert.AreEqual(written.Encoder.Part<ScaleAndClip>()!.Scale.ToArray(), readScaling.Scale.ToArray());
+        CollectionAssert.AreEqual(written.Encoder.Describe().ToArray(), read.Encoder.Describe().ToArray());
+        CollectionAssert.AreEqual(written.Encoder.Part<Pieces>()!.All.ToArray(), read.Encoder.Part<Pieces>()!.All.ToArray());
+        Assert.IsTrue(readScaling.IsClipped(0));
+        Assert.IsFalse(readScaling.IsClipped(1));
         Assert.HasCount(2, read.Members);
         for (int member = 0; member < 2; member++)
         {
@@ -57,8 +59,7 @@ public sealed class NetworkFormatTests
         var network = new TrainedNetwork(InputEncoder.Identity(3), [new NetworkMember(Fill(new NetworkParameters(definition), 1), History())]);
         TrainedNetwork read = Read(Write(network));
 
-        Assert.IsTrue(read.Encoder.IsIdentity);
-        Assert.AreEqual(3, read.Encoder.RawInputs);
+        Assert.IsTrue(read.Encoder is { IsIdentity: true, RawInputs: 3 });
     }
 
     /// <summary>The layout itself, number by number, written here once more by hand.</summary>
@@ -242,7 +243,8 @@ public sealed class NetworkFormatTests
     [DataRow(17, 2, 10_000, true)]
     public void Read_NarrowMaps_AllocatesTenTimesTheDataAtMost(int outputs, int members, int inputs, bool identity)
     {
-        InputEncoder encoder = identity ? InputEncoder.Identity(inputs) : new InputEncoder(new float[inputs], new float[inputs], new bool[inputs], [], [new InputPiece(1, 0, 1)]);
+        var scaling = new ScaleAndClip(new float[inputs], new float[inputs], new bool[inputs]);
+        InputEncoder encoder = identity ? InputEncoder.Identity(inputs) : new InputEncoder(inputs, [scaling, new Pieces([new InputPiece(1, 0, 1)])]);
         foreach (NetworkDefinition definition in new[]
         {
             new NetworkDefinition { Inputs = encoder.EncodedInputs, HiddenUnits = [], Outputs = outputs, Placement = BatchNormalizationPlacement.None },
@@ -393,7 +395,8 @@ public sealed class NetworkFormatTests
             InitialGamma = 0.5,
             DropoutRate = 0.125,
         };
-        var encoder = new InputEncoder([10, 0], [0.5f, 1], [true, false], [0], [new InputPiece(0, 8, 0.25f)]);
+        var scaling = new ScaleAndClip([10, 0], [0.5f, 1], [true, false]);
+        var encoder = new InputEncoder(2, [scaling, new MissingColumns([0]), new Pieces([new InputPiece(0, 8, 0.25f)])]);
         return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))]);
     }
 

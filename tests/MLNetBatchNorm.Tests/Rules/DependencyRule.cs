@@ -11,12 +11,13 @@ internal sealed partial class DependencyRule
     public static readonly IReadOnlyDictionary<string, string[]> Allowed = new Dictionary<string, string[]>
     {
         ["Kernels"] = [],
+        ["Formats"] = [],
         ["Data"] = ["Kernels"],
-        ["Encoding"] = ["Data", "Kernels"],
+        ["Encoding"] = ["Data", "Formats", "Kernels"],
         ["Network"] = ["Encoding", "Data", "Kernels"],
         ["Training"] = ["Network", "Encoding", "Data", "Kernels"],
-        ["Persistence"] = ["Network", "Encoding", "Kernels"],
-        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Kernels"],
+        ["Persistence"] = ["Network", "Encoding", "Formats", "Kernels"],
+        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Formats", "Kernels"],
     };
 
     /// <summary>The only layer that may refer to assemblies other than .NET's own.</summary>

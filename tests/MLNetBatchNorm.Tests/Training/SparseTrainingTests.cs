@@ -141,7 +141,7 @@ public sealed class SparseTrainingTests
             batch.Clear();
             foreach (int[] row in rows)
             {
-                batch.BeginRow(row.Length);
+                batch.BeginRow();
                 batch.AddEntries(row, new float[row.Length]);
             }
             batch.FindTouched();
@@ -161,7 +161,7 @@ public sealed class SparseTrainingTests
         TrainingTable table = TrainingTable.CreateSparse(5, 1, weighted: false);
         table.AddSparse([0, 2], [0.5f, 40f], [0], 1);
         table.AddSparse([2, 4], [-80f, float.NaN], [1], 1);
-        InputEncoder encoder = InputScaling.FitSparse(new TrainingData(table), scale: true);
+        InputEncoder encoder = EncoderLearning.Learn(new TrainingData(table));
         Assert.AreEqual(6, encoder.EncodedInputs);
         Assert.IsTrue(encoder.KeepsZero);
 

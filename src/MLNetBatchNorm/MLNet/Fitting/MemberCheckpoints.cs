@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;

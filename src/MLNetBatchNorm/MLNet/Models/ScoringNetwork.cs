@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;

@@ -1,5 +1,4 @@
-using MLNetBatchNorm.Encoding;
-using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;
@@ -22,8 +21,7 @@ internal sealed class NetworkOnnx
     /// </summary>
     private const double LargeMeanInDeviations = 16;
 
-    // Numbers of element types in ONNX.
-    private const long FloatType = 1;
+    // Number of the element type in ONNX.
     private const long UInt32Type = 12;
 
     private readonly OnnxGraph _graph;
@@ -66,7 +64,7 @@ internal sealed class NetworkOnnx
 
     private string AddMembers(string features, bool fold, string? output)
     {
-        string encoded = AddEncoder(features);
+        string encoded = _network.Encoder.AddTo(_graph, features);
         IReadOnlyList<IReadOnlyList<LinearParameters>>? folded = fold ? FoldedNetwork.CreateWhole(_network).Members : null;
         int count = _network.Members.Count;
         var outputs = new string[count];
@@ -164,76 +162,6 @@ internal sealed class NetworkOnnx
             new OnnxAttribute("epsilon", (float)epsilon),
             new OnnxAttribute("momentum", (float)(1 - _definition.RunningStatisticsMomentum)));
     }
-
-    /// <summary>Adds what <see cref="InputEncoder"/> does.</summary>
-    private string AddEncoder(string features)
-    {
-        InputEncoder encoder = _network.Encoder;
-        if (encoder.IsIdentity)
-            return features;
-        float[] center = encoder.Center.ToArray();
-        string centers = _graph.Floats("input.center", center, center.Length);
-        string missing = _graph.Node("IsNaN", "input.missing", [features]);
-        // The centre in place of a missing value, so that it comes out as zero.
-        string known = _graph.Node("Where", "input.known", [missing, centers, features]);
-        var columns = new List<string> { AddScaledSlots(encoder, known, centers) };
-        if (encoder.MissingSources.Length > 0)
-        {
-            string flags = Gather("input.missing_flags", missing, "input.missing_slots", encoder.MissingSources.ToArray());
-            columns.Add(_graph.Node("Cast", "input.missing_columns", [flags], new OnnxAttribute("to", FloatType)));
-        }
-
-        if (encoder.Pieces.Length > 0)
-            columns.Add(AddPieces(encoder.Pieces.ToArray(), known, missing));
-        return columns.Count == 1 ? columns[0] : _graph.Node("Concat", "input.encoded", [.. columns], new OnnxAttribute("axis", 1L));
-    }
-
-    private string AddScaledSlots(InputEncoder encoder, string known, string centers)
-    {
-        float[] scale = encoder.Scale.ToArray();
-        bool[] clipped = [.. Enumerable.Range(0, encoder.RawInputs).Select(encoder.IsClipped)];
-        string scaled = known;
-        if (encoder.Center.ContainsAnyExcept(0f))
-            scaled = _graph.Node("Sub", "input.centered", [scaled, centers]);
-        if (scale.AsSpan().ContainsAnyExcept(1f))
-            scaled = _graph.Node("Mul", "input.scaled", [scaled, _graph.Floats("input.scale", scale, scale.Length)]);
-        if (!clipped.Contains(true))
-            return scaled;
-
-        // t / sqrt(1 + t² / 9), with t held where its square is finite.
-        string bounded = AddBounds("input.bounded", scaled, -InputKernels.LargestClipped, InputKernels.LargestClipped);
-        string square = _graph.Node("Mul", "input.square", [bounded, bounded]);
-        string ninth = _graph.Node("Mul", "input.square_part", [square, _graph.Floats("input.clip", [InputEncoder.ClipCoefficient], 1)]);
-        string sum = _graph.Node("Add", "input.clip_sum", [ninth, _graph.Floats("input.one", [1], 1)]);
-        string root = _graph.Node("Sqrt", "input.clip_root", [sum]);
-        string smooth = _graph.Node("Div", "input.clipped", [bounded, root]);
-        return clipped.Contains(false)
-            ? _graph.Node("Where", "input.slots", [_graph.Booleans("input.numeric_slots", clipped), smooth, scaled])
-            : smooth;
-    }
-
-    private string AddPieces(InputPiece[] pieces, string known, string missing)
-    {
-        string sources = _graph.Integers("input.piece_slots", [.. pieces.Select(p => (long)p.Source)]);
-        var axis = new OnnxAttribute("axis", 1L);
-        string value = _graph.Node("Gather", "input.piece_values", [known, sources], axis);
-        string start = _graph.Floats("input.piece_starts", [.. pieces.Select(p => p.Start)], pieces.Length);
-        string scale = _graph.Floats("input.piece_scales", [.. pieces.Select(p => p.Scale)], pieces.Length);
-        string position = _graph.Node("Mul", "input.piece_positions", [_graph.Node("Sub", "input.piece_distances", [value, start]), scale]);
-        string held = AddBounds("input.pieces_held", position, 0, 1);
-        string absent = _graph.Node("Gather", "input.pieces_missing", [missing, sources], axis);
-        return _graph.Node("Where", "input.pieces", [absent, _graph.Floats("input.piece_missing", [0], 1), held]);
-    }
-
-    /// <summary>The larger of the smaller: Clip took its bounds in another form before opset 11.</summary>
-    private string AddBounds(string name, string input, float low, float high)
-    {
-        string below = _graph.Node("Min", $"{name}_above", [input, _graph.Floats($"{name}_high", [high], 1)]);
-        return _graph.Node("Max", name, [below, _graph.Floats($"{name}_low", [low], 1)]);
-    }
-
-    private string Gather(string name, string input, string indicesName, int[] indices) =>
-        _graph.Node("Gather", name, [input, _graph.Integers(indicesName, [.. indices.Select(i => (long)i)])], new OnnxAttribute("axis", 1L));
 
     private string NodeToOrNew(string? output, string operation, string name, string[] inputs, params OnnxAttribute[] attributes)
     {

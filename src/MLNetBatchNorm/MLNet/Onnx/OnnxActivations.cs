@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm;

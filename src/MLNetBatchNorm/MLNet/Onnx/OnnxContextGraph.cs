@@ -1,4 +1,5 @@
 using Microsoft.ML.Model.OnnxConverter;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;

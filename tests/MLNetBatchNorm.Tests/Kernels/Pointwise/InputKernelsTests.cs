@@ -56,7 +56,9 @@ public sealed class InputKernelsTests
             (float[] x, float[] center, float[] scale, _) = Inputs(columns);
             bool[] clipped = [.. Enumerable.Range(0, columns).Select(i => i % 3 != 0)];
             InputPiece[] pieces = [new(0, -1, 2), new(columns - 1, 0.5f, 0.25f)];
-            foreach (InputEncoder encoder in new[] { new InputEncoder(center, scale, clipped, [columns / 2], pieces), InputEncoder.Identity(columns) })
+            var learned = new InputEncoder(
+                columns, [new ScaleAndClip(center, scale, clipped), new MissingColumns([columns / 2]), new Pieces(pieces)]);
+            foreach (InputEncoder encoder in new[] { learned, InputEncoder.Identity(columns) })
             {
                 int encoded = encoder.EncodedInputs;
                 var expected = new float[encoded];

@@ -203,7 +203,7 @@ public sealed class NetworkDataTests
         var trainer = _context.Regression.Trainers.BatchNormNetwork(
             NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options => options.FeatureColumnName = "Both"));
 
-        InputEncoder encoder = ((INetworkModel)trainer.Fit(prepared).Model).Network.Encoder;
+        ScaleAndClip encoder = ((INetworkModel)trainer.Fit(prepared).Model).Network.Encoder.Part<ScaleAndClip>()!;
 
         CollectionAssert.AreEqual(new[] { 0f, 0f, 0f }, encoder.Center[4..7].ToArray());
         CollectionAssert.AreEqual(new[] { 1f, 1f, 1f }, encoder.Scale[4..7].ToArray());

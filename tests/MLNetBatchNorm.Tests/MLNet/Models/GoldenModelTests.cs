@@ -4,6 +4,7 @@ using Microsoft.ML;
 using Microsoft.ML.Calibrators;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -68,8 +69,8 @@ public sealed class GoldenModelTests
 
         Assert.IsTrue(networks.Length > 0 && networks.All(n => n.Members.All(m => m.History.Epochs.All(e => e.ValidationMetric is not null == version > 1))), "validation metrics");
         Assert.IsTrue(networks.Any(n => n.Members.Count > 1), "several networks");
-        Assert.IsTrue(networks.Any(n => n.Encoder.Pieces.Length > 0), "pieces");
-        Assert.IsTrue(networks.Any(n => n.Encoder.MissingSources.Length > 0), "missing effects");
+        Assert.IsTrue(networks.Any(n => n.Encoder.Part<Pieces>() is not null), "pieces");
+        Assert.IsTrue(networks.Any(n => n.Encoder.Part<MissingColumns>() is not null), "missing effects");
         Assert.IsTrue(networks.Any(n => n.Parameters.Definition.Outputs > 1), "several outputs");
         Assert.IsTrue(networks.Any(n => n.Parameters.Definition.NormalizeOutputLayerInput), "a normalized input of the output layer");
         foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>().Where(p => p != BatchNormalizationPlacement.None))

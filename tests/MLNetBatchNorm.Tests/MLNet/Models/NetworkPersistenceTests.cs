@@ -2,6 +2,7 @@ using System.IO.Compression;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 
@@ -224,7 +225,7 @@ public sealed class NetworkPersistenceTests
     private static int FirstWeight(TrainedNetwork network)
     {
         int slots = network.Encoder.RawInputs;
-        int encoder = sizeof(int) + 1 + (slots * ((2 * sizeof(float)) + 1)) + sizeof(int) + (network.Encoder.Pieces.Length * 12);
+        int encoder = sizeof(int) + 1 + (slots * ((2 * sizeof(float)) + 1)) + sizeof(int) + ((network.Encoder.Part<Pieces>()?.Columns ?? 0) * 12);
         return EpsilonOffset + (4 * sizeof(double)) + sizeof(int) + encoder + sizeof(int);
     }
 

@@ -1,4 +1,4 @@
-namespace MLNetBatchNorm.Persistence;
+namespace MLNetBatchNorm.Formats;
 
 /// <summary>The bytes are not a network this version can read: the message says which value was found and what it may be.</summary>
 internal sealed class NetworkFormatException : FormatException

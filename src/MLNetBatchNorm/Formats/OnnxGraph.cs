@@ -1,9 +1,12 @@
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Formats;
 
 /// <summary>An ONNX graph under construction: constants, and nodes in the order in which they are computed.</summary>
 /// <remarks>Hides who keeps the graph: ML.NET's own conversion of a pipeline, or a model file written by us.</remarks>
 internal abstract class OnnxGraph
 {
+    /// <summary>Number of single precision among ONNX's element types.</summary>
+    public const long FloatType = 1;
+
     /// <summary>Adds a constant of floats and returns its name, which is <paramref name="name"/> unless that is taken.</summary>
     public abstract string Floats(string name, float[] values, params long[] shape);
 
@@ -21,36 +24,16 @@ internal abstract class OnnxGraph
         return output;
     }
 
+    /// <summary>Adds the nodes that hold a value between two bounds, the larger of the smaller: Clip took its bounds in another form before opset 11.</summary>
+    public string Bounds(string name, string input, float low, float high)
+    {
+        string below = Node("Min", $"{name}_above", [input, Floats($"{name}_high", [high], 1)]);
+        return Node("Max", name, [below, Floats($"{name}_low", [low], 1)]);
+    }
+
     /// <summary>Adds a node whose output has a name that is known already, such as an output of the graph.</summary>
     public abstract void NodeTo(string output, string operation, string[] inputs, params OnnxAttribute[] attributes);
 
     /// <summary>A name for a value, not yet used by any other.</summary>
     protected abstract string NewValue(string name);
-}
-
-/// <summary>A named setting of a node: a number or an integer.</summary>
-internal readonly record struct OnnxAttribute
-{
-    /// <summary>A number.</summary>
-    public OnnxAttribute(string name, float number)
-    {
-        Name = name;
-        Number = number;
-    }
-
-    /// <summary>An integer.</summary>
-    public OnnxAttribute(string name, long integer)
-    {
-        Name = name;
-        Integer = integer;
-    }
-
-    /// <summary>The name ONNX gives the setting.</summary>
-    public string Name { get; }
-
-    /// <summary>The value if it is a number, else null.</summary>
-    public float? Number { get; }
-
-    /// <summary>The value if it is an integer, else null.</summary>
-    public long? Integer { get; }
 }

@@ -1,0 +1,86 @@
+using MLNetBatchNorm.Formats;
+
+namespace MLNetBatchNorm.Encoding;
+
+/// <summary>The bytes of an encoder.</summary>
+/// <remarks>
+/// <code>
+/// *** Layout, versions 1 and 2 ***
+/// int32    number of feature slots S
+/// byte     values pass untouched, NaN included: 0 or 1; the rest of this part only if 0
+/// float32  centre                                          S times
+/// float32  scale                                           S times
+/// byte     1: smoothly clipped, 2: has a missing effect, or the sum   S times; the k-th slot with an effect owns encoded column S + k
+/// int32    number of pieces P; the k-th owns encoded column S + number of missing effects + k
+///          int32 slot, float32 start, float32 scale        P times
+/// </code>
+/// </remarks>
+internal static class EncoderFormat
+{
+    // Bits of the byte that describes a feature slot.
+    private const byte ClippedFlag = 1;
+    private const byte MissingFlag = 2;
+
+    /// <summary>Writes an encoder that is untouched slots, or scaling with or without missing columns and pieces.</summary>
+    public static void Write(BinaryWriter writer, InputEncoder encoder)
+    {
+        writer.Write(encoder.RawInputs);
+        writer.WriteFlag(encoder.IsIdentity);
+        if (encoder.IsIdentity)
+            return;
+        ScaleAndClip scaling = encoder.Part<ScaleAndClip>()!;
+        writer.WriteSingles(scaling.Center);
+        writer.WriteSingles(scaling.Scale);
+        ReadOnlySpan<int> missing = encoder.Part<MissingColumns>() is { } columns ? columns.Slots : [];
+        for (int slot = 0; slot < encoder.RawInputs; slot++)
+        {
+            int flags = scaling.IsClipped(slot) ? ClippedFlag : 0;
+            if (!missing.IsEmpty && missing[0] == slot)
+            {
+                flags |= MissingFlag;
+                missing = missing[1..];
+            }
+
+            writer.Write((byte)flags);
+        }
+
+        Pieces.Write(writer, encoder.Part<Pieces>() is { } pieces ? pieces.All : []);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="NetworkFormatException">A value is not allowed.</exception>
+    public static InputEncoder Read(BinaryReader reader)
+    {
+        int slots = reader.ReadCount("feature slots", 1, InputEncoder.MaximumColumns, 0);
+        if (reader.ReadFlag("flag of untouched features"))
+        {
+            // Each slot of an untouched row is an input of the first linear map, whose weights follow.
+            reader.RequireBytes("feature slots", slots, sizeof(float));
+            return InputEncoder.Identity(slots);
+        }
+
+        reader.RequireBytes("feature slots", slots, 2 * sizeof(float) + 1);
+        float[] center = new float[slots];
+        float[] scale = new float[slots];
+        bool[] clipped = new bool[slots];
+        var missing = new List<int>();
+        reader.ReadSingles(center, "centre of a feature slot");
+        reader.ReadSingles(scale, "scale of a feature slot");
+        for (int slot = 0; slot < slots; slot++)
+        {
+            byte flags = reader.ReadByte();
+            if ((flags & ~(ClippedFlag | MissingFlag)) != 0)
+                throw new NetworkFormatException($"The flags of feature slot {slot} are 0x{flags:X2}; only the lowest two bits may be set.");
+            clipped[slot] = (flags & ClippedFlag) != 0;
+            if ((flags & MissingFlag) != 0)
+                missing.Add(slot);
+        }
+
+        List<EncodingPart> parts = [new ScaleAndClip(center, scale, clipped)];
+        if (missing.Count > 0)
+            parts.Add(new MissingColumns([.. missing]));
+        if (Pieces.Read(reader, slots) is { } pieces)
+            parts.Add(pieces);
+        return new InputEncoder(slots, parts);
+    }
+}

@@ -1,0 +1,76 @@
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Formats;
+
+namespace MLNetBatchNorm.Encoding;
+
+/// <summary>One way of turning raw slots into columns that the first layer reads. Everything about it is in one class: what it has learned, how it encodes, its bytes, its graph.</summary>
+/// <remarks>
+/// <para>An <see cref="InputEncoder"/> is a list of parts whose columns stand one behind the other; a part is told where its own begin.</para>
+/// <para>A column has the same bits for a row wherever and in whatever company it is encoded: alone, in panels, or sparse, where a column that is 0 may be left out.</para>
+/// <para>How a part is learned belongs to its file as well, as a <see cref="PartLearner"/>.</para>
+/// </remarks>
+internal abstract class EncodingPart
+{
+    /// <summary>Number of its columns.</summary>
+    public abstract int Columns { get; }
+
+    /// <summary>Whether a slot that is 0 gives nothing but zeros, so that sparse rows stay sparse.</summary>
+    public abstract bool KeepsZero { get; }
+
+    /// <summary>Encodes one row.</summary>
+    /// <param name="raw">All slots.</param>
+    /// <param name="encoded">The part's own columns, at least; what is behind them is left alone.</param>
+    public abstract void Encode(ReadOnlySpan<float> raw, Span<float> encoded);
+
+    /// <summary>Encodes one row into a mini-batch in panels.</summary>
+    /// <param name="paddedRaw">All slots, padded with zeros to whole lines of 16.</param>
+    /// <param name="panels">The matrix of all encoded columns.</param>
+    /// <param name="rowCapacity">Its stride between panels, in rows.</param>
+    /// <param name="row">Row to write.</param>
+    /// <param name="firstColumn">The part's first column.</param>
+    public abstract void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row, int firstColumn);
+
+    /// <summary>Adds the entries of one sparse row to the last row of a batch, columns rising; only where the part <see cref="KeepsZero"/>.</summary>
+    /// <param name="indices">Slots, rising; all others are 0.</param>
+    /// <param name="values">Their values.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="firstColumn">The part's first column.</param>
+    public abstract void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn);
+
+    /// <summary>Adds what the part does to an ONNX graph.</summary>
+    /// <returns>Name of its columns, [rows, columns].</returns>
+    public abstract string AddTo(OnnxGraph graph, OnnxSlots slots);
+
+    /// <summary>What each column is, in order.</summary>
+    public abstract IEnumerable<EncodedColumn> Describe();
+}
+
+/// <summary>The raw slots in an ONNX graph, [rows, slots] each.</summary>
+/// <param name="Raw">As they are, NaN where missing.</param>
+/// <param name="IsMissing">Whether a value is missing.</param>
+/// <param name="Known">Something finite where it is missing.</param>
+/// <param name="Center">What is in <paramref name="Known"/> there: the slots' centres, [slots].</param>
+internal readonly record struct OnnxSlots(string Raw, string IsMissing, string Known, string Center);
+
+/// <summary>What an encoded column says.</summary>
+internal enum EncodedColumnKind
+{
+    /// <summary>The slot's value as it is.</summary>
+    Untouched,
+
+    /// <summary>The slot's value, scaled.</summary>
+    Scaled,
+
+    /// <summary>Whether the value is missing.</summary>
+    Missing,
+
+    /// <summary>How far the value has come from one border to another.</summary>
+    Piece,
+}
+
+/// <summary>An encoded column in words of the slots.</summary>
+/// <param name="Slot">The raw slot that it comes from.</param>
+/// <param name="Kind">What it says of it.</param>
+/// <param name="From">Where a piece begins; 0 for others.</param>
+/// <param name="To">Where a piece ends; 0 for others.</param>
+internal readonly record struct EncodedColumn(int Slot, EncodedColumnKind Kind, float From = 0, float To = 0);
