@@ -62,8 +62,7 @@ internal static class ModelHash
             default:
                 var regression = new BatchNormNetworkRegressionTrainer.Options { LabelColumnName = nameof(Tables.Row.Value) };
                 Fill(regression);
-                regression.Loss = settings.Huber is null ? regression.Loss : RegressionLoss.Huber;
-                regression.HuberDelta = settings.Huber ?? regression.HuberDelta;
+                regression.Loss = settings.Huber is { } delta ? new HuberLoss { Delta = delta } : regression.Loss;
                 return context.Regression.Trainers.BatchNormNetwork(regression)
                     .Fit(rows, given, (BatchNormNetworkRegressionModelParameters?)network);
         }

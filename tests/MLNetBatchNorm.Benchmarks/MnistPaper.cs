@@ -3,6 +3,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Benchmarks;
@@ -73,7 +74,7 @@ internal static class MnistPaper
         Initialize(parameters, seed);
         var settings = new TrainingSettings
         {
-            Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = BatchSize, MaximumEpochs = Epochs, LearningRate = LearningRate,
+            Objective = new SoftmaxCrossEntropy(), BatchSize = BatchSize, MaximumEpochs = Epochs, LearningRate = LearningRate,
             Optimizer = new SgdOptimizer(), Seed = seed, Threads = Environment.ProcessorCount,
         };
         var curve = new Curve(variant, parameters, test);

@@ -3,6 +3,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Benchmarks;
@@ -50,7 +51,7 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
     {
         var settings = new TrainingSettings
         {
-            Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
+            Objective = new SoftmaxCrossEntropy(), BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
             Products = products ?? MatrixProducts.Managed,
         };
         var data = new TrainingData(table);            // the order of the rows belongs to the data

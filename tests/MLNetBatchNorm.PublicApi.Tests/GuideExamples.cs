@@ -70,7 +70,7 @@ public sealed class GuideExamples
             HiddenUnits = [64, 32],
             Activation = ActivationFunction.GELU,
             Optimizer = new AdamWOptimizer { WeightDecay = 0.001 },
-            Loss = RegressionLoss.Huber,                      // outliers among the labels count less
+            Loss = new HuberLoss(),                           // outliers among the labels count less
             CancellationToken = timeout.Token,                // Fit then throws OperationCanceledException
         });
         #endregion

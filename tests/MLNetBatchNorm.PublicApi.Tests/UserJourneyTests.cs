@@ -91,8 +91,7 @@ public sealed class UserJourneyTests
         {
             HiddenUnits = [8],
             MaximumNumberOfEpochs = 3,
-            Loss = RegressionLoss.Huber,
-            HuberDelta = 1,
+            Loss = new HuberLoss { Delta = 1 },
         });
 
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> first = trainer.Fit(rows, validationData: rows);

@@ -4,6 +4,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests;
@@ -31,14 +32,14 @@ internal static class Generated
     }
 
     /// <summary>A target for each row that depends on it, with some noise: a class number, zeros and ones with a soft value here and there, or real numbers.</summary>
-    public static double[][] Targets(LossFunction loss, double[][] rows, int outputs, ulong seed)
+    public static double[][] Targets(Objective loss, double[][] rows, int outputs, ulong seed)
     {
         var random = new RandomStream(seed, TargetPurpose);
         var result = new double[rows.Length][];
         for (int r = 0; r < rows.Length; r++)
         {
             double signal = Math.Sin(rows[r][0]) + 0.3 * rows[r][^1];
-            if (loss == LossFunction.SoftmaxCrossEntropy)
+            if (loss is SoftmaxCrossEntropy)
             {
                 result[r] = [(int)(Math.Abs(signal) * 2 + random.NextDouble()) % outputs];
                 continue;
@@ -47,7 +48,7 @@ internal static class Generated
             for (int k = 0; k < outputs; k++)
             {
                 double value = signal * (k + 1) + 0.3 * Bell(ref random);
-                result[r][k] = loss != LossFunction.BinaryCrossEntropy ? (float)value : r % 5 == 4 ? 0.25 : value > 0 ? 1 : 0;
+                result[r][k] = loss is not BinaryCrossEntropy ? (float)value : r % 5 == 4 ? 0.25 : value > 0 ? 1 : 0;
             }
         }
         return result;
@@ -73,14 +74,14 @@ internal static class Generated
     }
 
     /// <summary>Rows and targets from one seed.</summary>
-    public static TrainingData Data(LossFunction loss, int rows, int inputs, int outputs, ulong seed, bool weighted = false)
+    public static TrainingData Data(Objective loss, int rows, int inputs, int outputs, ulong seed, bool weighted = false)
     {
         double[][] x = Rows(rows, inputs, seed);
         return new TrainingData(Table(x, Targets(loss, x, outputs, seed), weighted ? Weights(rows, seed) : null));
     }
 
     /// <summary>The same rows and targets as <see cref="Data"/>, with about three quarters of the entries left out of a sparse table.</summary>
-    public static TrainingData SparseData(LossFunction loss, int rows, int inputs, int outputs, ulong seed)
+    public static TrainingData SparseData(Objective loss, int rows, int inputs, int outputs, ulong seed)
     {
         double[][] x = Rows(rows, inputs, seed), y = Targets(loss, x, outputs, seed);
         TrainingTable table = TrainingTable.CreateSparse(inputs, y[0].Length, weighted: false);

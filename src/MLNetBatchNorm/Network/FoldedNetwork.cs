@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Network;
 
@@ -125,8 +126,8 @@ internal sealed class FoldedNetwork
     /// <param name="rows">Number of rows.</param>
     /// <param name="outputs">Room for logits or predictions.</param>
     /// <param name="scratch">Memory of the calling thread.</param>
-    /// <param name="softmax">Whether each row's outputs are turned into probabilities.</param>
-    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, bool softmax = false)
+    /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
+    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
     {
         int inputs = RawInputs;
         if (raw.Length != (long)rows * inputs)
@@ -138,17 +139,7 @@ internal sealed class FoldedNetwork
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
             PanelMatrix result = Forward(scratch, count);
-            Span<float> scores = outputs.Slice(first * Outputs, count * Outputs);
-            if (softmax)
-            {
-                Losses.Softmax(result.Span, result.RowCapacity, Outputs, scores, 0, count);
-                continue;
-            }
-            if (scratch.Rows == 1)                     // panels of one row are a plain vector
-                result.Span[..Outputs].CopyTo(scores);
-            else
-                PanelLayout.Unpack(result.Span, result.RowCapacity, count, Outputs, scores);
-            DropSignOfZero(scores);
+            (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
     }
 
@@ -163,12 +154,8 @@ internal sealed class FoldedNetwork
         batch.Clear();
         _encoder.EncodeSparse(indices, values, batch);
         PanelMatrix result = ForwardSparse(scratch);
-        PanelLayout.Unpack(result.Span, result.RowCapacity, 1, Outputs, outputs);
-        DropSignOfZero(outputs[..Outputs]);
+        OutputLink.Identity.Apply(result, 1, outputs);
     }
-
-    /// <summary>Terms that are zero are left out where that saves time; all they could have changed is the sign of a sum that is zero, and -0 + 0 is +0.</summary>
-    private static void DropSignOfZero(Span<float> scores) => TensorPrimitives.Add(scores, 0f, scores);
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
     public bool TakesSparse => _encoder.KeepsZero;

@@ -3,12 +3,13 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
 /// <summary>Mean loss over rows in prediction mode, the measure that early stopping goes by, and from the same outputs the metric that people look at.</summary>
 /// <remarks>
-/// With <see cref="TrainingSettings.ScalesTemperature"/> it is the loss at the temperature that suits the rows best. A network that trains on goes on to
+/// With <see cref="Objective.ScalesTemperature"/> it is the loss at the temperature that suits the rows best. A network that trains on goes on to
 /// separate the classes better long after it has become too sure of itself; the plain loss would stop it there, and one division of
 /// its outputs mends the certainty later (Berta et al. 2025, arXiv:2501.19195; the division is Guo et al. 2017, arXiv:1706.04599).
 /// </remarks>
@@ -21,7 +22,7 @@ internal sealed class Evaluator
     private static readonly double[] Temperatures = [.. Enumerable.Range(1, 16).Select(eighth => Math.Pow(2, eighth / 8.0))];
 
     private readonly TrainingData _data;
-    private readonly TrainingSettings _settings;
+    private readonly Objective _objective;
     private readonly WorkerTeam _team;
     private readonly FoldedNetwork _folded;
     private readonly ScoringScratch[] _scratches;
@@ -39,7 +40,6 @@ internal sealed class Evaluator
     public Evaluator(TrainingData data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
     {
         _data = data;
-        _settings = settings;
         _team = team;
         _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Table.Sparse is not null);
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
@@ -49,11 +49,12 @@ internal sealed class Evaluator
         for (int r = 0; r < data.Count; r++)
             data.Table.Targets.Slice(data.Rows[r] * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
         _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : new float[settings.ClassWeights is null ? 0 : data.Count];
-        LossEvaluation.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
+        RowLosses.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
         _rowLoss = new float[data.Count];
-        _metric = new ValidationMetric(settings.Loss, data.Count, parameters.Definition.Outputs);
-        _scaledRowLoss = [.. _scratches.Select(s => new float[settings.ScalesTemperature ? s.Rows : 0])];
-        _scaledBlockLoss = new double[settings.ScalesTemperature ? Blocks * Temperatures.Length : 0];
+        _objective = settings.Objective;
+        _metric = _objective.CreateMetric(data.Count, parameters.Definition.Outputs);
+        _scaledRowLoss = [.. _scratches.Select(s => new float[_objective.ScalesTemperature ? s.Rows : 0])];
+        _scaledBlockLoss = new double[_objective.ScalesTemperature ? Blocks * Temperatures.Length : 0];
         _body = Run;
     }
 
@@ -68,9 +69,9 @@ internal sealed class Evaluator
         _cancellation = cancellation;
         _folded.Refold(parameters);
         _team.Run(_body);
-        (double loss, double weight) = LossEvaluation.Sum(_rowLoss, _weights);
+        (double loss, double weight) = RowLosses.Sum(_rowLoss, _weights);
         Temperature = 1;
-        for (int t = 0; t < Temperatures.Length && _settings.ScalesTemperature; t++)
+        for (int t = 0; t < Temperatures.Length && _objective.ScalesTemperature; t++)
         {
             double scaled = 0;
             for (int block = 0; block < Blocks; block++)
@@ -107,8 +108,8 @@ internal sealed class Evaluator
             _metric.Take(outputs, targets, first, count);
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
             ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
-            LossEvaluation.Compute(_settings, outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
-            if (_settings.ScalesTemperature)
+            _objective.Compute(outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
+            if (_objective.ScalesTemperature)
                 MeasureTemperatures(block, count, outputs, targets, weights, worker.Index);
         }
     }
@@ -121,8 +122,8 @@ internal sealed class Evaluator
         for (int t = 0; t < Temperatures.Length; t++)
         {
             TensorPrimitives.Multiply(outputs.Span, (float)(1 / Temperatures[t]), scaled.Span);
-            LossEvaluation.Compute(_settings, scaled, targets, weights, 0, scaled, rowLoss, 0, rows);
-            _scaledBlockLoss[block * Temperatures.Length + t] = LossEvaluation.Sum(rowLoss, weights).Loss;
+            _objective.Compute(scaled, targets, weights, 0, scaled, rowLoss, 0, rows);
+            _scaledBlockLoss[block * Temperatures.Length + t] = RowLosses.Sum(rowLoss, weights).Loss;
         }
     }
 }

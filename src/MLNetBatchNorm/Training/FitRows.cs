@@ -9,7 +9,7 @@ internal sealed class FitRows : IDisposable
     private readonly RowCollector _training;
     private readonly TrainingTable? _validation;
 
-    private FitRows(RowCollector training, TrainingTable? validation, TargetScale target)
+    private FitRows(RowCollector training, TrainingTable? validation, LabelUnits target)
     {
         _training = training;
         _validation = validation;
@@ -20,7 +20,7 @@ internal sealed class FitRows : IDisposable
     }
 
     /// <summary>What the labels were standardized with.</summary>
-    public TargetScale Target { get; }
+    public LabelUnits Target { get; }
 
     /// <summary>Sum of the weights of the training rows of each class, before any are set aside.</summary>
     public double[] WeightOfClass => _training.WeightOfClass;
@@ -40,9 +40,9 @@ internal sealed class FitRows : IDisposable
     /// <summary>Joins the rows that were read. They belong to the new object from then on, also if this fails.</summary>
     /// <param name="training">The training rows.</param>
     /// <param name="validation">The validation rows; null: each network sets some of the training rows aside.</param>
-    /// <param name="standardize">Whether labels are numbers to be standardized.</param>
+    /// <param name="objective">Says what labels become.</param>
     /// <param name="cancellation">Asked while a file is read.</param>
-    public static FitRows Join(RowCollector training, RowCollector? validation, bool standardize, CancellationToken cancellation)
+    public static FitRows Join(RowCollector training, RowCollector? validation, Objective objective, CancellationToken cancellation)
     {
         try
         {
@@ -50,7 +50,7 @@ internal sealed class FitRows : IDisposable
             {
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
                 TrainingTable? table = validation?.Table ?? validation?.Load(RowPart.Of(validation.ShareInMemory(1), 0, 0), cancellation);
-                return new FitRows(training, table, standardize ? TargetScale.Of(training) : TargetScale.None);
+                return new FitRows(training, table, LabelUnits.Of(objective, training));
             }
         }
         catch

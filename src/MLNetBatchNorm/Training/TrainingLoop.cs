@@ -64,7 +64,7 @@ internal static class TrainingLoop
         if (state.Best is not null && state.BestEpoch < state.Epochs.Count)
             parameters.CopyFrom(state.Best);
         PopulationStatistics.Compute(network, parameters.Definition, step, plan, cancellation);
-        if (evaluator is not null && settings.ScalesTemperature)
+        if (evaluator is not null && settings.Objective.ScalesTemperature)
         {
             evaluator.Evaluate(parameters, cancellation);
             parameters.Linear[^1].DivideBy(evaluator.Temperature);

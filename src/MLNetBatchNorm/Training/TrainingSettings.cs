@@ -5,20 +5,8 @@ namespace MLNetBatchNorm.Training;
 /// <summary>Everything that decides how a network is trained, apart from its shape.</summary>
 internal sealed record TrainingSettings
 {
-    /// <summary>What is minimized.</summary>
-    public required LossFunction Loss { get; init; }
-
-    /// <summary>Part of the target spread evenly over all classes, in [0, 1); softmax only.</summary>
-    public double LabelSmoothing { get; init; }
-
-    /// <summary>
-    /// Whether the validation loss is that of the outputs divided by the temperature that suits the validation rows best, and the trained network's outputs
-    /// are divided by it; for the losses of classes, whose outputs are logits.
-    /// </summary>
-    public bool ScalesTemperature { get; init; }
-
-    /// <summary>Where Huber's loss turns from square to straight.</summary>
-    public double HuberDelta { get; init; } = 1;
+    /// <summary>What is minimized, and all that follows from it.</summary>
+    public required Objective Objective { get; init; }
 
     /// <summary>What a row counts for by its class, times its own weight if it has one; null: nothing but that. Only where targets are class numbers.</summary>
     public float[]? ClassWeights { get; init; }

@@ -48,7 +48,7 @@ internal sealed class TrainingStep
         _network.SetDropout(dropoutKey);
         _optimizer.BeginStep(learningRate);
         _team.Run(_trainBody);
-        return LossEvaluation.Sum(_rowLoss.AsSpan(0, rows), _weights.AsSpan(0, Math.Min(rows, _weights.Length)));
+        return RowLosses.Sum(_rowLoss.AsSpan(0, rows), _weights.AsSpan(0, Math.Min(rows, _weights.Length)));
     }
 
     /// <summary>Begins a pass over the rows in the order they are in.</summary>
@@ -77,7 +77,7 @@ internal sealed class TrainingStep
 
         (int firstRow, int endRow) = FeedForwardNetwork.OutputRows(_rows, worker);
         ReadOnlySpan<float> weights = _weights.AsSpan(0, Math.Min(_rows, _weights.Length));
-        LossEvaluation.Compute(_settings, _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
+        _settings.Objective.Compute(_network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
 
         _network.Backward(_rows, worker, _team, _optimizer);
     }
@@ -91,7 +91,7 @@ internal sealed class TrainingStep
         Span<float> targets = _targets.AsSpan(begin * targetColumns, (end - begin) * targetColumns);
         Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;
         _data.GatherTargets(_first + begin, end - begin, targets, _data.Shape.IsWeighted ? weights : default);
-        LossEvaluation.WeighByClass(_settings, targets, weights, _data.Shape.IsWeighted);
+        RowLosses.WeighByClass(_settings, targets, weights, _data.Shape.IsWeighted);
         _team.Barrier();
         _network.Forward(_rows, worker, _team);
     }

@@ -3,6 +3,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Data;
@@ -116,7 +117,7 @@ public sealed class StreamedRowsTests
         CollectionAssert.AreEqual(expected.Maximum, file.Slots.Maximum);
         CollectionAssert.AreEqual(expected.HasMissing, file.Slots.HasMissing);
         Assert.Contains(true, expected.HasMissing);
-        TargetScale exact = TargetScale.Of(memory.Table!), streamed = TargetScale.Of(file);
+        TargetScale exact = LabelUnits.Of(new SquaredLoss(), memory).Scale, streamed = LabelUnits.Of(new SquaredLoss(), file).Scale;
         Assert.AreEqual(exact.Mean, streamed.Mean, 1e-9 * Math.Abs(exact.Mean));
         Assert.AreEqual(exact.Deviation, streamed.Deviation, 1e-9 * exact.Deviation);
 
@@ -266,7 +267,7 @@ public sealed class StreamedRowsTests
         var data = new TrainingData(stream, EncoderLearning.Learn(new TrainingData(rows.Sample!), rows.Slots!, [], 0));
         var definition = new NetworkDefinition { Inputs = data.Encoder.EncodedInputs, HiddenUnits = [40], Outputs = 1, Statistics = statistics, DropoutRate = 0.1 };
         NetworkParameters parameters = Initialization.Create(definition, 1);
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed };
         using var team = new WorkerTeam(threads);
         TrainingHistory history = TrainingLoop.Train(team, parameters, data, null, settings, null, CancellationToken.None);
         Assert.IsLessThan(0.5, history.Epochs[^1].TrainingLoss, "The row number is the label, and the first feature.");

@@ -156,7 +156,7 @@ public sealed class StatisticsTests
             CollectionAssert.AreEqual(
                 Ranges(file), Enumerable.Range(0, Plan.Batches).Select(b => Plan.Batch(b)).Select(b => (b.First, b.First + b.Rows)).ToArray());
             Network = new FeedForwardNetwork(parameters, Plan.LargestBatch);
-            var settings = new TrainingSettings { Loss = LossFunction.SquaredError };
+            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
             Step = new TrainingStep(settings, new TrainingData(table), Network, OptimizerState.Create(settings.Optimizer, Network.Parameters), new WorkerTeam(1));
         }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.Fixtures;
 using MLNetBatchNorm.Training;
 
@@ -28,7 +29,7 @@ internal sealed record Trajectory
     /// <summary>Weight of the newest batch; null: cumulative.</summary>
     public required double? Momentum { get; init; }
 
-    public required LossFunction Loss { get; init; }
+    public required Objective Loss { get; init; }
 
     public required double LabelSmoothing { get; init; }
 
@@ -57,7 +58,7 @@ internal sealed record Trajectory
         Statistics = Momentum is null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage,
     };
 
-    public TrainingSettings Settings => new() { Loss = Loss, LabelSmoothing = LabelSmoothing, HuberDelta = HuberDelta, Optimizer = Optimizer };
+    public TrainingSettings Settings => new() { Objective = Loss.With(LabelSmoothing, HuberDelta), Optimizer = Optimizer };
 
     /// <summary>What a file says.</summary>
     public static Trajectory Of(FixtureFile file)
@@ -80,12 +81,12 @@ internal sealed record Trajectory
         };
     }
 
-    public static LossFunction LossOf(string task) => task switch
+    public static Objective LossOf(string task) => task switch
     {
-        "softmax_cross_entropy" => LossFunction.SoftmaxCrossEntropy,
-        "sigmoid_bce_with_logits" => LossFunction.BinaryCrossEntropy,
-        "mse" => LossFunction.SquaredError,
-        "huber" => LossFunction.Huber,
+        "softmax_cross_entropy" => KnownObjectives.SoftmaxCrossEntropy,
+        "sigmoid_bce_with_logits" => KnownObjectives.BinaryCrossEntropy,
+        "mse" => KnownObjectives.SquaredError,
+        "huber" => KnownObjectives.Huber,
         _ => throw new ArgumentException($"Unknown task '{task}'.", nameof(task)),
     };
 
@@ -136,7 +137,7 @@ internal sealed record Trajectory
     public (TrainingData Data, int[] Ends) Rows()
     {
         JsonElement[] batches = [.. File["batches"].EnumerateArray()];
-        bool classes = Loss == LossFunction.SoftmaxCrossEntropy;
+        bool classes = Loss is SoftmaxCrossEntropy;
         bool weighted = UsesWeights && batches.Any(b => b.GetProperty("w").ValueKind != JsonValueKind.Null);
         var table = new TrainingTable(LayerSizes[0], classes ? 1 : LayerSizes[^1], weighted);
         var ends = new int[batches.Length];

@@ -3,6 +3,7 @@ using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.Fixtures;
 using MLNetBatchNorm.Training;
 using LossKernels = MLNetBatchNorm.Kernels.Losses;
@@ -148,19 +149,19 @@ internal sealed class TrajectoryRun
         var network = new FeedForwardNetwork(parameters, rows.Length);
         foreach (BatchNormLayer layer in network.Normalizations)
             layer.Policy = StatisticsPolicy.Frozen;
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
         using var team = new WorkerTeam(1);
         new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team).RunForward(0, rows.Length);
         return Panels.Rows(network.Output);
     }
 
-    public static double[][]? ProbabilitiesOf(LossFunction loss, double[][] outputs)
+    public static double[][]? ProbabilitiesOf(Objective loss, double[][] outputs)
     {
         PanelMatrix logits = Panels.Of(outputs);
         var probabilities = new float[outputs.Length * logits.Columns];
-        if (loss == LossFunction.SoftmaxCrossEntropy)
+        if (loss is SoftmaxCrossEntropy)
             LossKernels.Softmax(logits.Span, logits.RowCapacity, logits.Columns, probabilities, 0, outputs.Length);
-        else if (loss == LossFunction.BinaryCrossEntropy)
+        else if (loss is BinaryCrossEntropy)
             LossKernels.Sigmoid(logits.Span, logits.RowCapacity, logits.Columns, probabilities, 0, outputs.Length);
         else
             return null;

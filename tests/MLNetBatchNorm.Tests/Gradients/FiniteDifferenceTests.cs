@@ -59,7 +59,7 @@ public sealed class FiniteDifferenceTests
         var comparison = new Comparison();
         foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements)
         {
-            foreach (LossFunction loss in Enum.GetValues<LossFunction>())
+            foreach (Objective loss in KnownObjectives.All)
                 Check(comparison, Definition(Enum.Parse<ActivationFunction>(activation), placement, outputToo), loss);
         }
         comparison.AssertAgrees(activation, TestContext);
@@ -75,7 +75,7 @@ public sealed class FiniteDifferenceTests
     {
         var comparison = new Comparison();
         foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements.Skip(1))
-            Check(comparison, Definition(ActivationFunction.Tanh, placement, outputToo, virtualBatchSize: size), LossFunction.SoftmaxCrossEntropy, size == 2 ? 3 : 1);
+            Check(comparison, Definition(ActivationFunction.Tanh, placement, outputToo, virtualBatchSize: size), KnownObjectives.SoftmaxCrossEntropy, size == 2 ? 3 : 1);
         comparison.AssertAgrees($"virtual batches of {size}", TestContext);
     }
 
@@ -84,7 +84,7 @@ public sealed class FiniteDifferenceTests
     {
         var comparison = new Comparison();
         foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements)
-            Check(comparison, Definition(ActivationFunction.SiLU, placement, outputToo, dropout: 0.3), LossFunction.SquaredError);
+            Check(comparison, Definition(ActivationFunction.SiLU, placement, outputToo, dropout: 0.3), KnownObjectives.SquaredError);
         comparison.AssertAgrees("dropout", TestContext);
     }
 
@@ -107,7 +107,7 @@ public sealed class FiniteDifferenceTests
             Epsilon = 1e-3,
         };
         var comparison = new Comparison();
-        Check(comparison, definition, LossFunction.SoftmaxCrossEntropy, rows: 150, sampled: 12);
+        Check(comparison, definition, KnownObjectives.SoftmaxCrossEntropy, rows: 150, sampled: 12);
         comparison.AssertAgrees(placement, TestContext);
     }
 
@@ -121,7 +121,7 @@ public sealed class FiniteDifferenceTests
     {
         var comparison = new Comparison();
         NetworkDefinition definition = Definition(ActivationFunction.Tanh, BatchNormalizationPlacement.BeforeActivation, false, 4, 0.3);
-        Check(comparison, definition, LossFunction.SoftmaxCrossEntropy, wrong: wrong);
+        Check(comparison, definition, KnownObjectives.SoftmaxCrossEntropy, wrong: wrong);
         Assert.IsFalse(comparison.Agrees);
     }
 
@@ -143,16 +143,16 @@ public sealed class FiniteDifferenceTests
     /// <param name="amplification">How much more error than usual the shape lets through: two rows in a batch differ by little more than their rounding.</param>
     /// <param name="sampled">How many parameters of each array are compared, evenly spread; 0: all.</param>
     private static void Check(
-        Comparison comparison, NetworkDefinition definition, LossFunction loss, double amplification = 1, string wrong = "", int rows = Rows, int sampled = 0)
+        Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows, int sampled = 0)
     {
-        var settings = new TrainingSettings { Loss = loss, LabelSmoothing = 0.1, HuberDelta = 0.7, Optimizer = new SgdOptimizer() };
+        var settings = new TrainingSettings { Objective = loss.With(labelSmoothing: 0.1, delta: 0.7), Optimizer = new SgdOptimizer() };
         for (ulong seed = 1; ; seed++)
         {
             double[][] x = Generated.Rows(rows, definition.Inputs, seed), y = Generated.Targets(loss, x, definition.Outputs, seed);
             double[] w = Generated.Weights(rows, seed);
             NetworkParameters parameters = Generated.Network(definition, seed);
             var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong)) { DropoutFactors = DropoutFactors(definition, wrong) };
-            TrainingSettings referenceSettings = wrong == "smoothing" ? new TrainingSettings { Loss = loss } : settings;
+            TrainingSettings referenceSettings = wrong == "smoothing" ? new TrainingSettings { Objective = loss } : settings;
             double referenceLoss = reference.Loss(x, y, w, referenceSettings);
             if (reference.NearestKink < KinkDistance)
                 continue;                              // the next seed's numbers are farther from every kink

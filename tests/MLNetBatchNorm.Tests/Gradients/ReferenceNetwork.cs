@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.Golden;
 using MLNetBatchNorm.Training;
 using MLNetBatchNorm.Tests.Kernels;
@@ -154,23 +155,25 @@ internal sealed class ReferenceNetwork
 
     private double RowLoss(double[] z, double[] y, TrainingSettings settings)
     {
-        switch (settings.Loss)
+        switch (settings.Objective)
         {
-            case LossFunction.SoftmaxCrossEntropy:
+            case SoftmaxCrossEntropy { LabelSmoothing: var smoothing }:
                 double largest = z.Max();
                 double logSum = largest + Math.Log(z.Sum(v => Math.Exp(v - largest)));
-                return z.Select((v, k) => ((k == (int)y[0] ? 1 - settings.LabelSmoothing : 0) + settings.LabelSmoothing / z.Length) * (logSum - v)).Sum();
-            case LossFunction.BinaryCrossEntropy:
+                return z.Select((v, k) => ((k == (int)y[0] ? 1 - smoothing : 0) + smoothing / z.Length) * (logSum - v)).Sum();
+            case BinaryCrossEntropy:
                 return z.Zip(y, (v, t) => ActivationOracle.Softplus(v) - v * t).Average();
-            case LossFunction.SquaredError:
+            case SquaredLoss:
                 return z.Zip(y, (v, t) => (v - t) * (v - t)).Average();
+            case HuberLoss { Delta: var delta }:
+                return z.Zip(y, (v, t) => Huber(v, t, delta)).Average();
             default:
-                return z.Zip(y, Huber).Average();
+                throw new ArgumentException($"No formula for {settings.Objective.Name}.", nameof(settings));
         }
 
-        double Huber(double v, double t)
+        double Huber(double v, double t, double delta)
         {
-            double d = Math.Abs(v - t), delta = settings.HuberDelta;
+            double d = Math.Abs(v - t);
             NearestKink = Math.Min(NearestKink, Math.Abs(d - delta));
             return d <= delta ? 0.5 * d * d : delta * (d - delta / 2);
         }

@@ -13,11 +13,12 @@ internal sealed partial class DependencyRule
         ["Kernels"] = [],
         ["Formats"] = [],
         ["Data"] = ["Kernels"],
+        ["Objectives"] = ["Kernels"],
         ["Encoding"] = ["Data", "Formats", "Kernels"],
-        ["Network"] = ["Encoding", "Data", "Kernels"],
-        ["Training"] = ["Network", "Encoding", "Data", "Kernels"],
-        ["Persistence"] = ["Network", "Encoding", "Formats", "Kernels"],
-        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Formats", "Kernels"],
+        ["Network"] = ["Encoding", "Data", "Objectives", "Kernels"],
+        ["Training"] = ["Network", "Encoding", "Data", "Objectives", "Kernels"],
+        ["Persistence"] = ["Network", "Encoding", "Formats", "Objectives", "Kernels"],
+        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
     };
 
     /// <summary>The only layer that may refer to assemblies other than .NET's own.</summary>

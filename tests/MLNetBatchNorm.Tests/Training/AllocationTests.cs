@@ -14,11 +14,11 @@ public sealed class AllocationTests
 
     public static IEnumerable<object[]> Cases =>
     [
-        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(LossFunction.SoftmaxCrossEntropy), 1],
-        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(LossFunction.SoftmaxCrossEntropy), 2],
-        [nameof(BatchNormalizationPlacement.AfterActivation), new SgdOptimizer { OptimizerMomentum = 0.9 }, nameof(LossFunction.SquaredError), 2],
-        [nameof(BatchNormalizationPlacement.LayerInput), new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 }, nameof(LossFunction.BinaryCrossEntropy), 1],
-        [nameof(BatchNormalizationPlacement.None), new AdamOptimizer(), nameof(LossFunction.Huber), 2],
+        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(KnownObjectives.SoftmaxCrossEntropy), 1],
+        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(KnownObjectives.SoftmaxCrossEntropy), 2],
+        [nameof(BatchNormalizationPlacement.AfterActivation), new SgdOptimizer { OptimizerMomentum = 0.9 }, nameof(KnownObjectives.SquaredError), 2],
+        [nameof(BatchNormalizationPlacement.LayerInput), new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 }, nameof(KnownObjectives.BinaryCrossEntropy), 1],
+        [nameof(BatchNormalizationPlacement.None), new AdamOptimizer(), nameof(KnownObjectives.Huber), 2],
     ];
 
     [TestMethod]
@@ -26,7 +26,7 @@ public sealed class AllocationTests
     public void Run_Warm_AllocatesNothing(string placement, Optimizer optimizer, string loss, int threads)
     {
         using var team = new WorkerTeam(threads);
-        TrainingStep step = Step(placement, optimizer, Enum.Parse<LossFunction>(loss), team);
+        TrainingStep step = Step(placement, optimizer, KnownObjectives.Named(loss), team);
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
@@ -34,7 +34,7 @@ public sealed class AllocationTests
     public void Run_SparseRows_AllocatesNothing()
     {
         using var team = new WorkerTeam(2);
-        TrainingStep step = Step(nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), LossFunction.SoftmaxCrossEntropy, team, sparse: true);
+        TrainingStep step = Step(nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), KnownObjectives.SoftmaxCrossEntropy, team, sparse: true);
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
@@ -95,11 +95,11 @@ public sealed class AllocationTests
         }
     }
 
-    private static TrainingStep Step(string placement, Optimizer optimizer, LossFunction loss, WorkerTeam team, bool sparse = false)
+    private static TrainingStep Step(string placement, Optimizer optimizer, Objective loss, WorkerTeam team, bool sparse = false)
     {
         NetworkParameters parameters = Generated.Network(Definition(Enum.Parse<BatchNormalizationPlacement>(placement)), 1);
         var network = new FeedForwardNetwork(parameters, 24, sparse);
-        var settings = new TrainingSettings { Loss = loss, Optimizer = optimizer };
+        var settings = new TrainingSettings { Objective = loss, Optimizer = optimizer };
         TrainingData data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
         return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }

@@ -33,11 +33,11 @@ public sealed class DeterminismTests
         string[] runs = [.. new[] { 1, 2, 3, 8 }.Select(threads =>
         {
             NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 61, HiddenUnits = [37, 5], Outputs = 3 }, 1);
-            var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3 };
+            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3 };
             using var team = new WorkerTeam(threads);
             TrainingLoop.Train(
-                team, parameters, Generated.SparseData(LossFunction.SoftmaxCrossEntropy, 49, 61, 3, 1),
-                Generated.SparseData(LossFunction.SoftmaxCrossEntropy, 30, 61, 3, 2), settings, null, CancellationToken.None);
+                team, parameters, Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, 49, 61, 3, 1),
+                Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, 30, 61, 3, 2), settings, null, CancellationToken.None);
             return Generated.Hash(parameters);
         })];
         Assert.AreEqual(1, runs.Distinct().Count(), string.Join(", ", runs));
@@ -56,8 +56,8 @@ public sealed class DeterminismTests
         foreach (int threads in new[] { 1, 2, 4 })
         {
             NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 20, HiddenUnits = [100, 60], Outputs = 3 }, 1);
-            var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2, Threads = threads };
-            TrainingLoop.Train(parameters, Generated.Data(LossFunction.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null, CancellationToken.None);
+            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2, Threads = threads };
+            TrainingLoop.Train(parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null, CancellationToken.None);
             hashes.Add(Generated.Hash(parameters));
         }
         Assert.AreEqual(hashes[0], hashes[1]);
@@ -96,11 +96,11 @@ public sealed class DeterminismTests
             Statistics = BatchNormalizationStatistics.PopulationPooled,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
-        var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 3, Shuffle = shuffle, Seed = seed };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 3, Shuffle = shuffle, Seed = seed };
         using var team = new WorkerTeam(threads);
         TrainingHistory history = TrainingLoop.Train(
-            team, parameters, Generated.Data(LossFunction.SoftmaxCrossEntropy, 49, 7, 3, 1, weighted: true),
-            Generated.Data(LossFunction.SoftmaxCrossEntropy, 130, 7, 3, 2), settings, null, CancellationToken.None);
+            team, parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 49, 7, 3, 1, weighted: true),
+            Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 130, 7, 3, 2), settings, null, CancellationToken.None);
         return $"{Generated.Hash(parameters)} {string.Join(' ', history.Epochs.Select(e => $"{e.TrainingLoss:R} {e.ValidationLoss:R}"))}";
     }
 }

@@ -51,7 +51,7 @@ public sealed class InterruptionTests
     {
         using var team = new WorkerTeam(threads);
         NetworkParameters parameters = TrainingLoopTests.Network();
-        var evaluator = new Evaluator(Generated.Data(LossFunction.SquaredError, 500, 5, 1, 1), parameters, Settings(1), team);
+        var evaluator = new Evaluator(Generated.Data(KnownObjectives.SquaredError, 500, 5, 1, 1), parameters, Settings(1), team);
         (double Loss, double Metric) loss = evaluator.Evaluate(parameters, CancellationToken.None);
         Assert.ThrowsExactly<OperationCanceledException>(() => evaluator.Evaluate(parameters, new CancellationToken(canceled: true)));
         Assert.AreEqual(loss, evaluator.Evaluate(parameters, CancellationToken.None));
@@ -67,12 +67,12 @@ public sealed class InterruptionTests
         {
             using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(2 * moment));
             var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [128, 128], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled };
-            var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 128, MaximumEpochs = 1000, Threads = 3 };
+            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 128, MaximumEpochs = 1000, Threads = 3 };
             var watch = Stopwatch.StartNew();
             try
             {
                 TrainingLoop.Train(
-                    Generated.Network(definition, 1), Generated.Data(LossFunction.SquaredError, 600, 5, 1, 1), TrainingLoopTests.Validation(), settings, null, source.Token);
+                    Generated.Network(definition, 1), Generated.Data(KnownObjectives.SquaredError, 600, 5, 1, 1), TrainingLoopTests.Validation(), settings, null, source.Token);
             }
             catch (OperationCanceledException)
             {
@@ -103,10 +103,10 @@ public sealed class InterruptionTests
     {
         foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>())
         {
-            TrainingData data = Generated.Data(LossFunction.SquaredError, 32, 5, 1, 1);
+            TrainingData data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
             if (!float.IsNaN(poison))
                 data.Table.Features(7)[2] = poison == 0 ? float.NaN : float.PositiveInfinity;
-            var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 32, MaximumEpochs = epochs, LearningRate = rate, Optimizer = new SgdOptimizer() };
+            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = epochs, LearningRate = rate, Optimizer = new SgdOptimizer() };
             NetworkParameters parameters = TrainingLoopTests.Network(placement);
             var exception = Assert.ThrowsExactly<TrainingDivergedException>(
                 () => TrainingLoop.Train(parameters, data, validated ? TrainingLoopTests.Validation() : null, settings, null, CancellationToken.None), $"{what}, {placement}");
@@ -123,7 +123,7 @@ public sealed class InterruptionTests
     [DataRow(nameof(BatchNormalizationStatistics.PopulationPooled))]
     public void Train_VarianceOverflows_Throws(string statistics)
     {
-        TrainingData data = Generated.Data(LossFunction.SquaredError, 32, 5, 1, 1);
+        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
         for (int r = 0; r < data.Count; r++)
             data.Table.Features(r)[0] *= 1e30f;
         var definition = new NetworkDefinition
@@ -134,16 +134,16 @@ public sealed class InterruptionTests
             Placement = BatchNormalizationPlacement.LayerInput,
             Statistics = Enum.Parse<BatchNormalizationStatistics>(statistics),
         };
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 32, MaximumEpochs = 1, LearningRate = 0.01 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 1, LearningRate = 0.01 };
         Assert.ThrowsExactly<TrainingDivergedException>(
             () => TrainingLoop.Train(Generated.Network(definition, 1), data, null, settings, null, CancellationToken.None));
     }
 
     private static TrainingHistory Train(NetworkParameters parameters, TrainingSettings settings, Canceller observer)
         => TrainingLoop.Train(
-            parameters, Generated.Data(LossFunction.SquaredError, 50, 5, 1, 1), TrainingLoopTests.Validation(), settings, observer, observer.Source.Token);
+            parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, 1), TrainingLoopTests.Validation(), settings, observer, observer.Source.Token);
 
-    private static TrainingSettings Settings(int epochs) => new() { Loss = LossFunction.SquaredError, BatchSize = 16, MaximumEpochs = epochs };
+    private static TrainingSettings Settings(int epochs) => new() { Objective = KnownObjectives.SquaredError, BatchSize = 16, MaximumEpochs = epochs };
 
     /// <summary>Cancels when an epoch has ended.</summary>
     private sealed class Canceller(int epoch) : ITrainingObserver

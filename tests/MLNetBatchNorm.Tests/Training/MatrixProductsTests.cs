@@ -1,6 +1,7 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.Kernels;
 using MLNetBatchNorm.Training;
 
@@ -16,8 +17,8 @@ public sealed class MatrixProductsTests
     public void Train_WithGivenProducts_UsesThemForEveryProduct()
     {
         var counting = new CountingProducts();
-        string expected = Generated.Hash(Train(MatrixProducts.Managed, BatchNormalizationPlacement.LayerInput, LossFunction.SoftmaxCrossEntropy, 1).Parameters);
-        string actual = Generated.Hash(Train(counting, BatchNormalizationPlacement.LayerInput, LossFunction.SoftmaxCrossEntropy, 1).Parameters);
+        string expected = Generated.Hash(Train(MatrixProducts.Managed, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
+        string actual = Generated.Hash(Train(counting, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
         Assert.AreEqual(expected, actual);
         // 12 batches in each of 3 epochs; three linear maps, each one product forward, one for its input's and one for its weights' gradient.
         Assert.AreEqual(12 * 3 * 3 * 2, counting.Products);
@@ -25,15 +26,15 @@ public sealed class MatrixProductsTests
     }
 
     [TestMethod]
-    [DataRow(nameof(BatchNormalizationPlacement.None), nameof(LossFunction.SquaredError), 1)]
-    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), nameof(LossFunction.SoftmaxCrossEntropy), 1)]
-    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), nameof(LossFunction.SoftmaxCrossEntropy), 2)]
-    [DataRow(nameof(BatchNormalizationPlacement.AfterActivation), nameof(LossFunction.Huber), 2)]
-    [DataRow(nameof(BatchNormalizationPlacement.LayerInput), nameof(LossFunction.BinaryCrossEntropy), 1)]
+    [DataRow(nameof(BatchNormalizationPlacement.None), nameof(KnownObjectives.SquaredError), 1)]
+    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), nameof(KnownObjectives.SoftmaxCrossEntropy), 1)]
+    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), nameof(KnownObjectives.SoftmaxCrossEntropy), 2)]
+    [DataRow(nameof(BatchNormalizationPlacement.AfterActivation), nameof(KnownObjectives.Huber), 2)]
+    [DataRow(nameof(BatchNormalizationPlacement.LayerInput), nameof(KnownObjectives.BinaryCrossEntropy), 1)]
     public void Train_WithNativeProducts_GivesTheSameNetworkWithinRounding(string placementName, string lossName, int threads)
     {
         var placement = Enum.Parse<BatchNormalizationPlacement>(placementName);
-        var loss = Enum.Parse<LossFunction>(lossName);
+        var loss = KnownObjectives.Named(lossName);
         (NetworkParameters expected, TrainingHistory expectedHistory) = Train(MatrixProducts.Managed, placement, loss, threads);
         (NetworkParameters actual, TrainingHistory history) = Train(NativeLibraryOfTests.Products(), placement, loss, threads);
         for (int epoch = 0; epoch < history.Epochs.Count; epoch++)
@@ -55,8 +56,8 @@ public sealed class MatrixProductsTests
     [TestMethod]
     public void Train_WithAnotherSeed_IsNotTheSameNetworkWithinRounding()
     {
-        NetworkParameters one = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, LossFunction.SquaredError, 1, seed: 1).Parameters;
-        NetworkParameters other = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, LossFunction.SquaredError, 1, seed: 2).Parameters;
+        NetworkParameters one = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, KnownObjectives.SquaredError, 1, seed: 1).Parameters;
+        NetworkParameters other = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, KnownObjectives.SquaredError, 1, seed: 2).Parameters;
         Assert.ThrowsExactly<AssertFailedException>(() => CheckClose(one.Linear[0].Weights, other.Linear[0].Weights, "weights"));
     }
 
@@ -81,9 +82,9 @@ public sealed class MatrixProductsTests
 
     /// <summary>A smooth activation and plain momentum, so that rounding is not amplified by a kink or by a division by a tiny second moment.</summary>
     private static (NetworkParameters Parameters, TrainingHistory History) Train(
-        MatrixProducts products, BatchNormalizationPlacement placement, LossFunction loss, int threads, ulong seed = 1)
+        MatrixProducts products, BatchNormalizationPlacement placement, Objective loss, int threads, ulong seed = 1)
     {
-        int outputs = loss == LossFunction.SoftmaxCrossEntropy ? 3 : 2;
+        int outputs = loss is SoftmaxCrossEntropy ? 3 : 2;
         var definition = new NetworkDefinition
         {
             Inputs = Inputs, HiddenUnits = [70, 33], Outputs = outputs, Activation = ActivationFunction.Tanh, Placement = placement,
@@ -91,7 +92,7 @@ public sealed class MatrixProductsTests
         };
         var settings = new TrainingSettings
         {
-            Loss = loss, BatchSize = 60, MaximumEpochs = 3, LearningRate = 0.02, Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 }, Seed = seed, Products = products,
+            Objective = loss, BatchSize = 60, MaximumEpochs = 3, LearningRate = 0.02, Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 }, Seed = seed, Products = products,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
         using var team = new WorkerTeam(threads);

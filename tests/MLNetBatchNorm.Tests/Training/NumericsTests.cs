@@ -123,7 +123,7 @@ public sealed class NumericsTests
             Activation = ActivationFunction.SELU,
         };
         NetworkParameters parameters = Initialization.Create(definition, 1);
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 32, MaximumEpochs = 5, LearningRate = 1e-3 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 5, LearningRate = 1e-3 };
         TrainingTable table = Generated.Table(x, y);
         TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), new TrainingData(table), settings, null, CancellationToken.None);
 
@@ -161,7 +161,7 @@ public sealed class NumericsTests
         };
         // All rows in one batch: statistics of smaller ones differ from each other, which would be an error of its own.
         NetworkParameters parameters = Initialization.Create(definition, 2);
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = 400, MaximumEpochs = 500, LearningRate = 0.02 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 400, MaximumEpochs = 500, LearningRate = 0.02 };
         TrainingTable table = Generated.Table(x, y);
         TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), null, settings, null, CancellationToken.None);
         double[][] predicted = Golden.TrajectoryRun.FrozenOutputs(parameters, [.. x.Select(row => row.Select(v => (float)v).ToArray())]);

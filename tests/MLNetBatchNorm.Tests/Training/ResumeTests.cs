@@ -88,7 +88,7 @@ public sealed class ResumeTests
             };
             var settings = new TrainingSettings
             {
-                Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, LearningRate = LearningRate, Optimizer = Optimizer,
+                Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, LearningRate = LearningRate, Optimizer = Optimizer,
                 Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5, Threads = 2,
             };
             NetworkParameters parameters = Generated.Network(definition, 1);
@@ -97,7 +97,7 @@ public sealed class ResumeTests
         }
 
         private TrainingData Data(int rows, ulong seed) => Sparse
-            ? Generated.SparseData(LossFunction.SoftmaxCrossEntropy, rows, 23, 3, seed) : Generated.Data(LossFunction.SoftmaxCrossEntropy, rows, 23, 3, seed, weighted: true);
+            ? Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed) : Generated.Data(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed, weighted: true);
     }
 
     /// <summary>Keeps the bytes of every epoch's state; starts from given ones.</summary>

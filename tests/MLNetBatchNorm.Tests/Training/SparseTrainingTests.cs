@@ -204,7 +204,7 @@ public sealed class SparseTrainingTests
     {
         NetworkParameters parameters = Initialization.Create(Definition(placement), 5);
         using var team = new WorkerTeam(threads);
-        var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 16, Optimizer = optimizer };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, Optimizer = optimizer };
         var network = new FeedForwardNetwork(parameters, 17, table.Sparse is not null);
         var step = new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(optimizer, network.Parameters), team);
         var plan = new BatchPlan(Rows, 16, needsTwoRows: true);

@@ -2,6 +2,7 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
@@ -13,13 +14,13 @@ public sealed class TemperatureTests
     private const int Rows = 250;
 
     [TestMethod]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 5, false)]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 20, true)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1, false)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1, true)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 5, false)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 20, true)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1, false)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1, true)]
     public void Evaluate_OfATooCertainNetwork_IsTheSmallestOverTheTemperature(string lossName, int outputs, bool weighted)
     {
-        LossFunction loss = Enum.Parse<LossFunction>(lossName);
+        Objective loss = KnownObjectives.Named(lossName);
         Case c = new(loss, outputs, weighted, bestTemperature: 2.6);
         (double found, double temperature) = c.Measure(scales: true, threads: 1);
 
@@ -37,11 +38,11 @@ public sealed class TemperatureTests
     }
 
     [TestMethod]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 5)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 5)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1)]
     public void Evaluate_OfATimidNetwork_IsThePlainOne(string lossName, int outputs)
     {
-        LossFunction loss = Enum.Parse<LossFunction>(lossName);
+        Objective loss = KnownObjectives.Named(lossName);
         Case c = new(loss, outputs, weighted: false, bestTemperature: 0.4);
         Assert.IsTrue(c.NaiveLoss(0.5) < c.NaiveLoss(1), "a temperature below 1 would be better, and must not be taken");
         Assert.AreEqual((c.Measure(scales: false, threads: 1).Loss, 1.0), c.Measure(scales: true, threads: 1));
@@ -50,7 +51,7 @@ public sealed class TemperatureTests
     [TestMethod]
     public void Evaluate_OnAnyNumberOfThreads_HasTheSameBits()
     {
-        Case c = new(LossFunction.SoftmaxCrossEntropy, 5, weighted: true, bestTemperature: 2.6);
+        Case c = new(KnownObjectives.SoftmaxCrossEntropy, 5, weighted: true, bestTemperature: 2.6);
         (double, double) one = c.Measure(scales: true, threads: 1);
         Assert.AreEqual(one, c.Measure(scales: true, threads: 2));
         Assert.AreEqual(one, c.Measure(scales: true, threads: 3));
@@ -58,11 +59,11 @@ public sealed class TemperatureTests
 
     /// <summary>With labels that are half noise a network of many weights becomes too sure of the rows it knows.</summary>
     [TestMethod]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 4)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 4)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1)]
     public void Train_WithTemperatures_GivesTheNetworkWhoseLossTheHistoryTells(string lossName, int outputs)
     {
-        LossFunction loss = Enum.Parse<LossFunction>(lossName);
+        Objective loss = KnownObjectives.Named(lossName);
         TrainingData training = Generated.Data(loss, 200, 6, outputs, seed: 1), validation = Generated.Data(loss, 150, 6, outputs, seed: 2);
         TrainingSettings settings = Settings(loss, scales: true), plain = Settings(loss, scales: false);
         NetworkParameters parameters = Network(outputs);
@@ -84,13 +85,12 @@ public sealed class TemperatureTests
     private static NetworkParameters Network(int outputs) => Initialization.Create(
         new NetworkDefinition { Inputs = 6, HiddenUnits = [32], Outputs = outputs, Activation = ActivationFunction.ReLU, Placement = BatchNormalizationPlacement.BeforeActivation }, seed: 5);
 
-    private static TrainingSettings Settings(LossFunction loss, bool scales) => new()
+    private static TrainingSettings Settings(Objective loss, bool scales) => new()
     {
-        Loss = loss,
+        Objective = loss.With(scalesTemperature: scales),
         BatchSize = 32,
         MaximumEpochs = 30,
         LearningRate = 0.03,
-        ScalesTemperature = scales,
     };
 
     /// <summary>A linear map that is right more often than not and whose best temperature is known, and the rows it is measured on.</summary>
@@ -100,9 +100,9 @@ public sealed class TemperatureTests
         private readonly double[][] _targets;
         private readonly double[]? _weights;
         private readonly NetworkParameters _parameters;
-        private readonly LossFunction _loss;
+        private readonly Objective _loss;
 
-        public Case(LossFunction loss, int outputs, bool weighted, double bestTemperature)
+        public Case(Objective loss, int outputs, bool weighted, double bestTemperature)
         {
             _loss = loss;
             _rows = Generated.Rows(Rows, 6, 3);
@@ -119,7 +119,7 @@ public sealed class TemperatureTests
         {
             using var team = new WorkerTeam(threads);
             var data = new TrainingData(Generated.Table(_rows, _targets, _weights));
-            var evaluator = new Evaluator(data, _parameters, new TrainingSettings { Loss = _loss, ScalesTemperature = scales }, team);
+            var evaluator = new Evaluator(data, _parameters, new TrainingSettings { Objective = _loss.With(scalesTemperature: scales) }, team);
             return (evaluator.Evaluate(_parameters, CancellationToken.None).Loss, evaluator.Temperature);
         }
 
@@ -133,7 +133,7 @@ public sealed class TemperatureTests
                 double w = _weights?[r] ?? 1;
                 weight += w;
                 double y = _targets[r][0];
-                sum += w * (_loss == LossFunction.BinaryCrossEntropy
+                sum += w * (_loss is BinaryCrossEntropy
                     ? Math.Max(z[0], 0) + Math.Log(1 + Math.Exp(-Math.Abs(z[0]))) - y * z[0]
                     : Math.Log(z.Sum(Math.Exp)) - z[(int)y]);
             }
@@ -153,7 +153,7 @@ public sealed class TemperatureTests
                 {
                     for (int k = 0; k < map.Outputs; k++)
                     {
-                        double error = _loss == LossFunction.BinaryCrossEntropy
+                        double error = _loss is BinaryCrossEntropy
                             ? _targets[r][0] - 1 / (1 + Math.Exp(-outputs[r][0]))
                             : ((int)_targets[r][0] == k ? 1 : 0) - Math.Exp(outputs[r][k]) / outputs[r].Sum(Math.Exp);
                         for (int i = 0; i < 6; i++)

@@ -18,13 +18,13 @@ public sealed class TrainingLoopTests
         var observer = new Recorder();
         var settings = new TrainingSettings
         {
-            Loss = LossFunction.SquaredError,
+            Objective = KnownObjectives.SquaredError,
             BatchSize = 16,
             MaximumEpochs = 7,
             LearningRate = 0.01,
             Schedule = new CosineSchedule(),
         };
-        TrainingData data = Generated.Data(LossFunction.SquaredError, 50, 5, 1, seed: 1);
+        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 1);
         TrainingHistory history = TrainingLoop.Train(Network(), data, Validation(), settings, observer, CancellationToken.None);
 
         CollectionAssert.AreEqual(new[] { 1, 2, 3, 4, 5, 6, 7 }, observer.Events.Select(e => e.Record.Epoch).ToArray());
@@ -47,9 +47,9 @@ public sealed class TrainingLoopTests
     [DataRow(2, 256, DisplayName = "two rows")]
     public void Train_AnyNumberOfRows_ReportsTheMeanLossOfAll(int rows, int batchSize)
     {
-        double[][] x = Generated.Rows(rows, 5, 3), y = Generated.Targets(LossFunction.SquaredError, x, 1, 3);
+        double[][] x = Generated.Rows(rows, 5, 3), y = Generated.Targets(KnownObjectives.SquaredError, x, 1, 3);
         double[] w = Generated.Weights(rows, 3);
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = batchSize, MaximumEpochs = 2, LearningRate = 0, Shuffle = false, Optimizer = new SgdOptimizer() };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 2, LearningRate = 0, Shuffle = false, Optimizer = new SgdOptimizer() };
         NetworkParameters parameters = Network();
         var reference = new ReferenceNetwork(parameters);
         TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(Generated.Table(x, y, w)), null, settings, null, CancellationToken.None);
@@ -68,12 +68,12 @@ public sealed class TrainingLoopTests
     [DataRow(10, 1)]
     public void Train_OneRowInABatch_IsRefusedWithBatchNormalizationOnly(int rows, int batchSize)
     {
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, BatchSize = batchSize, MaximumEpochs = 1 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 1 };
         Assert.ThrowsExactly<ArgumentException>(
-            () => TrainingLoop.Train(Network(), Generated.Data(LossFunction.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None));
+            () => TrainingLoop.Train(Network(), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None));
 
         TrainingHistory history = TrainingLoop.Train(
-            Network(BatchNormalizationPlacement.None), Generated.Data(LossFunction.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None);
+            Network(BatchNormalizationPlacement.None), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None);
         Assert.IsTrue(double.IsFinite(history.Epochs[0].TrainingLoss));
     }
 
@@ -108,7 +108,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_UnsteadyValidationLoss_StopsWhereTheRuleSays()
     {
-        TrainingData Data() => Generated.Data(LossFunction.SquaredError, 40, 5, 1, 1);
+        TrainingData Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         TrainingHistory all = TrainingLoop.Train(Network(), Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.AreEqual(BestOf(all.Epochs), all.BestEpoch);
         Assert.IsTrue(all.Epochs.Zip(all.Epochs.Skip(1)).Count(p => p.Second.ValidationLoss > p.First.ValidationLoss) > 3, "the loss does not go up and down");
@@ -127,7 +127,7 @@ public sealed class TrainingLoopTests
     [DataRow(nameof(BatchNormalizationPlacement.LayerInput))]
     public void Train_LaterEpochsAreWorse_RestoresTheBestBitForBit(string placement)
     {
-        TrainingData Data() => Generated.Data(LossFunction.SquaredError, 40, 5, 1, 1);
+        TrainingData Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         NetworkParameters restored = Network(Enum.Parse<BatchNormalizationPlacement>(placement));
         TrainingHistory history = TrainingLoop.Train(restored, Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.IsTrue(history.BestEpoch is > 1 and < 40, $"the best epoch is {history.BestEpoch}: this data does not test restoring");
@@ -145,13 +145,13 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_RowsOfWeightZero_MayHoldAnyTarget()
     {
-        TrainingTable table = Generated.Data(LossFunction.SoftmaxCrossEntropy, 30, 5, 3, 1, weighted: true).Table;
+        TrainingTable table = Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 30, 5, 3, 1, weighted: true).Table;
         for (int r = 0; r < table.Rows; r++)
         {
             if (table.Weights[r] == 0)
                 table.Targets[r] = r % 4 == 1 ? 99 : float.NaN;
         }
-        var settings = new TrainingSettings { Loss = LossFunction.SoftmaxCrossEntropy, BatchSize = 8, MaximumEpochs = 2 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 8, MaximumEpochs = 2 };
         NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 5, HiddenUnits = [6], Outputs = 3 }, 1);
         TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), new TrainingData(table), settings, null, CancellationToken.None);
 
@@ -162,7 +162,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_AllWeightsZero_LearnsNothing()
     {
-        TrainingTable table = Generated.Data(LossFunction.SquaredError, 30, 5, 1, 1, weighted: true).Table;
+        TrainingTable table = Generated.Data(KnownObjectives.SquaredError, 30, 5, 1, 1, weighted: true).Table;
         table.Weights.Clear();
         NetworkParameters parameters = Network();
         double[] before = NetworkState.Read(parameters)["linear1.weight"];
@@ -177,12 +177,12 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_ValidationLoss_IsThatOfPredictionMode()
     {
-        double[][] x = Generated.Rows(23, 5, 8), y = Generated.Targets(LossFunction.SquaredError, x, 1, 8);
+        double[][] x = Generated.Rows(23, 5, 8), y = Generated.Targets(KnownObjectives.SquaredError, x, 1, 8);
         double[] w = Generated.Weights(23, 8);
         NetworkParameters parameters = Network();
         var validation = new TrainingData(Generated.Table(x, y, w));
         TrainingHistory history = TrainingLoop.Train(
-            parameters, Generated.Data(LossFunction.SquaredError, 64, 5, 1, 1), validation, Settings(1, 0), null, CancellationToken.None);
+            parameters, Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, 1), validation, Settings(1, 0), null, CancellationToken.None);
 
         double[][] z = new ReferenceNetwork(parameters).Forward(x, training: false);
         double expected = z.Select((row, r) => w[r] * (row[0] - y[r][0]) * (row[0] - y[r][0])).Sum() / w.Sum();
@@ -194,18 +194,18 @@ public sealed class TrainingLoopTests
     internal static NetworkParameters Network(BatchNormalizationPlacement placement = BatchNormalizationPlacement.BeforeActivation)
         => Generated.Network(new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 1, Placement = placement }, 1);
 
-    internal static TrainingData Validation() => Generated.Data(LossFunction.SquaredError, 40, 5, 1, seed: 2);
+    internal static TrainingData Validation() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, seed: 2);
 
     private static TrainingData AllTargets(float target)
     {
-        TrainingData data = Generated.Data(LossFunction.SquaredError, 64, 5, 1, seed: 1);
+        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, seed: 1);
         data.Table.Targets.Fill(target);
         return data;
     }
 
     private static TrainingSettings Settings(int epochs, int patience, double rate = 0.01) => new()
     {
-        Loss = LossFunction.SquaredError,
+        Objective = KnownObjectives.SquaredError,
         BatchSize = 16,
         MaximumEpochs = epochs,
         EarlyStoppingPatience = patience,

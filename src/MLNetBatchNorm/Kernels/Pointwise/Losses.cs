@@ -41,7 +41,7 @@ internal readonly struct SquaredErrorLoss : IPointwiseLoss
 }
 
 /// <summary>With d = z - y: d^2/2 if |d| &lt;= delta, else delta (|d| - delta/2); derivative d clamped to +-delta.</summary>
-internal readonly struct HuberLoss : IPointwiseLoss
+internal readonly struct HuberErrorLoss : IPointwiseLoss
 {
     /// <summary>With c the clamped d both branches are c (d - c/2).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -108,7 +108,7 @@ internal static unsafe partial class Losses
         Span<float> rowLoss,
         int firstRow,
         int endRow)
-        => Pointwise<HuberLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, delta, dz, rowLoss, firstRow, endRow);
+        => Pointwise<HuberErrorLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, delta, dz, rowLoss, firstRow, endRow);
 
     /// <summary>probabilities[r, k] = sigmoid(z[r, k]) for rows firstRow..endRow.</summary>
     /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
@@ -139,8 +139,9 @@ internal static unsafe partial class Losses
     public static void Sigmoid(ReadOnlySpan<float> z, Span<float> probabilities)
         => Sigmoid(z, 1, probabilities.Length, probabilities, 0, 1);
 
+    /// <summary>A loss that takes every output by itself, with a number of its own as <paramref name="parameter"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pointwise<TLoss>(
+    internal static void Pointwise<TLoss>(
         ReadOnlySpan<float> z,
         int rowCapacity,
         int outputs,

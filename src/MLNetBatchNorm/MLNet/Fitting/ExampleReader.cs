@@ -3,21 +3,9 @@ using System.Numerics.Tensors;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm;
-
-/// <summary>What a label means to a trainer.</summary>
-internal enum LabelKind
-{
-    /// <summary>False or true, as 0 or 1.</summary>
-    Binary,
-
-    /// <summary>The number of a class, from 0.</summary>
-    Class,
-
-    /// <summary>A number.</summary>
-    Number,
-}
 
 /// <summary>
 /// Reads label, features and weight of the rows of a view, once and in order. Rows without a label and rows with a weight that is not
@@ -34,7 +22,7 @@ internal sealed class ExampleReader : IDisposable
 
     private readonly IHost _host;
     private readonly RoleMappedData _data;
-    private readonly LabelKind _labelKind;
+    private readonly LabelDomain _labels;
     private readonly CancellationToken _cancellationToken;
     private readonly DataViewRowCursor _cursor;
     private readonly ValueGetter<float> _getLabel;
@@ -47,11 +35,11 @@ internal sealed class ExampleReader : IDisposable
     private float _weight = 1;
 
     /// <summary>Opens a cursor over the columns of <paramref name="data"/> that have a role.</summary>
-    public ExampleReader(IHost host, RoleMappedData data, LabelKind labelKind, CancellationToken cancellationToken)
+    public ExampleReader(IHost host, RoleMappedData data, LabelDomain labels, CancellationToken cancellationToken)
     {
         _host = host;
         _data = data;
-        _labelKind = labelKind;
+        _labels = labels;
         _cancellationToken = cancellationToken;
         DataViewSchema.Column label = data.Schema.Label!.Value;
         DataViewSchema.Column features = data.Schema.Feature!.Value;
@@ -171,21 +159,9 @@ internal sealed class ExampleReader : IDisposable
 
     private void CheckLabel()
     {
-        bool allowed = _labelKind switch
-        {
-            LabelKind.Binary => _label is 0 or 1,
-            LabelKind.Class => _label >= 0 && _label == MathF.Floor(_label),
-            _ => float.IsFinite(_label),
-        };
-        if (allowed)
+        if (_labels.Contains(_label))
             return;
-        string need = _labelKind switch
-        {
-            LabelKind.Binary => "false or true",
-            LabelKind.Class => "the key of a class",
-            _ => "a finite number; use NaN for a missing label",
-        };
-        throw _host.Except($"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. A label must be {need}.");
+        throw _host.Except($"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. A label must be {_labels.Need}.");
     }
 
     private void ReadFeatures()

@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -45,7 +46,7 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             throw;
         }
 
-        return FitRows.Join(training, validation, standardize: task.LabelKind == LabelKind.Number, cancellation);
+        return FitRows.Join(training, validation, task.Objective, cancellation);
     }
 
     /// <summary>Refuses validation rows that are not like the training rows.</summary>

@@ -21,7 +21,7 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     private readonly IProgressChannel _progressChannel;
     private readonly BatchNormNetworkOptions _options;
     private readonly FitPlan _plan;
-    private readonly TargetScale _target;
+    private readonly LabelUnits _target;
     private readonly BestOfRestarts _best;
     private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
@@ -52,7 +52,7 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _rows = new long[trainings];
         _epochsDone = new int[trainings];
         _ended = new bool[trainings];
-        _metricName = ValidationMetric.NameFor(plan.Settings.Loss);
+        _metricName = plan.Settings.Objective.MetricName;
         _epochsPerCheckpoint = (int)(((long)_epochs * trainings + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
         _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {_metricName}"], ["epochs"]), Fill);

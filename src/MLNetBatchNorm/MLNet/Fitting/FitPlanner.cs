@@ -2,6 +2,7 @@ using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -95,10 +96,7 @@ internal sealed class FitPlanner
 
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {
-        Loss = _task.Loss,
-        LabelSmoothing = _task.LabelSmoothing,
-        HuberDelta = _task.HuberDelta,
-        ScalesTemperature = _options is BatchNormNetworkClassificationOptions { TemperatureScaling: true },
+        Objective = _task.Objective,
         ClassWeights = ClassWeighting.IsBalanced(_options) ? ClassWeighting.Balanced(rows.WeightOfClass) : GivenClassWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,

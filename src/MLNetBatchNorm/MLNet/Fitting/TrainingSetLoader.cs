@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm;
 
@@ -42,7 +43,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             var seenSlots = new SlotsWithValues(slots);
             double[] weightOfClass = new double[task.Classes];
             long withoutWeight = 0;
-            using var reader = new ExampleReader(host, data, task.LabelKind, cancellationToken);
+            using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken);
             while (reader.MoveNext())
             {
                 float label = reader.Label;

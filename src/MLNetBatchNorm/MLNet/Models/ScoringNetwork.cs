@@ -5,6 +5,7 @@ using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Persistence;
 
 namespace MLNetBatchNorm;
@@ -84,16 +85,16 @@ internal sealed class ScoringNetwork
     public RowScorer CreateRowScorer() => new(this);
 
     /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
-    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, softmax: false);
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, OutputLink.Identity);
 
-    private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, bool softmax)
+    private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, OutputLink link)
     {
         CheckBlock(features.Length, rows, outputs.Length);
         bool isRow = rows == 1;
         ConcurrentBag<ScoringScratch> spares = isRow ? _spareRowScratches : _spareScratches;
         if (!spares.TryTake(out ScoringScratch? scratch))
             scratch = _folded.CreateScratch(isRow ? 1 : FoldedNetwork.BlockRows);
-        _folded.Score(features, rows, outputs, scratch, softmax);
+        _folded.Score(features, rows, outputs, scratch, link);
         spares.Add(scratch);
     }
 
@@ -103,7 +104,7 @@ internal sealed class ScoringNetwork
 
     /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.</summary>
     public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
-        => Score(features, rows, probabilities, softmax: true);
+        => Score(features, rows, probabilities, OutputLink.Softmax);
 
     /// <summary>As <see cref="ScoreProbabilities(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
     public void ScoreProbabilities(ReadOnlyMemory<float> features, int rows, Memory<float> probabilities, int numberOfThreads)

@@ -72,10 +72,7 @@ internal static class BatchNormNetworkDefaults
     public const double LabelSmoothing = 0;
 
     /// <summary>The squared error estimates the mean, which R squared and RMS measure.</summary>
-    public const RegressionLoss Loss = RegressionLoss.SquaredError;
-
-    /// <summary>Huber 1964: 1.345 standard deviations of the noise keep 95% efficiency on normal noise. The target's deviation bounds the noise's.</summary>
-    public const double HuberDelta = 1.345;
+    public static RegressionLoss CreateLoss() => new SquaredLoss();
 
     /// <summary>A new instance each time, so that trainers share nothing: decoupled weight decay (Loshchilov and Hutter 2019).</summary>
     public static Optimizer CreateOptimizer() => new AdamWOptimizer();

@@ -75,8 +75,6 @@ internal sealed record OptionRange(
             "Set 0 to write after every epoch."),
         HalfOpen(nameof(BatchNormNetworkMulticlassTrainer.Options.LabelSmoothing), o => (o as BatchNormNetworkMulticlassTrainer.Options)?.LabelSmoothing, 0, 1,
             "It is the share of probability spread over all classes; set 0 for none."),
-        Open(nameof(BatchNormNetworkRegressionTrainer.Options.HuberDelta), o => (o as BatchNormNetworkRegressionTrainer.Options)?.HuberDelta, 0, 1_000_000, includesMaximum: true,
-            "It is measured in standard deviations of the label; 1.345 is usual."),
     ];
 
     /// <summary>The range in interval notation: <c>(0, 1]</c> excludes 0 and includes 1.</summary>

@@ -25,12 +25,12 @@ internal static class OptionValidation
         CheckEnumeration(context, nameof(copy.Placement), copy.Placement);
         CheckEnumeration(context, nameof(copy.Statistics), copy.Statistics);
         CheckEnumeration(context, nameof(copy.MatrixMultiplication), copy.MatrixMultiplication);
-        if (copy is BatchNormNetworkRegressionTrainer.Options regression)
-            CheckEnumeration(context, nameof(regression.Loss), regression.Loss);
         if (copy.Optimizer is null)
             throw context.ExceptUserArg(nameof(copy.Optimizer), "Optimizer is null; give an optimizer, such as new AdamWOptimizer().");
         if (copy.LearningRateSchedule is null)
             throw context.ExceptUserArg(nameof(copy.LearningRateSchedule), "LearningRateSchedule is null; give a schedule, such as new ConstantSchedule().");
+        if (copy is BatchNormNetworkRegressionTrainer.Options regression)
+            CheckLoss(context, regression.Loss);
         if (copy is BatchNormNetworkClassificationOptions classification)
             ClassWeighting.Check(context, classification);
         CheckPart(context, nameof(copy.Optimizer), copy.Optimizer.Validate);
@@ -101,7 +101,15 @@ internal static class OptionValidation
             throw context.ExceptUserArg(option, $"{option} is {value:D}; it must be one of {string.Join(", ", Enum.GetNames<T>())}.");
     }
 
-    /// <summary>Optimizers and schedules know their own ranges, and nothing of ML.NET's exceptions.</summary>
+    private static void CheckLoss(IExceptionContext context, RegressionLoss? loss)
+    {
+        const string Option = nameof(BatchNormNetworkRegressionTrainer.Options.Loss);
+        if (loss is null)
+            throw context.ExceptUserArg(Option, "Loss is null; give a loss, such as new SquaredLoss().");
+        CheckPart(context, Option, loss.Validate);
+    }
+
+    /// <summary>Losses, optimizers and schedules know their own ranges, and nothing of ML.NET's exceptions.</summary>
     private static void CheckPart(IExceptionContext context, string option, Action validate)
     {
         try

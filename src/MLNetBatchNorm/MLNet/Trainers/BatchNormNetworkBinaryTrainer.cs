@@ -4,7 +4,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
-using MLNetBatchNorm.Training;
+using MLNetBatchNorm.Objectives;
 using BinaryModel = Microsoft.ML.Calibrators.CalibratedModelParametersBase<
     MLNetBatchNorm.BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>;
 
@@ -127,7 +127,7 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
     {
         Host.CheckValue(trainContext, nameof(trainContext));
         trainContext.TrainingSet.CheckBinaryLabel();
-        var task = new NetworkTask { LabelKind = LabelKind.Binary, Outputs = 1, Loss = LossFunction.BinaryCrossEntropy };
+        var task = new NetworkTask(new BinaryCrossEntropy(_options.TemperatureScaling), Classes: 2);
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkBinaryModelParameters>(Host, trainContext.InitialPredictor);
         var fit = new NetworkFit(Host, _options, task, _seed);
         TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);

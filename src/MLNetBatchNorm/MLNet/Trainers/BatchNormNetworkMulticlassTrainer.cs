@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Persistence;
-using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
@@ -136,13 +136,8 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
     protected override BatchNormNetworkMulticlassModelParameters TrainModelCore(TrainContext trainContext)
     {
         Host.CheckValue(trainContext, nameof(trainContext));
-        var task = new NetworkTask
-        {
-            LabelKind = LabelKind.Class,
-            Outputs = CountClasses(trainContext.TrainingSet),
-            Loss = LossFunction.SoftmaxCrossEntropy,
-            LabelSmoothing = _options.LabelSmoothing,
-        };
+        var objective = new SoftmaxCrossEntropy(_options.LabelSmoothing, _options.TemperatureScaling);
+        var task = new NetworkTask(objective, CountClasses(trainContext.TrainingSet));
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkMulticlassModelParameters>(Host, trainContext.InitialPredictor);
         var fit = new NetworkFit(Host, _options, task, _seed);
         TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);

@@ -78,12 +78,8 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
         }
 
         /// <summary>What training minimizes.</summary>
-        /// <value>Default <see cref="RegressionLoss.SquaredError"/>. <see cref="RegressionLoss.Huber"/> where some labels are far off for reasons the features do not know.</value>
-        public RegressionLoss Loss = BatchNormNetworkDefaults.Loss;
-
-        /// <summary>Distance between prediction and label at which Huber's loss turns from a parabola into a straight line, in standard deviations of the training labels.</summary>
-        /// <value>Default 1.345. Range (0, 1000000]. Used with <see cref="RegressionLoss.Huber"/> only. Source: Huber 1964.</value>
-        public double HuberDelta = BatchNormNetworkDefaults.HuberDelta;
+        /// <value>Default <see cref="SquaredLoss"/>. <see cref="HuberLoss"/> where some labels are far off for reasons the features do not know.</value>
+        public RegressionLoss Loss = BatchNormNetworkDefaults.CreateLoss();
     }
 
     /// <inheritdoc/>
@@ -128,13 +124,7 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
     {
         Host.CheckValue(trainContext, nameof(trainContext));
         trainContext.TrainingSet.CheckRegressionLabel();
-        var task = new NetworkTask
-        {
-            LabelKind = LabelKind.Number,
-            Outputs = 1,
-            Loss = _options.Loss == RegressionLoss.Huber ? LossFunction.Huber : LossFunction.SquaredError,
-            HuberDelta = _options.HuberDelta,
-        };
+        var task = new NetworkTask(_options.Loss, Classes: 1);
         TrainedNetwork? start = WarmStart.From<BatchNormNetworkRegressionModelParameters>(Host, trainContext.InitialPredictor);
         var fit = new NetworkFit(Host, _options, task, _seed);
         TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);

@@ -1,6 +1,13 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>How the learning rate changes over training: a pure function of the step. One of the sealed classes of this file.</summary>
+[JsonDerivedType(typeof(ConstantSchedule), "constant")]
+[JsonDerivedType(typeof(OneCycleSchedule), "one cycle")]
+[JsonDerivedType(typeof(CosineSchedule), "cosine")]
+[JsonDerivedType(typeof(WarmupCosineSchedule), "warmup cosine")]
+[JsonDerivedType(typeof(StepSchedule), "step")]
 public abstract class LearningRateSchedule
 {
     private protected LearningRateSchedule()

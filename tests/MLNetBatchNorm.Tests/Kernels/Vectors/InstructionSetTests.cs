@@ -117,7 +117,7 @@ public sealed class InstructionSetTests
             Placement = (BatchNormalizationPlacement)((int)activation % 4),
             NormalizeOutputLayerInput = true,
             DropoutRate = 0.1,
-        }, (LossFunction)((int)activation % 4), rows: 30, batchSize: 8);
+        }, KnownObjectives.All[(int)activation % 4], rows: 30, batchSize: 8);
 
         private static string OddShaped(int threads) => Train(threads, new NetworkDefinition
         {
@@ -127,7 +127,7 @@ public sealed class InstructionSetTests
             Activation = ActivationFunction.GELU,
             VirtualBatchSize = 21,
             Statistics = BatchNormalizationStatistics.PopulationPooled,
-        }, LossFunction.SoftmaxCrossEntropy, rows: 131, batchSize: 43);
+        }, KnownObjectives.SoftmaxCrossEntropy, rows: 131, batchSize: 43);
 
         private static string Sparse(int threads) => Train(threads, new NetworkDefinition
         {
@@ -135,16 +135,15 @@ public sealed class InstructionSetTests
             HiddenUnits = [20, 9],
             Outputs = 3,
             Placement = BatchNormalizationPlacement.AfterActivation,
-        }, LossFunction.SoftmaxCrossEntropy, rows: 40, batchSize: 16, sparse: true);
+        }, KnownObjectives.SoftmaxCrossEntropy, rows: 40, batchSize: 16, sparse: true);
 
-        private static string Train(int threads, NetworkDefinition definition, LossFunction loss, int rows, int batchSize, bool sparse = false)
+        private static string Train(int threads, NetworkDefinition definition, Objective loss, int rows, int batchSize, bool sparse = false)
         {
             NetworkParameters parameters = Generated.Network(definition, 1);
             Optimizer[] optimizers = [new AdamWOptimizer(), new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new RmsPropOptimizer { Centered = true }, new AdamOptimizer()];
             var settings = new TrainingSettings
             {
-                Loss = loss,
-                LabelSmoothing = 0.1,
+                Objective = loss.With(labelSmoothing: 0.1),
                 BatchSize = batchSize,
                 MaximumEpochs = 2,
                 LearningRate = 0.01,

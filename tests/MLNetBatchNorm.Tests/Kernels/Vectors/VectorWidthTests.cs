@@ -223,7 +223,7 @@ public sealed unsafe class VectorWidthTests
                 {
                     Losses.Pointwise<TSimd, V, BinaryCrossEntropyLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d0, l0, 1, Rows);
                     Losses.Pointwise<TSimd, V, SquaredErrorLoss>(pz, Rows, outputs, pt, null, 0.3f, 0, d1, l1, 1, Rows);
-                    Losses.Pointwise<TSimd, V, HuberLoss>(pz, Rows, outputs, pt, null, 0.3f, 0.7f, d2, l2, 1, Rows);
+                    Losses.Pointwise<TSimd, V, HuberErrorLoss>(pz, Rows, outputs, pt, null, 0.3f, 0.7f, d2, l2, 1, Rows);
                     Losses.Sigmoid<TSimd, V>(pz, Rows, outputs, p, 1, Rows);
                 }
 

@@ -63,9 +63,9 @@ public sealed class OptimizerStateTests
         var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 2, Placement = BatchNormalizationPlacement.AfterActivation };
         NetworkParameters parameters = Generated.Network(definition, 1);
         var network = new FeedForwardNetwork(parameters, 16);
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, Optimizer = optimizer };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, Optimizer = optimizer };
         using var team = new WorkerTeam(threads);
-        var step = new TrainingStep(settings, Generated.Data(LossFunction.SquaredError, 16 * Steps, 5, 2, 1), network, OptimizerState.Create(optimizer, network.Parameters), team);
+        var step = new TrainingStep(settings, Generated.Data(KnownObjectives.SquaredError, 16 * Steps, 5, 2, 1), network, OptimizerState.Create(optimizer, network.Parameters), team);
         Dictionary<string, double[]> expected = NetworkState.Read(parameters);
         Dictionary<string, double[][]> memory = expected.ToDictionary(a => a.Key, a => Enumerable.Range(0, 3).Select(_ => new double[a.Value.Length]).ToArray());
         for (int t = 1; t <= Steps; t++)

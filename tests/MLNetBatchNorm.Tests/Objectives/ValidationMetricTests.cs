@@ -2,9 +2,10 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
-namespace MLNetBatchNorm.Tests.Training;
+namespace MLNetBatchNorm.Tests.Objectives;
 
 /// <summary>The metrics shown beside the validation loss, against their definitions written out.</summary>
 [TestClass]
@@ -74,7 +75,7 @@ public sealed class ValidationMetricTests
     [TestMethod]
     public void Accuracy_IsTheWeightedShareOfRecognizedRows()
     {
-        var metric = new ValidationMetric(LossFunction.SoftmaxCrossEntropy, 5, 20);
+        var metric = new Accuracy(5);
         var outputs = new PanelMatrix(8, 20);
         (int Row, int Column, float Value)[] entries = [(0, 3, 1), (1, 18, 2), (1, 3, 1), (2, 19, float.NaN), (3, 0, -1), (4, 17, 5)];
         foreach ((int row, int column, float value) in entries)
@@ -106,14 +107,14 @@ public sealed class ValidationMetricTests
 
     /// <summary>The metric belongs to the outputs that the loss belongs to: those of the network in prediction mode after the epoch, computed again here.</summary>
     [TestMethod]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 3, false)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1, true)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 2, true)]
-    [DataRow(nameof(LossFunction.Huber), 2, true)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 3, false)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1, true)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 2, true)]
+    [DataRow(nameof(KnownObjectives.Huber), 2, true)]
     public void Train_ReportsTheMetricOfTheEpoch(string lossName, int outputs, bool weighted)
     {
-        var loss = Enum.Parse<LossFunction>(lossName);
-        var settings = new TrainingSettings { Loss = loss, BatchSize = 32, MaximumEpochs = 30, LearningRate = 0.01 };
+        var loss = KnownObjectives.Named(lossName);
+        var settings = new TrainingSettings { Objective = loss, BatchSize = 32, MaximumEpochs = 30, LearningRate = 0.01 };
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
         double[][] x = Generated.Rows(250, 5, 8), y = Generated.Targets(loss, x, outputs, 8);
         double[]? w = weighted ? Generated.Weights(250, 8) : null;
@@ -126,8 +127,8 @@ public sealed class ValidationMetricTests
         double[] weights = w ?? [.. Enumerable.Repeat(1.0, 250)];
         double expected = loss switch
         {
-            LossFunction.SoftmaxCrossEntropy => Enumerable.Range(0, 250).Average(r => Enumerable.Range(0, outputs).MaxBy(k => scores[r * outputs + k]) == y[r][0] ? 1.0 : 0.0),
-            LossFunction.BinaryCrossEntropy => AreaByPairs(
+            SoftmaxCrossEntropy => Enumerable.Range(0, 250).Average(r => Enumerable.Range(0, outputs).MaxBy(k => scores[r * outputs + k]) == y[r][0] ? 1.0 : 0.0),
+            BinaryCrossEntropy => AreaByPairs(
                 scores, [.. y.SelectMany(row => row.Select(v => (float)v))], [.. weights.SelectMany(v => Enumerable.Repeat((float)v, outputs))]),
             _ => RSquaredByDefinition(scores, y, weights),
         };
@@ -138,17 +139,17 @@ public sealed class ValidationMetricTests
 
     /// <summary>Any number of threads hands over the outputs; the metric has the same bits.</summary>
     [TestMethod]
-    [DataRow(nameof(LossFunction.SoftmaxCrossEntropy), 3)]
-    [DataRow(nameof(LossFunction.BinaryCrossEntropy), 1)]
-    [DataRow(nameof(LossFunction.SquaredError), 1)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 3)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1)]
+    [DataRow(nameof(KnownObjectives.SquaredError), 1)]
     public void Train_WithAnyNumberOfThreads_ReportsTheSameMetric(string lossName, int outputs)
     {
-        var loss = Enum.Parse<LossFunction>(lossName);
+        var loss = KnownObjectives.Named(lossName);
         EpochRecord[] Epochs(int threads, ulong seed)
         {
             using var team = new WorkerTeam(threads);
             NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
-            var settings = new TrainingSettings { Loss = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01, Threads = threads };
+            var settings = new TrainingSettings { Objective = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01, Threads = threads };
             return [.. TrainingLoop.Train(
                 team, parameters, Generated.Data(loss, 200, 5, outputs, seed), Generated.Data(loss, 3000, 5, outputs, seed: 8, weighted: true), settings, null, CancellationToken.None).Epochs];
         }
@@ -163,9 +164,9 @@ public sealed class ValidationMetricTests
     [TestMethod]
     public void Train_WithoutValidationRows_HasNoMetric()
     {
-        var settings = new TrainingSettings { Loss = LossFunction.SquaredError, MaximumEpochs = 1 };
+        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, MaximumEpochs = 1 };
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = 1 }, 1);
-        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(LossFunction.SquaredError, 50, 5, 1, seed: 7), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 7), null, settings, null, CancellationToken.None);
 
         Assert.IsNull(history.Epochs[0].ValidationMetric);
     }
@@ -190,7 +191,7 @@ public sealed class ValidationMetricTests
 
     private static double RSquared(float[] outputs, float[] targets, float[] weights)
     {
-        var metric = new ValidationMetric(LossFunction.SquaredError, outputs.Length, 1);
+        var metric = new RSquared(outputs.Length, 1);
         var block = new PanelMatrix(2, 1);
         for (int first = 0; first < outputs.Length; first += 2)
         {

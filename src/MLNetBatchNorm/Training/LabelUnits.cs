@@ -1,22 +1,28 @@
 using MLNetBatchNorm.Data;
-using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
 /// <summary>
-/// Standardizes a regression target for training, <c>t = (y - mean) / deviation</c>, and undoes it in the last linear map, so that the
-/// trained network predicts y and nothing else has to be stored.
+/// What labels become for training, as the objective has it, and how that is undone: in the last linear map, so that the trained network predicts
+/// labels and nothing else has to be stored, and in the losses that are shown.
 /// </summary>
-/// <param name="Mean">Weighted mean of the training labels.</param>
-/// <param name="Deviation">Their weighted standard deviation; 1 where they are all equal.</param>
-internal sealed record TargetScale(double Mean, double Deviation)
+/// <param name="Objective">What is minimized.</param>
+/// <param name="Scale">What it makes of labels.</param>
+internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
 {
-    /// <summary>Leaves everything as it is: for classes.</summary>
-    public static readonly TargetScale None = new(0, 1);
+    /// <summary>Those of the labels of all rows.</summary>
+    public static LabelUnits Of(Objective objective, RowCollector rows)
+    {
+        if (objective.Labels.Kind != LabelKind.Number)
+            return new LabelUnits(objective, TargetScale.None);
+        (double mean, double variance) = rows.Table is { } table ? Moments(table) : (rows.Targets!.Mean, rows.Targets.Variance);
+        return new LabelUnits(objective, objective.ScaleOf(mean, variance));
+    }
 
-    /// <summary>Mean and deviation of a table's labels; in double precision, in two passes, because labels such as years are far from zero.</summary>
-    public static TargetScale Of(TrainingTable rows)
+    /// <summary>Mean and variance of a table's labels; in double precision, in two passes, because labels such as years are far from zero.</summary>
+    private static (double Mean, double Variance) Moments(TrainingTable rows)
     {
         ReadOnlySpan<float> targets = rows.Targets;
         ReadOnlySpan<float> weights = rows.Weights;
@@ -37,27 +43,16 @@ internal sealed record TargetScale(double Mean, double Deviation)
             squares += (weights.IsEmpty ? 1 : weights[row]) * distance * distance;
         }
 
-        return Of(mean, squares / total);
-    }
-
-    /// <summary>Mean and deviation of the labels of all rows.</summary>
-    public static TargetScale Of(RowCollector rows) => rows.Table is { } table ? Of(table) : Of(rows.Targets!.Mean, rows.Targets.Variance);
-
-    /// <summary>A scale of given mean and variance.</summary>
-    public static TargetScale Of(double mean, double variance)
-    {
-        double deviation = Math.Sqrt(variance);
-        // Labels that differ by less than a float can hold are equal.
-        return new TargetScale(mean, deviation > Math.Abs(mean) * float.Epsilon && float.IsNormal((float)deviation) ? deviation : 1);
+        return (mean, squares / total);
     }
 
     /// <summary>Standardizes the labels of a table in place.</summary>
     public void Standardize(TrainingTable rows)
     {
-        if (this == None)
+        if (Scale == TargetScale.None)
             return;
         foreach (ref float target in rows.Targets)
-            target = (float)((target - Mean) / Deviation);
+            target = Scale.Apply(target);
     }
 
     /// <summary>Standardizes the labels of all rows, in place, or those of a file whenever they are read.</summary>
@@ -66,22 +61,22 @@ internal sealed record TargetScale(double Mean, double Deviation)
         if (rows.Table is { } table)
             Standardize(table);
         else
-            rows.Spilled!.TargetScale = (Mean, Deviation);
+            rows.Spilled!.TargetScale = (Scale.Mean, Scale.Deviation);
     }
 
     /// <summary>Makes the output layer predict labels instead of standardized ones: <c>W' = deviation W, b' = deviation b + mean</c>, in double precision.</summary>
-    public void FoldInto(LinearParameters outputLayer) => Rescale(outputLayer, Deviation, Mean);
+    public void FoldInto(LinearParameters outputLayer) => Rescale(outputLayer, Scale.Deviation, Scale.Mean);
 
     /// <summary>The opposite of <see cref="FoldInto"/>, to go on training a network: <c>W = W' / deviation, b = (b' - mean) / deviation</c>.</summary>
-    public void UnfoldFrom(LinearParameters outputLayer) => Rescale(outputLayer, 1 / Deviation, -Mean / Deviation);
+    public void UnfoldFrom(LinearParameters outputLayer) => Rescale(outputLayer, 1 / Scale.Deviation, -Scale.Mean / Scale.Deviation);
 
-    /// <summary>Losses of standardized labels in the label's own units: both regression losses grow with the square of the deviation.</summary>
-    public double RestoreLoss(double loss) => loss * Deviation * Deviation;
+    /// <summary>Losses of standardized labels in the label's own units.</summary>
+    public double RestoreLoss(double loss) => Objective.RestoreLoss(loss, Scale);
 
     /// <inheritdoc cref="RestoreLoss"/>
     public TrainingHistory Restore(TrainingHistory history)
     {
-        if (this == None)
+        if (Scale == TargetScale.None)
             return history;
         return history with
         {
@@ -98,7 +93,7 @@ internal sealed record TargetScale(double Mean, double Deviation)
 
     private void Rescale(LinearParameters outputLayer, double factor, double shift)
     {
-        if (this == None)
+        if (Scale == TargetScale.None)
             return;
         foreach (ref float weight in outputLayer.Weights.Span)
             weight = (float)(weight * factor);

@@ -1,12 +1,17 @@
-namespace MLNetBatchNorm.Training;
+namespace MLNetBatchNorm.Objectives;
 
 /// <summary>The area under the ROC curve: the probability that a true row drawn at random scores higher than a false one, equal scores counting half.</summary>
 /// <remarks>
 /// <c>sum over pairs (i true, j false) of w_i w_j ([s_i > s_j] + [s_i = s_j] / 2)</c>, divided by <c>sum w_i * sum w_j</c>: the statistic of Mann and Whitney. Exact, not from
 /// thresholds: one sort, by digits because it comes after every epoch, then one walk over groups of equal scores.
 /// </remarks>
-internal static class AreaUnderRocCurve
+/// <param name="rows">Number of rows.</param>
+/// <param name="outputs">Outputs of a row, each of which counts as a row; the trainers have one.</param>
+internal sealed class AreaUnderRocCurve(int rows, int outputs) : ValidationMetric(rows, outputs)
 {
+    /// <summary>What it is called.</summary>
+    public const string Name = "AUC";
+
     /// <summary>Bits of a score that one pass of the sort looks at: three passes for 32.</summary>
     private const int DigitBits = 11;
 
@@ -14,6 +19,11 @@ internal static class AreaUnderRocCurve
 
     /// <summary>Rows from which on counting the digits pays.</summary>
     private const int ManyRows = 2048;
+
+    private readonly ulong[] _order = new ulong[2L * rows * outputs];
+
+    public override double Compute(ReadOnlySpan<float> targets, ReadOnlySpan<float> weights) =>
+        Of(Values, targets, Columns == 1 ? weights : Repeat(weights), _order);
 
     /// <summary>The area; NaN if one of the two classes has no weight, or a score of a row with weight is NaN.</summary>
     /// <param name="scores">The larger, the more likely true; any monotonic function of them gives the same.</param>
@@ -54,6 +64,15 @@ internal static class AreaUnderRocCurve
         }
 
         return positives > 0 && negatives > 0 ? pairs / (positives * negatives) : double.NaN;
+    }
+
+    /// <summary>The weight of a row for each of its outputs.</summary>
+    private float[] Repeat(ReadOnlySpan<float> weights)
+    {
+        float[] repeated = new float[weights.Length * Columns];
+        for (int i = 0; i < repeated.Length; i++)
+            repeated[i] = weights[i / Columns];
+        return repeated;
     }
 
     /// <summary>Sorts by score, then by row; the result is in either memory.</summary>

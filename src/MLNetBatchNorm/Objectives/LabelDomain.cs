@@ -1,0 +1,17 @@
+namespace MLNetBatchNorm.Objectives;
+
+/// <summary>Which labels an objective can learn.</summary>
+/// <param name="Kind">What a label means.</param>
+/// <param name="Contains">Whether a label that is not missing is one of them.</param>
+/// <param name="Need">What a label must be, for messages: "A label must be ...".</param>
+internal sealed record LabelDomain(LabelKind Kind, Func<float, bool> Contains, string Need)
+{
+    /// <summary>False or true, as 0 or 1.</summary>
+    public static readonly LabelDomain YesNo = new(LabelKind.Binary, label => label is 0 or 1, "false or true");
+
+    /// <summary>The number of a class, from 0.</summary>
+    public static readonly LabelDomain Class = new(LabelKind.Class, label => label >= 0 && label == MathF.Floor(label), "the key of a class");
+
+    /// <summary>Any finite number.</summary>
+    public static readonly LabelDomain Number = new(LabelKind.Number, float.IsFinite, "a finite number; use NaN for a missing label");
+}

@@ -1,0 +1,85 @@
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Objectives;
+
+namespace MLNetBatchNorm;
+
+/// <summary>What training minimizes; of those there are, the losses for numbers can be chosen: see <see cref="RegressionLoss"/>.</summary>
+/// <remarks>Immutable.</remarks>
+public abstract class Objective
+{
+    private protected Objective()
+    {
+    }
+
+    // One loss is one class in one file, with all that follows from it. Whoever trains, evaluates, saves or describes a network asks here,
+    // and nobody asks which loss it is.
+
+    /// <summary>What it is called in messages and reports.</summary>
+    internal abstract string Name { get; }
+
+    /// <summary>Its number in models. Never changed, never used again for another.</summary>
+    internal abstract byte Number { get; }
+
+    /// <summary>Which labels can be learned.</summary>
+    internal abstract LabelDomain Labels { get; }
+
+    /// <summary>What makes scores of the network's outputs.</summary>
+    internal abstract OutputLink Link { get; }
+
+    /// <summary>Whether the outputs may be divided by the temperature that suits the validation rows best: only where they are logits, and if it is wished.</summary>
+    internal virtual bool ScalesTemperature => false;
+
+    /// <summary>What the validation metric is called.</summary>
+    internal abstract string MetricName { get; }
+
+    /// <summary>Number of outputs that a network needs.</summary>
+    /// <param name="classes">Number of classes of the label; 1 where it is a number.</param>
+    internal abstract int Outputs(int classes);
+
+    /// <summary>The measure of validation rows that people look at beside the loss, with all the memory it needs.</summary>
+    internal abstract ValidationMetric CreateMetric(int rows, int outputs);
+
+    /// <summary>How labels become what the network is trained on; of these numbers, both weighted. Classes stay what they are.</summary>
+    internal virtual TargetScale ScaleOf(double mean, double variance) => TargetScale.None;
+
+    /// <summary>A mean loss of scaled targets in the label's own units.</summary>
+    internal virtual double RestoreLoss(double loss, TargetScale scale) => loss;
+
+    /// <summary>
+    /// Unweighted loss of each of the rows [firstRow, endRow) into <paramref name="rowLoss"/>, and the gradient of
+    /// <c>gradientScale * sum(weight * loss)</c> with respect to the outputs.
+    /// </summary>
+    /// <param name="outputs">Of a block of rows.</param>
+    /// <param name="targets">What they should be, row by row.</param>
+    /// <param name="weights">Of each row, or empty: all 1. A row of weight 0 may hold anything.</param>
+    /// <param name="gradientScale">Usually 1 / sum of the weights.</param>
+    /// <param name="gradient">Room for the gradient; may be the outputs themselves.</param>
+    /// <param name="rowLoss">Room for the losses.</param>
+    /// <param name="firstRow">First row to compute.</param>
+    /// <param name="endRow">Behind the last.</param>
+    internal abstract void Compute(
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,
+        int firstRow, int endRow);
+
+    /// <summary>Throws if a value is outside its range.</summary>
+    internal virtual void Validate()
+    {
+    }
+
+    /// <summary>The objective of a number that stands in a model, with its parameters at their defaults: they served training.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is none of this number.</exception>
+    internal static Objective Of(int number) => number switch
+    {
+        1 => new BinaryCrossEntropy(),
+        2 => new SoftmaxCrossEntropy(),
+        3 => new SquaredLoss(),
+        4 => new HuberLoss(),
+        _ => throw new ArgumentOutOfRangeException(nameof(number), number, $"There is no objective of number {number}."),
+    };
+
+    private protected static void Require(bool condition, string name, double found, string needed)
+    {
+        if (!condition)
+            throw new ArgumentOutOfRangeException(name, found, FormattableString.Invariant($"{name} is {found}; it must be {needed}."));
+    }
+}
