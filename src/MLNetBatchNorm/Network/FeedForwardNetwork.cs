@@ -13,70 +13,66 @@ namespace MLNetBatchNorm.Network;
 /// </remarks>
 internal sealed class FeedForwardNetwork
 {
-    private readonly NetworkDefinition _definition;
-    private readonly List<ColumnOperation> _inputOperations = [];
-    private readonly List<Stage> _stages = [];
+    private readonly Stage[] _stages;
     private readonly List<DropoutLayer> _dropouts = [];
     private readonly List<BatchNormLayer> _normalizations = [];
+
+    /// <summary>Builds the layers for rows written out, or for sparse ones.</summary>
+    /// <param name="parameters">As below.</param>
+    /// <param name="rowCapacity">As below.</param>
+    /// <param name="sparseInput">Whether rows come as <see cref="SparseInput"/>; not with a normalization of the input itself, which would fill every column.</param>
+    /// <param name="products">As below.</param>
+    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
+        : this(parameters, rowCapacity, InputOf(parameters.Definition, rowCapacity, sparseInput), products)
+    {
+    }
 
     /// <summary>Builds the layers over <paramref name="parameters"/>, which training changes in place, for mini-batches of up to <paramref name="rowCapacity"/> rows.</summary>
     /// <param name="parameters">What is trained.</param>
     /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
-    /// <param name="sparseInput">Whether rows come as <see cref="SparseInput"/>; not with a normalization of the input itself, which would fill every column.</param>
+    /// <param name="input">Where the first node finds the mini-batch.</param>
     /// <param name="products">What multiplies the matrices; null: <see cref="MatrixProducts.Managed"/>.</param>
-    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
+    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, NodeInput input, MatrixProducts? products = null)
     {
-        _definition = parameters.Definition;
-        if (sparseInput && _definition.Placement == BatchNormalizationPlacement.LayerInput)
-            throw new ArgumentException("Batch normalization of the network's input makes every column of a sparse row non-zero.", nameof(sparseInput));
-        SparseInput = sparseInput ? new SparseBatch(_definition.Inputs) : null;
-        Input = new PanelMatrix(sparseInput ? 0 : rowCapacity, _definition.Inputs);
-        PanelMatrix current = Input;
-        if (_definition.Placement == BatchNormalizationPlacement.LayerInput)
-            current = AddNormalization(_inputOperations, parameters, 0, null, current);
-
-        int widest = _inputOperations.Count > 0 ? Input.Panels : 1;
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        FirstInput = input;
+        IReadOnlyList<PlanStage> planned = parameters.Definition.Plan.Stages();
+        _stages = new Stage[planned.Count];
+        for (int i = 0; i < _stages.Length; i++)
         {
-            bool passesGradient = layer > 0 || _inputOperations.Count > 0;
-            var linearOutput = new PanelMatrix(rowCapacity, _definition.OutputsOf(layer));
-            string name = $"linear{layer + 1}";
-            var stage = new Stage(layer == 0 && SparseInput is not null
-                ? new SparseLayer(name, parameters.Linear[layer], SparseInput, linearOutput)
-                : new DenseLayer(name, parameters.Linear[layer], current, linearOutput, passesGradient, products ?? MatrixProducts.Managed));
-            _stages.Add(stage);
-            current = linearOutput;
-            widest = Math.Max(widest, linearOutput.Panels);
-            if (layer < _definition.HiddenUnits.Length)
-                current = AddHiddenOperations(stage.Operations, parameters, layer, current);
+            bool isLast = i == _stages.Length - 1;
+            if (planned[i].Split != (isLast ? NodeScope.Rows : NodeScope.Columns) || (isLast && planned[i].Nodes.Count > 1))
+                throw new NotSupportedException("Only the last linear map can be shared by rows.");
+            _stages[i] = Build(planned[i].Nodes, parameters, rowCapacity, i == 0 ? input : new PanelInput(_stages[i - 1].Output), products ?? MatrixProducts.Managed);
         }
 
-        Output = current;
-        OutputGradient = new PanelMatrix(rowCapacity, _definition.Outputs);
+        OutputGradient = new PanelMatrix(rowCapacity, Output.Columns);
         // A layer's gradient is dead when the one before it is done: two buffers serve all layers in turn.
-        long gradientLength = (long)widest * rowCapacity * PanelLayout.Width;
+        long gradientLength = (long)_stages.Max(stage => stage.Output.Panels) * rowCapacity * PanelLayout.Width;
         AlignedBuffer[] storage = [new(gradientLength), new(gradientLength)];
-        for (int layer = _inputOperations.Count > 0 ? 0 : 1; layer < _stages.Count; layer++)
-            _stages[layer].InputGradient = new PanelMatrix(rowCapacity, _definition.InputsOf(layer), storage[layer & 1]);
-        Parameters = [.. _inputOperations.SelectMany(o => o.Parameters), .. _stages.SelectMany(s => s.Linear.Parameters.Concat(s.Operations.SelectMany(o => o.Parameters)))];
+        for (int i = 1; i < _stages.Length; i++)
+            _stages[i].InputGradient = new PanelMatrix(rowCapacity, _stages[i - 1].Output.Columns, storage[i & 1]);
+        Parameters = [.. _stages.SelectMany(s => s.Parameters)];
         RefreshTransposed(Worker.Alone);
     }
 
-    /// <summary>The mini-batch where it is sparse, filled by the caller before <see cref="Forward"/>; else null.</summary>
-    public SparseBatch? SparseInput { get; }
+    /// <summary>What the first node reads.</summary>
+    public NodeInput FirstInput { get; }
 
-    /// <summary>The mini-batch where it is not sparse, filled by the caller before <see cref="Forward"/>.</summary>
-    public PanelMatrix Input { get; }
+    /// <summary>The mini-batch where it is sparse, filled by the caller before <see cref="Forward"/>; else null.</summary>
+    public SparseBatch? SparseInput => (FirstInput as SparseRowsInput)?.Rows;
+
+    /// <summary>The mini-batch where it is written out, filled by the caller before <see cref="Forward"/>.</summary>
+    public PanelMatrix Input => ((PanelInput)FirstInput).Values;
 
     /// <summary>Logits or predictions of the mini-batch.</summary>
-    public PanelMatrix Output { get; }
+    public PanelMatrix Output => _stages[^1].Output;
 
     /// <summary>Gradient of the loss with respect to <see cref="Output"/>, filled by the caller before <see cref="Backward"/>; padding columns zero.</summary>
     public PanelMatrix OutputGradient { get; }
 
     /// <summary>Memory of the activations of one mini-batch and of their gradients.</summary>
     public long ActivationBytes =>
-        sizeof(float) * (Storages().Distinct().Sum(storage => (long)storage.Length));
+        sizeof(float) * Storages().Distinct().Sum(storage => (long)storage.Length);
 
     /// <summary>All trained arrays.</summary>
     public IReadOnlyList<ParameterBlock> Parameters { get; }
@@ -84,10 +80,8 @@ internal sealed class FeedForwardNetwork
     /// <summary>The batch normalizations in the order in which the data meet them.</summary>
     public IReadOnlyList<BatchNormLayer> Normalizations => _normalizations;
 
-    /// <summary>Every operation's name and what it has written in the last forward pass, in order: for tests and inspection.</summary>
-    public IEnumerable<(string Operation, object Layer)> Operations =>
-        _inputOperations.Select(o => (o.GetType().Name, (object)o))
-            .Concat(_stages.SelectMany(s => new (string, object)[] { (nameof(DenseLayer), s.Linear) }.Concat(s.Operations.Select(o => (o.GetType().Name, (object)o)))));
+    /// <summary>What computes the nodes, in order: for tests and inspection.</summary>
+    public IEnumerable<object> Operations => _stages.SelectMany(s => s.Linear is null ? s.Operations : s.Operations.Prepend<object>(s.Linear));
 
     /// <summary>Tells the layers that the parameters have been replaced from outside; nobody may be at work.</summary>
     public void Reload()
@@ -110,26 +104,18 @@ internal sealed class FeedForwardNetwork
     /// </summary>
     public void Forward(int rows, Worker worker, WorkerTeam team)
     {
-        if (_inputOperations.Count > 0)
+        for (int i = 0; i < _stages.Length - 1; i++)
         {
-            (int first, int end) = worker.Share(Input.Panels);
-            foreach (ColumnOperation operation in _inputOperations)
-                operation.Forward(rows, first, end);
-            team.Barrier();
-        }
-
-        for (int layer = 0; layer < _stages.Count - 1; layer++)
-        {
-            Stage stage = _stages[layer];
-            (int first, int end) = worker.Share(stage.Linear.Output.Panels);
-            stage.Linear.Forward(rows, first, end);
+            Stage stage = _stages[i];
+            (int first, int end) = worker.Share(stage.Output.Panels);
+            stage.Linear?.Forward(rows, first, end);
             foreach (ColumnOperation operation in stage.Operations)
                 operation.Forward(rows, first, end);
             team.Barrier();
         }
 
         (int firstRow, int endRow) = OutputRows(rows, worker);
-        _stages[^1].Linear.ForwardRows(firstRow, endRow);
+        _stages[^1].Linear!.ForwardRows(firstRow, endRow);
     }
 
     /// <summary>The rows of <see cref="Output"/> that a worker computes.</summary>
@@ -142,21 +128,20 @@ internal sealed class FeedForwardNetwork
     public void Backward(int rows, Worker worker, WorkerTeam team, IGradientConsumer consumer)
     {
         PanelMatrix gradient = OutputGradient;
-        for (int layer = _stages.Count - 1; layer >= 0; layer--)
+        for (int i = _stages.Length - 1; i >= 0 && _stages[i].Linear is { } linear; i--)
         {
-            LinearLayer linear = _stages[layer].Linear;
             team.Barrier();                            // all columns of this layer's gradient are there
             linear.ParameterGradient(gradient, rows, worker, consumer);
-            List<ColumnOperation> below = layer > 0 ? _stages[layer - 1].Operations : _inputOperations;
-            if (layer == 0 && below.Count == 0)
+            if (i == 0)
                 break;
-            PanelMatrix inputGradient = _stages[layer].InputGradient!;
+            PanelMatrix inputGradient = _stages[i].InputGradient!;
             (int first, int end) = worker.Share(inputGradient.Panels);
-            ((DenseLayer)linear).InputGradient(gradient, inputGradient, rows, first, end);
-            for (int i = below.Count - 1; i >= 0; i--)
+            linear.InputGradient(gradient, inputGradient, rows, first, end);
+            ColumnOperation[] below = _stages[i - 1].Operations;
+            for (int o = below.Length - 1; o >= 0; o--)
             {
-                below[i].Backward(inputGradient, rows, first, end);
-                IReadOnlyList<ParameterBlock> blocks = below[i].Parameters;
+                below[o].Backward(inputGradient, rows, first, end);
+                IReadOnlyList<ParameterBlock> blocks = below[o].Parameters;
                 for (int b = 0; b < blocks.Count; b++)
                     consumer.Consume(blocks[b], first * PanelLayout.Width, (end - first) * PanelLayout.Width);
             }
@@ -167,71 +152,63 @@ internal sealed class FeedForwardNetwork
         RefreshTransposed(worker);
     }
 
+    private static NodeInput InputOf(NetworkDefinition definition, int rowCapacity, bool sparseInput)
+    {
+        if (!sparseInput)
+            return new PanelInput(new PanelMatrix(rowCapacity, definition.Inputs));
+        if (!definition.Plan.StartsWithLinear)
+            throw new ArgumentException("Batch normalization of the network's input makes every column of a sparse row non-zero.", nameof(sparseInput));
+        return new SparseRowsInput(new SparseBatch(definition.Inputs));
+    }
+
+    private Stage Build(IReadOnlyList<Node> nodes, NetworkParameters parameters, int rowCapacity, NodeInput input, MatrixProducts products)
+    {
+        LinearLayer? linear = null;
+        var operations = new List<ColumnOperation>();
+        PanelMatrix? current = (input as PanelInput)?.Values;
+        foreach (Node node in nodes)
+        {
+            if (node is LinearNode map)
+            {
+                linear = map.CreateLayer(input, parameters[map], rowCapacity, passesGradient: map.Index > 0, products);
+                current = linear.Output;
+                continue;
+            }
+            ColumnOperation operation = ((ColumnNode)node).CreateOperation(parameters[node], current!);
+            operations.Add(operation);
+            current = operation.Output;
+        }
+        _normalizations.AddRange(operations.OfType<BatchNormLayer>());
+        _dropouts.AddRange(operations.OfType<DropoutLayer>());
+        return new Stage(linear, [.. operations]);
+    }
+
     private IEnumerable<AlignedBuffer> Storages()
     {
-        IEnumerable<PanelMatrix?> matrices = [Input, Output, OutputGradient];
+        IEnumerable<PanelMatrix?> matrices = [(FirstInput as PanelInput)?.Values, OutputGradient];
         foreach (Stage stage in _stages)
-            matrices = matrices.Append(stage.Linear.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
-        return matrices.Concat(_inputOperations.Select(o => o.Output)).OfType<PanelMatrix>().Select(m => m.Storage);
+            matrices = matrices.Append(stage.Linear?.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
+        return matrices.OfType<PanelMatrix>().Select(m => m.Storage);
     }
 
     private void RefreshTransposed(Worker worker)
     {
         foreach (Stage stage in _stages)
-            (stage.Linear as DenseLayer)?.RefreshTransposed(worker);
+            stage.Linear?.RefreshTransposed(worker);
     }
 
-    private PanelMatrix AddHiddenOperations(List<ColumnOperation> operations, NetworkParameters parameters, int layer, PanelMatrix current)
+    /// <summary>A linear map and the column operations behind it; the map is missing where the network's own input is normalized.</summary>
+    private sealed class Stage(LinearLayer? linear, ColumnOperation[] operations)
     {
-        ActivationFunction activation = _definition.Activation;
-        switch (_definition.Placement)
-        {
-            case BatchNormalizationPlacement.BeforeActivation:
-                current = AddNormalization(operations, parameters, layer, activation, current);
-                break;
-            case BatchNormalizationPlacement.AfterActivation:
-                current = AddActivation(operations, activation, current);
-                current = AddNormalization(operations, parameters, layer, null, current);
-                break;
-            default:
-                current = AddActivation(operations, activation, current);
-                break;
-        }
-        if (_definition.DropoutRate > 0)
-        {
-            var dropout = new DropoutLayer((float)_definition.DropoutRate, current, new PanelMatrix(current.RowCapacity, current.Columns));
-            operations.Add(dropout);
-            _dropouts.Add(dropout);
-            current = dropout.Output;
-        }
-        if (_definition.Placement == BatchNormalizationPlacement.LayerInput && parameters.BatchNormalization[layer + 1] is not null)
-            current = AddNormalization(operations, parameters, layer + 1, null, current);
-        return current;
-    }
+        public LinearLayer? Linear => linear;
 
-    private static PanelMatrix AddActivation(List<ColumnOperation> operations, ActivationFunction activation, PanelMatrix current)
-    {
-        operations.Add(new ActivationLayer(activation, current, new PanelMatrix(current.RowCapacity, current.Columns)));
-        return operations[^1].Output;
-    }
+        public ColumnOperation[] Operations => operations;
 
-    private PanelMatrix AddNormalization(
-        List<ColumnOperation> operations, NetworkParameters parameters, int layer, ActivationFunction? activation, PanelMatrix current)
-    {
-        var normalization = new BatchNormLayer(
-            $"bn{layer + 1}", parameters.BatchNormalization[layer]!, _definition, activation, current, new PanelMatrix(current.RowCapacity, current.Columns));
-        operations.Add(normalization);
-        _normalizations.Add(normalization);
-        return normalization.Output;
-    }
+        public PanelMatrix Output { get; } = operations.Length > 0 ? operations[^1].Output : linear!.Output;
 
-    /// <summary>A linear map and the column operations behind it.</summary>
-    private sealed class Stage(LinearLayer linear)
-    {
-        public LinearLayer Linear { get; } = linear;
+        public IEnumerable<ParameterBlock> Parameters => (linear?.Parameters ?? []).Concat(operations.SelectMany(o => o.Parameters));
 
-        public List<ColumnOperation> Operations { get; } = [];
-
+        /// <summary>Gradient of the loss with respect to what the map reads, which is the output of the stage below.</summary>
         public PanelMatrix? InputGradient { get; set; }
     }
 }

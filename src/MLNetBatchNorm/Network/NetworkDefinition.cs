@@ -1,18 +1,11 @@
 namespace MLNetBatchNorm.Network;
 
 /// <summary>The shape of a network: everything that is decided before training and never changes.</summary>
-/// <remarks>
-/// <code>
-/// placement          one hidden layer                            output layer
-/// None               linear(bias) -> f -> dropout                linear(bias)
-/// BeforeActivation   linear -> BN -> f -> dropout                linear(bias)
-/// AfterActivation    linear(bias) -> f -> BN -> dropout          linear(bias)
-/// LayerInput         BN -> linear(bias) -> f -> dropout          [BN ->] linear(bias)
-/// </code>
-/// The bias of a linear map is left out exactly where batch normalization is the next operation.
-/// </remarks>
+/// <remarks>What the placement comes to, node by node, is in <see cref="Plan"/>.</remarks>
 internal sealed class NetworkDefinition
 {
+    private Plan? _plan;
+
     /// <summary>Number of columns the first operation sees.</summary>
     public required int Inputs { get; init; }
 
@@ -49,6 +42,9 @@ internal sealed class NetworkDefinition
     /// <summary>Probability that a hidden unit is dropped in training, in [0, 1).</summary>
     public double DropoutRate { get; init; }
 
+    /// <summary>The network node by node.</summary>
+    public Plan Plan => _plan ??= new Plan(this);
+
     /// <summary>Number of linear maps: hidden layers and the output layer.</summary>
     public int LinearCount => HiddenUnits.Length + 1;
 
@@ -58,28 +54,11 @@ internal sealed class NetworkDefinition
     /// <summary>Columns that linear map <paramref name="layer"/> writes.</summary>
     public int OutputsOf(int layer) => layer == HiddenUnits.Length ? Outputs : HiddenUnits[layer];
 
-    /// <summary>Whether linear map <paramref name="layer"/> has a bias: everywhere but directly in front of batch normalization.</summary>
-    public bool HasBias(int layer) => layer == HiddenUnits.Length || Placement != BatchNormalizationPlacement.BeforeActivation;
-
-    /// <summary>Width of the batch normalization that belongs to layer <paramref name="layer"/>, or 0 if it has none.</summary>
-    /// <remarks>With placements A and B it follows linear map <paramref name="layer"/>; with C it precedes it.</remarks>
-    public int NormalizedColumns(int layer)
-    {
-        bool output = layer == HiddenUnits.Length;
-        return Placement switch
-        {
-            BatchNormalizationPlacement.BeforeActivation or BatchNormalizationPlacement.AfterActivation => output ? 0 : HiddenUnits[layer],
-            BatchNormalizationPlacement.LayerInput => output && !NormalizeOutputLayerInput ? 0 : InputsOf(layer),
-            _ => 0,
-        };
-    }
-
     /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
-    public long ParameterCount => Enumerable.Range(0, LinearCount).Sum(
-        layer => (InputsOf(layer) + (HasBias(layer) ? 1L : 0)) * OutputsOf(layer) + 2L * NormalizedColumns(layer));
+    public long ParameterCount => Plan.Nodes.Sum(node => node.ParameterCount);
 
     /// <summary>Whether any layer is normalized, so that a batch of one row cannot be trained on.</summary>
-    public bool UsesBatchNormalization => Enumerable.Range(0, LinearCount).Any(layer => NormalizedColumns(layer) > 0);
+    public bool UsesBatchNormalization => Plan.Nodes.Any(node => node is BatchNormNode);
 
     /// <summary>Throws if a number is outside its range; the ML.NET layer checks the same with messages for its users.</summary>
     public void Validate()

@@ -73,8 +73,10 @@ internal static partial class NetworkFormat
         InputEncoder encoder = EncoderFormat.Read(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
+        // First without the plan, which takes memory for each layer itself.
+        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * members.Length);
         CheckSizes(reader, definition);
-        CheckMemory(reader, definition, members.Length);
+        CheckMemory(reader, BytesInMemory(definition, members.Length) * members.Length);
         for (int member = 0; member < members.Length; member++)
             members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
@@ -146,33 +148,48 @@ internal static partial class NetworkFormat
     private static void CheckSizes(BinaryReader reader, NetworkDefinition definition)
     {
         long needed = 0;
-        for (int layer = 0; layer < definition.LinearCount; layer++)
+        foreach (Node node in definition.Plan.Nodes)
         {
-            long outputs = definition.OutputsOf(layer);
-            long weights = outputs * definition.InputsOf(layer);
-            if (Padded(outputs) * definition.InputsOf(layer) > Array.MaxLength - PanelLayout.Width)
-                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {layer} has {weights} weights, more than one array can hold."));
-            needed += weights * sizeof(float) + (definition.HasBias(layer) ? outputs * sizeof(float) : 0);
-            needed += (long)definition.NormalizedColumns(layer) * (2 * sizeof(float) + 2 * sizeof(double));
+            long weights = (long)node.Inputs * node.Outputs;
+            if (node is LinearNode && Padded(node.Outputs) * node.Inputs > Array.MaxLength - PanelLayout.Width)
+                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {node.Layer} has {weights} weights, more than one array can hold."));
+            needed += node switch
+            {
+                DenseNode dense => (weights + (dense.HasBias ? dense.Outputs : 0)) * sizeof(float),
+                BatchNormNode => (long)node.Outputs * (2 * sizeof(float) + 2 * sizeof(double)),
+                ActivationNode or DropoutNode => 0,
+                _ => throw new InvalidOperationException($"{node.GetType().Name} is not in the format."),
+            };
         }
 
         if (needed > reader.Remaining())
             throw new NetworkFormatException(CheckedBytes.Text($"The network needs {needed} bytes of parameters, but only {reader.Remaining()} are left."));
     }
 
-    /// <summary>Holds what all networks will take in memory, as they are and folded, against the size of the data.</summary>
-    private static void CheckMemory(BinaryReader reader, NetworkDefinition definition, int members)
+    /// <summary>What one of so many networks will take in memory, as it is and folded.</summary>
+    private static double BytesInMemory(NetworkDefinition definition, int members)
     {
         double bytes = 0;
-        for (int layer = 0; layer < definition.LinearCount; layer++)
+        foreach (Node node in definition.Plan.Nodes)
         {
-            long outputs = definition.OutputsOf(layer);
-            long kept = outputs < PanelLayout.Width ? outputs : Padded(outputs);
-            long folded = FoldedNetwork.KeepsCompact(definition, layer, members) ? 1 : Padded(outputs);
-            bytes += (double)(kept + folded) * definition.InputsOf(layer) * sizeof(float) + LayerOverhead + (double)ColumnBytes * (outputs + definition.NormalizedColumns(layer));
+            if (node is LinearNode map)
+            {
+                long kept = map.Outputs < PanelLayout.Width ? map.Outputs : Padded(map.Outputs);
+                long folded = FoldedNetwork.KeepsCompact(map, members) ? 1 : Padded(map.Outputs);
+                bytes += (double)(kept + folded) * map.Inputs * sizeof(float) + LayerOverhead + (double)ColumnBytes * map.Outputs;
+            }
+            else if (node is BatchNormNode)
+            {
+                bytes += (double)ColumnBytes * node.Outputs;
+            }
         }
 
-        bytes *= members;
+        return bytes;
+    }
+
+    /// <summary>Holds what all networks will take in memory against the size of the data.</summary>
+    private static void CheckMemory(BinaryReader reader, double bytes)
+    {
         if (bytes > Math.Max(SmallNetworks, (double)LargestGrowth * reader.BaseStream.Length))
             throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {LargestGrowth} times the data of {reader.BaseStream.Length}."));
     }

@@ -60,16 +60,17 @@ internal sealed class BatchNormOutcome
         file.Root.Vector("running_mean_before").CopyTo(parameters.RunningMean, 0);
         file.Root.Vector("running_var_before").CopyTo(parameters.RunningVariance, 0);
 
+        var node = new BatchNormNode(0, 0, columns, definition);
         PanelMatrix input = Panels.Of(file.Root.Matrix("X"));
         var output = new PanelMatrix(input.RowCapacity, columns);
-        var layer = new BatchNormLayer("bn", parameters, definition, null, input, output);
+        var layer = new BatchNormLayer(node, parameters, input, output);
         layer.Forward(input.RowCapacity, 0, input.Panels);
         PanelMatrix gradient = Panels.Of(file.Root.Matrix("dY"));
         layer.Backward(gradient, input.RowCapacity, 0, input.Panels);
 
         PanelMatrix evaluated = Panels.Of(file.Root.Matrix("X_eval"));
         var evaluatedOutput = new PanelMatrix(evaluated.RowCapacity, columns);
-        var frozen = new BatchNormLayer("bn", parameters, definition, null, evaluated, evaluatedOutput) { Policy = StatisticsPolicy.Frozen };
+        var frozen = new BatchNormLayer(node, parameters, evaluated, evaluatedOutput) { Policy = StatisticsPolicy.Frozen };
         frozen.Forward(evaluated.RowCapacity, 0, evaluated.Panels);
 
         (double[] mean, double[] variance) = Moments(input);

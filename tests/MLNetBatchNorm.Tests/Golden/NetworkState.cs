@@ -38,19 +38,15 @@ internal static class NetworkState
     public static string[] Operations(NetworkDefinition definition)
     {
         var operations = new List<string>();
-        for (int layer = 0; layer < definition.LinearCount; layer++)
+        foreach (Node node in definition.Plan.Nodes)
         {
-            string normalization = $"bn{layer + 1}({definition.NormalizedColumns(layer)})";
-            bool normalized = definition.NormalizedColumns(layer) > 0;
-            if (normalized && definition.Placement == BatchNormalizationPlacement.LayerInput)
-                operations.Add(normalization);
-            operations.Add($"linear{layer + 1}({definition.InputsOf(layer)}, {definition.OutputsOf(layer)}, {definition.HasBias(layer)})");
-            if (normalized && definition.Placement == BatchNormalizationPlacement.BeforeActivation)
-                operations.Add(normalization);
-            if (layer < definition.LinearCount - 1)
-                operations.Add($"act{layer + 1}({definition.Activation})");
-            if (normalized && definition.Placement == BatchNormalizationPlacement.AfterActivation)
-                operations.Add(normalization);
+            operations.Add(node switch
+            {
+                DenseNode dense => $"linear{dense.Layer + 1}({dense.Inputs}, {dense.Outputs}, {dense.HasBias})",
+                BatchNormNode => $"bn{node.Layer + 1}({node.Outputs})",
+                ActivationNode activation => $"act{node.Layer + 1}({activation.Function})",
+                _ => node.Name,
+            });
         }
         return [.. operations];
     }

@@ -101,7 +101,7 @@ internal sealed class TrajectoryRun
 
         var outputs = new Dictionary<string, double[][]>();
         int linear = 0, normalization = trajectory.Placement == BatchNormalizationPlacement.LayerInput ? 0 : -1;
-        foreach ((_, object operation) in network.Operations)
+        foreach (object operation in network.Operations)
         {
             switch (operation)
             {

@@ -37,7 +37,7 @@ internal sealed class ReferenceNetwork
     public Dictionary<string, double[][]> NormalizationOutputs { get; } = [];
 
     /// <summary>Names of the normalizations in the order in which rows meet them.</summary>
-    public IEnumerable<string> Normalizations => Enumerable.Range(0, _definition.LinearCount).Where(l => _definition.NormalizedColumns(l) > 0).Select(l => $"bn{l + 1}");
+    public IEnumerable<string> Normalizations => Enumerable.Range(0, _definition.LinearCount).Select(l => $"bn{l + 1}").Where(name => Arrays.ContainsKey($"{name}.gamma"));
 
     /// <summary>Outputs of all rows; with statistics of the (virtual) batches, or with the frozen ones.</summary>
     public double[][] Forward(double[][] rows, bool training)
@@ -112,11 +112,11 @@ internal sealed class ReferenceNetwork
 
     private double[][] Normalize(int layer, double[][] x, bool training)
     {
-        int columns = _definition.NormalizedColumns(layer);
-        if (columns == 0)
-            return x;
         string name = $"bn{layer + 1}";
-        double[] gamma = Arrays[$"{name}.gamma"], beta = Arrays[$"{name}.beta"];
+        if (!Arrays.TryGetValue($"{name}.gamma", out double[]? gamma))
+            return x;
+        int columns = gamma.Length;
+        double[] beta = Arrays[$"{name}.beta"];
         double[][] result = [.. x.Select(_ => new double[columns])];
         foreach ((int begin, int end) in Batches(x.Length, training ? _definition.VirtualBatchSize : 0))
         {

@@ -77,7 +77,7 @@ public sealed class NumericsTests
             parameters.Beta.Span[c] = 0.1f * c;
         double[][] x = HardRows(rows, 5);
         PanelMatrix input = Panels.Of(x);
-        var layer = new BatchNormLayer("bn", parameters, definition, null, input, new PanelMatrix(rows, columns));
+        var layer = new BatchNormLayer(new BatchNormNode(0, 0, columns, definition), parameters, input, new PanelMatrix(rows, columns));
         for (int step = 0; step < 5; step++)
         {
             layer.Forward(rows, 0, input.Panels);

@@ -77,7 +77,7 @@ public sealed class SparseTrainingTests
         NetworkParameters parameters = Train(table, placement, 1, new AdamOptimizer());
         FoldedNetwork shared = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters, sharesFirstLayer: true);
         AssertScoresAreClose(FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters), shared, table);
-        Assert.AreSame(parameters.Linear[0].Weights, shared.Members[0][0].Weights);
+        Assert.AreSame(parameters.Linear[0].Weights, ((LinearParameters)shared.Members[0][0].Parameters!).Weights);
 
         FoldedNetwork before = FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters);
         foreach (ref float weight in parameters.Linear[0].Weights.Span)

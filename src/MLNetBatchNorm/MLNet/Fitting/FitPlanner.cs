@@ -45,7 +45,7 @@ internal sealed class FitPlanner
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
     /// <remarks>Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.</remarks>
-    public bool AllowsSparse => _options.Placement != BatchNormalizationPlacement.LayerInput && (_start is null || _start.Encoder.KeepsZero);
+    public bool AllowsSparse => !Network.Plan.NormalizesInput(_options.Placement) && (_start is null || _start.Encoder.KeepsZero);
 
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
     public int MostTrainings => AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts);

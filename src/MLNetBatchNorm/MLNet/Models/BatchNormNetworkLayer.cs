@@ -35,16 +35,17 @@ public sealed class BatchNormNetworkLayer
     /// <summary>The layers of a network, hidden layers first.</summary>
     internal static IReadOnlyList<BatchNormNetworkLayer> CreateAll(NetworkParameters parameters)
     {
-        var layers = ImmutableArray.CreateBuilder<BatchNormNetworkLayer>(parameters.Linear.Length);
-        for (int i = 0; i < parameters.Linear.Length; i++)
+        NetworkDefinition definition = parameters.Definition;
+        var layers = ImmutableArray.CreateBuilder<BatchNormNetworkLayer>(definition.LinearCount);
+        foreach (IGrouping<int, Node> layer in definition.Plan.Nodes.GroupBy(node => node.Layer))
         {
-            LinearParameters linear = parameters.Linear[i];
-            BatchNormalizationParameters? normalization = parameters.BatchNormalization[i];
+            var linear = (LinearParameters)parameters[layer.OfType<LinearNode>().Single()]!;
+            BatchNormNode? normalization = layer.OfType<BatchNormNode>().SingleOrDefault();
             layers.Add(new BatchNormNetworkLayer(
                 new BatchNormNetworkWeights(linear),
                 linear.Bias is { } bias ? [.. bias.Span[..linear.Outputs]] : null,
-                i < parameters.Linear.Length - 1 ? parameters.Definition.Activation : null,
-                normalization is null ? null : new BatchNormNetworkNormalization(normalization, parameters.Definition)));
+                layer.OfType<ActivationNode>().SingleOrDefault()?.Function,
+                normalization is null ? null : new BatchNormNetworkNormalization((BatchNormalizationParameters)parameters[normalization]!, definition)));
         }
 
         return layers.MoveToImmutable();

@@ -65,40 +65,35 @@ internal sealed class NetworkOnnx
     private string AddMembers(string features, bool fold, string? output)
     {
         string encoded = _network.Encoder.AddTo(_graph, features);
-        IReadOnlyList<IReadOnlyList<LinearParameters>>? folded = fold ? FoldedNetwork.CreateWhole(_network).Members : null;
+        FoldedNetwork? folded = fold ? FoldedNetwork.CreateWhole(_network) : null;
         int count = _network.Members.Count;
         var outputs = new string[count];
         for (int member = 0; member < count; member++)
         {
             NetworkParameters parameters = _network.Members[member].Parameters;
-            outputs[member] = AddLayers(
-                encoded, count == 1 ? "" : $"network{member + 1}.", folded?[member] ?? parameters.Linear,
-                fold ? new BatchNormalizationParameters?[_definition.LinearCount] : parameters.BatchNormalization, count == 1 ? output : null);
+            IEnumerable<(Node, NodeParameters?)> nodes = folded is null
+                ? _definition.Plan.Nodes.Select(node => (node, parameters[node]))
+                : folded.Members[member].Select(operation => (operation.Node, operation.Parameters));
+            outputs[member] = AddNodes(encoded, count == 1 ? "" : $"network{member + 1}.", nodes, count == 1 ? output : null);
         }
 
         return count == 1 ? outputs[0] : NodeToOrNew(output, "Mean", "logits", outputs);
     }
 
-    /// <summary>Adds the layers of one network; without batch normalizations, where they are folded.</summary>
-    private string AddLayers(
-        string current, string prefix, IReadOnlyList<LinearParameters> linear, BatchNormalizationParameters?[] normalizations, string? output)
+    /// <summary>Adds the nodes of one network, the last of which gives <paramref name="output"/> if that is not null.</summary>
+    private string AddNodes(string current, string prefix, IEnumerable<(Node Node, NodeParameters? Parameters)> nodes, string? output)
     {
-        for (int layer = 0; layer < linear.Count; layer++)
+        foreach ((Node node, NodeParameters? parameters) in nodes)
         {
-            string linearName = $"{prefix}linear{layer + 1}";
-            string normalizationName = $"{prefix}bn{layer + 1}";
-            BatchNormalizationParameters? normalization = normalizations[layer];
-            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.LayerInput)
-                current = AddBatchNormalization(normalization, normalizationName, current);
-            bool last = layer == linear.Count - 1;
-            current = AddLinear(linear[layer], linearName, current, last ? output : null);
-            if (last)
-                break;
-            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.BeforeActivation)
-                current = AddBatchNormalization(normalization, normalizationName, current);
-            current = OnnxActivations.Add(_graph, _definition.Activation, $"{prefix}hidden{layer + 1}", current);
-            if (normalization is not null && _definition.Placement == BatchNormalizationPlacement.AfterActivation)
-                current = AddBatchNormalization(normalization, normalizationName, current);
+            string name = prefix + node.Name;
+            current = node switch
+            {
+                LinearNode => AddLinear((LinearParameters)parameters!, name, current, node.Layer == _definition.LinearCount - 1 ? output : null),
+                BatchNormNode normalization => AddBatchNormalization(normalization, (BatchNormalizationParameters)parameters!, name, current),
+                ActivationNode activation => OnnxActivations.Add(_graph, activation.Function, name, current),
+                { IsIdentityInPrediction: true } => current,
+                _ => throw new InvalidOperationException($"There is no ONNX form of {node.GetType().Name}."),
+            };
         }
 
         return current;
@@ -125,12 +120,12 @@ internal sealed class NetworkOnnx
     /// ONNX keeps them in single precision. A mean far from zero is subtracted by a node in front, where x - (float)mean is exact for x near the mean, and
     /// only what rounding lost of it is left for BatchNormalization. ONNX's momentum is the weight of the old value, ours that of the newest batch.
     /// </remarks>
-    private string AddBatchNormalization(BatchNormalizationParameters normalization, string name, string input)
+    private string AddBatchNormalization(BatchNormNode node, BatchNormalizationParameters normalization, string name, string input)
     {
         int columns = normalization.Columns;
         double[] mean = normalization.RunningMean;
         double[] variance = normalization.RunningVariance;
-        double epsilon = _definition.Epsilon;
+        double epsilon = node.Epsilon;
         if (Enumerable.Range(0, columns).Any(c => Math.Abs(mean[c]) > LargeMeanInDeviations * Math.Sqrt(variance[c] + epsilon)))
         {
             float[] pivot = ToFloats(mean);
@@ -160,7 +155,7 @@ internal sealed class NetworkOnnx
                 _graph.Floats($"{name}.running_variance", ToFloats(variance), columns),
             ],
             new OnnxAttribute("epsilon", (float)epsilon),
-            new OnnxAttribute("momentum", (float)(1 - _definition.RunningStatisticsMomentum)));
+            new OnnxAttribute("momentum", (float)(1 - node.RunningStatisticsMomentum)));
     }
 
     private string NodeToOrNew(string? output, string operation, string name, string[] inputs, params OnnxAttribute[] attributes)

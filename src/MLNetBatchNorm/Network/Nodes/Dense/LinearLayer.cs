@@ -47,6 +47,15 @@ internal abstract class LinearLayer
         consumer.Consume(Bias, firstPanel * PanelLayout.Width, (endPanel - firstPanel) * PanelLayout.Width);
     }
 
+    /// <summary>Gradient with respect to the input panels [firstPanel, endPanel), with the weights of the last <see cref="RefreshTransposed"/>.</summary>
+    public virtual void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
+        throw new InvalidOperationException($"{GetType().Name} is a first layer and passes no gradient on.");
+
+    /// <summary>Brings the worker's own part of the weights that <see cref="InputGradient"/> reads up to date.</summary>
+    public virtual void RefreshTransposed(Worker worker)
+    {
+    }
+
     /// <summary>Computes rows [firstRow, endRow) of panels [firstPanel, endPanel) of the output; either may be empty.</summary>
     private protected abstract void Multiply(int firstRow, int endRow, int firstPanel, int endPanel);
 

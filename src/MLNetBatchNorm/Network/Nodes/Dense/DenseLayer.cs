@@ -26,13 +26,11 @@ internal sealed class DenseLayer : LinearLayer
     /// <summary>x.</summary>
     public PanelMatrix Input { get; }
 
-    /// <summary>Gradient with respect to the input panels [firstPanel, endPanel), with the weights of the last <see cref="RefreshTransposed"/>.</summary>
-    public void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
+    public override void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
         _products.Multiply(
             gradient.Span, gradient.RowCapacity, Linear.Outputs, _transposed!.Span, default, inputGradient.Span, inputGradient.RowCapacity, 0, rows, firstPanel, endPanel);
 
-    /// <summary>Brings the worker's own part of the transposed weights up to date.</summary>
-    public void RefreshTransposed(Worker worker)
+    public override void RefreshTransposed(Worker worker)
     {
         if (_transposed is null)
             return;

@@ -2,22 +2,6 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>What a batch normalization does with the statistics of the rows it sees.</summary>
-internal enum StatisticsPolicy
-{
-    /// <summary><c>running = (1 - m) running + m batch</c>.</summary>
-    RunningAverage,
-
-    /// <summary>The plain average over all batches seen: the same with m = 1 / number of batches (Ioffe and Szegedy 2015, algorithm 2).</summary>
-    Cumulative,
-
-    /// <summary>Moments of all rows seen, as if they were one batch; taken over by <see cref="BatchNormLayer.EndPooling"/>.</summary>
-    Pooled,
-
-    /// <summary>Statistics are not touched and rows are normalized with the frozen ones, as in prediction.</summary>
-    Frozen,
-}
-
 /// <summary>
 /// Batch normalization, and the activation that follows it if there is one: <c>y = f(gamma (x - mean) / sqrt(variance + epsilon) + beta)</c>
 /// with the mean and the biased variance of the batch, or of each virtual batch (Ioffe and Szegedy 2015; Hoffer et al. 2017).
@@ -27,8 +11,8 @@ internal sealed class BatchNormLayer : ColumnOperation
 {
     private const int Width = PanelLayout.Width;
 
+    private readonly BatchNormNode _node;
     private readonly BatchNormalizationParameters _parameters;
-    private readonly NetworkDefinition _definition;
     private readonly ParameterBlock _gamma;
     private readonly ParameterBlock _beta;
     private readonly int _padded;
@@ -46,17 +30,16 @@ internal sealed class BatchNormLayer : ColumnOperation
     private double[] _pooledSquares = [];
     private long[] _pooledRows = [];
 
-    /// <summary>A layer over <paramref name="input"/>; <paramref name="activation"/> null: normalization only.</summary>
-    public BatchNormLayer(
-        string name, BatchNormalizationParameters parameters, NetworkDefinition definition, ActivationFunction? activation, PanelMatrix input, PanelMatrix output)
+    /// <summary>A layer over <paramref name="input"/>.</summary>
+    public BatchNormLayer(BatchNormNode node, BatchNormalizationParameters parameters, PanelMatrix input, PanelMatrix output)
         : base(input, output)
     {
+        _node = node;
         _parameters = parameters;
-        _definition = definition;
-        Activation = activation;
+        Activation = node.Activation?.Function;
         _padded = input.Panels * Width;
-        _gamma = new ParameterBlock($"{name}.gamma", parameters.Gamma, isWeight: false);
-        _beta = new ParameterBlock($"{name}.beta", parameters.Beta, isWeight: false);
+        _gamma = new ParameterBlock($"{node.Name}.gamma", parameters.Gamma, isWeight: false);
+        _beta = new ParameterBlock($"{node.Name}.beta", parameters.Beta, isWeight: false);
         Parameters = [_gamma, _beta];
         int batches = VirtualBatches(input.RowCapacity);
         _pivot = new AlignedBuffer((long)batches * _padded);
@@ -65,7 +48,7 @@ internal sealed class BatchNormLayer : ColumnOperation
         _batchesTracked = new long[input.Panels];
         Reload();
         // Until the pass over the training set replaces them, networks with population statistics predict with running averages.
-        Policy = definition.Statistics == BatchNormalizationStatistics.Cumulative ? StatisticsPolicy.Cumulative : StatisticsPolicy.RunningAverage;
+        Policy = node.Statistics == BatchNormalizationStatistics.Cumulative ? StatisticsPolicy.Cumulative : StatisticsPolicy.RunningAverage;
     }
 
     /// <summary>The activation applied to the normalized value, or null.</summary>
@@ -79,7 +62,7 @@ internal sealed class BatchNormLayer : ColumnOperation
     /// <summary>Number of batches whose statistics <paramref name="rows"/> rows are split into; a remainder of one row joins the batch before it.</summary>
     public int VirtualBatches(int rows)
     {
-        int size = _definition.VirtualBatchSize;
+        int size = _node.VirtualBatchSize;
         if (size == 0 || rows <= size)
             return 1;
         return rows % size >= 2 ? rows / size + 1 : rows / size;
@@ -101,13 +84,13 @@ internal sealed class BatchNormLayer : ColumnOperation
                 ReadOnlySpan<float> x = Input.Rows(p, begin, count);
                 if (Policy == StatisticsPolicy.Frozen)
                 {
-                    FrozenNormalization.Freeze(_parameters, _definition.Epsilon, p, pivot, offset, inverse);
+                    FrozenNormalization.Freeze(_node, _parameters, p, pivot, offset, inverse);
                 }
                 else
                 {
                     ColumnStatistics.Moments(x, count, pivot, offset, variance);
                     for (int lane = 0; lane < Width; lane++)
-                        inverse[lane] = (float)(1 / Math.Sqrt(variance[lane] + _definition.Epsilon));
+                        inverse[lane] = (float)(1 / Math.Sqrt(variance[lane] + _node.Epsilon));
                     Track(p, count, pivot, offset, variance);
                 }
                 BatchNormKernels.Normalize(Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), Output.Rows(p, begin, count));
@@ -195,8 +178,8 @@ internal sealed class BatchNormLayer : ColumnOperation
 
     private (int Begin, int Count) VirtualBatch(int batch, int batches, int rows)
     {
-        int begin = batch * _definition.VirtualBatchSize;
-        return (begin, batch == batches - 1 ? rows - begin : _definition.VirtualBatchSize);
+        int begin = batch * _node.VirtualBatchSize;
+        return (begin, batch == batches - 1 ? rows - begin : _node.VirtualBatchSize);
     }
 
     private void Track(int panel, int rows, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> variance)
@@ -204,7 +187,7 @@ internal sealed class BatchNormLayer : ColumnOperation
         int firstColumn = panel * Width;
         int lanes = Math.Min(Width, _parameters.Columns - firstColumn);
         long seen = ++_batchesTracked[panel];
-        double weight = Policy == StatisticsPolicy.Cumulative ? 1.0 / seen : _definition.RunningStatisticsMomentum;
+        double weight = Policy == StatisticsPolicy.Cumulative ? 1.0 / seen : _node.RunningStatisticsMomentum;
         double unbiased = rows / (double)Math.Max(1, rows - 1);
         for (int lane = 0; lane < lanes; lane++)
         {

@@ -1,0 +1,184 @@
+using System.Numerics.Tensors;
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Objectives;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>A network, or an ensemble of them, for prediction: batch normalization folded away, only linear maps and activations are left.</summary>
+/// <remarks>
+/// <para>Immutable once made and shared by all threads; everything a call writes is in its <see cref="ScoringScratch"/>.</para>
+/// <para>An output is one chain of fused multiply-adds over its inputs, whatever the number of rows scored together, so a row's score is the
+/// same to the last bit alone or in a block, on any thread.</para>
+/// </remarks>
+internal sealed class FoldedNetwork
+{
+    /// <summary>Rows scored together: a whole number of the matrix kernel's 12-row tiles; their activations stay in the second-level cache.</summary>
+    public const int BlockRows = 96;
+
+    private readonly InputEncoder _encoder;
+    private readonly FoldedOperation[][] _members;
+
+    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer)
+    {
+        _encoder = encoder;
+        SharesFirstLayer = sharesFirstLayer;
+        _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count)))];
+        Outputs = members[0].Definition.Outputs;
+    }
+
+    /// <summary>
+    /// Whether a map has a kernel for it without padding, and so many inputs that the padding matters: more than <see cref="PaddedInputs"/> in all networks together.
+    /// Below, panels are a little faster.
+    /// </summary>
+    public static bool KeepsCompact(LinearNode map, int members) => map.Outputs == 1 && (long)map.Inputs * members > PaddedInputs;
+
+    /// <summary>Inputs of maps of a single output that are padded in any case: 4 MB of memory.</summary>
+    private const int PaddedInputs = 1 << 16;
+
+    /// <summary>
+    /// Whether the first linear map is that of the network itself, neither copied nor folded, and the normalization behind it is an operation of
+    /// its own: for sparse inputs, whose first layer is nearly all of the network and of which a row reads next to nothing.
+    /// </summary>
+    public bool SharesFirstLayer { get; }
+
+    /// <summary>Number of raw feature values in a row.</summary>
+    public int RawInputs => _encoder.RawInputs;
+
+    /// <summary>Number of outputs of a row.</summary>
+    public int Outputs { get; }
+
+    /// <summary>What each network consists of, in order.</summary>
+    public IReadOnlyList<IReadOnlyList<FoldedOperation>> Members => _members;
+
+    /// <summary>Whether every weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
+    public bool IsFinite => _members.All(member => member.All(operation => operation.IsFinite));
+
+    /// <summary>Folds a trained network for scoring; where its input can be sparse and is wide, all but the first layer.</summary>
+    public static FoldedNetwork Create(TrainedNetwork network)
+    {
+        // What stands in front of the first layer can only be folded into it.
+        bool shares = network.Parameters.Definition.Plan.StartsWithLinear && network.Encoder.KeepsZero && SparseInputs.AreWide(network.Encoder.RawInputs);
+        return new FoldedNetwork(network.Encoder, [.. network.Members.Select(m => m.Parameters)], shares);
+    }
+
+    /// <summary>Folds a trained network whole, so that linear maps and activations are all there is to it.</summary>
+    public static FoldedNetwork CreateWhole(TrainedNetwork network) => new(network.Encoder, [.. network.Members.Select(m => m.Parameters)], sharesFirstLayer: false);
+
+    /// <summary>Folds one network behind the given encoder.</summary>
+    /// <param name="encoder">From raw slots to the network's inputs.</param>
+    /// <param name="parameters">The network.</param>
+    /// <param name="sharesFirstLayer">See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.</param>
+    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) => new(encoder, [parameters], sharesFirstLayer);
+
+    /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
+    public void Refold(NetworkParameters parameters, int member = 0)
+    {
+        foreach (FoldedOperation operation in _members[member])
+            operation.Refold(parameters);
+    }
+
+    /// <summary>Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.</summary>
+    public ScoringScratch CreateScratch(int maximumRows = BlockRows)
+    {
+        // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
+        const int maximumBlock = 1 << 22;
+        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, BlockRows));
+        return new ScoringScratch(rows, _encoder.EncodedInputs, _members[0], isEnsemble: _members.Length > 1);
+    }
+
+    /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major.</summary>
+    /// <param name="raw">The features.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="outputs">Room for logits or predictions.</param>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
+    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
+    {
+        int inputs = RawInputs;
+        if (raw.Length != (long)rows * inputs)
+            throw new ArgumentException($"{rows} rows of {inputs} features are {(long)rows * inputs} values, not {raw.Length}.", nameof(raw));
+        if (outputs.Length < (long)rows * Outputs)
+            throw new ArgumentException($"{rows} rows of {Outputs} outputs need room for {(long)rows * Outputs} values, not {outputs.Length}.", nameof(outputs));
+        for (int first = 0; first < rows; first += scratch.Rows)
+        {
+            int count = Math.Min(scratch.Rows, rows - first);
+            Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
+            PanelMatrix result = Forward(scratch, count);
+            (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
+        }
+    }
+
+    /// <summary>Scores one sparse row; the same bits as the row written out.</summary>
+    /// <param name="indices">Column numbers, rising.</param>
+    /// <param name="values">Values of these columns; all others are 0.</param>
+    /// <param name="outputs">Room for <see cref="Outputs"/> values.</param>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    public void ScoreSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch)
+    {
+        SparseBatch batch = scratch.SparseInput;
+        batch.Clear();
+        _encoder.EncodeSparse(indices, values, batch);
+        PanelMatrix result = ForwardSparse(scratch);
+        OutputLink.Identity.Apply(result, 1, outputs);
+    }
+
+    /// <summary>Whether sparse rows can be scored without writing them out.</summary>
+    public bool TakesSparse => _encoder.KeepsZero;
+
+    /// <summary>As <see cref="Forward(ScoringScratch, int)"/>, for the rows of the scratch's sparse input.</summary>
+    public PanelMatrix ForwardSparse(ScoringScratch scratch) => Forward(scratch, scratch.SparseInput.Rows, scratch.Sparse);
+
+    /// <summary>Runs the layers over the first <paramref name="rows"/> rows of the scratch's encoded input and returns where the outputs are.</summary>
+    public PanelMatrix Forward(ScoringScratch scratch, int rows) => Forward(scratch, rows, scratch.Panels);
+
+    private PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)
+    {
+        if (scratch.Mean is not { } mean)
+            return Forward(0, scratch, rows, input);
+        Span<float> sum = mean.Span;
+        for (int member = 0; member < _members.Length; member++)
+        {
+            ReadOnlySpan<float> outputs = Forward(member, scratch, rows, input).Span;
+            if (member == 0)
+                outputs.CopyTo(sum);
+            else
+                TensorPrimitives.Add(sum, outputs, sum);
+        }
+        TensorPrimitives.Multiply(sum, 1f / _members.Length, sum);
+        return mean;
+    }
+
+    private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input)
+    {
+        PanelMatrix? current = null;
+        int layer = 0;
+        foreach (FoldedOperation operation in _members[member])
+        {
+            if (operation is FoldedLinear linear)
+            {
+                PanelInput output = scratch.Outputs[layer++];
+                current = output.Values;
+                linear.Apply(input, rows, current);
+                input = output;
+            }
+            else
+            {
+                ((FrozenOperation)operation).Apply(current!, rows);
+            }
+        }
+        return current!;
+    }
+
+    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
+    {
+        Span<float> input = scratch.Input.Span;
+        if (scratch.Rows == 1)                         // panels of one row are a plain vector
+        {
+            _encoder.Encode(raw, input);
+            return;
+        }
+        _encoder.EncodeBlock(raw, rows, scratch.Line.Span, input, scratch.Rows);
+    }
+}

@@ -1,0 +1,70 @@
+namespace MLNetBatchNorm.Network;
+
+/// <summary>Walks the nodes of a network and makes those that are affine maps of each column, such as batch normalization with frozen statistics, a part of a linear map beside them.</summary>
+/// <remarks>
+/// <c>y = s x + t</c> (<see cref="Node.Affine"/>) behind the linear map: <c>W' = diag(s) W, b' = s b + t</c>; in front of it: <c>W' = W diag(s), b' = b + W t</c>.
+/// In double precision, rounded once at the end, so that folding costs no accuracy that float32 could show.
+/// </remarks>
+internal static class Folding
+{
+    /// <summary>What is left of a network when it predicts.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="sharesFirstLayer">Whether the first linear map stays as it is, over its own memory; see <see cref="FoldedNetwork.SharesFirstLayer"/>.</param>
+    /// <param name="keepsCompact">Whether a folded map takes no more memory than it needs.</param>
+    public static FoldedOperation[] Fold(NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact)
+    {
+        Node[] nodes = [.. network.Definition.Plan.Nodes.Where(node => !node.IsIdentityInPrediction)];
+        var operations = new List<FoldedOperation>();
+        var left = new List<ColumnNode>();             // nodes behind the last map that nothing has taken up
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            if (nodes[i] is not LinearNode linear)
+            {
+                left.Add((ColumnNode)nodes[i]);
+                continue;
+            }
+            bool shares = sharesFirstLayer && linear.Layer == 0;
+            Node? before = !shares && left.Count > 0 && left[^1].IsAffineInPrediction ? left[^1] : null;
+            Freeze(before is null ? left : left[..^1], network, operations);
+            left.Clear();
+            Node? behind = !shares && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
+            operations.Add(shares ? linear.Share(network) : linear.Fold(network, before, behind, keepsCompact(linear)));
+        }
+        Freeze(left, network, operations);
+        return [.. operations];
+    }
+
+    /// <summary>
+    /// Writes the linear map with the affine maps in front of it and behind it folded in; either may be null.
+    /// <paramref name="folded"/> has a bias; <paramref name="linear"/> may have none.
+    /// </summary>
+    public static void Fold(
+        LinearParameters linear, (double[] Scale, double[] Shift)? input, (double[] Scale, double[] Shift)? output, LinearParameters folded)
+    {
+        Span<float> bias = folded.Bias!.Span;
+        for (int o = 0; o < linear.Outputs; o++)
+        {
+            double outputScale = output?.Scale[o] ?? 1;
+            double sum = linear.Bias is null ? 0 : linear.Bias.Span[o];
+            ReadOnlySpan<float> weights = linear.Weights.Span[linear.WeightIndex(o, 0)..];
+            Span<float> foldedWeights = folded.Weights.Span[folded.WeightIndex(o, 0)..];
+            for (int i = 0; i < linear.Inputs; i++)
+            {
+                double weight = weights[i * linear.Lanes];
+                if (input is { } affine)
+                {
+                    sum += weight * affine.Shift[i];
+                    weight *= affine.Scale[i];
+                }
+                foldedWeights[i * folded.Lanes] = (float)(weight * outputScale);
+            }
+            bias[o] = (float)(sum * outputScale + (output?.Shift[o] ?? 0));
+        }
+    }
+
+    private static void Freeze(IEnumerable<ColumnNode> nodes, NetworkParameters network, List<FoldedOperation> operations)
+    {
+        foreach (Node node in Plan.Fuse(nodes))
+            operations.Add(((ColumnNode)node).Freeze(network[node]));
+    }
+}

@@ -1,0 +1,51 @@
+using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>What one thread writes while it scores.</summary>
+internal sealed class ScoringScratch
+{
+    private readonly int _encodedInputs;
+
+    // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
+    private PanelInput? _panels;
+    private SparseRowsInput? _sparse;
+    private AlignedBuffer? _line;
+
+    internal ScoringScratch(int rows, int encodedInputs, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
+    {
+        Rows = rows;
+        _encodedInputs = encodedInputs;
+        int[] columns = [.. operations.OfType<FoldedLinear>().Select(linear => linear.Node.Outputs)];
+        int widest = columns.Max(PanelLayout.PanelCount);
+        long length = (long)widest * rows * PanelLayout.Width;
+        AlignedBuffer[] storage = [new(length), new(length)];
+        Outputs = [.. columns.Select((outputs, i) => new PanelInput(new PanelMatrix(rows, outputs, storage[i & 1])))];
+        Mean = isEnsemble ? new PanelMatrix(rows, columns[^1]) : null;
+    }
+
+    /// <summary>Rows of a block.</summary>
+    public int Rows { get; }
+
+    /// <summary>The encoded block.</summary>
+    public PanelMatrix Input => Panels.Values;
+
+    /// <summary>The encoded block where rows are sparse.</summary>
+    public SparseBatch SparseInput => Sparse.Rows;
+
+    /// <summary>The encoded block as the first layer reads it.</summary>
+    internal PanelInput Panels => _panels ??= new PanelInput(new PanelMatrix(Rows, _encodedInputs));
+
+    /// <summary>The sparse encoded block as the first layer reads it.</summary>
+    internal SparseRowsInput Sparse => _sparse ??= new SparseRowsInput(new SparseBatch(_encodedInputs));
+
+    /// <summary>One encoded row.</summary>
+    internal AlignedBuffer Line => _line ??= new AlignedBuffer(PanelLayout.PanelCount(_encodedInputs) * PanelLayout.Width);
+
+    /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
+    internal PanelInput[] Outputs { get; }
+
+    /// <summary>Mean output of an ensemble's networks; null for a single network.</summary>
+    internal PanelMatrix? Mean { get; }
+}

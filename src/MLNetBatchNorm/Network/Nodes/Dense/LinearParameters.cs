@@ -1,0 +1,93 @@
+using System.Numerics.Tensors;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>Weights and bias of one linear map <c>y = x W^T + b</c>, W being [outputs, inputs].</summary>
+internal sealed class LinearParameters : NodeParameters
+{
+    /// <summary>All zero.</summary>
+    /// <param name="inputs">Columns read.</param>
+    /// <param name="outputs">Columns written.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="compact">Whether fewer than sixteen outputs take no more memory than they need: for a network that is kept, not trained.</param>
+    public LinearParameters(int inputs, int outputs, bool bias, bool compact = false)
+    {
+        Inputs = inputs;
+        Outputs = outputs;
+        Lanes = compact ? Math.Min(outputs, PanelLayout.Width) : PanelLayout.Width;
+        int panels = PanelLayout.PanelCount(outputs);
+        Weights = new AlignedBuffer((long)panels * inputs * Lanes);
+        Bias = bias ? new AlignedBuffer(panels * PanelLayout.Width) : null;
+    }
+
+    private LinearParameters(LinearParameters shared, AlignedBuffer bias)
+    {
+        Inputs = shared.Inputs;
+        Outputs = shared.Outputs;
+        Lanes = shared.Lanes;
+        Weights = shared.Weights;
+        Bias = bias;
+    }
+
+    /// <summary>The same map over the same memory, with a bias of zeros where it has none; over memory of its own where no kernel takes it as it lies.</summary>
+    public LinearParameters ToScore()
+    {
+        if (Lanes is 1 or PanelLayout.Width)
+            return new LinearParameters(this, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
+        var padded = new LinearParameters(Inputs, Outputs, bias: true);
+        padded.CopyFrom(this);
+        return padded;
+    }
+
+    /// <summary>Columns read.</summary>
+    public int Inputs { get; }
+
+    /// <summary>Columns written.</summary>
+    public int Outputs { get; }
+
+    /// <summary>Outputs of a panel: 16, or in a compact map as many as there are, if they are fewer.</summary>
+    public int Lanes { get; }
+
+    /// <summary>The weights in panels of 16 outputs, [panels][inputs][<see cref="Lanes"/>]; padding lanes are zero and stay zero.</summary>
+    public AlignedBuffer Weights { get; }
+
+    /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
+    public AlignedBuffer? Bias { get; }
+
+    /// <summary>Makes the map give <c>y / divisor</c>.</summary>
+    public void DivideBy(double divisor)
+    {
+        TensorPrimitives.Multiply(Weights.Span, (float)(1 / divisor), Weights.Span);
+        if (Bias is not null)
+            TensorPrimitives.Multiply(Bias.Span, (float)(1 / divisor), Bias.Span);
+    }
+
+    public override bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false };
+
+    /// <summary>The weight from one input to one output.</summary>
+    public ref float Weight(int output, int input) => ref Weights.Span[WeightIndex(output, input)];
+
+    /// <summary>Where in <see cref="Weights"/> a weight lies; those of the same output's other inputs follow each <see cref="Lanes"/> further.</summary>
+    public int WeightIndex(int output, int input) => (output / PanelLayout.Width * Inputs + input) * Lanes + output % PanelLayout.Width;
+
+    /// <summary>Takes over the numbers of a map of the same shape, compact or not.</summary>
+    public override void CopyFrom(NodeParameters other)
+    {
+        var source = (LinearParameters)other;
+        if (source.Lanes == Lanes)
+        {
+            source.Weights.Span.CopyTo(Weights.Span);
+        }
+        else
+        {
+            for (int output = 0; output < Outputs; output++)
+            {
+                for (int input = 0; input < Inputs; input++)
+                    Weight(output, input) = source.Weight(output, input);
+            }
+        }
+
+        source.Bias?.Span.CopyTo(Bias!.Span);
+    }
+}

@@ -1,0 +1,29 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>A node that mixes columns by weights: every layer of a network has one.</summary>
+internal abstract class LinearNode(int index, int layer, int inputs, int outputs) : Node(index, layer, inputs, outputs)
+{
+    public override string Name { get; } = $"linear{layer + 1}";
+
+    public sealed override NodeScope Scope => NodeScope.All;
+
+    /// <summary>What computes it over a mini-batch.</summary>
+    /// <param name="input">What it reads.</param>
+    /// <param name="parameters">What it has learned.</param>
+    /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
+    /// <param name="passesGradient">Whether a node in front of it learns.</param>
+    /// <param name="products">What multiplies matrices.</param>
+    public abstract LinearLayer CreateLayer(NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products);
+
+    /// <summary>What computes it when the network predicts, with neighbours folded in.</summary>
+    /// <param name="parameters">What it has learned.</param>
+    /// <param name="before">The affine node in front of it that becomes a part of it, or null.</param>
+    /// <param name="behind">The one behind it.</param>
+    /// <param name="compact">Whether a map of few outputs takes no more memory than it needs.</param>
+    public abstract FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
+
+    /// <summary>What computes it when the network predicts, over the very memory that it is trained in.</summary>
+    public abstract FoldedLinear Share(NetworkParameters parameters);
+}

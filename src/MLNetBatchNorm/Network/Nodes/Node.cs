@@ -1,0 +1,49 @@
+namespace MLNetBatchNorm.Network;
+
+/// <summary>One operation of a network: its shape, its settings, and how to make what computes it. Immutable; what it learns is in <see cref="NodeParameters"/>.</summary>
+/// <param name="index">Position in <see cref="Plan.Nodes"/>.</param>
+/// <param name="layer">The layer it belongs to, counted from 0: one for each linear map, the output layer's included.</param>
+/// <param name="inputs">Columns it reads.</param>
+/// <param name="outputs">Columns it writes.</param>
+internal abstract class Node(int index, int layer, int inputs, int outputs)
+{
+    /// <summary>Position in <see cref="Plan.Nodes"/>, and so in <see cref="NetworkParameters"/>.</summary>
+    public int Index { get; } = index;
+
+    /// <summary>The layer it belongs to, counted from 0: one for each linear map, the output layer's included.</summary>
+    public int Layer { get; } = layer;
+
+    /// <summary>Columns it reads.</summary>
+    public int Inputs { get; } = inputs;
+
+    /// <summary>Columns it writes.</summary>
+    public int Outputs { get; } = outputs;
+
+    /// <summary>Name for messages, tests, gradients and graphs, such as <c>linear1</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What it must have read before it can write.</summary>
+    public abstract NodeScope Scope { get; }
+
+    /// <summary>Number of trained numbers.</summary>
+    public virtual long ParameterCount => 0;
+
+    /// <summary>Whether it passes everything through when the network predicts.</summary>
+    public virtual bool IsIdentityInPrediction => false;
+
+    /// <summary>Parameters before training and initialization; null if it has none.</summary>
+    /// <param name="compact">Whether they take no more memory than they need: for a network that is kept, not trained.</param>
+    public virtual NodeParameters? CreateParameters(bool compact) => null;
+
+    /// <summary>Draws initial values where they are random.</summary>
+    public virtual void Initialize(NodeParameters? parameters, ulong seed)
+    {
+    }
+
+    /// <summary>Whether all that it does when the network predicts is to scale and shift each column, so that it can be folded into a linear map.</summary>
+    public virtual bool IsAffineInPrediction => false;
+
+    /// <summary>Scale and shift of each column, where <see cref="IsAffineInPrediction"/>.</summary>
+    public virtual (double[] Scale, double[] Shift) Affine(NodeParameters? parameters) =>
+        throw new InvalidOperationException($"{Name} is no affine map of each column.");
+}

@@ -1,0 +1,10 @@
+using MLNetBatchNorm.Data;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>Rows of which only the entries that are not zero are there.</summary>
+internal sealed class SparseRowsInput(SparseBatch rows) : NodeInput
+{
+    /// <summary>The rows.</summary>
+    public SparseBatch Rows { get; } = rows;
+}

@@ -1,0 +1,108 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>A network expanded into the nodes that data meet, in order; the one place that knows what placements of batch normalization mean.</summary>
+/// <remarks>
+/// <code>
+/// placement          one hidden layer                            output layer
+/// None               linear(bias) -> f -> dropout                linear(bias)
+/// BeforeActivation   linear -> BN -> f -> dropout                linear(bias)
+/// AfterActivation    linear(bias) -> f -> BN -> dropout          linear(bias)
+/// LayerInput         BN -> linear(bias) -> f -> dropout          [BN ->] linear(bias)
+/// </code>
+/// The bias of a linear map is left out exactly where batch normalization is the next node. Training, prediction, files and graphs walk the nodes
+/// or what is derived from them here: <see cref="Fuse"/> and <see cref="Stages"/>.
+/// </remarks>
+internal sealed class Plan
+{
+    /// <summary>Squared gain of the output layer, whose weights are uniform in ±1/sqrt(inputs), so that first predictions are small.</summary>
+    private const double SquaredGainOfOutput = 1.0 / 3;
+
+    /// <summary>Expands a definition.</summary>
+    public Plan(NetworkDefinition definition)
+    {
+        (bool beforeLinear, bool behindLinear, bool behindActivation) = Normalized(definition.Placement);
+        double squaredGain = Activations.SquaredGain(definition.Activation);
+        var nodes = new List<Node>();
+        for (int layer = 0; layer < definition.LinearCount; layer++)
+        {
+            bool isOutput = layer == definition.LinearCount - 1;
+            int inputs = definition.InputsOf(layer), outputs = definition.OutputsOf(layer);
+            if (beforeLinear && (!isOutput || definition.NormalizeOutputLayerInput))
+                nodes.Add(new BatchNormNode(nodes.Count, layer, inputs, definition));
+            if (isOutput)
+            {
+                nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: true, SquaredGainOfOutput));
+                break;
+            }
+            nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: !behindLinear, squaredGain));
+            if (behindLinear)
+                nodes.Add(new BatchNormNode(nodes.Count, layer, outputs, definition));
+            nodes.Add(new ActivationNode(nodes.Count, layer, outputs, definition.Activation));
+            if (behindActivation)
+                nodes.Add(new BatchNormNode(nodes.Count, layer, outputs, definition));
+            if (definition.DropoutRate > 0)
+                nodes.Add(new DropoutNode(nodes.Count, layer, outputs, definition.DropoutRate));
+        }
+        Nodes = nodes;
+    }
+
+    /// <summary>The nodes in the order in which data meet them.</summary>
+    public IReadOnlyList<Node> Nodes { get; }
+
+    /// <summary>Whether the first node is a linear map, which can read sparse rows; others would fill every column.</summary>
+    public bool StartsWithLinear => Nodes[0] is LinearNode;
+
+    /// <summary>Whether networks of a placement normalize their own input.</summary>
+    public static bool NormalizesInput(BatchNormalizationPlacement placement) => Normalized(placement).BeforeLinear;
+
+    /// <summary>Nodes with every batch normalization and the activation directly behind it made one.</summary>
+    public static IReadOnlyList<Node> Fuse(IEnumerable<Node> nodes)
+    {
+        var fused = new List<Node>();
+        foreach (Node node in nodes)
+        {
+            if (node is ActivationNode activation && fused.Count > 0 && fused[^1] is BatchNormNode { Activation: null } normalization)
+                fused[^1] = normalization.With(activation);
+            else
+                fused.Add(node);
+        }
+        return fused;
+    }
+
+    /// <summary>
+    /// The fused nodes in groups, each of which a worker goes through without waiting for others; between two groups all wait. A group ends where its share of
+    /// the columns, or rows, is not all that the next node reads. What follows the last group is a loss, which reads whole rows.
+    /// </summary>
+    public IReadOnlyList<PlanStage> Stages()
+    {
+        var stages = new List<PlanStage>();
+        var current = new List<Node>();
+        NodeScope split = NodeScope.All;               // All: not decided yet
+        foreach (Node node in Fuse(Nodes))
+        {
+            bool waits = node.Scope == NodeScope.All || (split != NodeScope.All && split != node.Scope);
+            if (waits && current.Count > 0)
+            {
+                stages.Add(new PlanStage(current, split == NodeScope.All ? NodeScope.Columns : split));
+                current = [];
+                split = NodeScope.All;
+            }
+            current.Add(node);
+            if (node.Scope != NodeScope.All)
+                split = node.Scope;
+        }
+        stages.Add(new PlanStage(current, split == NodeScope.All ? NodeScope.Rows : split));
+        return stages;
+    }
+
+    private static (bool BeforeLinear, bool BehindLinear, bool BehindActivation) Normalized(BatchNormalizationPlacement placement) => placement switch
+    {
+        BatchNormalizationPlacement.None => (false, false, false),
+        BatchNormalizationPlacement.BeforeActivation => (false, true, false),
+        BatchNormalizationPlacement.AfterActivation => (false, false, true),
+        BatchNormalizationPlacement.LayerInput => (true, false, false),
+        _ => throw new ArgumentOutOfRangeException(nameof(placement), placement, "Unknown placement of batch normalization."),
+    };
+}
