@@ -144,7 +144,7 @@ public sealed class GuideExamples
         #region GuideWarmStart
         var trainer = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", learningRate: 0.0005, maximumNumberOfEpochs: 10);
         var first = trainer.Fit(features);
-        var second = trainer.Fit(features, validationData: null, modelParameters: first.Model);
+        var second = trainer.Fit(features, modelParameters: first.Model);
         #endregion
 
         Assert.IsLessThan(first.Model.TrainingHistory.Epochs[0].TrainingLoss, second.Model.TrainingHistory.Epochs[0].TrainingLoss);

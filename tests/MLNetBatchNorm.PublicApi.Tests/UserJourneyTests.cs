@@ -95,8 +95,8 @@ public sealed class UserJourneyTests
         });
 
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> first = trainer.Fit(rows, validationData: rows);
-        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> second = trainer.Fit(rows, validationData: null, modelParameters: first.Model);
-        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> third = trainer.Fit(rows, first.Model);
+        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> second = trainer.Fit(rows, null, first.Model);
+        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> third = trainer.Fit(rows, modelParameters: first.Model);
         float[] scores = new float[2];
         third.Model.Score([20, 7, 40, float.NaN], rows: 2, scores);
 

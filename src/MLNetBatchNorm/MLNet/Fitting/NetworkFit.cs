@@ -20,20 +20,6 @@ namespace MLNetBatchNorm;
 /// <param name="seed">Start of all random numbers.</param>
 internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, NetworkTask task, int seed)
 {
-    /// <summary>The validation rows of one call of <c>Fit</c>: those given to it, else those of the options, checked as <c>Fit</c> checks its own; else null.</summary>
-    /// <param name="context">What ML.NET hands to a trainer.</param>
-    /// <param name="options">The trainer's options.</param>
-    /// <param name="checkSchema">Throws if columns are absent or have the wrong type.</param>
-    /// <param name="makeRoles">Says which column is what.</param>
-    public static RoleMappedData? ValidationRows(
-        TrainContext context, BatchNormNetworkOptions options, Func<SchemaShape, SchemaShape> checkSchema, Func<IDataView, RoleMappedData> makeRoles)
-    {
-        if (context.ValidationSet is not null || options.ValidationSet is null)
-            return context.ValidationSet;
-        checkSchema(SchemaShape.Create(options.ValidationSet.Schema));
-        return makeRoles(options.ValidationSet);
-    }
-
     /// <summary>Reads and trains.</summary>
     /// <param name="trainingSet">Training rows.</param>
     /// <param name="validationSet">Validation rows, or null to set some of the training rows aside as the options say.</param>

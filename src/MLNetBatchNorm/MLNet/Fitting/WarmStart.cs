@@ -19,13 +19,13 @@ internal static class WarmStart
 {
     /// <summary>The network of an initial predictor, which may be wrapped in a calibrator; null if there is none.</summary>
     public static TrainedNetwork? From<TModel>(IHost host, IPredictor? initialPredictor)
-        where TModel : INetworkModel
+        where TModel : class
     {
         object? model = (initialPredictor as IWeaklyTypedCalibratedModelParameters)?.WeaklyTypedSubModel ?? initialPredictor;
         return model switch
         {
             null => null,
-            TModel network => network.Network,
+            TModel and INetworkModel network => network.Network,
             _ => throw host.ExceptParam("modelParameters", $"The initial model is a {model.GetType().Name}; training can go on only from a {typeof(TModel).Name}."),
         };
     }

@@ -5,9 +5,7 @@ using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm;
-using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
-using MLNetBatchNorm.Persistence;
 
 [assembly: LoadableClass(
     typeof(BatchNormNetworkMulticlassModelParameters), null, typeof(SignatureLoadModel),
@@ -17,120 +15,62 @@ namespace MLNetBatchNorm;
 
 /// <summary>Model parameters of <see cref="BatchNormNetworkMulticlassTrainer"/>: a batch-normalized feed-forward network with one output for each class, which softmax turns into probabilities.</summary>
 /// <remarks>
-/// Immutable and safe for any number of threads. Prediction uses the frozen running mean and variance of each batch normalization and
-/// nothing of the other rows it is asked about: a row's score is the same to the last bit from a prediction engine, from <c>Transform</c>,
-/// and from <c>Score</c> in a block of any size on any number of threads.
+/// Losses of its training history are mean cross-entropies in nats; the validation metric is the accuracy. <c>Score</c> gives the probabilities, [rows, <see cref="NumberOfClasses"/>]; those of a row add up to 1.
+/// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
-public sealed class BatchNormNetworkMulticlassModelParameters : ModelParametersBase<VBuffer<float>>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
+public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetworkModelParametersBase<VBuffer<float>>
 {
     internal const string LoaderSignature = "MLNetBatchNormMulticlass";
 
-    private readonly ScoringNetwork _network;
-    private readonly VectorDataViewType _scoreType;
+    private static readonly VersionInfo s_version = VersionOf("MBNNMULT", LoaderSignature);
 
     internal BatchNormNetworkMulticlassModelParameters(IHostEnvironment env, TrainedNetwork network)
-        : base(env, LoaderSignature)
+        : base(env, LoaderSignature, network)
     {
-        _network = new ScoringNetwork(Host, network);
-        _scoreType = new VectorDataViewType(NumberDataViewType.Single, _network.Outputs);
+        ScoreType = new VectorDataViewType(NumberDataViewType.Single, NumberOfClasses);
     }
 
     private BatchNormNetworkMulticlassModelParameters(IHostEnvironment env, ModelLoadContext ctx)
         : base(env, LoaderSignature, ctx)
     {
-        _network = ScoringNetwork.Load(Host, ctx.Reader);
-        _scoreType = new VectorDataViewType(NumberDataViewType.Single, _network.Outputs);
+        ScoreType = new VectorDataViewType(NumberDataViewType.Single, NumberOfClasses);
     }
 
-    /// <summary>The networks of the model, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says; the model's output is the mean of theirs.</summary>
-    public IReadOnlyList<BatchNormNetworkMember> Members => _network.Members;
-
-    /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
-    public IReadOnlyList<BatchNormNetworkLayer> Layers => _network.Layers;
-
-    /// <summary>The course of the (first) network's training, epoch by epoch. Losses are mean cross-entropies in nats; the validation metric is the accuracy.</summary>
-    public TrainingHistory TrainingHistory => _network.Trained.History;
-
-    /// <summary>Number of slots of the feature column.</summary>
-    public int NumberOfFeatures => _network.Inputs;
-
     /// <summary>Number of classes: slots of the score column.</summary>
-    public int NumberOfClasses => _network.Outputs;
-
-    TrainedNetwork INetworkModel.Network => _network.Trained;
-
-    DataViewType IValueMapper.InputType => _network.InputType;
-
-    DataViewType IValueMapper.OutputType => _scoreType;
+    public int NumberOfClasses => Network.Outputs;
 
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
 
-    /// <summary>Scores a block of rows at once, which is faster than row by row and gives the same bits.</summary>
-    /// <param name="features">The rows one after the other, [rows, <see cref="NumberOfFeatures"/>]; NaN where a value is missing.</param>
-    /// <param name="rows">Number of rows.</param>
-    /// <param name="scores">Room for the probabilities, [rows, <see cref="NumberOfClasses"/>]; those of a row add up to 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> does not hold exactly the given rows, or <paramref name="scores"/> has no room for them.</exception>
-    public void Score(ReadOnlySpan<float> features, int rows, Span<float> scores) => _network.ScoreProbabilities(features, rows, scores);
+    private protected override DataViewType ScoreType { get; }
 
-    /// <summary>Scores a block of rows on several threads; the same bits as on one.</summary>
-    /// <param name="features">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
-    /// <param name="rows">Number of rows. Threads share them in parts of some hundred rows, so a smaller block is scored by one thread.</param>
-    /// <param name="scores">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
-    /// <param name="numberOfThreads">Threads that score, the calling one included; at least 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.</exception>
-    public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
-        => _network.ScoreProbabilities(features, rows, scores, numberOfThreads);
+    private protected override VersionInfo Version => s_version;
 
-    ValueMapper<TSrc, TDst> IValueMapper.GetMapper<TSrc, TDst>()
+    private protected override ValueMapper<VBuffer<float>, VBuffer<float>> CreateMapper(ScoringNetwork.RowScorer scorer)
     {
-        Host.Check(
-            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(VBuffer<float>), "The mapper goes from a vector of Single to a vector of Single.");
-        ScoringNetwork.RowScorer scorer = _network.CreateRowScorer();
-        int classes = _network.Outputs;
-        ValueMapper<VBuffer<float>, VBuffer<float>> mapper = (in VBuffer<float> features, ref VBuffer<float> score) =>
+        int classes = NumberOfClasses;
+        return (in VBuffer<float> features, ref VBuffer<float> score) =>
         {
             VBufferEditor<float> editor = VBufferEditor.Create(ref score, classes);
             scorer.ScoreProbabilities(features, editor.Values);
             score = editor.Commit();
         };
-        return (ValueMapper<TSrc, TDst>)(Delegate)mapper;
     }
 
-    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+    private protected override void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores)
+        => Network.ScoreProbabilities(features, rows, scores);
 
-    bool ISingleCanSaveOnnx.SaveAsOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
-    {
-        Host.CheckValue(ctx, nameof(ctx));
-        Host.CheckValue(outputNames, nameof(outputNames));
-        OnnxContextGraph.SaveClasses(ctx, _network.Trained, outputNames, featureColumn);
-        return true;
-    }
+    private protected override void ScoreBlock(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
+        => Network.ScoreProbabilities(features, rows, scores, numberOfThreads);
 
-    /// <inheritdoc/>
-    protected override void SaveCore(ModelSaveContext ctx)
-    {
-        base.SaveCore(ctx);
-        ctx.SetVersionInfo(GetVersionInfo());
-        // *** Binary format ***
-        // int32: sizeof(float), by the base class
-        // the network: Persistence/NetworkFormat.Writer.cs
-        _network.Save(ctx.Writer);
-    }
+    private protected override void SaveOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
+        => OnnxContextGraph.SaveClasses(ctx, Network.Trained, outputNames, featureColumn);
 
     // ML.NET finds this method by its name and signature; it must be more visible than the constructor that takes a ModelLoadContext.
     internal static BatchNormNetworkMulticlassModelParameters Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         Contracts.CheckValue(env, nameof(env));
         env.CheckValue(ctx, nameof(ctx));
-        return ModelLoading.Guard(env, ctx, GetVersionInfo(), () => new BatchNormNetworkMulticlassModelParameters(env, ctx));
+        return ModelLoading.Guard(env, ctx, s_version, () => new BatchNormNetworkMulticlassModelParameters(env, ctx));
     }
-
-    private static VersionInfo GetVersionInfo() => new(
-        modelSignature: "MBNNMULT",
-        verWrittenCur: 0x00010001, // Initial
-        verReadableCur: 0x00010001,
-        verWeCanReadBack: 0x00010001,
-        loaderSignature: LoaderSignature,
-        loaderAssemblyName: typeof(BatchNormNetworkMulticlassModelParameters).Assembly.FullName);
 }

@@ -49,27 +49,15 @@ namespace MLNetBatchNorm;
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
-public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryPredictionTransformer<BinaryModel>, BinaryModel>
+public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
+    BatchNormNetworkBinaryTrainer.Options, BinaryPredictionTransformer<BinaryModel>, BinaryModel,
+    BatchNormNetworkBinaryModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkBinary";
 
-    private readonly Options _options;
-    private readonly int _seed;
-
     internal BatchNormNetworkBinaryTrainer(IHostEnvironment env, Options options)
-        : this(Contracts.CheckRef(env, nameof(env)).Register(LoadNameValue), OptionValidation.CheckedCopy(env, options))
+        : base(env, LoadNameValue, OptionValidation.CheckedCopy(env, options), TrainerUtils.MakeBoolScalarLabel)
     {
-    }
-
-    private BatchNormNetworkBinaryTrainer(IHost host, Options options)
-        : base(
-            host,
-            TrainerUtils.MakeR4VecFeature(options.FeatureColumnName),
-            TrainerUtils.MakeBoolScalarLabel(options.LabelColumnName),
-            TrainerUtils.MakeR4ScalarWeightColumn(options.ExampleWeightColumnName))
-    {
-        _options = options;
-        _seed = options.Seed ?? host.Rand.Next();
     }
 
     /// <summary>Options of <see cref="BatchNormNetworkBinaryTrainer"/>, as given to
@@ -84,35 +72,7 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
     }
 
     /// <inheritdoc/>
-    public override TrainerInfo Info { get; } = new(normalization: false, calibration: false, caching: false, supportValid: true, supportIncrementalTrain: true);
-
-    /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.BinaryClassification;
-
-    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
-    /// <param name="trainData">The training rows.</param>
-    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
-    /// <param name="modelParameters">
-    /// Network to go on from, such as <c>model.Model.SubModel</c>; null: start anew. Its layers, activation and placement must be those of the
-    /// options; its encoding of the features is kept. The state of the optimizer starts anew.
-    /// </param>
-    /// <returns>The trained transformer.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
-    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
-    public BinaryPredictionTransformer<BinaryModel> Fit(
-        IDataView trainData, IDataView? validationData, BatchNormNetworkBinaryModelParameters? modelParameters = null)
-    {
-        Host.CheckValue(trainData, nameof(trainData));
-        return TrainTransformer(trainData, validationData, modelParameters);
-    }
-
-    /// <summary>Goes on training a network on other rows.</summary>
-    /// <inheritdoc cref="Fit(IDataView, IDataView?, BatchNormNetworkBinaryModelParameters?)"/>
-    public BinaryPredictionTransformer<BinaryModel> Fit(IDataView trainData, BatchNormNetworkBinaryModelParameters modelParameters)
-    {
-        Host.CheckValue(modelParameters, nameof(modelParameters));
-        return Fit(trainData, null, modelParameters);
-    }
 
     /// <inheritdoc/>
     protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema) =>
@@ -123,19 +83,17 @@ public sealed class BatchNormNetworkBinaryTrainer : TrainerEstimatorBase<BinaryP
     ];
 
     /// <inheritdoc/>
-    protected override BinaryModel TrainModelCore(TrainContext trainContext)
+    private protected override NetworkTask CreateTask(RoleMappedData trainingSet)
     {
-        Host.CheckValue(trainContext, nameof(trainContext));
-        trainContext.TrainingSet.CheckBinaryLabel();
-        var task = new NetworkTask(new BinaryCrossEntropy(_options.TemperatureScaling), Classes: 2);
-        TrainedNetwork? start = WarmStart.From<BatchNormNetworkBinaryModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, _options, task, _seed);
-        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
-        var network = new BatchNormNetworkBinaryModelParameters(Host, trained);
-        // The calibrator is the sigmoid and learns nothing: p = 1 / (1 + exp(slope * score + offset)).
-        return new ValueMapperCalibratedModelParameters<BatchNormNetworkBinaryModelParameters, PlattCalibrator>(
-            Host, network, new PlattCalibrator(Host, slope: -1, offset: 0));
+        trainingSet.CheckBinaryLabel();
+        return new NetworkTask(new BinaryCrossEntropy(NetworkOptions.TemperatureScaling), Classes: 2);
     }
+
+    /// <inheritdoc/>
+    private protected override BinaryModel CreateModel(TrainedNetwork network) =>
+        // The calibrator is the sigmoid and learns nothing: p = 1 / (1 + exp(slope * score + offset)).
+        new ValueMapperCalibratedModelParameters<BatchNormNetworkBinaryModelParameters, PlattCalibrator>(
+            Host, new BatchNormNetworkBinaryModelParameters(Host, network), new PlattCalibrator(Host, slope: -1, offset: 0));
 
     /// <inheritdoc/>
     protected override BinaryPredictionTransformer<BinaryModel> MakeTransformer(BinaryModel model, DataViewSchema trainSchema) =>

@@ -47,27 +47,15 @@ namespace MLNetBatchNorm;
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
-public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters>
+public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerBase<
+    BatchNormNetworkMulticlassTrainer.Options, MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters,
+    BatchNormNetworkMulticlassModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkMulticlass";
 
-    private readonly Options _options;
-    private readonly int _seed;
-
     internal BatchNormNetworkMulticlassTrainer(IHostEnvironment env, Options options)
-        : this(Contracts.CheckRef(env, nameof(env)).Register(LoadNameValue), OptionValidation.CheckedCopy(env, options))
+        : base(env, LoadNameValue, OptionValidation.CheckedCopy(env, options), TrainerUtils.MakeU4ScalarColumn)
     {
-    }
-
-    private BatchNormNetworkMulticlassTrainer(IHost host, Options options)
-        : base(
-            host,
-            TrainerUtils.MakeR4VecFeature(options.FeatureColumnName),
-            TrainerUtils.MakeU4ScalarColumn(options.LabelColumnName),
-            TrainerUtils.MakeR4ScalarWeightColumn(options.ExampleWeightColumnName))
-    {
-        _options = options;
-        _seed = options.Seed ?? host.Rand.Next();
     }
 
     /// <summary>Options of <see cref="BatchNormNetworkMulticlassTrainer"/>, as given to
@@ -87,35 +75,7 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
     }
 
     /// <inheritdoc/>
-    public override TrainerInfo Info { get; } = new(normalization: false, calibration: false, caching: false, supportValid: true, supportIncrementalTrain: true);
-
-    /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
-
-    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
-    /// <param name="trainData">The training rows.</param>
-    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
-    /// <param name="modelParameters">
-    /// Network to go on from, such as <c>model.Model</c>; null: start anew. Its layers, activation and placement must be those of the
-    /// options; its encoding of the features is kept. The state of the optimizer starts anew.
-    /// </param>
-    /// <returns>The trained transformer.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
-    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
-    public MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> Fit(
-        IDataView trainData, IDataView? validationData, BatchNormNetworkMulticlassModelParameters? modelParameters = null)
-    {
-        Host.CheckValue(trainData, nameof(trainData));
-        return TrainTransformer(trainData, validationData, modelParameters);
-    }
-
-    /// <summary>Goes on training a network on other rows.</summary>
-    /// <inheritdoc cref="Fit(IDataView, IDataView?, BatchNormNetworkMulticlassModelParameters?)"/>
-    public MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> Fit(IDataView trainData, BatchNormNetworkMulticlassModelParameters modelParameters)
-    {
-        Host.CheckValue(modelParameters, nameof(modelParameters));
-        return Fit(trainData, null, modelParameters);
-    }
 
     /// <inheritdoc/>
     protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema)
@@ -133,16 +93,11 @@ public sealed class BatchNormNetworkMulticlassTrainer : TrainerEstimatorBase<Mul
     }
 
     /// <inheritdoc/>
-    protected override BatchNormNetworkMulticlassModelParameters TrainModelCore(TrainContext trainContext)
-    {
-        Host.CheckValue(trainContext, nameof(trainContext));
-        var objective = new SoftmaxCrossEntropy(_options.LabelSmoothing, _options.TemperatureScaling);
-        var task = new NetworkTask(objective, CountClasses(trainContext.TrainingSet));
-        TrainedNetwork? start = WarmStart.From<BatchNormNetworkMulticlassModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, _options, task, _seed);
-        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
-        return new BatchNormNetworkMulticlassModelParameters(Host, trained);
-    }
+    private protected override NetworkTask CreateTask(RoleMappedData trainingSet) =>
+        new(new SoftmaxCrossEntropy(NetworkOptions.LabelSmoothing, NetworkOptions.TemperatureScaling), CountClasses(trainingSet));
+
+    /// <inheritdoc/>
+    private protected override BatchNormNetworkMulticlassModelParameters CreateModel(TrainedNetwork network) => new(Host, network);
 
     private int CountClasses(RoleMappedData data)
     {

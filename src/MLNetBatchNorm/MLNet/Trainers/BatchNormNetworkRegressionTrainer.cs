@@ -45,27 +45,15 @@ namespace MLNetBatchNorm;
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>
 /// <seealso cref="Options"/>
-public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters>
+public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerBase<
+    BatchNormNetworkRegressionTrainer.Options, RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters,
+    BatchNormNetworkRegressionModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkRegression";
 
-    private readonly Options _options;
-    private readonly int _seed;
-
     internal BatchNormNetworkRegressionTrainer(IHostEnvironment env, Options options)
-        : this(Contracts.CheckRef(env, nameof(env)).Register(LoadNameValue), OptionValidation.CheckedCopy(env, options))
+        : base(env, LoadNameValue, OptionValidation.CheckedCopy(env, options), TrainerUtils.MakeR4ScalarColumn)
     {
-    }
-
-    private BatchNormNetworkRegressionTrainer(IHost host, Options options)
-        : base(
-            host,
-            TrainerUtils.MakeR4VecFeature(options.FeatureColumnName),
-            TrainerUtils.MakeR4ScalarColumn(options.LabelColumnName),
-            TrainerUtils.MakeR4ScalarWeightColumn(options.ExampleWeightColumnName))
-    {
-        _options = options;
-        _seed = options.Seed ?? host.Rand.Next();
     }
 
     /// <summary>Options of <see cref="BatchNormNetworkRegressionTrainer"/>, as given to
@@ -83,35 +71,7 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
     }
 
     /// <inheritdoc/>
-    public override TrainerInfo Info { get; } = new(normalization: false, calibration: false, caching: false, supportValid: true, supportIncrementalTrain: true);
-
-    /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.Regression;
-
-    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
-    /// <param name="trainData">The training rows.</param>
-    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
-    /// <param name="modelParameters">
-    /// Network to go on from, such as <c>model.Model</c>; null: start anew. Its layers, activation and placement must be those of the
-    /// options; its encoding of the features is kept. The state of the optimizer starts anew.
-    /// </param>
-    /// <returns>The trained transformer.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
-    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
-    public RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> Fit(
-        IDataView trainData, IDataView? validationData, BatchNormNetworkRegressionModelParameters? modelParameters = null)
-    {
-        Host.CheckValue(trainData, nameof(trainData));
-        return TrainTransformer(trainData, validationData, modelParameters);
-    }
-
-    /// <summary>Goes on training a network on other rows.</summary>
-    /// <inheritdoc cref="Fit(IDataView, IDataView?, BatchNormNetworkRegressionModelParameters?)"/>
-    public RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> Fit(IDataView trainData, BatchNormNetworkRegressionModelParameters modelParameters)
-    {
-        Host.CheckValue(modelParameters, nameof(modelParameters));
-        return Fit(trainData, null, modelParameters);
-    }
 
     /// <inheritdoc/>
     protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema) =>
@@ -120,16 +80,14 @@ public sealed class BatchNormNetworkRegressionTrainer : TrainerEstimatorBase<Reg
     ];
 
     /// <inheritdoc/>
-    protected override BatchNormNetworkRegressionModelParameters TrainModelCore(TrainContext trainContext)
+    private protected override NetworkTask CreateTask(RoleMappedData trainingSet)
     {
-        Host.CheckValue(trainContext, nameof(trainContext));
-        trainContext.TrainingSet.CheckRegressionLabel();
-        var task = new NetworkTask(_options.Loss, Classes: 1);
-        TrainedNetwork? start = WarmStart.From<BatchNormNetworkRegressionModelParameters>(Host, trainContext.InitialPredictor);
-        var fit = new NetworkFit(Host, _options, task, _seed);
-        TrainedNetwork trained = fit.Run(trainContext.TrainingSet, NetworkFit.ValidationRows(trainContext, _options, GetOutputSchema, MakeRoles), start);
-        return new BatchNormNetworkRegressionModelParameters(Host, trained);
+        trainingSet.CheckRegressionLabel();
+        return new NetworkTask(NetworkOptions.Loss, Classes: 1);
     }
+
+    /// <inheritdoc/>
+    private protected override BatchNormNetworkRegressionModelParameters CreateModel(TrainedNetwork network) => new(Host, network);
 
     /// <inheritdoc/>
     protected override RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> MakeTransformer(BatchNormNetworkRegressionModelParameters model, DataViewSchema trainSchema) =>

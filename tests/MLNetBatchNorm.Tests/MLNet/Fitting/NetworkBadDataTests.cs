@@ -226,7 +226,7 @@ public sealed class NetworkBadDataTests
         var trainer = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression);
         BatchNormNetworkRegressionModelParameters model = trainer.Fit(view).Model;
 
-        Assert.Contains("feature slots 4, the training asks for 5", Refusal<ArgumentOutOfRangeException>(() => trainer.Fit(wider, model)));
+        Assert.Contains("feature slots 4, the training asks for 5", Refusal<ArgumentOutOfRangeException>(() => trainer.Fit(wider, modelParameters: model)));
         CheckRefused("HiddenUnits 16, 8, the training asks for 16", options => options.HiddenUnits = [16]);
         CheckRefused("Activation ReLU, the training asks for Tanh", options => options.Activation = ActivationFunction.Tanh);
         CheckRefused("Placement BeforeActivation, the training asks for AfterActivation", options => options.Placement = BatchNormalizationPlacement.AfterActivation);
@@ -234,7 +234,7 @@ public sealed class NetworkBadDataTests
         void CheckRefused(string expected, Action<BatchNormNetworkOptions> change)
         {
             var other = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, change);
-            Assert.Contains(expected, Refusal<ArgumentOutOfRangeException>(() => other.Fit(view, model)));
+            Assert.Contains(expected, Refusal<ArgumentOutOfRangeException>(() => other.Fit(view, modelParameters: model)));
         }
     }
 
@@ -257,7 +257,7 @@ public sealed class NetworkBadDataTests
     [TestMethod]
     public void Fit_NoData_IsRefused()
     {
-        Assert.ThrowsExactly<ArgumentNullException>(() => ((BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary)).Fit(null!, (IDataView?)null));
+        Assert.ThrowsExactly<ArgumentNullException>(() => ((BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary)).Fit(null!));
         Assert.ThrowsExactly<ArgumentNullException>(() => _context.BinaryClassification.Trainers.BatchNormNetwork((BatchNormNetworkBinaryTrainer.Options)null!));
     }
 

@@ -104,8 +104,8 @@ public sealed class NetworkPersistenceTests
         var trainer = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression);
         ITransformer saved = trainer.Fit(view);
 
-        float[] expected = trainer.Fit(view, Parameters(saved)).Transform(view).Scalars<float>("Score");
-        CollectionAssert.AreEqual(expected, trainer.Fit(view, Parameters(Reload(saved, view.Schema))).Transform(view).Scalars<float>("Score"));
+        float[] expected = trainer.Fit(view, modelParameters: Parameters(saved)).Transform(view).Scalars<float>("Score");
+        CollectionAssert.AreEqual(expected, trainer.Fit(view, modelParameters: Parameters(Reload(saved, view.Schema))).Transform(view).Scalars<float>("Score"));
     }
 
     [TestMethod]

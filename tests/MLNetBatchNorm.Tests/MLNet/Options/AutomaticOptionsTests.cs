@@ -126,7 +126,7 @@ public sealed class AutomaticOptionsTests
         Assert.HasCount(AutomaticOptions.UsualEpochs, model.TrainingHistory.Epochs);
         Assert.IsInRange(4 + 3 * AutomaticOptions.UsualPieces / 2, 4 + 3 * AutomaticOptions.UsualPieces, network.Encoder.EncodedInputs);
         var shorter = context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [8], maximumNumberOfEpochs: 1);
-        Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, model).Model.Members);
+        Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, modelParameters: model).Model.Members);
     }
 
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>

@@ -150,7 +150,7 @@ public sealed class NetworkFitTests
         }
 
         BatchNormNetworkBinaryModelParameters first = Binary(Steady).Fit(view).Model.SubModel;
-        BatchNormNetworkBinaryModelParameters second = Binary(Steady).Fit(view, first).Model.SubModel;
+        BatchNormNetworkBinaryModelParameters second = Binary(Steady).Fit(view, modelParameters: first).Model.SubModel;
         BatchNormNetworkBinaryModelParameters third = Binary(Steady).Fit(view, null, first).Model.SubModel;
 
         // The continued training starts far below where the first one started, and at most a little above where it ended.
@@ -173,7 +173,7 @@ public sealed class NetworkFitTests
         });
         BatchNormNetworkRegressionModelParameters first = Steady(0.01).Fit(view).Model;
         // A rate so small that nothing is learned: the first validation loss is that of the model given.
-        TrainingHistory still = Steady(1e-12).Fit(view, first).Model.TrainingHistory;
+        TrainingHistory still = Steady(1e-12).Fit(view, modelParameters: first).Model.TrainingHistory;
 
         double expected = first.TrainingHistory.Epochs[first.TrainingHistory.BestEpoch - 1].ValidationLoss!.Value;
         Assert.AreEqual(expected, still.Epochs[0].ValidationLoss!.Value, 0.05 * expected);

@@ -1,0 +1,125 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Model;
+using Microsoft.ML.Model.OnnxConverter;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Network;
+
+namespace MLNetBatchNorm;
+
+/// <summary>What the model parameters of the three batch-normalized network trainers have in common.</summary>
+/// <remarks>
+/// Immutable and safe for any number of threads. Prediction uses the frozen running mean and variance of each batch normalization and
+/// nothing of the other rows it is asked about: a row's score is the same to the last bit from a prediction engine, from <c>Transform</c>,
+/// and from <c>Score</c> in a block of any size on any number of threads.
+/// </remarks>
+/// <typeparam name="TScore">The type of a row's score: a number, or a vector of numbers for several classes.</typeparam>
+public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParametersBase<TScore>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
+{
+    private protected BatchNormNetworkModelParametersBase(IHostEnvironment env, string loaderSignature, TrainedNetwork network)
+        : base(env, loaderSignature)
+    {
+        Network = new ScoringNetwork(Host, network);
+    }
+
+    private protected BatchNormNetworkModelParametersBase(IHostEnvironment env, string loaderSignature, ModelLoadContext ctx)
+        : base(env, loaderSignature, ctx)
+    {
+        Network = ScoringNetwork.Load(Host, ctx.Reader);
+    }
+
+    /// <summary>The networks of the model, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says; the model's output is the mean of theirs.</summary>
+    public IReadOnlyList<BatchNormNetworkMember> Members => Network.Members;
+
+    /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
+    public IReadOnlyList<BatchNormNetworkLayer> Layers => Network.Layers;
+
+    /// <summary>The course of the (first) network's training, epoch by epoch. What losses and validation metric are is said of the class.</summary>
+    public TrainingHistory TrainingHistory => Network.Trained.History;
+
+    /// <summary>Number of slots of the feature column.</summary>
+    public int NumberOfFeatures => Network.Inputs;
+
+    TrainedNetwork INetworkModel.Network => Network.Trained;
+
+    DataViewType IValueMapper.InputType => Network.InputType;
+
+    DataViewType IValueMapper.OutputType => ScoreType;
+
+    /// <summary>The network with its folded form.</summary>
+    private protected ScoringNetwork Network { get; }
+
+    /// <summary>The type of the score column.</summary>
+    private protected abstract DataViewType ScoreType { get; }
+
+    /// <summary>Identifies the saved form.</summary>
+    private protected abstract VersionInfo Version { get; }
+
+    /// <summary>Scores a block of rows at once, which is faster than row by row and gives the same bits.</summary>
+    /// <param name="features">The rows one after the other, [rows, <see cref="NumberOfFeatures"/>]; NaN where a value is missing.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="scores">Room for what the score column holds of each row, one row after the other.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> does not hold exactly the given rows, or <paramref name="scores"/> has no room for them.</exception>
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> scores) => ScoreBlock(features, rows, scores);
+
+    /// <summary>Scores a block of rows on several threads; the same bits as on one.</summary>
+    /// <param name="features">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
+    /// <param name="rows">Number of rows. Threads share them in parts of some hundred rows, so a smaller block is scored by one thread.</param>
+    /// <param name="scores">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
+    /// <param name="numberOfThreads">Threads that score, the calling one included; at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.</exception>
+    public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
+        => ScoreBlock(features, rows, scores, numberOfThreads);
+
+    ValueMapper<TSrc, TDst> IValueMapper.GetMapper<TSrc, TDst>()
+    {
+        Host.Check(
+            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(TScore), $"The mapper goes from a vector of Single to {ScoreType}.");
+        return (ValueMapper<TSrc, TDst>)(Delegate)CreateMapper(Network.CreateRowScorer());
+    }
+
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+
+    bool ISingleCanSaveOnnx.SaveAsOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
+    {
+        Host.CheckValue(ctx, nameof(ctx));
+        Host.CheckValue(outputNames, nameof(outputNames));
+        SaveOnnx(ctx, outputNames, featureColumn);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void SaveCore(ModelSaveContext ctx)
+    {
+        base.SaveCore(ctx);
+        ctx.SetVersionInfo(Version);
+        // *** Binary format ***
+        // int32: sizeof(float), by the base class
+        // the network: Persistence/NetworkFormat.Writer.cs
+        Network.Save(ctx.Writer);
+    }
+
+    /// <summary>What makes the score of a row.</summary>
+    private protected abstract ValueMapper<VBuffer<float>, TScore> CreateMapper(ScoringNetwork.RowScorer scorer);
+
+    /// <summary>Scores a block of rows.</summary>
+    private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores) => Network.Score(features, rows, scores);
+
+    /// <summary>Scores a block of rows on several threads.</summary>
+    private protected virtual void ScoreBlock(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
+        => Network.Score(features, rows, scores, numberOfThreads);
+
+    /// <summary>Adds the nodes that make the score column.</summary>
+    private protected virtual void SaveOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
+        => OnnxContextGraph.SaveScore(ctx, Network.Trained, outputNames, featureColumn);
+
+    /// <summary>What ML.NET writes at the head of the saved form.</summary>
+    private protected static VersionInfo VersionOf(string modelSignature, string loaderSignature) => new(
+        modelSignature: modelSignature,
+        verWrittenCur: 0x00010001, // Initial
+        verReadableCur: 0x00010001,
+        verWeCanReadBack: 0x00010001,
+        loaderSignature: loaderSignature,
+        loaderAssemblyName: typeof(BatchNormNetworkModelParametersBase<>).Assembly.FullName);
+}
