@@ -78,7 +78,7 @@ internal static class MnistPaper
             Optimizer = new SgdOptimizer(), Seed = seed, Threads = Environment.ProcessorCount,
         };
         var curve = new Curve(variant, parameters, test);
-        TrainingLoop.Train(parameters, new TrainingData(table), null, settings, curve, CancellationToken.None);
+        TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, curve, CancellationToken.None);
         if (definition.UsesBatchNormalization)
             Console.WriteLine($"population\t{variant}\t{Epochs * StepsPerEpoch}\t{curve.Accuracy():F4}");
         return curve;

@@ -54,7 +54,7 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
             Objective = new SoftmaxCrossEntropy(), BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
             Products = products ?? MatrixProducts.Managed,
         };
-        var data = new TrainingData(table);            // the order of the rows belongs to the data
+        var data = new EncodedRows(table);            // the order of the rows belongs to the data
         long before = GC.GetTotalMemory(forceFullCollection: true);
         using var stop = new CancellationTokenSource();
         var clock = new EpochClock(seconds, stop);

@@ -73,15 +73,18 @@ internal static class Generated
         return table;
     }
 
+    /// <summary>The table that rows are in, where they are in memory.</summary>
+    public static TrainingTable TableInMemory(this EncodedRows rows) => ((TableRows)rows.Source).Table;
+
     /// <summary>Rows and targets from one seed.</summary>
-    public static TrainingData Data(Objective loss, int rows, int inputs, int outputs, ulong seed, bool weighted = false)
+    public static EncodedRows Data(Objective loss, int rows, int inputs, int outputs, ulong seed, bool weighted = false)
     {
         double[][] x = Rows(rows, inputs, seed);
-        return new TrainingData(Table(x, Targets(loss, x, outputs, seed), weighted ? Weights(rows, seed) : null));
+        return new EncodedRows(Table(x, Targets(loss, x, outputs, seed), weighted ? Weights(rows, seed) : null));
     }
 
     /// <summary>The same rows and targets as <see cref="Data"/>, with about three quarters of the entries left out of a sparse table.</summary>
-    public static TrainingData SparseData(Objective loss, int rows, int inputs, int outputs, ulong seed)
+    public static EncodedRows SparseData(Objective loss, int rows, int inputs, int outputs, ulong seed)
     {
         double[][] x = Rows(rows, inputs, seed), y = Targets(loss, x, outputs, seed);
         TrainingTable table = TrainingTable.CreateSparse(inputs, y[0].Length, weighted: false);
@@ -90,7 +93,7 @@ internal static class Generated
             int[] kept = [.. Enumerable.Range(0, inputs).Where(c => (c * 7 + r * 3) % 11 < 3)];
             table.AddSparse(kept, [.. kept.Select(c => (float)x[r][c])], [.. y[r].Select(v => (float)v)], 1);
         }
-        return new TrainingData(table);
+        return new EncodedRows(table);
     }
 
     /// <summary>Initial weights, and biases, gammas and betas that are not all 0 or 1.</summary>

@@ -1,19 +1,7 @@
-using MLNetBatchNorm.Kernels;
-
 namespace MLNetBatchNorm.Data;
 
-/// <summary>A stretch of an epoch's rows that lie in one table.</summary>
-/// <param name="table">Where they are.</param>
-/// <param name="rows">Their numbers in it, in order.</param>
-internal readonly ref struct RowRun(TrainingTable table, ReadOnlySpan<int> rows)
-{
-    public TrainingTable Table { get; } = table;
-
-    public ReadOnlySpan<int> Rows { get; } = rows;
-}
-
 /// <summary>Rows in the order in which an epoch reads them, wherever they are kept.</summary>
-internal abstract class RowSource
+internal abstract class RowSource : IDisposable
 {
     /// <summary>What a row has.</summary>
     public abstract RowShape Shape { get; }
@@ -35,40 +23,24 @@ internal abstract class RowSource
 
     /// <summary>The longest stretch from row <paramref name="first"/> on that lies in one table, at most <paramref name="count"/> rows. For any thread.</summary>
     public abstract RowRun Run(int first, int count);
-}
 
-/// <summary>Rows of a table in memory.</summary>
-internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
-{
-    /// <summary>The table.</summary>
-    public TrainingTable Table => table;
-
-    /// <summary>Row numbers in the table.</summary>
-    public int[] Rows => rows;
-
-    public override RowShape Shape => table.Shape;
-
-    public override int Count => rows.Length;
-
-    public override void BeginEpoch(ulong seed, int epoch, bool shuffle)
+    /// <summary>The first rows of the present order by themselves, in memory.</summary>
+    public virtual TableRows Head(int count)
     {
-        if (shuffle)
-            new RandomStream(seed, RandomStream.Mix(RandomPurpose.RowOrder) + (ulong)epoch).Shuffle(rows);
+        Restart();
+        Prepare(0, count);
+        TrainingTable head = Shape.CreateTable();
+        for (int done = 0; done < count; done = head.Rows)
+        {
+            RowRun run = Run(done, count - done);
+            foreach (int row in run.Rows)
+                head.AddFrom(run.Table, row);
+        }
+        return new TableRows(head);
     }
 
-    public override void Replay(ulong seed, int epochs, bool shuffle)
-    {
-        for (int epoch = 1; epoch <= epochs; epoch++)
-            BeginEpoch(seed, epoch, shuffle);
-    }
-
-    public override void Restart()
+    /// <summary>Ends the reading; the rows remain where they are.</summary>
+    public virtual void Dispose()
     {
     }
-
-    public override void Prepare(int first, int count)
-    {
-    }
-
-    public override RowRun Run(int first, int count) => new(table, rows.AsSpan(first, count));
 }

@@ -21,11 +21,11 @@ internal sealed class SlotSummary
         Maximum.AsSpan().Fill(float.NegativeInfinity);
     }
 
-    /// <summary>The summary of some rows of a table.</summary>
-    public static SlotSummary Of(TrainingTable table, ReadOnlySpan<int> rows)
+    /// <summary>The summary of all rows of a table.</summary>
+    public static SlotSummary Of(TrainingTable table)
     {
         var summary = new SlotSummary(table.Shape);
-        foreach (int row in rows)
+        for (int row = 0; row < table.Rows; row++)
         {
             if (table.Sparse is { } sparse)
                 summary.AddSparse(sparse.Indices(row), sparse.Values(row));
@@ -85,28 +85,5 @@ internal sealed class SlotSummary
             else
                 Largest[indices[i]] = Math.Max(Largest[indices[i]], Math.Abs(values[i]));
         }
-    }
-}
-
-/// <summary>Weighted mean and variance of the targets, taken one by one.</summary>
-/// <remarks>West's update in double precision: targets such as years are far from zero.</remarks>
-internal sealed class TargetSummary
-{
-    private double _weight;
-    private double _squares;
-
-    /// <summary>Mean of the targets so far.</summary>
-    public double Mean { get; private set; }
-
-    /// <summary>Their variance, divisor: the sum of weights.</summary>
-    public double Variance => _weight > 0 ? _squares / _weight : 0;
-
-    /// <summary>Takes a target.</summary>
-    public void Add(double target, double weight)
-    {
-        _weight += weight;
-        double distance = target - Mean;
-        Mean += weight / _weight * distance;
-        _squares += weight * distance * (target - Mean);
     }
 }

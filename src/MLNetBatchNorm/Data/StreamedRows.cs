@@ -9,7 +9,7 @@ namespace MLNetBatchNorm.Data;
 /// shuffled. Two windows are in memory: the one that is trained on and the next. A batch may begin in one and end in the next.</para>
 /// <para>One thread trains and calls everything but <see cref="Run"/>; what <see cref="Run"/> reads does not change between two calls of <see cref="Prepare"/>.</para>
 /// </remarks>
-internal sealed class StreamedRows : RowSource, IDisposable
+internal sealed class StreamedRows : RowSource
 {
     private readonly SpilledRows _rows;
     private readonly RowPart _part;
@@ -120,7 +120,7 @@ internal sealed class StreamedRows : RowSource, IDisposable
     }
 
     /// <summary>Ends the reading thread.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         lock (_lock)
         {

@@ -9,25 +9,17 @@ internal static class EncoderLearning
     private const long MaximumTotalSample = 50_000_000;
     private const int MinimumSample = 1_000;
 
-    /// <summary>Learns from rows in memory.</summary>
-    /// <param name="raw">Rows before encoding; NaN marks a missing value.</param>
-    /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator. Of dense rows only.</param>
+    /// <summary>Learns from rows wherever they are kept: ranges of all of them, quantiles of some.</summary>
+    /// <param name="rows">Rows before encoding; NaN marks a missing value.</param>
+    /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator.</param>
     /// <param name="piecesPerSlot">Pieces of a numeric slot at most; 0: none.</param>
     /// <param name="scale">Whether slots may be scaled at all.</param>
-    public static InputEncoder Learn(TrainingData raw, ReadOnlySpan<bool> indicatorSlots = default, int piecesPerSlot = 0, bool scale = true) =>
-        Learn(raw, SlotSummary.Of(raw.Table, raw.Rows), indicatorSlots, piecesPerSlot, scale);
-
-    /// <summary>The same for rows that are not all in memory: quantiles of a sample, ranges of all rows.</summary>
-    /// <param name="sample">Some of the rows; not read where <paramref name="slots"/> is of sparse rows.</param>
-    /// <param name="slots">Ranges of all rows.</param>
-    /// <param name="indicatorSlots">As above.</param>
-    /// <param name="piecesPerSlot">As above.</param>
-    /// <param name="scale">As above.</param>
-    public static InputEncoder Learn(TrainingData? sample, SlotSummary slots, ReadOnlySpan<bool> indicatorSlots, int piecesPerSlot, bool scale = true)
+    public static InputEncoder Learn(RowStore rows, ReadOnlySpan<bool> indicatorSlots = default, int piecesPerSlot = 0, bool scale = true)
     {
+        SlotSummary slots = rows.Slots;
         // In the order of their columns.
         PartLearner[] learners = [new ScaleAndClip.Learner(slots.Inputs), new MissingColumns.Learner(), new Pieces.Learner(piecesPerSlot)];
-        var values = new SlotValues(slots.IsSparse ? null : sample, slots.Inputs);
+        SlotValues? values = slots.IsSparse ? null : new SlotValues(rows);
         for (int slot = 0; slot < slots.Inputs; slot++)
         {
             SlotKind kind = !scale || (!indicatorSlots.IsEmpty && indicatorSlots[slot]) ? SlotKind.Indicator
@@ -39,7 +31,7 @@ internal static class EncoderLearning
                 SlotKind.Sparse => new SlotSample { Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot), Largest = slots.Largest[slot] },
                 _ => new SlotSample
                 {
-                    Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot), Sorted = values.Sorted(slot),
+                    Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot), Sorted = values!.Sorted(slot),
                     Minimum = slots.Minimum[slot], Maximum = slots.Maximum[slot],
                 },
             };
@@ -50,17 +42,23 @@ internal static class EncoderLearning
     }
 
     /// <summary>Values of one slot after the other, in one memory.</summary>
-    private sealed class SlotValues(TrainingData? rows, int slots)
+    private sealed class SlotValues
     {
-        private readonly float[] _values =
-            new float[Math.Min(rows?.Count ?? 0, Math.Clamp(MaximumTotalSample / slots, MinimumSample, RowCollector.LargestSample))];
+        private readonly TableRows _sample;
+        private readonly float[] _values;
+
+        public SlotValues(RowStore rows)
+        {
+            _sample = rows.Sample((int)Math.Clamp(MaximumTotalSample / rows.Shape.Inputs, MinimumSample, RowStore.LargestSample));
+            _values = new float[_sample.Count];
+        }
 
         public ReadOnlySpan<float> Sorted(int slot)
         {
             int count = 0;
-            for (int i = 0; i < _values.Length; i++)
+            foreach (int row in _sample.Rows)
             {
-                float value = rows!.Table.Features(rows.Rows[(int)((long)i * rows.Count / _values.Length)])[slot];
+                float value = _sample.Table.Features(row)[slot];
                 if (!float.IsNaN(value))
                     _values[count++] = value;
             }

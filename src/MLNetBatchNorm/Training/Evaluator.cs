@@ -21,7 +21,7 @@ internal sealed class Evaluator
     /// </summary>
     private static readonly double[] Temperatures = [.. Enumerable.Range(1, 16).Select(eighth => Math.Pow(2, eighth / 8.0))];
 
-    private readonly TrainingData _data;
+    private readonly EncodedRows _data;
     private readonly Objective _objective;
     private readonly WorkerTeam _team;
     private readonly FoldedNetwork _folded;
@@ -37,19 +37,18 @@ internal sealed class Evaluator
     private CancellationToken _cancellation;
 
     /// <summary>Prepares the evaluation of encoded rows.</summary>
-    public Evaluator(TrainingData data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
+    public Evaluator(EncodedRows data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
     {
         _data = data;
         _team = team;
-        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Table.Sparse is not null);
+        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Shape.IsSparse);
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
         _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
-        int targetColumns = data.Table.TargetColumns;
-        _targets = new float[data.Count * targetColumns];
-        for (int r = 0; r < data.Count; r++)
-            data.Table.Targets.Slice(data.Rows[r] * targetColumns, targetColumns).CopyTo(_targets.AsSpan(r * targetColumns));
-        _weights = data.Table.IsWeighted ? [.. data.Rows.Select(row => data.Table.Weights[row])] : new float[settings.ClassWeights is null ? 0 : data.Count];
-        RowLosses.WeighByClass(settings, _targets, _weights, data.Table.IsWeighted);
+        RowShape shape = data.Shape;
+        _targets = new float[data.Count * shape.TargetColumns];
+        _weights = new float[shape.IsWeighted || settings.ClassWeights is not null ? data.Count : 0];
+        data.GatherTargets(0, data.Count, _targets, shape.IsWeighted ? _weights : default);
+        RowLosses.WeighByClass(settings, _targets, _weights, shape.IsWeighted);
         _rowLoss = new float[data.Count];
         _objective = settings.Objective;
         _metric = _objective.CreateMetric(data.Count, parameters.Definition.Outputs);
@@ -85,7 +84,7 @@ internal sealed class Evaluator
     private void Run(Worker worker)
     {
         ScoringScratch scratch = _scratches[worker.Index];
-        int targetColumns = _data.Table.TargetColumns;
+        int targetColumns = _data.Shape.TargetColumns;
         (int firstBlock, int endBlock) = worker.Share(Blocks);
         for (int block = firstBlock; block < endBlock; block++)
         {
@@ -93,7 +92,7 @@ internal sealed class Evaluator
             int first = block * scratch.Rows;
             int count = Math.Min(scratch.Rows, _data.Count - first);
             PanelMatrix outputs;
-            if (_data.Table.Sparse is not null)
+            if (_data.Shape.IsSparse)
             {
                 SparseBatch sparse = scratch.SparseInput;
                 _data.GatherSparse(first, count, sparse);

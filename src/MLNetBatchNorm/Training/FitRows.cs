@@ -6,10 +6,10 @@ namespace MLNetBatchNorm.Training;
 /// <summary>The rows of one call of <c>Fit</c>: read once, in memory or in a temporary file as the budget has it, labels standardized.</summary>
 internal sealed class FitRows : IDisposable
 {
-    private readonly RowCollector _training;
+    private readonly RowStore _training;
     private readonly TrainingTable? _validation;
 
-    private FitRows(RowCollector training, TrainingTable? validation, LabelUnits target)
+    private FitRows(RowStore training, TrainingTable? validation, LabelUnits target)
     {
         _training = training;
         _validation = validation;
@@ -29,27 +29,27 @@ internal sealed class FitRows : IDisposable
     public bool IsSparse => _training.Shape.IsSparse;
 
     /// <summary>Whether the rows are in a temporary file because they do not fit the budget.</summary>
-    public bool IsSpilled => _training.Table is null;
+    public bool IsSpilled => !_training.IsInMemory;
 
     /// <summary>Number of training rows, before any are set aside.</summary>
     public int Count => _training.Rows;
 
     /// <summary>Mean number of entries of a sparse row; of spilled rows from the memory they would take.</summary>
-    public double EntriesOfRow => (_training.Table is { } table ? table.Sparse!.Entries : _training.Spilled!.MemoryBytes / (2.0 * sizeof(float))) / Math.Max(1, Count);
+    public double EntriesOfRow => _training.EntriesOfRow;
 
     /// <summary>Joins the rows that were read. They belong to the new object from then on, also if this fails.</summary>
     /// <param name="training">The training rows.</param>
     /// <param name="validation">The validation rows; null: each network sets some of the training rows aside.</param>
     /// <param name="objective">Says what labels become.</param>
     /// <param name="cancellation">Asked while a file is read.</param>
-    public static FitRows Join(RowCollector training, RowCollector? validation, Objective objective, CancellationToken cancellation)
+    public static FitRows Join(RowStore training, RowStore? validation, Objective objective, CancellationToken cancellation)
     {
         try
         {
             using (validation)
             {
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
-                TrainingTable? table = validation?.Table ?? validation?.Load(RowPart.Of(validation.ShareInMemory(1), 0, 0), cancellation);
+                TrainingTable? table = validation?.ToTable(cancellation);
                 return new FitRows(training, table, LabelUnits.Of(objective, training));
             }
         }
@@ -61,15 +61,10 @@ internal sealed class FitRows : IDisposable
     }
 
     /// <summary>Learns how features are encoded.</summary>
-    /// <param name="passUnscaled">Slots that are not scaled; not read for sparse rows.</param>
+    /// <param name="passUnscaled">Slots that are not scaled; empty: none.</param>
     /// <param name="scale">Whether slots may be scaled.</param>
     /// <param name="pieces">Pieces of a slot at most.</param>
-    public InputEncoder FitEncoder(ReadOnlySpan<bool> passUnscaled, bool scale, int pieces)
-    {
-        if (_training.Table is { } table)
-            return EncoderLearning.Learn(new TrainingData(table), passUnscaled, pieces, scale);
-        return EncoderLearning.Learn(IsSparse ? null : new TrainingData(_training.Sample!), _training.Slots!, passUnscaled, pieces, scale);
-    }
+    public InputEncoder FitEncoder(ReadOnlySpan<bool> passUnscaled, bool scale, int pieces) => EncoderLearning.Learn(_training, passUnscaled, pieces, scale);
 
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>
     /// <param name="network">The training; each network sets aside another part of the rows.</param>
@@ -78,28 +73,11 @@ internal sealed class FitRows : IDisposable
     {
         InputEncoder encoder = network.Encoder;
         (double fraction, ulong seed, bool byClass) = network.Split;
-        int part = network.Number.Member;
-        TrainingData? validation = _validation is null ? null : new TrainingData(_validation, encoder);
-        if (_training.Table is { } table)
-        {
-            var all = new TrainingData(table, encoder);
-            // Two rows must be left to train on.
-            if (validation is not null || fraction == 0 || table.Rows < 3)
-                return new NetworkRows(all, validation, null);
-            (TrainingData training, validation) = all.Split(fraction, seed, byClass, part);
-            return new NetworkRows(training, validation, null);
-        }
-
-        RowPart learned = RowPart.All;
-        if (validation is null && fraction > 0)
-        {
-            RowPart aside = RowPart.Of(_training.ShareInMemory(fraction), seed, part);
-            TrainingTable rows = _training.Load(aside, cancellation);
-            validation = rows.Rows > 0 ? new TrainingData(rows, encoder) : null;
-            learned = aside.Rest;
-        }
-        var stream = new StreamedRows(_training.Spilled!, learned, _training.WindowBytes, BatchPlan.LargestBatchOf(network.Settings.BatchSize));
-        return new NetworkRows(new TrainingData(stream, encoder), validation, stream);
+        int largestBatch = BatchPlan.LargestBatchOf(network.Settings.BatchSize);
+        (RowSource training, TableRows? validation) = _validation is null
+            ? _training.Split(fraction, seed, byClass, network.Number.Member, largestBatch, cancellation)
+            : (_training.All(largestBatch), new TableRows(_validation));
+        return new NetworkRows(new EncodedRows(training, encoder), validation is null ? null : new EncodedRows(validation, encoder));
     }
 
     public void Dispose() => _training.Dispose();

@@ -13,37 +13,12 @@ namespace MLNetBatchNorm.Training;
 internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
 {
     /// <summary>Those of the labels of all rows.</summary>
-    public static LabelUnits Of(Objective objective, RowCollector rows)
+    public static LabelUnits Of(Objective objective, RowStore rows)
     {
         if (objective.Labels.Kind != LabelKind.Number)
             return new LabelUnits(objective, TargetScale.None);
-        (double mean, double variance) = rows.Table is { } table ? Moments(table) : (rows.Targets!.Mean, rows.Targets.Variance);
+        (double mean, double variance) = rows.Targets;
         return new LabelUnits(objective, objective.ScaleOf(mean, variance));
-    }
-
-    /// <summary>Mean and variance of a table's labels; in double precision, in two passes, because labels such as years are far from zero.</summary>
-    private static (double Mean, double Variance) Moments(TrainingTable rows)
-    {
-        ReadOnlySpan<float> targets = rows.Targets;
-        ReadOnlySpan<float> weights = rows.Weights;
-        double total = 0;
-        double sum = 0;
-        for (int row = 0; row < targets.Length; row++)
-        {
-            double weight = weights.IsEmpty ? 1 : weights[row];
-            total += weight;
-            sum += weight * targets[row];
-        }
-
-        double mean = sum / total;
-        double squares = 0;
-        for (int row = 0; row < targets.Length; row++)
-        {
-            double distance = targets[row] - mean;
-            squares += (weights.IsEmpty ? 1 : weights[row]) * distance * distance;
-        }
-
-        return (mean, squares / total);
     }
 
     /// <summary>Standardizes the labels of a table in place.</summary>
@@ -56,12 +31,10 @@ internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
     }
 
     /// <summary>Standardizes the labels of all rows, in place, or those of a file whenever they are read.</summary>
-    public void Standardize(RowCollector rows)
+    public void Standardize(RowStore rows)
     {
-        if (rows.Table is { } table)
-            Standardize(table);
-        else
-            rows.Spilled!.TargetScale = (Scale.Mean, Scale.Deviation);
+        if (Scale != TargetScale.None)
+            rows.StandardizeTargets(Scale.Mean, Scale.Deviation);
     }
 
     /// <summary>Makes the output layer predict labels instead of standardized ones: <c>W' = deviation W, b' = deviation b + mean</c>, in double precision.</summary>

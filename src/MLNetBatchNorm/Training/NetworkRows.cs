@@ -1,4 +1,3 @@
-using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Training;
@@ -6,8 +5,7 @@ namespace MLNetBatchNorm.Training;
 /// <summary>The rows of one network; ends the reading of rows that do not fit into memory when disposed.</summary>
 /// <param name="Training">Those that it learns from.</param>
 /// <param name="Validation">Those that choose its best epoch, or null.</param>
-/// <param name="Stream">What reads the training rows, where they do not fit into memory.</param>
-internal sealed record NetworkRows(TrainingData Training, TrainingData? Validation, StreamedRows? Stream) : IDisposable
+internal sealed record NetworkRows(EncodedRows Training, EncodedRows? Validation) : IDisposable
 {
-    public void Dispose() => Stream?.Dispose();
+    public void Dispose() => Training.Source.Dispose();
 }

@@ -24,7 +24,7 @@ internal static class TrainingLoop
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
-        NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer,
+        NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
         using var team = new WorkerTeam(UsefulThreads(parameters, Plan(parameters, training, settings), settings.Threads));
@@ -33,7 +33,7 @@ internal static class TrainingLoop
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
-        WorkerTeam team, NetworkParameters parameters, TrainingData training, TrainingData? validation, TrainingSettings settings, ITrainingObserver? observer,
+        WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
         settings.Schedule.Validate();
@@ -83,7 +83,7 @@ internal static class TrainingLoop
 
     /// <summary>Brings everything that a restored state does not hold to where it was: the order of the rows comes out of the same shuffles as before.</summary>
     private static void Resume(
-        TrainingState state, FeedForwardNetwork network, OptimizerState optimizer, TrainingData training, BatchPlan plan, TrainingSettings settings)
+        TrainingState state, FeedForwardNetwork network, OptimizerState optimizer, EncodedRows training, BatchPlan plan, TrainingSettings settings)
     {
         network.Reload();
         optimizer.Resume((long)plan.Batches * state.Epochs.Count);
@@ -115,13 +115,13 @@ internal static class TrainingLoop
     /// numbers that are finite themselves can be too large to compute with.
     /// </summary>
     private static bool PredictsFinitely(
-        NetworkParameters parameters, TrainingData training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
+        NetworkParameters parameters, EncodedRows training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
     {
-        TrainingData rows = training.Head(plan.Batch(0).Rows);
+        EncodedRows rows = training.Head(plan.Batch(0).Rows);
         return double.IsFinite(new Evaluator(rows, parameters, settings, team).Evaluate(parameters, cancellation).Loss);
     }
 
-    private static BatchPlan Plan(NetworkParameters parameters, TrainingData training, TrainingSettings settings) =>
+    private static BatchPlan Plan(NetworkParameters parameters, EncodedRows training, TrainingSettings settings) =>
         new(training.Count, settings.BatchSize, parameters.Definition.UsesBatchNormalization);
 
     private static int UsefulThreads(NetworkParameters parameters, BatchPlan plan, int threads)

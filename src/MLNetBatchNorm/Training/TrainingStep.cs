@@ -8,7 +8,7 @@ namespace MLNetBatchNorm.Training;
 internal sealed class TrainingStep
 {
     private readonly TrainingSettings _settings;
-    private readonly TrainingData _data;
+    private readonly EncodedRows _data;
     private readonly FeedForwardNetwork _network;
     private readonly OptimizerState _optimizer;
     private readonly WorkerTeam _team;
@@ -21,7 +21,7 @@ internal sealed class TrainingStep
     private int _rows;
 
     /// <summary>A step over mini-batches of up to the network's row capacity, taken from <paramref name="data"/>.</summary>
-    public TrainingStep(TrainingSettings settings, TrainingData data, FeedForwardNetwork network, OptimizerState optimizer, WorkerTeam team)
+    public TrainingStep(TrainingSettings settings, EncodedRows data, FeedForwardNetwork network, OptimizerState optimizer, WorkerTeam team)
     {
         _settings = settings;
         _data = data;

@@ -24,10 +24,9 @@ public sealed class StreamedRowsTests
     [DataRow(true, true)]
     public void Epoch_OfSpilledRows_HasEveryRowOnceAndUnchanged(bool sparse, bool weighted)
     {
-        using RowCollector rows = Collect(30_000, Budget, sparse, weighted);
-        Assert.IsNotNull(rows.Spilled);
+        using FileRows rows = CollectInFile(30_000, Budget, sparse, weighted);
         Assert.IsGreaterThan(8, rows.Spilled.Blocks);
-        using var stream = new StreamedRows(rows.Spilled, RowPart.All, rows.WindowBytes, largestBatch: 300);
+        using StreamedRows stream = rows.Read(RowPart.All, largestBatch: 300);
         stream.BeginEpoch(1, 1, shuffle: true);
         int[] order = ReadEpoch(stream, 300, sparse, weighted);
         Assert.IsFalse(order.SequenceEqual(Enumerable.Range(0, 30_000)), "The order is shuffled.");
@@ -50,11 +49,11 @@ public sealed class StreamedRowsTests
     [TestMethod]
     public void Epoch_Shuffled_MixesRowsOfManyBlocks()
     {
-        using RowCollector rows = Collect(60_000, Budget, sparse: false, weighted: false);
-        using var stream = new StreamedRows(rows.Spilled!, RowPart.All, rows.WindowBytes, 256);
+        using FileRows rows = CollectInFile(60_000, Budget, sparse: false, weighted: false);
+        using StreamedRows stream = rows.Read(RowPart.All, 256);
         stream.BeginEpoch(5, 1, shuffle: true);
         int[] order = ReadEpoch(stream, 256, false, false);
-        int rowsOfBlock = rows.Spilled!.RowsOf(0).Count;
+        int rowsOfBlock = rows.Spilled.RowsOf(0).Count;
         double blocksInBatch = order.Chunk(256).Take(100).Average(batch => batch.Select(row => row / rowsOfBlock).Distinct().Count());
         Assert.IsGreaterThan(3, blocksInBatch);
         Assert.IsLessThan(0.05, Math.Abs(Correlation(order)), "Where a row stands says nothing about where it was.");
@@ -85,10 +84,10 @@ public sealed class StreamedRowsTests
     [TestMethod]
     public void Split_OfSpilledRows_LosesNoRow()
     {
-        using RowCollector rows = Collect(20_000, Budget, sparse: false, weighted: false);
+        using FileRows rows = CollectInFile(20_000, Budget, sparse: false, weighted: false);
         RowPart aside = RowPart.Of(0.2, 3, 1);
         TrainingTable validation = rows.Load(aside, CancellationToken.None);
-        using var stream = new StreamedRows(rows.Spilled!, aside.Rest, rows.WindowBytes, 64);
+        using StreamedRows stream = rows.Read(aside.Rest, 64);
         stream.BeginEpoch(1, 1, shuffle: true);
         int[] all = [.. ReadEpoch(stream, 64, false, false), .. Enumerable.Range(0, validation.Rows).Select(r => (int)validation.Features(r)[0])];
         CollectionAssert.AreEqual(Enumerable.Range(0, 20_000).ToArray(), all.Order().ToArray());
@@ -98,22 +97,25 @@ public sealed class StreamedRowsTests
     public void Collector_WithinTheBudget_KeepsATable_AndOneRowMoreSpills()
     {
         int fitting = (int)(Budget / new RowShape(Inputs, 1, false, false).RowBytes(0));
-        using RowCollector within = Collect(fitting, Budget, false, false);
-        Assert.AreEqual(fitting, within.Table?.Rows);
-        Assert.IsNull(within.Spilled);
-        using RowCollector above = Collect(fitting + 1, Budget, false, false);
-        Assert.IsNull(above.Table);
-        Assert.AreEqual(fitting + 1, above.Spilled?.Rows);
+        using RowStore within = Collect(fitting, Budget, false, false);
+        Assert.AreEqual(fitting, within.Rows);
+        Assert.IsTrue(within.IsInMemory);
+        Assert.AreEqual(0, within.FileBytes);
+        using RowStore above = Collect(fitting + 1, Budget, false, false);
+        Assert.AreEqual(fitting + 1, above.Rows);
+        Assert.IsFalse(above.IsInMemory);
+        Assert.IsGreaterThan(0, above.FileBytes);
     }
 
     /// <summary>What is learned from passing rows is what is learned from rows in memory: ranges exactly, moments to rounding, quantiles as a sample gives them.</summary>
     [TestMethod]
     public void Collector_SpilledRows_SummarizesAsInMemory()
     {
-        using RowCollector file = Collect(40_000, Budget, false, true);
-        using RowCollector memory = Collect(40_000, 1L << 30, false, true);
-        SlotSummary expected = SlotSummary.Of(memory.Table!, [.. Enumerable.Range(0, memory.Table!.Rows)]);
-        CollectionAssert.AreEqual(expected.Minimum, file.Slots!.Minimum);
+        using FileRows file = CollectInFile(40_000, Budget, false, true);
+        using RowStore memory = Collect(40_000, 1L << 30, false, true);
+        Assert.IsTrue(memory.IsInMemory);
+        SlotSummary expected = memory.Slots;
+        CollectionAssert.AreEqual(expected.Minimum, file.Slots.Minimum);
         CollectionAssert.AreEqual(expected.Maximum, file.Slots.Maximum);
         CollectionAssert.AreEqual(expected.HasMissing, file.Slots.HasMissing);
         Assert.Contains(true, expected.HasMissing);
@@ -121,18 +123,19 @@ public sealed class StreamedRowsTests
         Assert.AreEqual(exact.Mean, streamed.Mean, 1e-9 * Math.Abs(exact.Mean));
         Assert.AreEqual(exact.Deviation, streamed.Deviation, 1e-9 * exact.Deviation);
 
-        ScaleAndClip whole = EncoderLearning.Learn(new TrainingData(memory.Table!)).Part<ScaleAndClip>()!;
-        ScaleAndClip sampled = EncoderLearning.Learn(new TrainingData(file.Sample!), file.Slots, [], 0).Part<ScaleAndClip>()!;
-        Assert.IsLessThan(2000, file.Sample!.Rows);
+        ScaleAndClip whole = EncoderLearning.Learn(memory).Part<ScaleAndClip>()!;
+        ScaleAndClip sampled = EncoderLearning.Learn(file).Part<ScaleAndClip>()!;
+        TableRows sample = file.Sample(RowStore.LargestSample);
+        Assert.IsLessThan(2000, sample.Count);
         // Standard error of a sample median of uniform values of range 2: 1 / sqrt(n).
-        double tolerance = 5 / Math.Sqrt(file.Sample.Rows);
+        double tolerance = 5 / Math.Sqrt(sample.Count);
         for (int slot = 1; slot < Inputs; slot++)
         {
             Assert.AreEqual(whole.Center[slot], sampled.Center[slot], tolerance, $"Median of slot {slot}.");
             Assert.AreEqual(1, sampled.Scale[slot] / whole.Scale[slot], 2 * tolerance, $"Scale of slot {slot}.");
         }
-        double meanOfRowNumbers = Enumerable.Range(0, file.Sample.Rows).Average(r => file.Sample.Features(r)[0]);
-        Assert.AreEqual(20_000, meanOfRowNumbers, 5 * 40_000 / Math.Sqrt(12 * file.Sample.Rows), "The sample is of all rows, not of the first.");
+        double meanOfRowNumbers = sample.Rows.Average(r => sample.Table.Features(r)[0]);
+        Assert.AreEqual(20_000, meanOfRowNumbers, 5 * 40_000 / Math.Sqrt(12 * sample.Count), "The sample is of all rows, not of the first.");
     }
 
     /// <summary>Training on streamed rows gives the same bits with any number of threads, and learns as well as in memory.</summary>
@@ -184,7 +187,7 @@ public sealed class StreamedRowsTests
         try
         {
             var handle = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-            using RowCollector rows = Collect(20_000, Budget, false, false, () => new SpillFile(handle, "dir"));
+            using FileRows rows = CollectInFile(20_000, Budget, false, false, () => new SpillFile(handle, "dir"));
             using (FileStream other = File.Open(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
             {
                 if (truncate)
@@ -192,7 +195,7 @@ public sealed class StreamedRowsTests
                 else
                     other.Write(new byte[4]);
             }
-            using var stream = new StreamedRows(rows.Spilled!, RowPart.All, rows.WindowBytes, 64);
+            using StreamedRows stream = rows.Read(RowPart.All, 64);
             stream.BeginEpoch(1, 1, shuffle: true);
             var exception = Assert.ThrowsExactly<SpillException>(() => ReadEpoch(stream, 64, false, false));
             Assert.Contains(expected, exception.Message);
@@ -209,10 +212,10 @@ public sealed class StreamedRowsTests
         string directory = Directory.CreateTempSubdirectory("batchnorm-test").FullName;
         try
         {
-            using RowCollector rows = Collect(20_000, Budget, false, false, () => SpillFile.Create(directory));
+            using FileRows rows = CollectInFile(20_000, Budget, false, false, () => SpillFile.Create(directory));
             if (!OperatingSystem.IsWindows())
                 Assert.IsEmpty(Directory.GetFileSystemEntries(directory), "Killed now, the process would leave nothing.");
-            var stream = new StreamedRows(rows.Spilled!, RowPart.All, rows.WindowBytes, 64);
+            StreamedRows stream = rows.Read(RowPart.All, 64);
             stream.BeginEpoch(1, 1, shuffle: true);
             stream.Prepare(0, 10);
             if (Directory.Exists("/proc/self/task"))
@@ -244,8 +247,8 @@ public sealed class StreamedRowsTests
     [TestMethod]
     public void Prepare_ThroughAWarmEpoch_AllocatesNothing()
     {
-        using RowCollector rows = Collect(30_000, Budget, false, true);
-        using var stream = new StreamedRows(rows.Spilled!, RowPart.All, rows.WindowBytes, 100);
+        using FileRows rows = CollectInFile(30_000, Budget, false, true);
+        using StreamedRows stream = rows.Read(RowPart.All, 100);
         long least = long.MaxValue;
         for (int epoch = 1; epoch <= 12 && least > 0; epoch++)
         {
@@ -261,10 +264,10 @@ public sealed class StreamedRowsTests
 
     private static NetworkParameters Train(int threads, ulong seed, BatchNormalizationStatistics statistics = BatchNormalizationStatistics.RunningAverage)
     {
-        using RowCollector rows = Collect(20_000, Budget, false, false);
-        rows.Spilled!.TargetScale = (10_000, 5_000);
-        using var stream = new StreamedRows(rows.Spilled, RowPart.All, rows.WindowBytes, 501);
-        var data = new TrainingData(stream, EncoderLearning.Learn(new TrainingData(rows.Sample!), rows.Slots!, [], 0));
+        using FileRows rows = CollectInFile(20_000, Budget, false, false);
+        rows.StandardizeTargets(10_000, 5_000);
+        using StreamedRows stream = rows.Read(RowPart.All, 501);
+        var data = new EncodedRows(stream, EncoderLearning.Learn(rows));
         var definition = new NetworkDefinition { Inputs = data.Encoder.EncodedInputs, HiddenUnits = [40], Outputs = 1, Statistics = statistics, DropoutRate = 0.1 };
         NetworkParameters parameters = Initialization.Create(definition, 1);
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed };
@@ -275,7 +278,7 @@ public sealed class StreamedRowsTests
     }
 
     /// <summary>Rows whose first feature and target are their number, so that a row can be told and checked.</summary>
-    private static RowCollector Collect(int rows, long budget, bool sparse, bool weighted, Func<SpillFile>? createFile = null)
+    private static RowStore Collect(int rows, long budget, bool sparse, bool weighted, Func<SpillFile>? createFile = null)
     {
         var collector = new RowCollector(new RowShape(Inputs, 1, weighted, sparse), budget, createFile ?? (() => SpillFile.Create(Path.GetTempPath())), seed: 1);
         float[] features = new float[Inputs];
@@ -287,8 +290,14 @@ public sealed class StreamedRowsTests
             else
                 collector.Add(features, [row], Weight(row));
         }
-        collector.Complete();
-        return collector;
+        return collector.Complete();
+    }
+
+    private static FileRows CollectInFile(int rows, long budget, bool sparse, bool weighted, Func<SpillFile>? createFile = null)
+    {
+        RowStore store = Collect(rows, budget, sparse, weighted, createFile);
+        Assert.IsInstanceOfType<FileRows>(store);
+        return (FileRows)store;
     }
 
     private static void Fill(int row, Span<float> features)

@@ -70,7 +70,7 @@ public sealed class InputPiecesTests
         var table = new TrainingTable(1, 1, false);
         foreach (float value in values)
             table.Add([value], [0], 1);
-        InputEncoder encoder = EncoderLearning.Learn(new TrainingData(table), [], pieces);
+        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table), [], pieces);
         return
         [
             .. at.Select(value =>

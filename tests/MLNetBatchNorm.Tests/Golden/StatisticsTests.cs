@@ -157,7 +157,7 @@ public sealed class StatisticsTests
                 Ranges(file), Enumerable.Range(0, Plan.Batches).Select(b => Plan.Batch(b)).Select(b => (b.First, b.First + b.Rows)).ToArray());
             Network = new FeedForwardNetwork(parameters, Plan.LargestBatch);
             var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
-            Step = new TrainingStep(settings, new TrainingData(table), Network, OptimizerState.Create(settings.Optimizer, Network.Parameters), new WorkerTeam(1));
+            Step = new TrainingStep(settings, new EncodedRows(table), Network, OptimizerState.Create(settings.Optimizer, Network.Parameters), new WorkerTeam(1));
         }
 
         public NetworkDefinition Definition { get; }

@@ -134,7 +134,7 @@ internal sealed record Trajectory
     }
 
     /// <summary>The rows of all batches, one after the other, and where each batch ends.</summary>
-    public (TrainingData Data, int[] Ends) Rows()
+    public (EncodedRows Data, int[] Ends) Rows()
     {
         JsonElement[] batches = [.. File["batches"].EnumerateArray()];
         bool classes = Loss is SoftmaxCrossEntropy;
@@ -150,6 +150,6 @@ internal sealed record Trajectory
                 table.Add(x[r].ToSingle(), y[r].ToSingle(), weighted ? (float)(w?[r] ?? 1) : 1);
             ends[b] = table.Rows;
         }
-        return (new TrainingData(table), ends);
+        return (new EncodedRows(table), ends);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class TrajectoryRun
         NetworkDefinition definition = trajectory.Definition;
         var parameters = new NetworkParameters(definition);
         NetworkState.Write(trajectory.File["initial"], parameters);
-        (TrainingData data, int[] ends) = trajectory.Rows();
+        (EncodedRows data, int[] ends) = trajectory.Rows();
         int capacity = ends.Select((end, i) => end - (i == 0 ? 0 : ends[i - 1])).Max();
         var run = new TrajectoryRun(parameters) { FirstOutputs = ForwardOutputs(parameters.Clone(), data, ends[0], trajectory) };
 
@@ -92,7 +92,7 @@ internal sealed class TrajectoryRun
     }
 
     /// <summary>One forward pass in training mode on parameters of its own, because afterwards the step has changed gamma and beta.</summary>
-    private static Dictionary<string, double[][]> ForwardOutputs(NetworkParameters parameters, TrainingData data, int rows, Trajectory trajectory)
+    private static Dictionary<string, double[][]> ForwardOutputs(NetworkParameters parameters, EncodedRows data, int rows, Trajectory trajectory)
     {
         var network = new FeedForwardNetwork(parameters, rows);
         TrainingSettings settings = trajectory.Settings;
@@ -151,7 +151,7 @@ internal sealed class TrajectoryRun
             layer.Policy = StatisticsPolicy.Frozen;
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
         using var team = new WorkerTeam(1);
-        new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team).RunForward(0, rows.Length);
+        new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team).RunForward(0, rows.Length);
         return Panels.Rows(network.Output);
     }
 

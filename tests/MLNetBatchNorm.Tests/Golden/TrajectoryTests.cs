@@ -66,7 +66,7 @@ public sealed class TrajectoryTests
             "running average for cumulative" => normalized && right.Momentum is null ? right with { Momentum = 0.1 } : null,
             "epsilon ten times" => normalized ? right with { Epsilon = 10 * right.Epsilon } : null,
             "no label smoothing" => right.LabelSmoothing > 0 ? right with { LabelSmoothing = 0 } : null,
-            "weights ignored" => right.Rows().Data.Table.IsWeighted ? right with { UsesWeights = false } : null,
+            "weights ignored" => right.Rows().Data.TableInMemory().IsWeighted ? right with { UsesWeights = false } : null,
             "Nesterov's form left out" => right.Optimizer is SgdOptimizer { UseNesterov: true } sgd
                 ? right with { Optimizer = new SgdOptimizer { OptimizerMomentum = sgd.OptimizerMomentum, WeightDecay = sgd.WeightDecay } } : null,
             "momentum left out" => right.Optimizer is SgdOptimizer { OptimizerMomentum: > 0 } sgd

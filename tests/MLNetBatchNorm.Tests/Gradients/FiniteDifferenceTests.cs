@@ -195,7 +195,7 @@ public sealed class FiniteDifferenceTests
     {
         var network = new FeedForwardNetwork(parameters, table.Rows);
         using var team = new WorkerTeam(1);
-        var step = new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+        var step = new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
         (double loss, double weight) = step.Run(0, table.Rows, learningRate: 0, DropoutKey);
         return (loss / weight, Panels.Rows(network.Output), NetworkState.Gradients(network, parameters));
     }

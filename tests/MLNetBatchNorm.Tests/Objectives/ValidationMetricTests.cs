@@ -118,7 +118,7 @@ public sealed class ValidationMetricTests
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
         double[][] x = Generated.Rows(250, 5, 8), y = Generated.Targets(loss, x, outputs, 8);
         double[]? w = weighted ? Generated.Weights(250, 8) : null;
-        var validation = new TrainingData(Generated.Table(x, y, w));
+        var validation = new EncodedRows(Generated.Table(x, y, w));
         TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(loss, 200, 5, outputs, seed: 7), validation, settings, null, CancellationToken.None);
 
         FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(5), parameters);

@@ -100,7 +100,7 @@ public sealed class AllocationTests
         NetworkParameters parameters = Generated.Network(Definition(Enum.Parse<BatchNormalizationPlacement>(placement)), 1);
         var network = new FeedForwardNetwork(parameters, 24, sparse);
         var settings = new TrainingSettings { Objective = loss, Optimizer = optimizer };
-        TrainingData data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
+        EncodedRows data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
         return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }
 

@@ -103,9 +103,9 @@ public sealed class InterruptionTests
     {
         foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>())
         {
-            TrainingData data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
+            EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
             if (!float.IsNaN(poison))
-                data.Table.Features(7)[2] = poison == 0 ? float.NaN : float.PositiveInfinity;
+                data.TableInMemory().Features(7)[2] = poison == 0 ? float.NaN : float.PositiveInfinity;
             var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = epochs, LearningRate = rate, Optimizer = new SgdOptimizer() };
             NetworkParameters parameters = TrainingLoopTests.Network(placement);
             var exception = Assert.ThrowsExactly<TrainingDivergedException>(
@@ -123,9 +123,9 @@ public sealed class InterruptionTests
     [DataRow(nameof(BatchNormalizationStatistics.PopulationPooled))]
     public void Train_VarianceOverflows_Throws(string statistics)
     {
-        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
+        EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
         for (int r = 0; r < data.Count; r++)
-            data.Table.Features(r)[0] *= 1e30f;
+            data.TableInMemory().Features(r)[0] *= 1e30f;
         var definition = new NetworkDefinition
         {
             Inputs = 5,

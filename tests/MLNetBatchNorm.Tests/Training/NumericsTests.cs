@@ -125,7 +125,7 @@ public sealed class NumericsTests
         NetworkParameters parameters = Initialization.Create(definition, 1);
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 5, LearningRate = 1e-3 };
         TrainingTable table = Generated.Table(x, y);
-        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), new TrainingData(table), settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
 
         Assert.IsTrue(parameters.IsFinite());
         Assert.IsTrue(history.Epochs.All(e => double.IsFinite(e.TrainingLoss) && double.IsFinite(e.ValidationLoss!.Value)));
@@ -163,7 +163,7 @@ public sealed class NumericsTests
         NetworkParameters parameters = Initialization.Create(definition, 2);
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 400, MaximumEpochs = 500, LearningRate = 0.02 };
         TrainingTable table = Generated.Table(x, y);
-        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, null, CancellationToken.None);
         double[][] predicted = Golden.TrajectoryRun.FrozenOutputs(parameters, [.. x.Select(row => row.Select(v => (float)v).ToArray())]);
         double scored = Math.Sqrt(predicted.Zip(y, (p, t) => (p[0] - t[0]) * (p[0] - t[0])).Average());
         return Math.Max(scored, Math.Sqrt(history.Epochs[^1].TrainingLoss));

@@ -66,7 +66,7 @@ public sealed class PopulationStatisticsTests
             layer.Policy = StatisticsPolicy.Frozen;
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
         using var team = new WorkerTeam(1);
-        var data = new TrainingData(Generated.Table(x, Generated.Targets(KnownObjectives.SquaredError, x, 1, 1)));
+        var data = new EncodedRows(Generated.Table(x, Generated.Targets(KnownObjectives.SquaredError, x, 1, 1)));
         new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team).RunForward(0, Rows);
 
         var comparison = new Comparison();
@@ -141,7 +141,7 @@ public sealed class PopulationStatisticsTests
     [TestMethod]
     public void Pooled_BestEpochRestored_BelongToItsWeights()
     {
-        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
+        EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled };
         var settings = new TrainingSettings
         {
@@ -181,7 +181,7 @@ public sealed class PopulationStatisticsTests
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = BatchSize, MaximumEpochs = 3, Shuffle = false, LearningRate = 0.01 };
-        var data = new TrainingData(Generated.Table(x, Generated.Targets(KnownObjectives.SquaredError, x, 1, 1)));
+        var data = new EncodedRows(Generated.Table(x, Generated.Targets(KnownObjectives.SquaredError, x, 1, 1)));
         using var team = new WorkerTeam(2);
         TrainingLoop.Train(team, parameters, data, null, settings, null, CancellationToken.None);
         return (parameters, x);

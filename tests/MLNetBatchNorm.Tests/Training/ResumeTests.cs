@@ -96,7 +96,7 @@ public sealed class ResumeTests
             return $"{Generated.Hash(parameters)} {history.BestEpoch} {history.StopReason} {string.Join(' ', history.Epochs)}";
         }
 
-        private TrainingData Data(int rows, ulong seed) => Sparse
+        private EncodedRows Data(int rows, ulong seed) => Sparse
             ? Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed) : Generated.Data(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed, weighted: true);
     }
 

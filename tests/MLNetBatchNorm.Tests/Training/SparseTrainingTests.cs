@@ -161,7 +161,7 @@ public sealed class SparseTrainingTests
         TrainingTable table = TrainingTable.CreateSparse(5, 1, weighted: false);
         table.AddSparse([0, 2], [0.5f, 40f], [0], 1);
         table.AddSparse([2, 4], [-80f, float.NaN], [1], 1);
-        InputEncoder encoder = EncoderLearning.Learn(new TrainingData(table));
+        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table));
         Assert.AreEqual(6, encoder.EncodedInputs);
         Assert.IsTrue(encoder.KeepsZero);
 
@@ -206,7 +206,7 @@ public sealed class SparseTrainingTests
         using var team = new WorkerTeam(threads);
         var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, Optimizer = optimizer };
         var network = new FeedForwardNetwork(parameters, 17, table.Sparse is not null);
-        var step = new TrainingStep(settings, new TrainingData(table), network, OptimizerState.Create(optimizer, network.Parameters), team);
+        var step = new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(optimizer, network.Parameters), team);
         var plan = new BatchPlan(Rows, 16, needsTwoRows: true);
         for (int epoch = 0; epoch < 2; epoch++)
         {

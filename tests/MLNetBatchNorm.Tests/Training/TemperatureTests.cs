@@ -64,7 +64,7 @@ public sealed class TemperatureTests
     public void Train_WithTemperatures_GivesTheNetworkWhoseLossTheHistoryTells(string lossName, int outputs)
     {
         Objective loss = KnownObjectives.Named(lossName);
-        TrainingData training = Generated.Data(loss, 200, 6, outputs, seed: 1), validation = Generated.Data(loss, 150, 6, outputs, seed: 2);
+        EncodedRows training = Generated.Data(loss, 200, 6, outputs, seed: 1), validation = Generated.Data(loss, 150, 6, outputs, seed: 2);
         TrainingSettings settings = Settings(loss, scales: true), plain = Settings(loss, scales: false);
         NetworkParameters parameters = Network(outputs);
         TrainingHistory history = TrainingLoop.Train(parameters, training, validation, settings, null, CancellationToken.None);
@@ -118,7 +118,7 @@ public sealed class TemperatureTests
         public (double Loss, double Temperature) Measure(bool scales, int threads)
         {
             using var team = new WorkerTeam(threads);
-            var data = new TrainingData(Generated.Table(_rows, _targets, _weights));
+            var data = new EncodedRows(Generated.Table(_rows, _targets, _weights));
             var evaluator = new Evaluator(data, _parameters, new TrainingSettings { Objective = _loss.With(scalesTemperature: scales) }, team);
             return (evaluator.Evaluate(_parameters, CancellationToken.None).Loss, evaluator.Temperature);
         }

@@ -24,7 +24,7 @@ public sealed class TrainingLoopTests
             LearningRate = 0.01,
             Schedule = new CosineSchedule(),
         };
-        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 1);
+        EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 1);
         TrainingHistory history = TrainingLoop.Train(Network(), data, Validation(), settings, observer, CancellationToken.None);
 
         CollectionAssert.AreEqual(new[] { 1, 2, 3, 4, 5, 6, 7 }, observer.Events.Select(e => e.Record.Epoch).ToArray());
@@ -52,7 +52,7 @@ public sealed class TrainingLoopTests
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 2, LearningRate = 0, Shuffle = false, Optimizer = new SgdOptimizer() };
         NetworkParameters parameters = Network();
         var reference = new ReferenceNetwork(parameters);
-        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(Generated.Table(x, y, w)), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(Generated.Table(x, y, w)), null, settings, null, CancellationToken.None);
 
         double sum = 0;
         foreach ((int begin, int end) in ReferenceNetwork.Batches(rows, batchSize))
@@ -108,7 +108,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_UnsteadyValidationLoss_StopsWhereTheRuleSays()
     {
-        TrainingData Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
+        EncodedRows Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         TrainingHistory all = TrainingLoop.Train(Network(), Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.AreEqual(BestOf(all.Epochs), all.BestEpoch);
         Assert.IsTrue(all.Epochs.Zip(all.Epochs.Skip(1)).Count(p => p.Second.ValidationLoss > p.First.ValidationLoss) > 3, "the loss does not go up and down");
@@ -127,7 +127,7 @@ public sealed class TrainingLoopTests
     [DataRow(nameof(BatchNormalizationPlacement.LayerInput))]
     public void Train_LaterEpochsAreWorse_RestoresTheBestBitForBit(string placement)
     {
-        TrainingData Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
+        EncodedRows Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         NetworkParameters restored = Network(Enum.Parse<BatchNormalizationPlacement>(placement));
         TrainingHistory history = TrainingLoop.Train(restored, Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.IsTrue(history.BestEpoch is > 1 and < 40, $"the best epoch is {history.BestEpoch}: this data does not test restoring");
@@ -145,7 +145,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_RowsOfWeightZero_MayHoldAnyTarget()
     {
-        TrainingTable table = Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 30, 5, 3, 1, weighted: true).Table;
+        TrainingTable table = Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 30, 5, 3, 1, weighted: true).TableInMemory();
         for (int r = 0; r < table.Rows; r++)
         {
             if (table.Weights[r] == 0)
@@ -153,7 +153,7 @@ public sealed class TrainingLoopTests
         }
         var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 8, MaximumEpochs = 2 };
         NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 5, HiddenUnits = [6], Outputs = 3 }, 1);
-        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), new TrainingData(table), settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
 
         Assert.IsTrue(history.Epochs.All(e => double.IsFinite(e.TrainingLoss) && double.IsFinite(e.ValidationLoss!.Value)));
     }
@@ -162,11 +162,11 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Train_AllWeightsZero_LearnsNothing()
     {
-        TrainingTable table = Generated.Data(KnownObjectives.SquaredError, 30, 5, 1, 1, weighted: true).Table;
+        TrainingTable table = Generated.Data(KnownObjectives.SquaredError, 30, 5, 1, 1, weighted: true).TableInMemory();
         table.Weights.Clear();
         NetworkParameters parameters = Network();
         double[] before = NetworkState.Read(parameters)["linear1.weight"];
-        TrainingHistory history = TrainingLoop.Train(parameters, new TrainingData(table), null, Settings(2, 0), null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), null, Settings(2, 0), null, CancellationToken.None);
 
         Assert.AreEqual(0, history.Epochs[1].TrainingLoss);
         CollectionAssert.AreEqual(before, NetworkState.Read(parameters)["linear1.weight"]);
@@ -180,7 +180,7 @@ public sealed class TrainingLoopTests
         double[][] x = Generated.Rows(23, 5, 8), y = Generated.Targets(KnownObjectives.SquaredError, x, 1, 8);
         double[] w = Generated.Weights(23, 8);
         NetworkParameters parameters = Network();
-        var validation = new TrainingData(Generated.Table(x, y, w));
+        var validation = new EncodedRows(Generated.Table(x, y, w));
         TrainingHistory history = TrainingLoop.Train(
             parameters, Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, 1), validation, Settings(1, 0), null, CancellationToken.None);
 
@@ -194,12 +194,12 @@ public sealed class TrainingLoopTests
     internal static NetworkParameters Network(BatchNormalizationPlacement placement = BatchNormalizationPlacement.BeforeActivation)
         => Generated.Network(new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 1, Placement = placement }, 1);
 
-    internal static TrainingData Validation() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, seed: 2);
+    internal static EncodedRows Validation() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, seed: 2);
 
-    private static TrainingData AllTargets(float target)
+    private static EncodedRows AllTargets(float target)
     {
-        TrainingData data = Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, seed: 1);
-        data.Table.Targets.Fill(target);
+        EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, seed: 1);
+        data.TableInMemory().Targets.Fill(target);
         return data;
     }
 

@@ -31,8 +31,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <param name="cancellation">Asked every few hundred rows.</param>
     public FitRows Load(RoleMappedData trainingSet, RoleMappedData? validationSet, IChannel channel, CancellationToken cancellation)
     {
-        RowCollector training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, cancellation).Load(trainingSet, "training", channel);
-        RowCollector? validation = null;
+        RowStore training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, cancellation).Load(trainingSet, "training", channel);
+        RowStore? validation = null;
         try
         {
             // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.

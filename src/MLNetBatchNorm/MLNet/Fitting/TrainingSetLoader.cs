@@ -33,10 +33,11 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <param name="data">The view with its roles.</param>
     /// <param name="set">"training" or "validation", for messages.</param>
     /// <param name="channel">Where skipped rows are reported.</param>
-    public RowCollector Load(RoleMappedData data, string set, IChannel channel)
+    public RowStore Load(RoleMappedData data, string set, IChannel channel)
     {
         int slots = ((VectorDataViewType)data.Schema.Feature!.Value.Type).Size;
         RowCollector? rows = null;
+        RowStore store;
         Fingerprint?.BeginSet(set);
         try
         {
@@ -69,8 +70,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             reader.ReportSkippedRows(channel, set);
             if (rows is null)
                 throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
-            rows.Complete();
-            rows.WeightOfClass = weightOfClass;
+            store = rows.Complete();
+            store.WeightOfClass = weightOfClass;
             if (ForTraining)
             {
                 CheckClasses(data, weightOfClass, rows.Rows);
@@ -83,13 +84,13 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             throw;
         }
 
-        if (rows.Spilled is { } spilled)
+        if (!store.IsInMemory)
         {
             channel.Info(
                 MessageSensitivity.None, "{0} rows of the {1} set are more than MemoryBudgetInMegabytes allows in memory; they are in a temporary file of {2} MB in '{3}'.",
-                rows.Rows, set, spilled.FileBytes >> 20, Directory);
+                store.Rows, set, store.FileBytes >> 20, Directory);
         }
-        return rows;
+        return store;
     }
 
     /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>

@@ -154,7 +154,7 @@ public sealed class InstructionSetTests
             TrainingLoop.Train(team, parameters, Data(rows, 1), Data(40, 2), settings, null, CancellationToken.None);
             return Generated.Hash(parameters);
 
-            TrainingData Data(int count, ulong seed) => sparse
+            EncodedRows Data(int count, ulong seed) => sparse
                 ? Generated.SparseData(loss, count, definition.Inputs, definition.Outputs, seed)
                 : Generated.Data(loss, count, definition.Inputs, definition.Outputs, seed, weighted: true);
         }

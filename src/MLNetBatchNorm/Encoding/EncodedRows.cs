@@ -4,22 +4,17 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>Some rows of a table, in the order in which they are read, and the encoder they pass on their way into a mini-batch.</summary>
+/// <summary>Rows in the order in which they are read, and the encoder they pass on their way into a mini-batch.</summary>
 /// <remarks>Rows are encoded anew each time they are read: that costs a hundredth of a training step, and the table stays as small as the raw data.</remarks>
-internal sealed class TrainingData
+internal sealed class EncodedRows
 {
-    /// <summary>All rows in the table's order; without an encoder rows are read as they are.</summary>
-    public TrainingData(TrainingTable table, InputEncoder? encoder = null) : this(table, [.. Enumerable.Range(0, table.Rows)], encoder)
-    {
-    }
-
-    /// <summary>The given rows of a table.</summary>
-    public TrainingData(TrainingTable table, int[] rows, InputEncoder? encoder = null) : this(new TableRows(table, rows), encoder)
+    /// <summary>All rows of a table in its order; without an encoder rows are read as they are.</summary>
+    public EncodedRows(TrainingTable table, InputEncoder? encoder = null) : this(new TableRows(table), encoder)
     {
     }
 
     /// <summary>The rows of a source.</summary>
-    public TrainingData(RowSource source, InputEncoder? encoder = null)
+    public EncodedRows(RowSource source, InputEncoder? encoder = null)
     {
         Source = source;
         Encoder = encoder ?? InputEncoder.Identity(source.Shape.Inputs);
@@ -30,17 +25,11 @@ internal sealed class TrainingData
     /// <summary>Where the rows come from.</summary>
     public RowSource Source { get; }
 
-    /// <summary>The table in memory that the rows are in. Not for streamed rows.</summary>
-    public TrainingTable Table => InMemory.Table;
-
-    /// <summary>Row numbers in <see cref="Table"/>. Not for streamed rows.</summary>
-    public int[] Rows => InMemory.Rows;
-
     /// <summary>From raw rows to the network's inputs.</summary>
     public InputEncoder Encoder { get; }
 
     /// <summary>The same rows behind another encoder.</summary>
-    public TrainingData EncodedBy(InputEncoder encoder) => new(Source, encoder);
+    public EncodedRows EncodedBy(InputEncoder encoder) => new(Source, encoder);
 
     /// <summary>Number of rows.</summary>
     public int Count => Source.Count;
@@ -48,59 +37,8 @@ internal sealed class TrainingData
     /// <summary>What a row has.</summary>
     public RowShape Shape => Source.Shape;
 
-    /// <summary>The first rows of the present order as data of their own, in memory.</summary>
-    public TrainingData Head(int count)
-    {
-        if (Source is TableRows table)
-            return new TrainingData(table.Table, table.Rows[..count], Encoder);
-        Source.Restart();
-        Source.Prepare(0, count);
-        TrainingTable head = Shape.CreateTable();
-        for (int done = 0; done < count; done = head.Rows)
-        {
-            RowRun run = Source.Run(done, count - done);
-            foreach (int row in run.Rows)
-                head.AddFrom(run.Table, row);
-        }
-        return new TrainingData(head, Encoder);
-    }
-
-    /// <summary>
-    /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its part.
-    /// Neither side is empty if there are two rows or more.
-    /// </summary>
-    /// <param name="fraction">Share of the rows set aside.</param>
-    /// <param name="seed">Decides which.</param>
-    /// <param name="byClass">Whether the first target is a class number.</param>
-    /// <param name="part">
-    /// Which of the 1 / fraction disjoint parts is set aside, as in cross-validation, counted from 0; later numbers are parts of another random order.
-    /// </param>
-    public (TrainingData Training, TrainingData Validation) Split(double fraction, ulong seed, bool byClass, int part = 0)
-    {
-        int parts = Math.Max(1, (int)Math.Round(1 / fraction));
-        var random = new RandomStream(seed, RandomPurpose.ValidationRows + (ulong)(part / parts));
-        int[] order = [.. Rows];
-        random.Shuffle(order);
-        if (byClass)
-        {
-            // After a stable sort by class, every k-th row is validation: each class gives its part, to within a row.
-            float[] classes = [.. order.Select(row => Table.Targets[row])];
-            order = [.. Enumerable.Range(0, order.Length).OrderBy(i => classes[i]).Select(i => order[i])];
-        }
-        int wanted = Math.Clamp((int)Math.Round(fraction * order.Length), Math.Min(1, order.Length - 1), order.Length - 1);
-        var training = new List<int>(order.Length - wanted);
-        var validation = new List<int>(wanted);
-        for (int i = 0; i < order.Length; i++)
-        {
-            int position = (i + part % parts) % order.Length;
-            bool taken = (long)(position + 1) * wanted / order.Length > (long)position * wanted / order.Length;
-            (taken ? validation : training).Add(order[i]);
-        }
-        int[] trainingRows = [.. training], validationRows = [.. validation];
-        Array.Sort(trainingRows);
-        Array.Sort(validationRows);
-        return (new TrainingData(Table, trainingRows, Encoder), new TrainingData(Table, validationRows, Encoder));
-    }
+    /// <summary>The first rows of the present order by themselves, in memory.</summary>
+    public EncodedRows Head(int count) => new(Source.Head(count), Encoder);
 
     /// <summary>Encodes rows [first, first + count) of this order into the rows [firstRow, ...) of a mini-batch in panels.</summary>
     public void GatherFeatures(int first, int count, Span<float> panels, int rowCapacity, int firstRow)
@@ -145,8 +83,6 @@ internal sealed class TrainingData
         }
         batch.FindTouched();
     }
-
-    private TableRows InMemory => Source as TableRows ?? throw new InvalidOperationException("The rows are not in memory.");
 
     private void GatherFeatures(TrainingTable table, ReadOnlySpan<int> rows, Span<float> panels, int rowCapacity, int firstRow)
     {

@@ -1,0 +1,72 @@
+namespace MLNetBatchNorm.Data;
+
+/// <summary>Rows in one table in memory.</summary>
+internal sealed class MemoryRows(TrainingTable table) : RowStore
+{
+    private long _bytes;
+
+    /// <summary>The rows.</summary>
+    public TrainingTable Table => table;
+
+    public override RowShape Shape => table.Shape;
+
+    public override int Rows => table.Rows;
+
+    public override bool IsInMemory => true;
+
+    public override long FileBytes => 0;
+
+    public override long BytesInMemory => _bytes;
+
+    public override double EntriesOfRow => (double)table.Sparse!.Entries / Math.Max(1, Rows);
+
+    public override SlotSummary Slots => field ??= SlotSummary.Of(table);
+
+    public override TargetMoments Targets => TargetMoments.Of(table);
+
+    public override TableRows Sample(int atMost)
+    {
+        int[] rows = new int[Math.Min(Rows, atMost)];
+        for (int i = 0; i < rows.Length; i++)
+            rows[i] = (int)((long)i * Rows / rows.Length);
+        return new TableRows(table, rows);
+    }
+
+    public override void StandardizeTargets(double mean, double deviation)
+    {
+        foreach (ref float target in table.Targets)
+            target = (float)((target - mean) / deviation);
+    }
+
+    public override RowSource All(int largestBatch) => new TableRows(table);
+
+    public override (RowSource Training, TableRows? Validation) Split(
+        double fraction, ulong seed, bool byClass, int part, int largestBatch, CancellationToken cancellation)
+    {
+        var all = new TableRows(table);
+        // Two rows must be left to train on.
+        return fraction == 0 || Rows < 3 ? (all, null) : all.Split(fraction, seed, byClass, part);
+    }
+
+    public override TrainingTable ToTable(CancellationToken cancellation) => table;
+
+    public override void Dispose()
+    {
+    }
+
+    internal override void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight)
+    {
+        table.Add(features, target, weight);
+        _bytes += Shape.RowBytes(0);
+    }
+
+    internal override void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight)
+    {
+        table.AddSparse(indices, values, target, weight);
+        _bytes += Shape.RowBytes(indices.Length);
+    }
+
+    internal override void Complete()
+    {
+    }
+}

@@ -1,0 +1,71 @@
+namespace MLNetBatchNorm.Data;
+
+/// <summary>All rows of a set, wherever they are kept, with what is known of all of them.</summary>
+/// <remarks>Rows are added, then completed, and from then on read by any number of <see cref="RowSource"/>s.</remarks>
+internal abstract class RowStore : IDisposable
+{
+    /// <summary>Most rows of a sample for quantiles; more would not move these by anything that matters.</summary>
+    public const int LargestSample = 50_000;
+
+    /// <summary>What a row has.</summary>
+    public abstract RowShape Shape { get; }
+
+    /// <summary>Number of rows.</summary>
+    public abstract int Rows { get; }
+
+    /// <summary>Whether all rows are in memory.</summary>
+    public abstract bool IsInMemory { get; }
+
+    /// <summary>Bytes of the temporary file that the rows are in, if they are.</summary>
+    public abstract long FileBytes { get; }
+
+    /// <summary>Memory that the rows take, or that is kept for reading them.</summary>
+    public abstract long BytesInMemory { get; }
+
+    /// <summary>Mean number of entries of a row; of sparse rows only.</summary>
+    public abstract double EntriesOfRow { get; }
+
+    /// <summary>Ranges of the columns, of all rows.</summary>
+    public abstract SlotSummary Slots { get; }
+
+    /// <summary>Mean and variance of the first target, of all rows, as they were added.</summary>
+    public abstract TargetMoments Targets { get; }
+
+    /// <summary>Sum of the weights of the rows of each class, where targets are classes; told by whoever adds the rows.</summary>
+    public double[] WeightOfClass { get; set; } = [];
+
+    /// <summary>Some rows to take quantiles from, at most so many; of dense rows only.</summary>
+    public abstract TableRows Sample(int atMost);
+
+    /// <summary>Makes targets <c>(target - mean) / deviation</c>, now or whenever they are read.</summary>
+    public abstract void StandardizeTargets(double mean, double deviation);
+
+    /// <summary>All rows.</summary>
+    /// <param name="largestBatch">Most rows that are read at once.</param>
+    public abstract RowSource All(int largestBatch);
+
+    /// <summary>Some rows for training and the others, as many as may be and can be kept in memory, for validation.</summary>
+    /// <param name="fraction">Share of the rows set aside for validation.</param>
+    /// <param name="seed">Decides which.</param>
+    /// <param name="byClass">Whether the first target is a class number, and each class is to give its part.</param>
+    /// <param name="part">Which of the 1 / fraction disjoint parts is set aside, counted from 0; later numbers are parts of another random order.</param>
+    /// <param name="largestBatch">Most rows that are read at once.</param>
+    /// <param name="cancellation">Asked while a file is read.</param>
+    /// <returns>Validation is null where no rows can be set aside.</returns>
+    public abstract (RowSource Training, TableRows? Validation) Split(
+        double fraction, ulong seed, bool byClass, int part, int largestBatch, CancellationToken cancellation);
+
+    /// <summary>A table of all rows; of those that do not fit into memory as many as do, chosen at random.</summary>
+    public abstract TrainingTable ToTable(CancellationToken cancellation);
+
+    public abstract void Dispose();
+
+    /// <summary>Adds a dense row.</summary>
+    internal abstract void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight);
+
+    /// <summary>Adds a sparse row.</summary>
+    internal abstract void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight);
+
+    /// <summary>All rows have been added.</summary>
+    internal abstract void Complete();
+}
