@@ -96,8 +96,7 @@ internal static class ModelHash
             o.MemoryBudgetInMegabytes = settings.Megabytes ?? o.MemoryBudgetInMegabytes;
             o.Seed = Seed;
             o.NumberOfThreads = settings.Threads;
-            o.CheckpointPath = checkpoint;
-            o.CheckpointIntervalInEpochs = checkpoint is null ? null : 1;
+            o.Checkpoint = checkpoint is null ? null : new CheckpointOptions { Path = checkpoint, IntervalInEpochs = 1 };
             o.Progress = epochDone is null ? null : new EpochReports(epochDone);
             o.CancellationToken = cancellation;
         }

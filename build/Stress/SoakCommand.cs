@@ -89,8 +89,8 @@ internal static class SoakCommand
         }));
         var options = new BatchNormNetworkRegressionTrainer.Options
         {
-            HiddenUnits = [128, 64], MaximumNumberOfEpochs = 4, Seed = turn, NumberOfEnsembleMembers = 1 + turn % 2, CheckpointPath = Path.Combine(folder, "checkpoint"),
-            CheckpointIntervalInEpochs = 1,
+            HiddenUnits = [128, 64], MaximumNumberOfEpochs = 4, Seed = turn, NumberOfEnsembleMembers = 1 + turn % 2,
+            Checkpoint = new CheckpointOptions { Path = Path.Combine(folder, "checkpoint"), IntervalInEpochs = 1 },
         };
         if (turn % 3 == 0)
             Interrupt(context, rows, options);

@@ -8,7 +8,7 @@ public sealed class BatchNormNetworkOnnxOptions
     /// Default 12. Range [12, 17]. Every runtime that reads a newer version reads 12, and the nodes are the same in all of them, so there is no reason to
     /// ask for more but a tool that does.
     /// </value>
-    public int OpSetVersion = LowestOpSetVersion;
+    public int OpSetVersion { get; set; } = LowestOpSetVersion;
 
     /// <summary>
     /// Whether each batch normalization, <c>y = gamma * (x - mean) / sqrt(variance + epsilon) + beta</c>, becomes a part of the linear map beside it, or a
@@ -22,11 +22,11 @@ public sealed class BatchNormNetworkOnnxOptions
     /// The node's attribute <c>momentum</c> is the weight of the <em>old</em> value, as ONNX has it: one minus
     /// <see cref="BatchNormNetworkOptions.RunningStatisticsMomentum"/>. Prediction does not use it.
     /// </remarks>
-    public bool FoldBatchNormalization = true;
+    public bool FoldBatchNormalization { get; set; } = true;
 
     /// <summary>Name of the file's input, a tensor [rows, feature slots] of floats.</summary>
     /// <value>Default null: the name of the feature column the model was trained with; <c>Features</c> where only model parameters are given.</value>
-    public string? InputName;
+    public string? InputName { get; set; }
 
     internal const int LowestOpSetVersion = 12;
     internal const int HighestOpSetVersion = 17;

@@ -108,9 +108,9 @@ internal sealed class AccuracyCommand
     {
         foreach ((string option, string value) in _settings)
         {
-            FieldInfo field = typeof(T).GetField(option) ?? throw new ArgumentException($"There is no option '{option}'.");
-            Type type = Nullable.GetUnderlyingType(field.FieldType) ?? field.FieldType;
-            field.SetValue(options, type.IsEnum ? Enum.Parse(type, value)
+            PropertyInfo property = typeof(T).GetProperty(option) ?? throw new ArgumentException($"There is no option '{option}'.");
+            Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+            property.SetValue(options, type.IsEnum ? Enum.Parse(type, value)
                 : type == typeof(int[]) ? value.Split(',').Select(part => int.Parse(part, CultureInfo.InvariantCulture)).ToArray()
                 : Convert.ChangeType(value, type, CultureInfo.InvariantCulture));
         }

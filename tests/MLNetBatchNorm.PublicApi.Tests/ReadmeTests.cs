@@ -1,10 +1,9 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.PublicApi.Tests;
 
-/// <summary>The C# that README.md and the documents show is what runs, and the defaults that README.md names are the defaults.</summary>
+/// <summary>The C# that README.md and the documents show is what runs.</summary>
 [TestClass]
 public sealed partial class ReadmeTests
 {
@@ -50,21 +49,6 @@ public sealed partial class ReadmeTests
         Assert.IsEmpty(Blocks("<!-- not run: needs a browser -->\n```csharp\nvar x = 1;\n```\n"));
     }
 
-    [TestMethod]
-    public void OptionsTable_NamesTheDefaults()
-    {
-        Dictionary<string, string> table = OptionRow().Matches(Readme).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["default"].Value);
-        Assert.IsGreaterThan(10, table.Count, "The table of options was not found in README.md.");
-
-        BatchNormNetworkOptions[] trainers = [new BatchNormNetworkRegressionTrainer.Options(), new BatchNormNetworkBinaryTrainer.Options(), new BatchNormNetworkMulticlassTrainer.Options()];
-        foreach ((string name, string stated) in table)
-        {
-            BatchNormNetworkOptions? options = trainers.FirstOrDefault(o => o.GetType().GetField(name) is not null);
-            Assert.IsNotNull(options, $"README.md, table of options: no trainer has the option {name}.");
-            Assert.AreEqual(Show(options.GetType().GetField(name)!.GetValue(options)), stated, $"README.md, table of options, {name}");
-        }
-    }
-
     /// <summary>CI takes the two commands from the README; people copy them.</summary>
     [TestMethod]
     public void Commands_StandOnLinesOfTheirOwn()
@@ -107,16 +91,6 @@ public sealed partial class ReadmeTests
         return (lines[..count], string.Join('\n', lines[count..]).TrimStart('\n'));
     }
 
-    private static string Show(object? value) => value switch
-    {
-        null => "null",
-        int[] numbers => string.Join(", ", numbers),
-        bool flag => flag ? "true" : "false",
-        double number => number.ToString("0.##########", CultureInfo.InvariantCulture),
-        Optimizer or LearningRateSchedule => value.GetType().Name,
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
-    };
-
     private static IEnumerable<(string Name, string Text)> Documents() => Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
         .Select(path => (Path.GetFileName(path), File.ReadAllText(path).ReplaceLineEndings("\n"))).Prepend(("README.md", Readme));
 
@@ -137,7 +111,4 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"^using [\w.]+;$")]
     private static partial Regex UsingDirective();
-
-    [GeneratedRegex(@"^\| `(?<name>\w+)` \| `(?<default>[^`]*)` \|", RegexOptions.Multiline)]
-    private static partial Regex OptionRow();
 }

@@ -20,15 +20,6 @@ internal static class ClassWeighting
                 "UnbalancedSets is true, but ClassWeights are given, and only one of them can say what a class counts for. Set UnbalancedSets to false, or ClassWeights to null.");
         }
 
-        for (int c = 0; c < weights.Length; c++)
-        {
-            if (!OptionRange.ClassWeight.Contains(weights[c]))
-            {
-                throw context.ExceptUserArg(Option, string.Create(
-                    CultureInfo.InvariantCulture, $"{Option}[{c}] is {weights[c]}; it must be in {OptionRange.ClassWeight.Text}. {OptionRange.ClassWeight.Advice}"));
-            }
-        }
-
         int counting = Singles(weights).Count(weight => weight > 0);
         if (counting < 2)
         {

@@ -12,6 +12,7 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
     private readonly IHost _host;
     private readonly IChannel _channel;
     private readonly BatchNormNetworkOptions _options;
+    private readonly string _path;
     private readonly CheckpointFile[] _files;
 
     private FitCheckpoints(IHost host, IChannel channel, BatchNormNetworkOptions options, string path, int trainings)
@@ -19,6 +20,7 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
         _host = host;
         _channel = channel;
         _options = options;
+        _path = path;
         _files = [.. Enumerable.Range(1, trainings).Select(
             number => new CheckpointFile(number == 1 ? path : string.Create(CultureInfo.InvariantCulture, $"{path}.{number}")))];
     }
@@ -29,9 +31,9 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
     /// <summary>The checkpoints the options ask for, or null. Fails before any row is read if the folder cannot be written to, or the file is something else.</summary>
     public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options, int trainings)
     {
-        if (options.CheckpointPath is null)
+        if (options.Checkpoint?.Path is not { } path)
             return null;
-        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(options.CheckpointPath), trainings);
+        var checkpoints = new FitCheckpoints(host, channel, options, Path.GetFullPath(path), trainings);
         checkpoints.CheckFiles();
         return checkpoints;
     }
@@ -55,7 +57,7 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
         }
         catch (Exception e) when (IsFileTrouble(e))
         {
-            _channel.Warning(MessageSensitivity.None, "The checkpoint '{0}' cannot be removed: {1}", _options.CheckpointPath, e.Message);
+            _channel.Warning(MessageSensitivity.None, "The checkpoint '{0}' cannot be removed: {1}", _path, e.Message);
         }
     }
 
@@ -77,7 +79,10 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
         }
         catch (Exception e) when (IsFileTrouble(e))
         {
-            throw _host.ExceptIO(e, $"The checkpoint '{_options.CheckpointPath}' cannot be written: {e.Message} Set CheckpointPath to a file in a folder that exists and can be written to, or to null.");
+            throw _host.ExceptIO(
+                e,
+                $"The checkpoint '{_path}' cannot be written: {e.Message} "
+                + "Set Checkpoint.Path to a file in a folder that exists and can be written to, or Checkpoint to null.");
         }
     }
 
@@ -87,6 +92,6 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
             return;
         using FileStream stream = File.OpenRead(path);
         if (!CheckpointFormat.IsCheckpoint(stream))
-            throw _host.Except($"The file '{path}' is no checkpoint of this library, and is not overwritten. Set CheckpointPath to another file, or remove this one.");
+            throw _host.Except($"The file '{path}' is no checkpoint of this library, and is not overwritten. Set Checkpoint.Path to another file, or remove this one.");
     }
 }

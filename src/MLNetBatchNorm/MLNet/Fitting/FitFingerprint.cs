@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
@@ -20,8 +21,7 @@ internal sealed class FitFingerprint : IDisposable
     /// <summary>Options and settings that have no influence on the model, or are there twice. All others are compared, also those of the future.</summary>
     private static readonly HashSet<string> s_withoutInfluence =
     [
-        nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.CheckpointPath),
-        nameof(BatchNormNetworkOptions.CheckpointIntervalInEpochs), nameof(BatchNormNetworkOptions.CheckpointIntervalInSeconds),
+        nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.Checkpoint),
         nameof(TrainingSettings.Threads), nameof(TrainingSettings.Products),
     ];
 
@@ -71,7 +71,7 @@ internal sealed class FitFingerprint : IDisposable
 
     public void Dispose() => _rows.Dispose();
 
-    /// <summary>Type, fields and properties of an object, one on each line, the same text wherever and whenever the values are the same.</summary>
+    /// <summary>Type and properties of an object, one on each line, the same text wherever and whenever the values are the same.</summary>
     internal static string TextOf(object value)
     {
         var text = new StringBuilder();
@@ -97,18 +97,13 @@ internal sealed class FitFingerprint : IDisposable
                 break;
             default:
                 text.Append(CultureInfo.InvariantCulture, $"{name} is {value.GetType().FullName}\n");
-                foreach (MemberInfo member in MembersOf(value).OrderBy(m => m.Name, StringComparer.Ordinal))
-                    Append(text, $"{name}.{member.Name}", member is FieldInfo field ? field.GetValue(value) : ((PropertyInfo)member).GetValue(value));
+                foreach (PropertyInfo property in PropertiesOf(value.GetType()).OrderBy(p => p.Name, StringComparer.Ordinal))
+                    Append(text, $"{name}.{property.Name}", property.GetValue(value));
                 break;
         }
     }
 
-    // Of the options only fields: what they have as properties (validation rows, callbacks) is not a number, and rows are hashed as rows.
-    private static IEnumerable<MemberInfo> MembersOf(object value)
-    {
-        Type type = value.GetType();
-        IEnumerable<MemberInfo> fields = type.GetFields(BindingFlags.Public | BindingFlags.Instance);
-        IEnumerable<MemberInfo> all = value is BatchNormNetworkOptions ? fields : fields.Concat(type.GetProperties(BindingFlags.Public | BindingFlags.Instance));
-        return all.Where(member => !s_withoutInfluence.Contains(member.Name));
-    }
+    // What is not written as JSON (validation rows, callbacks) is no value; rows are hashed as rows.
+    private static IEnumerable<PropertyInfo> PropertiesOf(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+        .Where(property => !s_withoutInfluence.Contains(property.Name) && property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
 }

@@ -45,7 +45,7 @@ internal sealed class FitPlanner
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
     /// <remarks>Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.</remarks>
-    public bool AllowsSparse => !Network.Plan.NormalizesInput(_options.Placement) && (_start is null || _start.Encoder.KeepsZero);
+    public bool AllowsSparse => !Network.Plan.NormalizesInput(Placement) && (_start is null || _start.Encoder.KeepsZero);
 
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
     public int MostTrainings => AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts);
@@ -101,10 +101,10 @@ internal sealed class FitPlanner
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,
         LearningRate = chosen.LearningRate,
-        Optimizer = _options.Optimizer,
-        Schedule = _options.LearningRateSchedule,
+        Optimizer = AutomaticOptions.ChooseOptimizer(_options),
+        Schedule = AutomaticOptions.ChooseSchedule(_options),
         Shuffle = _options.Shuffle,
-        EarlyStoppingPatience = _options.EarlyStoppingPatience,
+        EarlyStoppingPatience = _options.EarlyStoppingPatience ?? AutomaticOptions.UsualEarlyStoppingPatience,
         Products = _products,
     };
 
@@ -134,26 +134,24 @@ internal sealed class FitPlanner
     }
 
     /// <summary>Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.</summary>
-    private int[] HiddenUnits(bool sparse)
-    {
-        if (_start is not null)
-            return _start.Parameters.Definition.HiddenUnits;
-        return sparse && _options.HiddenUnitsAreDefault ? SparseInputs.Narrow(_options.HiddenUnits, _slots) : _options.HiddenUnits;
-    }
+    private int[] HiddenUnits(bool sparse) => AutomaticOptions.ChooseHiddenUnits(
+        _options, _start, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
+
+    private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
     private NetworkDefinition Define(InputEncoder encoder, int[] hiddenUnits) => new()
     {
         Inputs = encoder.EncodedInputs,
         HiddenUnits = hiddenUnits,
         Outputs = _task.Outputs,
-        Activation = _options.Activation,
-        Placement = _options.Placement,
+        Activation = AutomaticOptions.ChooseActivation(_options, _start),
+        Placement = Placement,
         NormalizeOutputLayerInput = _options.NormalizeOutputLayerInput,
         Epsilon = _options.Epsilon,
         RunningStatisticsMomentum = _options.RunningStatisticsMomentum,
         Statistics = _options.Statistics,
         VirtualBatchSize = _options.VirtualBatchSize ?? 0,
         InitialGamma = _options.InitialGamma,
-        DropoutRate = _options.DropoutRate,
+        DropoutRate = _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate,
     };
 }

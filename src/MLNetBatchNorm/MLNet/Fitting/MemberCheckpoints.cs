@@ -64,7 +64,8 @@ internal sealed class MemberCheckpoints : IKeptTraining
     public void EpochEnded(TrainingState state)
     {
         int epochs = state.Epochs.Count - _lastEpoch;
-        if (!(epochs >= _options.CheckpointIntervalInEpochs) && !(Stopwatch.GetElapsedTime(_lastTime).TotalSeconds >= _options.CheckpointIntervalInSeconds))
+        CheckpointOptions interval = _options.Checkpoint!;
+        if (!(epochs >= interval.IntervalInEpochs) && !(Stopwatch.GetElapsedTime(_lastTime).TotalSeconds >= interval.IntervalInSeconds))
             return;
         Write(stream => CheckpointFormat.Write(stream, _owner, state));
         _lastEpoch = state.Epochs.Count;
@@ -111,7 +112,7 @@ internal sealed class MemberCheckpoints : IKeptTraining
         return _host.Except(
             reason,
             $"The checkpoint '{path}' belongs to another training: {reason.Difference}.{seed} To go on with that training, give it what it was started with; "
-            + "to train from the beginning, remove the file or set CheckpointPath to another one.");
+            + "to train from the beginning, remove the file or set Checkpoint.Path to another one.");
     }
 
     private void Write(Action<Stream> write)

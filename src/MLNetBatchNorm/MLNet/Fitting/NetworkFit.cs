@@ -92,16 +92,18 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         {
             // It would diverge again from there.
             checkpoints?.Delete();
-            throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan.Chosen));
+            throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan));
         }
 
         var network = new TrainedNetwork(plan.Encoder, best.Networks);
         if (!new ScoringNetwork(host, network).IsFinite)
-            throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan.Chosen));
+            throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;
     }
 
-    private string DivergenceMessage(string what, AutomaticOptions chosen) => string.Create(
+    private string DivergenceMessage(string what, FitPlan plan) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {chosen.LearningRate:G4}){(options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(options.Placement == BatchNormalizationPlacement.None ? ", use batch normalization" : "")}, or raise BatchSize (it is {chosen.BatchSize}).");
+        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {plan.Chosen.LearningRate:G4})"
+        + $"{(options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(plan.Definition.UsesBatchNormalization ? "" : ", use batch normalization")}"
+        + $", or raise BatchSize (it is {plan.Chosen.BatchSize}).");
 }

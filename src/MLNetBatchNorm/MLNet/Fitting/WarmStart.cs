@@ -37,11 +37,10 @@ internal static class WarmStart
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
         Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
         Require(host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(), (options.NumberOfEnsembleMembers ?? start.Members.Count).ToString());
-        int[] narrowed = options.HiddenUnitsAreDefault ? SparseInputs.Narrow(options.HiddenUnits, slots) : options.HiddenUnits;
-        if (!definition.HiddenUnits.AsSpan().SequenceEqual(narrowed))
-            Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits));
-        Require(host, nameof(options.Activation), definition.Activation.ToString(), options.Activation.ToString());
-        Require(host, nameof(options.Placement), definition.Placement.ToString(), options.Placement.ToString());
+        // What is left open is the network's own.
+        Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits ?? definition.HiddenUnits));
+        Require(host, nameof(options.Activation), definition.Activation.ToString(), AutomaticOptions.ChooseActivation(options, start).ToString());
+        Require(host, nameof(options.Placement), definition.Placement.ToString(), AutomaticOptions.ChoosePlacement(options, start).ToString());
         Require(host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(), options.NormalizeOutputLayerInput.ToString());
     }
 

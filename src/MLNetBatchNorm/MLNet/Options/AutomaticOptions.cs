@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;
@@ -11,6 +12,36 @@ namespace MLNetBatchNorm;
 /// <param name="ValidationFraction">Share of the rows that is set aside.</param>
 internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, double LearningRate, double ValidationFraction)
 {
+    /// <summary>
+    /// Two layers: a table of up to some hundred columns rarely gains from a third, and the second lets features interact. Widths halve, as in the
+    /// tabular networks of Gorishniy et al. 2021 (arXiv:2106.11959), whose tuned widths lie between 64 and 512.
+    /// </summary>
+    public static readonly ImmutableArray<int> UsualHiddenUnits = [256, 128];
+
+    /// <summary>
+    /// Several classes are mostly told apart by rules that a deeper network follows further: a third layer gained on every such table tried, small or
+    /// large, and nothing on others (docs/defaults.md). RealMLP's widths (Holzmueller et al. 2024, arXiv:2407.04491).
+    /// </summary>
+    public static readonly ImmutableArray<int> HiddenUnitsOfSeveralClasses = [256, 256, 256];
+
+    /// <summary>The activation batch normalization was introduced with and the cheapest to compute.</summary>
+    public const ActivationFunction UsualActivation = ActivationFunction.ReLU;
+
+    /// <summary>The order of Ioffe and Szegedy 2015, section 3.2.</summary>
+    public const BatchNormalizationPlacement UsualPlacement = BatchNormalizationPlacement.BeforeActivation;
+
+    /// <summary>Light: the noise of mini-batch statistics regularizes already (Ioffe and Szegedy 2015, section 3.4).</summary>
+    public const double UsualDropoutRate = 0.1;
+
+    /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
+    public const double UsualLabelSmoothing = 0;
+
+    /// <summary>
+    /// Two fifths of the longest cycle that is chosen, and more of the others: the validation loss often rests while the rate is high and falls again
+    /// while it is lowered.
+    /// </summary>
+    public const int UsualEarlyStoppingPatience = 20;
+
     /// <summary>An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.</summary>
     public const int StepsOfAnEpoch = 100;
 
@@ -76,6 +107,29 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// or less on two cores of some 80 GFLOP/s each.
     /// </summary>
     public const double LargestWork = 7e12;
+
+    /// <summary>Units of the hidden layers.</summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
+    /// <param name="severalClasses">Whether the label is one of several classes.</param>
+    /// <param name="sparseSlots">Slots of sparse features, which of very many get a narrow layer; 0 where features are dense.</param>
+    public static int[] ChooseHiddenUnits(BatchNormNetworkOptions options, TrainedNetwork? start, bool severalClasses, int sparseSlots) =>
+        start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits
+        ?? SparseInputs.Narrow([.. severalClasses ? HiddenUnitsOfSeveralClasses : UsualHiddenUnits], sparseSlots);
+
+    /// <summary>Where batch normalization stands.</summary>
+    public static BatchNormalizationPlacement ChoosePlacement(BatchNormNetworkOptions options, TrainedNetwork? start) =>
+        options.Placement ?? start?.Parameters.Definition.Placement ?? UsualPlacement;
+
+    /// <summary>The function of the hidden units.</summary>
+    public static ActivationFunction ChooseActivation(BatchNormNetworkOptions options, TrainedNetwork? start) =>
+        options.Activation ?? start?.Parameters.Definition.Activation ?? UsualActivation;
+
+    /// <summary>Decoupled weight decay (Loshchilov and Hutter 2019).</summary>
+    public static Optimizer ChooseOptimizer(BatchNormNetworkOptions options) => options.Optimizer ?? new AdamWOptimizer();
+
+    /// <summary>One cycle (Smith and Topin 2019): a short warm-up for the untrained statistics, then annealing to almost zero.</summary>
+    public static LearningRateSchedule ChooseSchedule(BatchNormNetworkOptions options) => options.LearningRateSchedule ?? new OneCycleSchedule();
 
     /// <summary>Pieces of a numeric slot.</summary>
     /// <param name="options">What is set stays as it is.</param>

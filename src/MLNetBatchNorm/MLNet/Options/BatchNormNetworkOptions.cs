@@ -1,277 +1,369 @@
-using System.Collections.Immutable;
-using System.Threading;
+using System.Text.Json.Serialization;
 using Microsoft.ML;
-using Microsoft.ML.Runtime;
-using Microsoft.ML.Trainers;
+using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm;
 
 /// <summary>
 /// What the three batch-normalized network trainers have in common: the shape of the network, how it normalizes, and how it is trained.
-/// Every field has a default with which a newcomer's pipeline works on raw columns; change one at a time.
+/// Every option has a default with which a newcomer's pipeline works on raw columns; change one at a time.
 /// </summary>
 /// <remarks>
 /// <para>A trainer checks its options when it is created, and keeps a copy: changing this object afterwards has no effect on it.</para>
-/// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the range.</para>
+/// <para>
+/// Where an option can be null, null stands for automatic: what is used then follows from the task and the size of the data, never from a
+/// clock or the machine.
+/// </para>
+/// <para>
+/// Options can be written as JSON and read again, and bound to configuration; what is no value stays out: <see cref="ValidationSet"/>,
+/// <see cref="Progress"/>, <see cref="CancellationToken"/>.
+/// </para>
+/// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the
+/// range.</para>
 /// </remarks>
-public abstract class BatchNormNetworkOptions : TrainerInputBaseWithWeight
+public abstract class BatchNormNetworkOptions
 {
-    private readonly ImmutableArray<int> _defaultHiddenUnits;
+    /// <summary>Most rows of a batch: beyond it one step sees a whole table, and memory for activations outgrows the data.</summary>
+    internal const int MaximumBatchSize = 1 << 20;
 
-    // The array these options were made with.
-    private int[] _firstHiddenUnits;
+    /// <summary>Most hidden layers. Feed-forward networks without shortcuts do not train well beyond a dozen.</summary>
+    internal const int MaximumNumberOfHiddenLayers = 64;
 
-    private protected BatchNormNetworkOptions(ImmutableArray<int> hiddenUnits)
+    /// <summary>Most units of one hidden layer.</summary>
+    internal const int MaximumNumberOfUnits = 1 << 16;
+
+    private protected BatchNormNetworkOptions()
     {
-        _defaultHiddenUnits = hiddenUnits;
-        _firstHiddenUnits = HiddenUnits = [.. hiddenUnits];
     }
 
+    /// <summary>Name of the label column; what it holds is said with each trainer.</summary>
+    /// <value>Default Label.</value>
+    public string LabelColumnName { get; set; } = DefaultColumnNames.Label;
+
+    /// <summary>Name of the feature column, a known-sized vector of <see cref="float"/>; NaN stands for a missing value.</summary>
+    /// <value>Default Features.</value>
+    public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
+
+    /// <summary>Name of the example weight column, a <see cref="float"/>: what each row counts for in the loss.</summary>
+    /// <value>Default null: every row counts for 1. Rows whose weight is 0 or negative are left out.</value>
+    public string? ExampleWeightColumnName { get; set; }
+
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
-    /// <value>Default 256, 128, and for multiclass classification 256, 256, 256. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.</value>
+    /// <value>
+    /// Default null: 256, 128; for several classes 256, 256, 256. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer
+    /// patterns and take more rows to train.
+    /// </value>
     /// <remarks>
-    /// Unless units are given, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
+    /// With null, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
     /// 1,048,576 slots 16): they are near to linearly separable, and more units only fit their noise.
     /// </remarks>
-    public int[] HiddenUnits;
+    [OptionRange(1, MaximumNumberOfUnits, "Give each hidden layer at least one unit, for example { 256, 128 }.")]
+    public int[]? HiddenUnits { get; set; }
 
     /// <summary>The function applied to every hidden unit.</summary>
-    /// <value>Default <see cref="ActivationFunction.ReLU"/>, <c>max(0, x)</c>.</value>
-    public ActivationFunction Activation = BatchNormNetworkDefaults.Activation;
+    /// <value>
+    /// Default null: <see cref="ActivationFunction.ReLU"/>, <c>max(0, x)</c>, the one that batch normalization was introduced with and the
+    /// cheapest to compute.
+    /// </value>
+    public ActivationFunction? Activation { get; set; }
 
     /// <summary>Where batch normalization stands relative to a hidden layer's linear map and its activation.</summary>
-    /// <value>Default <see cref="BatchNormalizationPlacement.BeforeActivation"/>, the published order (Ioffe and Szegedy 2015).</value>
-    public BatchNormalizationPlacement Placement = BatchNormNetworkDefaults.Placement;
+    /// <value>
+    /// Default null: <see cref="BatchNormalizationPlacement.BeforeActivation"/>, the published order (Ioffe and Szegedy 2015, section 3.2).
+    /// </value>
+    public BatchNormalizationPlacement? Placement { get; set; }
 
     /// <summary>Whether the output layer's input is normalized as well.</summary>
-    /// <value>Default false. True is allowed only with <see cref="BatchNormalizationPlacement.LayerInput"/>, where every other layer's input is normalized.</value>
-    public bool NormalizeOutputLayerInput = BatchNormNetworkDefaults.NormalizeOutputLayerInput;
+    /// <value>
+    /// Default false, the published form. True is allowed only with <see cref="BatchNormalizationPlacement.LayerInput"/>, where every other
+    /// layer's input is normalized.
+    /// </value>
+    public bool NormalizeOutputLayerInput { get; set; }
 
     /// <summary>How the mean and variance that prediction uses are obtained from the training rows.</summary>
     /// <value>
-    /// Default <see cref="BatchNormalizationStatistics.RunningAverage"/>. With few steps or small batches
-    /// <see cref="BatchNormalizationStatistics.Population"/> is more accurate and costs one more pass over the training rows (Wu and Johnson 2021, arXiv:2105.07576).
+    /// Default <see cref="BatchNormalizationStatistics.RunningAverage"/>, which costs nothing after training, and is what Keras and PyTorch
+    /// do. With few steps or small batches <see cref="BatchNormalizationStatistics.Population"/> is more accurate and costs one more pass
+    /// over the training rows (Wu and Johnson 2021, arXiv:2105.07576).
     /// </value>
-    public BatchNormalizationStatistics Statistics = BatchNormNetworkDefaults.Statistics;
-
-    /// <summary>Added to a variance under the square root, so that a constant column does not divide by zero: <c>(x - mean) / sqrt(variance + epsilon)</c>.</summary>
-    /// <value>Default 1E-05, as in PyTorch. Range (0, 1].</value>
-    public double Epsilon = BatchNormNetworkDefaults.Epsilon;
+    public BatchNormalizationStatistics Statistics { get; set; } = BatchNormalizationStatistics.RunningAverage;
 
     /// <summary>
-    /// Weight given to the newest mini-batch in the running statistics that prediction uses: <c>running = (1 - m) * running + m * batch</c>.
-    /// Dimensionless.
+    /// Added to a variance under the square root, so that a constant column does not divide by zero: <c>(x - mean) / sqrt(variance +
+    /// epsilon)</c>.
     /// </summary>
     /// <value>
-    /// Default 0.1. Range (0, 1]. After t batches the initial value (mean 0, variance 1) still carries weight <c>0.9^t</c>: 1% is left after 44.
+    /// Default 1E-05, as in PyTorch (Keras has 1e-3): far below the variance 1 of an initialized layer, far above the rounding error of a
+    /// variance. Range (0, 1].
+    /// </value>
+    [OptionRange(0, 1, "Use the default 1E-05 unless the features' variances are far below it.", ExcludesMinimum = true)]
+    public double Epsilon { get; set; } = 1e-5;
+
+    /// <summary>
+    /// Weight given to the newest mini-batch in the running statistics that prediction uses: <c>running = (1 - m) * running + m *
+    /// batch</c>. Dimensionless.
+    /// </summary>
+    /// <value>
+    /// Default 0.1, PyTorch's; Keras has the complement 0.99, which forgets ten times slower. Range (0, 1]. After t batches the initial
+    /// value (mean 0, variance 1) still carries weight <c>0.9^t</c>: 1% is left after 44.
     /// </value>
     /// <remarks>
     /// <para>Direction and name follow PyTorch. Keras (0.99) and ONNX (0.9) write the complement: the weight of the old value.</para>
     /// <para>Not the optimizer's momentum, which is a property of the <see cref="Optimizer"/>.</para>
     /// <para>
-    /// The stored variance is the unbiased one (divisor n - 1), as in PyTorch; the batch itself is normalized with the biased one (divisor n).
-    /// Used with <see cref="BatchNormalizationStatistics.RunningAverage"/>. Source: Ioffe and Szegedy 2015, algorithm 2, arXiv:1502.03167.
+    /// The stored variance is the unbiased one (divisor n - 1), as in PyTorch; the batch itself is normalized with the biased one (divisor
+    /// n). Used with <see cref="BatchNormalizationStatistics.RunningAverage"/>. Source: Ioffe and Szegedy 2015, algorithm 2,
+    /// arXiv:1502.03167.
     /// </para>
     /// </remarks>
-    public double RunningStatisticsMomentum = BatchNormNetworkDefaults.RunningStatisticsMomentum;
+    [OptionRange(
+        0, 1, "It is the weight of the newest batch; if you have a value in Keras' direction, give its complement, such as 0.01 for 0.99.",
+        ExcludesMinimum = true)]
+    public double RunningStatisticsMomentum { get; set; } = 0.1;
 
-    /// <summary>Rows of one virtual (ghost) batch: batch normalization takes its statistics over so many rows of a mini-batch at a time (Hoffer et al. 2017).</summary>
+    /// <summary>
+    /// Rows of one virtual (ghost) batch: batch normalization takes its statistics over so many rows of a mini-batch at a time (Hoffer et
+    /// al. 2017).
+    /// </summary>
     /// <value>
-    /// Default null: the whole mini-batch. Range [2, 1048576], and not above <see cref="BatchSize"/>. Smaller values add noise, which regularizes when batches are large.
+    /// Default null: the whole mini-batch. Range [2, 1048576], and not above <see cref="BatchSize"/>. Smaller values add noise, which
+    /// regularizes when batches are large.
     /// </value>
-    public int? VirtualBatchSize;
+    [OptionRange(2, MaximumBatchSize, "Batch statistics need at least 2 rows; set null to take them over the whole batch.")]
+    public int? VirtualBatchSize { get; set; }
 
     /// <summary>What every scale gamma of the batch normalizations starts at.</summary>
-    /// <value>Default 1. Range [0, 100].</value>
-    public double InitialGamma = BatchNormNetworkDefaults.InitialGamma;
+    /// <value>Default 1: the normalized value has variance 1 at the start (Ioffe and Szegedy 2015). Range [0, 100].</value>
+    [OptionRange(0, 100, "Use the default 1, or a small value to start near a linear network.")]
+    public double InitialGamma { get; set; } = 1;
 
-    /// <summary>Probability that a hidden unit's value is replaced by zero in a training step; the others are divided by one minus the rate.</summary>
-    /// <value>Default 0.1. Range [0, 1). Raise it when the validation loss rises while the training loss falls. Prediction drops nothing.</value>
-    public double DropoutRate = BatchNormNetworkDefaults.DropoutRate;
+    /// <summary>
+    /// Probability that a hidden unit's value is replaced by zero in a training step; the others are divided by one minus the rate.
+    /// </summary>
+    /// <value>
+    /// Default null: 0.1, lightly, because the noise of batch statistics regularizes already (Ioffe and Szegedy 2015, section 3.4). Range
+    /// [0, 1). Raise it when the validation loss rises while the training loss falls. Prediction drops nothing.
+    /// </value>
+    [OptionRange(0, 1, "It is the share of hidden units dropped, not kept; set 0 to drop none.", ExcludesMaximum = true)]
+    public double? DropoutRate { get; set; }
 
     /// <summary>Rows of one training step. Batch statistics and the gradient are taken over them.</summary>
     /// <value>
-    /// Default null: the power of two nearest to a hundredth of the training rows, at least 32 and at most 256, so that an epoch has about a hundred
-    /// steps. Range [2, 1048576]. A remainder of one row joins the batch before it.
+    /// Default null: the power of two nearest to a hundredth of the training rows, at least 32 and at most 256, so that an epoch has about
+    /// a hundred steps. Range [2, 1048576]. A remainder of one row joins the batch before it.
     /// </value>
-    public int? BatchSize;
+    [OptionRange(2, MaximumBatchSize, "Batch statistics need at least 2 rows; powers of two from 64 to 1024 are usual.")]
+    public int? BatchSize { get; set; }
 
     /// <summary>Largest number of passes over the training rows.</summary>
     /// <value>
-    /// Default null: 24, from 10,000 rows on 36, for several classes 48, or fewer where rows, features and networks are so many that training would take minutes; the log says how many, and the
-    /// choice depends on the data's size only. Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
+    /// Default null: 24, from 10,000 rows on 36, for several classes 48, or fewer where rows, features and networks are so many that
+    /// training would take minutes; the log says how many, and the choice depends on the data's size only. Range [1, 1000000]. Training
+    /// ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
     /// </value>
-    public int? MaximumNumberOfEpochs;
+    [OptionRange(1, 1_000_000, "Set the number of passes over the training rows.")]
+    public int? MaximumNumberOfEpochs { get; set; }
 
     /// <summary>Length of a step; the highest rate of the <see cref="LearningRateSchedule"/>.</summary>
     /// <value>
-    /// Default null: <c>0.006 sqrt(rows of a batch / 128)</c>, at most 0.01: the noise of Adam's steps falls with the square root of the batch (Malladi et al. 2022,
-    /// arXiv:2205.10287). Range (0, 100]. If training diverges, lower it.
+    /// Default null: <c>0.006 sqrt(rows of a batch / 128)</c>, at most 0.01: the noise of Adam's steps falls with the square root of the
+    /// batch (Malladi et al. 2022, arXiv:2205.10287). Range (0, 100]. If training diverges, lower it.
     /// </value>
-    public double? LearningRate;
+    [OptionRange(0, 100, "Values from 0.0003 to 0.01 are usual.", ExcludesMinimum = true)]
+    public double? LearningRate { get; set; }
 
     /// <summary>How gradients become steps.</summary>
-    /// <value>Default: <see cref="AdamWOptimizer"/> with its own defaults.</value>
-    public Optimizer Optimizer = BatchNormNetworkDefaults.CreateOptimizer();
+    /// <value>
+    /// Default null: <see cref="AdamWOptimizer"/> with its own defaults, that is with decoupled weight decay (Loshchilov and Hutter 2019).
+    /// </value>
+    public Optimizer? Optimizer { get; set; }
 
     /// <summary>How the learning rate changes in the course of training.</summary>
-    /// <value>Default: <see cref="OneCycleSchedule"/> with its own defaults.</value>
-    public LearningRateSchedule LearningRateSchedule = BatchNormNetworkDefaults.CreateLearningRateSchedule();
+    /// <value>
+    /// Default null: <see cref="OneCycleSchedule"/> with its own defaults (Smith and Topin 2019): a short warm-up for the untrained
+    /// statistics, then annealing to almost zero.
+    /// </value>
+    public LearningRateSchedule? LearningRateSchedule { get; set; }
 
     /// <summary>Whether the rows are put into a new random order for every epoch.</summary>
-    /// <value>Default true.</value>
-    public bool Shuffle = BatchNormNetworkDefaults.Shuffle;
+    /// <value>
+    /// Default true. In the order they came, rows would have the same company in every epoch, and those of a sorted table one class in a
+    /// batch.
+    /// </value>
+    public bool Shuffle { get; set; } = true;
 
     /// <summary>
-    /// Share of the training rows that is set aside to measure the loss after every epoch. The rows are drawn with the seed, for classification
-    /// from each class alike; the model returned is the one with the lowest loss on them.
+    /// Share of the training rows that is set aside to measure the loss after every epoch. The rows are drawn with the seed, for
+    /// classification from each class alike; the model returned is the one with the lowest loss on them.
     /// </summary>
     /// <value>
-    /// Default null: 0.2; for several classes, where a fifth is more than 2,000 rows, 2,000 rows, but not less than 0.1. Range [0, 1). 0: all rows train, there is no early stopping, and the last epoch is returned.
-    /// Not used when a validation set is given to <c>Fit</c> or as <see cref="ValidationSet"/>.
+    /// Default null: 0.2; for several classes, where a fifth is more than 2,000 rows, 2,000 rows, but not less than 0.1. Range [0, 1). 0:
+    /// all rows train, there is no early stopping, and the last epoch is returned. Not used when a validation set is given to <c>Fit</c> or
+    /// as <see cref="ValidationSet"/>.
     /// </value>
-    public double? ValidationFraction;
+    [OptionRange(
+        0, 1, "It is a share of the training rows, not a number of rows; set 0 to train on all of them.", ExcludesMaximum = true)]
+    public double? ValidationFraction { get; set; }
 
     /// <summary>Training ends after so many epochs in a row without a lower validation loss.</summary>
-    /// <value>Default 20. Range [0, 1000000]. 0: never stop early; the best epoch is returned all the same.</value>
-    public int EarlyStoppingPatience = BatchNormNetworkDefaults.EarlyStoppingPatience;
+    /// <value>
+    /// Default null: 20, two fifths of the longest cycle that is chosen, and more of the others, because the validation loss often rests
+    /// while the rate is high and falls again while it is lowered. Range [0, 1000000]. 0: never stop early; the best epoch is returned all
+    /// the same.
+    /// </value>
+    [OptionRange(0, 1_000_000, "Set 0 to never stop early.")]
+    public int? EarlyStoppingPatience { get; set; }
 
     /// <summary>
-    /// Whether numeric feature slots are scaled and smoothly clipped before the first layer: <c>t = (x - median) / spread</c>, then <c>t / sqrt(1 + (t / 3)^2)</c>.
-    /// What is needed for it is learned from the training rows and saved with the model, so raw columns go in at prediction as well.
+    /// Whether numeric feature slots are scaled and smoothly clipped before the first layer: <c>t = (x - median) / spread</c>, then <c>t /
+    /// sqrt(1 + (t / 3)^2)</c>. What is needed for it is learned from the training rows and saved with the model, so raw columns go in at
+    /// prediction as well.
     /// </summary>
     /// <value>Default true. False: features enter as they are; missing values still become zero plus a learned effect.</value>
     /// <remarks>Slots that the <c>CategoricalSlotRanges</c> annotation covers (one-hot columns) are never scaled.</remarks>
-    public bool ScaleInputs = BatchNormNetworkDefaults.ScaleInputs;
+    public bool ScaleInputs { get; set; } = true;
 
     /// <summary>
-    /// Largest number of pieces into which a numeric slot is cut at its quantiles: <c>piece = clamp((x - start) / (end - start), 0, 1)</c>, each an
-    /// input of the first layer beside the scaled slot. They let the network bend sharply where a tree would split (Gorishniy et al. 2022, arXiv:2203.05556).
+    /// Largest number of pieces into which a numeric slot is cut at its quantiles: <c>piece = clamp((x - start) / (end - start), 0, 1)</c>,
+    /// each an input of the first layer beside the scaled slot. They let the network bend sharply where a tree would split (Gorishniy et
+    /// al. 2022, arXiv:2203.05556).
     /// </summary>
     /// <value>
-    /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and none for sparse
-    /// features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of
-    /// them, and a value that many rows share has a piece of its own.
+    /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and
+    /// none for sparse features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with
+    /// <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of them, and a value that many rows share
+    /// has a piece of its own.
     /// </value>
-    public int? NumberOfInputPieces;
+    [OptionRange(0, 256, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
+    public int? NumberOfInputPieces { get; set; }
 
     /// <summary>
     /// Number of networks trained on different parts of the rows; the model predicts the mean of their outputs. Each sets aside another
-    /// <see cref="ValidationFraction"/> of the rows, as in cross-validation, so that together they learn from all rows. Where there are threads enough
-    /// they are trained side by side.
+    /// <see cref="ValidationFraction"/> of the rows, as in cross-validation, so that together they learn from all rows. Where there are
+    /// threads enough they are trained side by side.
     /// </summary>
     /// <value>
-    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, and 1 for sparse features or rows that
-    /// do not fit <see cref="MemoryBudgetInMegabytes"/>.
+    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, and 1 for sparse
+    /// features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>.
     /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
     /// </value>
-    public int? NumberOfEnsembleMembers;
+    [OptionRange(1, 100, "5 networks already have most of the gain; set null to let the size of the data decide.")]
+    public int? NumberOfEnsembleMembers { get; set; }
 
     /// <summary>
-    /// Number of times that each network is trained again, on the same rows from other random numbers; the one with the lowest validation loss is kept. Without
-    /// validation rows it is the one with the lowest training loss, which says less.
+    /// Number of times that each network is trained again, on the same rows from other random numbers; the one with the lowest validation
+    /// loss is kept. Without validation rows it is the one with the lowest training loss, which says less.
     /// </summary>
-    /// <value>Default 0: each network is trained once. Range [0, 100]. Training has one time more work for each restart, side by side where there are threads
-    /// enough; of a network's trainings that are done only the best stays in memory. Prediction and the model's size stay the same.</value>
+    /// <value>Default 0: each network is trained once, because the same time is better spent on networks. Range [0, 100]. Training has one
+    /// time more work for each restart, side by side where there are threads enough; of a network's trainings that are done only the best
+    /// stays in memory. Prediction and the model's size stay the same.</value>
     /// <remarks>
     /// <para>
-    /// For a single network that has to be small or fast, and whose trainings end far apart. Where it may be an ensemble, <see cref="NumberOfEnsembleMembers"/> is the better use of the
-    /// time: on four tables the best of four trainings was no better than one, within the noise, and four networks were better on each (docs/defaults.md).
+    /// For a single network that has to be small or fast, and whose trainings end far apart. Where it may be an ensemble,
+    /// <see cref="NumberOfEnsembleMembers"/> is the better use of the time: on four tables the best of four trainings was no better than
+    /// one, within the noise, and four networks were better on each (docs/defaults.md).
     /// </para>
     /// <para>Going on from a trained network, restarts differ in the order of the rows and in dropout only.</para>
     /// </remarks>
-    public int NumberOfRestarts = BatchNormNetworkDefaults.NumberOfRestarts;
+    [OptionRange(0, 100, "Set 0 to train each network once; a few are enough to leave an unlucky start behind.")]
+    public int NumberOfRestarts { get; set; }
 
     /// <summary>
-    /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that a table may be
-    /// larger than memory.
+    /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that
+    /// a table may be larger than memory.
     /// </summary>
     /// <value>
-    /// Default 2048. Range [1, 1048576]. It is a fixed number, and not a share of the machine's memory, because rows read from a file come in another
-    /// random order than rows in memory, and the model must not depend on the machine. 2 GB hold 16 million rows of 30 features, and nearly every machine has them.
+    /// Default 2048. Range [1, 1048576]. It is a fixed number, and not a share of the machine's memory, because rows read from a file come
+    /// in another random order than rows in memory, and the model must not depend on the machine. 2 GB hold 16 million rows of 30 features,
+    /// and nearly every machine has them.
     /// </value>
     /// <remarks>
-    /// The file is made in <c>MLContext.TempFilePath</c> and is gone when <c>Fit</c> ends, however it ends. Weights, optimizer state and the memory of a batch are not counted.
-    /// docs/large-data.md describes how such rows are shuffled, scaled and validated.
+    /// The file is made in <c>MLContext.TempFilePath</c> and is gone when <c>Fit</c> ends, however it ends. Weights, optimizer state and
+    /// the memory of a batch are not counted. docs/large-data.md describes how such rows are shuffled, scaled and validated.
     /// </remarks>
-    public int MemoryBudgetInMegabytes = BatchNormNetworkDefaults.MemoryBudgetInMegabytes;
+    [OptionRange(1, 1 << 20, "It is the memory for rows; a few hundred are enough for a table of any size.")]
+    public int MemoryBudgetInMegabytes { get; set; } = 2048;
 
     /// <summary>Start of all random numbers: initial weights, the validation split, the order of rows, dropout.</summary>
     /// <value>
-    /// Default null: drawn once, when the trainer is created, from the random numbers of its <c>MLContext</c>. With the same seed, data and options
-    /// the model is the same to the last bit, for every number of threads.
+    /// Default null: drawn once, when the trainer is created, from the random numbers of its <c>MLContext</c>. With the same seed, data and
+    /// options the model is the same to the last bit, for every number of threads.
     /// </value>
-    public int? Seed;
+    public int? Seed { get; set; }
 
     /// <summary>Number of threads that train. It has no influence on the result.</summary>
     /// <value>Default null: one for each processor the process may use. Range [1, 1024].</value>
-    public int? NumberOfThreads;
+    [OptionRange(1, 1024, "Set null to use every processor.")]
+    public int? NumberOfThreads { get; set; }
 
     /// <summary>What multiplies matrices in training.</summary>
-    /// <value>Default <see cref="MatrixMultiplication.Managed"/>. Measure before choosing the other: see the README for when it pays.</value>
-    public MatrixMultiplication MatrixMultiplication = BatchNormNetworkDefaults.MatrixMultiplication;
+    /// <value>
+    /// Default <see cref="MatrixMultiplication.Managed"/>: nothing to install, the same bits everywhere, and not slower than the native
+    /// libraries it was measured against. Measure before choosing the other: see the README for when it pays.
+    /// </value>
+    public MatrixMultiplication MatrixMultiplication { get; set; }
 
     /// <summary>
-    /// Name or path of the native library of <see cref="MatrixMultiplication.Native"/>, such as <c>libopenblas.so.0</c>: any that has the C interface
-    /// of BLAS with 32-bit integers. <c>Fit</c> fails if it cannot be used.
-    /// </summary>
-    /// <value>Default null: <c>MklImports</c>, which Microsoft.ML.Mkl.Components puts next to the application. Leave it null with <see cref="MatrixMultiplication.Managed"/>.</value>
-    /// <remarks>A library is asked to use one thread for each call, in the whole process, because the threads of the training call it side by side.</remarks>
-    public string? NativeBlasLibrary;
-
-    /// <summary>
-    /// File in which a long training keeps its state, so that it survives the end of its process: call <c>Fit</c> again with the same options, seed and
-    /// rows, and it goes on from there to the same model, to the last bit.
+    /// Name or path of the native library of <see cref="MatrixMultiplication.Native"/>, such as <c>libopenblas.so.0</c>: any that has the C
+    /// interface of BLAS with 32-bit integers. <c>Fit</c> fails if it cannot be used.
     /// </summary>
     /// <value>
-    /// Default null: nothing is kept. Beside the file there are one with <c>.previous</c> and, for moments, one with <c>.temporary</c> behind the name; each
-    /// training of a network but the first has its own, with its number behind the name (first all restarts of the first network). All are removed when <c>Fit</c> succeeds or training diverges.
+    /// Default null: <c>MklImports</c>, which Microsoft.ML.Mkl.Components puts next to the application. Leave it null with
+    /// <see cref="MatrixMultiplication.Managed"/>.
     /// </value>
     /// <remarks>
-    /// <para>Set <see cref="Seed"/> too: without it every trainer draws another one, and a checkpoint of another training is refused.</para>
-    /// <para>One path is for one <c>Fit</c> at a time; cross-validation and one-versus-all, which fit several times, can use it only as long as none is interrupted.</para>
-    /// <para>A damaged file is reported to the log as an error, and the one before it is used; if that is damaged as well, training begins anew. A
-    /// checkpoint that cannot be written is a warning, and training goes on; only when <c>Fit</c> begins it is an <see cref="System.IO.IOException"/>.</para>
+    /// A library is asked to use one thread for each call, in the whole process, because the threads of the training call it side by side.
     /// </remarks>
-    public string? CheckpointPath;
-
-    /// <summary>Number of epochs after which the state is written to <see cref="CheckpointPath"/> again.</summary>
-    /// <value>Default null: only <see cref="CheckpointIntervalInSeconds"/> decides. Range [1, 1000000]. With both set, whichever comes first.</value>
-    public int? CheckpointIntervalInEpochs;
-
-    /// <summary>Seconds after which the state is written to <see cref="CheckpointPath"/> again, at the end of the epoch under way then.</summary>
-    /// <value>Default 60. Range [0, 1000000]. 0: after every epoch; null: only <see cref="CheckpointIntervalInEpochs"/> decides.</value>
-    public double? CheckpointIntervalInSeconds = BatchNormNetworkDefaults.CheckpointIntervalInSeconds;
+    public string? NativeBlasLibrary { get; set; }
 
     /// <summary>
-    /// Rows to measure the loss on after every epoch, instead of a share of the training rows; for pipelines, where only <c>Fit(data)</c> can be called.
-    /// It needs the trainer's label and feature columns: pass it through the earlier steps of the pipeline first.
+    /// File in which a long training keeps its state, so that it survives the end of its process: call <c>Fit</c> again with the same
+    /// options, seed and rows, and it goes on from there to the same model, to the last bit.
+    /// </summary>
+    /// <value>Default null: nothing is kept.</value>
+    /// <remarks>
+    /// <para>Set <see cref="Seed"/> too: without it every trainer draws another one, and a checkpoint of another training is
+    /// refused.</para>
+    /// <para>A damaged file is reported to the log as an error, and the one before it is used; if that is damaged as well, training begins
+    /// anew. A checkpoint that cannot be written is a warning, and training goes on; only when <c>Fit</c> begins it is an
+    /// <see cref="System.IO.IOException"/>.</para>
+    /// </remarks>
+    public CheckpointOptions? Checkpoint { get; set; }
+
+    /// <summary>
+    /// Rows to measure the loss on after every epoch, instead of a share of the training rows; for pipelines, where only <c>Fit(data)</c>
+    /// can be called. It needs the trainer's label and feature columns: pass it through the earlier steps of the pipeline first.
     /// </summary>
     /// <value>Default null. A validation set given to <c>Fit</c> goes before this one.</value>
+    [JsonIgnore]
     public IDataView? ValidationSet { get; set; }
 
     /// <summary>Told about every finished epoch, with the time passed and an estimate of the time left.</summary>
-    /// <value>Default null. It is called on the thread that called <c>Fit</c>; <see cref="Progress{T}"/> hands the report on to the thread it was created on.</value>
+    /// <value>
+    /// Default null. It is called on the thread that called <c>Fit</c>; <see cref="Progress{T}"/> hands the report on to the thread it was
+    /// created on.
+    /// </value>
+    [JsonIgnore]
     public IProgress<TrainingProgress>? Progress { get; set; }
 
     /// <summary>Ends a running <c>Fit</c> with an <see cref="OperationCanceledException"/>. The <c>MLContext</c> stays usable.</summary>
     /// <value>Default: cannot be cancelled this way.</value>
+    [JsonIgnore]
     public CancellationToken CancellationToken { get; set; }
 
-    /// <summary>Whether nobody has chosen the hidden layers, so that they may be fitted to the features; the same numbers given by hand stay as they are.</summary>
-    internal bool HiddenUnitsAreDefault =>
-        ReferenceEquals(HiddenUnits, _firstHiddenUnits) && HiddenUnits.AsSpan().SequenceEqual(_defaultHiddenUnits.AsSpan());
-
-    /// <summary>A copy that shares no array with this one.</summary>
+    /// <summary>A copy that shares nothing with this one that can be changed.</summary>
     internal T Copy<T>()
         where T : BatchNormNetworkOptions
     {
         var copy = (T)MemberwiseClone();
-        copy.OwnArrays();
-        copy._firstHiddenUnits = HiddenUnitsAreDefault ? copy.HiddenUnits : [];
+        copy.OwnParts();
         return copy;
     }
 
-    /// <summary>Replaces every array by a copy of it.</summary>
-    private protected virtual void OwnArrays() => HiddenUnits = (int[])HiddenUnits?.Clone()!;
+    /// <summary>Replaces every array and group of options by a copy of it.</summary>
+    private protected virtual void OwnParts()
+    {
+        HiddenUnits = (int[]?)HiddenUnits?.Clone();
+        Checkpoint = Checkpoint?.Copy();
+    }
 }

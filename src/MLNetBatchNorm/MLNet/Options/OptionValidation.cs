@@ -14,27 +14,19 @@ internal static class OptionValidation
         context.CheckValue(options, nameof(options));
         T copy = options.Copy<T>();
         CheckColumnNames(context, copy);
-        CheckHiddenUnits(context, copy.HiddenUnits);
-        foreach (OptionRange range in OptionRange.All)
-        {
-            if (range.Read(copy) is { } value && !range.Contains(value))
-                throw context.ExceptUserArg(range.Option, range.Complaint(value));
-        }
-
-        CheckEnumeration(context, nameof(copy.Activation), copy.Activation);
-        CheckEnumeration(context, nameof(copy.Placement), copy.Placement);
-        CheckEnumeration(context, nameof(copy.Statistics), copy.Statistics);
-        CheckEnumeration(context, nameof(copy.MatrixMultiplication), copy.MatrixMultiplication);
-        if (copy.Optimizer is null)
-            throw context.ExceptUserArg(nameof(copy.Optimizer), "Optimizer is null; give an optimizer, such as new AdamWOptimizer().");
-        if (copy.LearningRateSchedule is null)
-            throw context.ExceptUserArg(nameof(copy.LearningRateSchedule), "LearningRateSchedule is null; give a schedule, such as new ConstantSchedule().");
+        foreach (OptionRow row in OptionRow.Of(typeof(T)))
+            CheckValue(context, row, row.Read(copy));
+        if (copy.HiddenUnits is { } units)
+            CheckHiddenUnits(context, units);
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
             CheckLoss(context, regression.Loss);
         if (copy is BatchNormNetworkClassificationOptions classification)
             ClassWeighting.Check(context, classification);
-        CheckPart(context, nameof(copy.Optimizer), copy.Optimizer.Validate);
-        CheckPart(context, nameof(copy.LearningRateSchedule), copy.LearningRateSchedule.Validate);
+        if (copy.Optimizer is { } optimizer)
+            CheckPart(context, nameof(copy.Optimizer), optimizer.Validate);
+        if (copy.LearningRateSchedule is { } schedule)
+            CheckPart(context, nameof(copy.LearningRateSchedule), schedule.Validate);
+        CheckCheckpoint(context, copy.Checkpoint);
         CheckCombinations(context, copy);
         return copy;
     }
@@ -53,32 +45,29 @@ internal static class OptionValidation
             throw context.ExceptUserArg(option, $"{option} is {(name is null ? "null" : "empty")}; it must be the name of a column.");
     }
 
-    private static void CheckHiddenUnits(IExceptionContext context, int[]? units)
+    /// <summary>What the option's own row has to say: the range of its numbers, the members of its enumeration.</summary>
+    private static void CheckValue(IExceptionContext context, OptionRow row, object? value)
+    {
+        if (row.Range?.Complaint(row.Name, value) is { } complaint)
+            throw context.ExceptUserArg(row.Name, complaint);
+        if (value is Enum member && !Enum.IsDefined(row.Type, member))
+            throw context.ExceptUserArg(row.Name, $"{row.Name} is {member:D}; it must be one of {string.Join(", ", Enum.GetNames(row.Type))}.");
+    }
+
+    private static void CheckHiddenUnits(IExceptionContext context, int[] units)
     {
         const string Option = nameof(BatchNormNetworkOptions.HiddenUnits);
-        if (units is null || units.Length == 0)
+        const int Most = BatchNormNetworkOptions.MaximumNumberOfHiddenLayers;
+        if (units.Length == 0)
         {
             throw context.ExceptUserArg(
-                Option, $"{Option} is {(units is null ? "null" : "empty")}; it must hold the number of units of each hidden layer, for example {{ 256, 128 }}.");
+                Option, $"{Option} is empty; it must hold the number of units of each hidden layer, for example {{ 256, 128 }}, or be null.");
         }
 
-        if (units.Length > OptionRange.MaximumNumberOfHiddenLayers)
-        {
-            throw context.ExceptUserArg(
-                Option, $"{Option} has {units.Length} layers; at most {OptionRange.MaximumNumberOfHiddenLayers} are allowed. Two or three layers are usual.");
-        }
-
-        for (int layer = 0; layer < units.Length; layer++)
-        {
-            if (!OptionRange.Units.Contains(units[layer]))
-            {
-                throw context.ExceptUserArg(Option, string.Create(
-                    CultureInfo.InvariantCulture, $"{Option}[{layer}] is {units[layer]}; it must be in {OptionRange.Units.Text}. {OptionRange.Units.Advice}"));
-            }
-
-            if (layer > 0)
-                CheckSize(context, units[layer - 1], units[layer], $"Hidden layer {layer + 1}");
-        }
+        if (units.Length > Most)
+            throw context.ExceptUserArg(Option, $"{Option} has {units.Length} layers; at most {Most} are allowed. Two or three layers are usual.");
+        for (int layer = 1; layer < units.Length; layer++)
+            CheckSize(context, units[layer - 1], units[layer], $"Hidden layer {layer + 1}");
     }
 
     /// <summary>Refuses a linear map whose weights do not fit into one array.</summary>
@@ -93,13 +82,6 @@ internal static class OptionValidation
 
     /// <summary>Largest number of weights of one linear map, padded to panels: the memory is one array.</summary>
     private static int MaximumWeights => Array.MaxLength - 2 * PanelLayout.Width;
-
-    private static void CheckEnumeration<T>(IExceptionContext context, string option, T value)
-        where T : struct, Enum
-    {
-        if (!Enum.IsDefined(value))
-            throw context.ExceptUserArg(option, $"{option} is {value:D}; it must be one of {string.Join(", ", Enum.GetNames<T>())}.");
-    }
 
     private static void CheckLoss(IExceptionContext context, RegressionLoss? loss)
     {
@@ -122,6 +104,26 @@ internal static class OptionValidation
         }
     }
 
+    private static void CheckCheckpoint(IExceptionContext context, CheckpointOptions? checkpoint)
+    {
+        const string Option = nameof(BatchNormNetworkOptions.Checkpoint);
+        if (checkpoint is null)
+            return;
+        if (string.IsNullOrWhiteSpace(checkpoint.Path))
+        {
+            throw context.ExceptUserArg(
+                Option, $"{Option}.Path is {(checkpoint.Path is null ? "null" : "empty")}; it must be the path of a file. Set {Option} to null for none.");
+        }
+
+        if (checkpoint is { IntervalInEpochs: null, IntervalInSeconds: null })
+        {
+            throw context.ExceptUserArg(
+                Option,
+                $"{Option}.IntervalInEpochs and {Option}.IntervalInSeconds are both null, so no checkpoint would ever be written. "
+                + $"Set one of them, or {Option} to null.");
+        }
+    }
+
     private static void CheckCombinations(IExceptionContext context, BatchNormNetworkOptions options)
     {
         if (options.VirtualBatchSize > options.BatchSize)
@@ -138,21 +140,12 @@ internal static class OptionValidation
                 $"NativeBlasLibrary is '{options.NativeBlasLibrary}', but MatrixMultiplication is {options.MatrixMultiplication}, which uses no library. Set it to Native, or the library to null.");
         }
 
-        if (options.CheckpointPath is not null && string.IsNullOrWhiteSpace(options.CheckpointPath))
-            throw context.ExceptUserArg(nameof(options.CheckpointPath), "CheckpointPath is empty; it must be the path of a file, or null for no checkpoints.");
-
-        if (options is { CheckpointPath: not null, CheckpointIntervalInEpochs: null, CheckpointIntervalInSeconds: null })
-        {
-            throw context.ExceptUserArg(
-                nameof(options.CheckpointIntervalInSeconds),
-                "CheckpointIntervalInEpochs and CheckpointIntervalInSeconds are both null, so no checkpoint would ever be written. Set one of them, or CheckpointPath to null.");
-        }
-
-        if (options.NormalizeOutputLayerInput && options.Placement != BatchNormalizationPlacement.LayerInput)
+        BatchNormalizationPlacement placement = AutomaticOptions.ChoosePlacement(options, start: null);
+        if (options.NormalizeOutputLayerInput && placement != BatchNormalizationPlacement.LayerInput)
         {
             throw context.ExceptUserArg(
                 nameof(options.NormalizeOutputLayerInput),
-                $"NormalizeOutputLayerInput is true, but Placement is {options.Placement}; it needs Placement LayerInput. Set it to false or change the placement.");
+                $"NormalizeOutputLayerInput is true, but Placement is {placement}; it needs Placement LayerInput. Set it to false or change the placement.");
         }
     }
 }

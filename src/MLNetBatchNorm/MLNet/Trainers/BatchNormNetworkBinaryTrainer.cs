@@ -65,7 +65,7 @@ public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
     public sealed class Options : BatchNormNetworkClassificationOptions
     {
         /// <summary>All options at their defaults.</summary>
-        public Options() : base(BatchNormNetworkDefaults.HiddenUnits)
+        public Options()
         {
         }
 

@@ -132,7 +132,7 @@ public static class BatchNormNetworkCatalog
         options.LabelColumnName = labelColumnName;
         options.FeatureColumnName = featureColumnName;
         options.ExampleWeightColumnName = exampleWeightColumnName;
-        options.HiddenUnits = hiddenUnits ?? options.HiddenUnits;
+        options.HiddenUnits = hiddenUnits;
         options.LearningRate = learningRate;
         options.BatchSize = batchSize;
         options.MaximumNumberOfEpochs = maximumNumberOfEpochs;

@@ -63,15 +63,16 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     public sealed class Options : BatchNormNetworkClassificationOptions
     {
         /// <summary>All options at their defaults.</summary>
-        public Options() : base(BatchNormNetworkDefaults.HiddenUnitsOfClasses)
+        public Options()
         {
         }
 
         /// <summary>
         /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets <c>1 - s + s / K</c>, each other <c>s / K</c>.
         /// </summary>
-        /// <value>Default 0. Range [0, 1). Above 0 the network is less sure of itself, and its probabilities no longer match frequencies. Source: Szegedy et al. 2016, arXiv:1512.00567.</value>
-        public double LabelSmoothing = BatchNormNetworkDefaults.LabelSmoothing;
+        /// <value>Default null: 0, because above it probabilities no longer match frequencies, which has to be asked for. Range [0, 1). Above 0 the network is less sure of itself. Source: Szegedy et al. 2016, arXiv:1512.00567.</value>
+        [OptionRange(0, 1, "It is the share of probability spread over all classes; set 0 for none.", ExcludesMaximum = true)]
+        public double? LabelSmoothing { get; set; }
     }
 
     /// <inheritdoc/>
@@ -94,7 +95,9 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
 
     /// <inheritdoc/>
     private protected override NetworkTask CreateTask(RoleMappedData trainingSet) =>
-        new(new SoftmaxCrossEntropy(NetworkOptions.LabelSmoothing, NetworkOptions.TemperatureScaling), CountClasses(trainingSet));
+        new(
+            new SoftmaxCrossEntropy(NetworkOptions.LabelSmoothing ?? AutomaticOptions.UsualLabelSmoothing, NetworkOptions.TemperatureScaling),
+            CountClasses(trainingSet));
 
     /// <inheritdoc/>
     private protected override BatchNormNetworkMulticlassModelParameters CreateModel(TrainedNetwork network) => new(Host, network);

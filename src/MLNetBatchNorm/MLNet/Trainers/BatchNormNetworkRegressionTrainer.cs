@@ -61,13 +61,16 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
     public sealed class Options : BatchNormNetworkOptions
     {
         /// <summary>All options at their defaults.</summary>
-        public Options() : base(BatchNormNetworkDefaults.HiddenUnits)
+        public Options()
         {
         }
 
         /// <summary>What training minimizes.</summary>
-        /// <value>Default <see cref="SquaredLoss"/>. <see cref="HuberLoss"/> where some labels are far off for reasons the features do not know.</value>
-        public RegressionLoss Loss = BatchNormNetworkDefaults.CreateLoss();
+        /// <value>
+        /// Default <see cref="SquaredLoss"/>: it estimates the mean, which R squared and RMS measure. <see cref="HuberLoss"/> where some labels are far
+        /// off for reasons the features do not know.
+        /// </value>
+        public RegressionLoss Loss { get; set; } = new SquaredLoss();
     }
 
     /// <inheritdoc/>

@@ -209,7 +209,7 @@ public sealed class CheckpointTests
 
         Assert.IsTrue(exception.IsMarked());
         Assert.Contains("cannot be written", exception.Message);
-        Assert.Contains("CheckpointPath", exception.Message);
+        Assert.Contains("Checkpoint.Path", exception.Message);
         Assert.AreEqual(0, counting.Rows);
     }
 
@@ -260,8 +260,7 @@ public sealed class CheckpointTests
         }, options =>
         {
             options.MaximumNumberOfEpochs = 5;
-            options.CheckpointIntervalInEpochs = intervalInEpochs;
-            options.CheckpointIntervalInSeconds = intervalInSeconds;
+            options.Checkpoint = new() { Path = CheckpointPath, IntervalInEpochs = intervalInEpochs, IntervalInSeconds = intervalInSeconds };
         }).Fit(Rows());
         Assert.HasCount(expected, seen);
     }
@@ -271,8 +270,9 @@ public sealed class CheckpointTests
     {
         foreach ((Action<BatchNormNetworkOptions> change, string expected) in new (Action<BatchNormNetworkOptions>, string)[]
         {
-            (o => o.CheckpointPath = " ", "CheckpointPath is empty"),
-            (o => (o.CheckpointPath, o.CheckpointIntervalInSeconds) = ("x", null), "are both null"),
+            (o => o.Checkpoint = new() { Path = " " }, "Checkpoint.Path is empty"),
+            (o => o.Checkpoint = new(), "Checkpoint.Path is null"),
+            (o => o.Checkpoint = new() { Path = "x", IntervalInSeconds = null }, "are both null"),
         })
         {
             Assert.Contains(expected, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, NetworkKind.Binary, change)).Message);
@@ -283,11 +283,19 @@ public sealed class CheckpointTests
     [TestMethod]
     public void Fingerprint_NamesEveryOptionThatHasInfluence()
     {
-        string text = FitFingerprint.TextOf(new BatchNormNetworkRegressionTrainer.Options { CheckpointPath = "x" });
-        string[] missing = [.. typeof(BatchNormNetworkRegressionTrainer.Options).GetFields().Select(f => f.Name).Where(name => !text.Contains($"Options.{name}", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
-        CollectionAssert.AreEqual(new[] { "CheckpointIntervalInEpochs", "CheckpointIntervalInSeconds", "CheckpointPath", "NumberOfThreads" }, missing);
-        // What is no field cannot be compared: rows are, as rows; the others are told, and do not tell.
-        CollectionAssert.AreEquivalent(new[] { "ValidationSet", "Progress", "CancellationToken" }, typeof(BatchNormNetworkRegressionTrainer.Options).GetProperties().Select(p => p.Name).ToArray());
+        var options = new BatchNormNetworkRegressionTrainer.Options
+        {
+            Checkpoint = new() { Path = "x" }, HiddenUnits = [256, 128], Optimizer = new AdamWOptimizer(),
+            ValidationSet = Rows(), Progress = new Observer(() => { }),
+        };
+        string text = FitFingerprint.TextOf(options);
+        string[] missing =
+        [
+            .. options.GetType().GetProperties().Select(p => p.Name)
+                .Where(name => !text.Contains($"Options.{name}", StringComparison.Ordinal)).Order(StringComparer.Ordinal),
+        ];
+        // What is no value cannot be compared: rows are, as rows; the others are told, and do not tell.
+        CollectionAssert.AreEqual(new[] { "CancellationToken", "Checkpoint", "NumberOfThreads", "Progress", "ValidationSet" }, missing);
         Assert.Contains("Options.HiddenUnits[1] = 128\n", text);
         Assert.Contains("Options.Optimizer.Beta2 = 0.999\n", text);
         Assert.Contains("Options.Optimizer is MLNetBatchNorm.AdamWOptimizer\n", text);
@@ -301,8 +309,7 @@ public sealed class CheckpointTests
         {
             options.NumberOfEnsembleMembers = change is null ? 2 : 1;
             options.NumberOfThreads = 1;               // one network after the other, so that epochs can be counted
-            options.CheckpointPath = path;
-            options.CheckpointIntervalInEpochs = 1;
+            options.Checkpoint = path is null ? null : new() { Path = path, IntervalInEpochs = 1 };
             options.Progress = new Observer(epochEnded);
             options.CancellationToken = token;
             change?.Invoke(options);
@@ -382,8 +389,7 @@ public sealed class CheckpointTests
             options.NumberOfEnsembleMembers = 2;
             options.MaximumNumberOfEpochs = 200;
             options.EarlyStoppingPatience = 0;
-            options.CheckpointPath = path;
-            options.CheckpointIntervalInEpochs = 1;
+            options.Checkpoint = path is null ? null : new() { Path = path, IntervalInEpochs = 1 };
             options.Progress = new Observer(epochEnded);
         });
     }

@@ -142,7 +142,7 @@ public sealed class ClassWeightTests
         string path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.checkpoint");
         List<Row> rows = Rows("memory");
         void Kept(BatchNormNetworkClassificationOptions options) =>
-            (options.UnbalancedSets, options.CheckpointPath, options.CheckpointIntervalInEpochs, options.CheckpointIntervalInSeconds) = (true, path, 1, null);
+            (options.UnbalancedSets, options.Checkpoint) = (true, new() { Path = path, IntervalInEpochs = 1, IntervalInSeconds = null });
         try
         {
             int epochs = 0;

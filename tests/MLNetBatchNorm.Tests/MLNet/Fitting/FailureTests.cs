@@ -161,7 +161,7 @@ public sealed class FailureTests
 
         Assert.IsTrue(exception.IsMarked());
         Assert.Contains("cannot be written", exception.Message);
-        Assert.Contains("Set CheckpointPath to", exception.Message);
+        Assert.Contains("Set Checkpoint.Path to", exception.Message);
     }
 
     private void CheckCancelled(Scenario scenario)
@@ -293,8 +293,7 @@ public sealed class FailureTests
             options.NumberOfThreads = NumberOfThreads;
             options.Statistics = BatchNormalizationStatistics.Population;
             options.ValidationSet = new FaultyView(Rows(context, 2), FaultInValidation ? Place : FaultPlace.Nowhere, () => Fault());
-            options.CheckpointPath = Checkpoint;
-            options.CheckpointIntervalInEpochs = 1;
+            options.Checkpoint = Checkpoint is null ? null : new() { Path = Checkpoint, IntervalInEpochs = 1 };
             options.CancellationToken = Token;
             options.Progress = this;
         });

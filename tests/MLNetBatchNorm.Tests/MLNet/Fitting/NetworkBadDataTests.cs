@@ -231,6 +231,10 @@ public sealed class NetworkBadDataTests
         CheckRefused("Activation ReLU, the training asks for Tanh", options => options.Activation = ActivationFunction.Tanh);
         CheckRefused("Placement BeforeActivation, the training asks for AfterActivation", options => options.Placement = BatchNormalizationPlacement.AfterActivation);
 
+        // What is left open is the network's own.
+        var open = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.HiddenUnits = null);
+        Assert.AreEqual(16, open.Fit(view, null, model).Model.Layers[0].Weights.Outputs);
+
         void CheckRefused(string expected, Action<BatchNormNetworkOptions> change)
         {
             var other = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, change);

@@ -120,7 +120,8 @@ public sealed class RestartTests
         const int Restarts = 2;
         string path = Path.Combine(_folder, "training.checkpoint");
         void Kept(BatchNormNetworkOptions options) =>
-            (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.CheckpointPath, options.CheckpointIntervalInEpochs, options.CheckpointIntervalInSeconds) = (members, 1, path, 1, null);
+            (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.Checkpoint) =
+                (members, 1, new() { Path = path, IntervalInEpochs = 1, IntervalInSeconds = null });
 
         string expected = Contents(Restarts, options => options.NumberOfEnsembleMembers = members);
         int trainings = members * (1 + Restarts);
@@ -156,7 +157,7 @@ public sealed class RestartTests
     public void Fit_CheckpointOfAnotherNumberOfRestarts_IsRefused()
     {
         string path = Path.Combine(_folder, "training.checkpoint");
-        void Kept(BatchNormNetworkOptions options) => (options.CheckpointPath, options.CheckpointIntervalInEpochs) = (path, 1);
+        void Kept(BatchNormNetworkOptions options) => options.Checkpoint = new() { Path = path, IntervalInEpochs = 1 };
         int epochs = 0;
         Assert.ThrowsExactly<NotSupportedException>(() => Fit(2, options =>
         {
