@@ -45,7 +45,13 @@ internal static class TrainingLoop
 
         var state = new TrainingState(parameters, optimizer.Memory);
         if (checkpoints?.Restore(state) == true)
+        {
             Resume(state, network, optimizer, training, plan, settings);
+            // The last epoch of a rung sets nothing aside; now that another follows, it is needed.
+            if (evaluator is not null && state.BestEpoch == state.Epochs.Count && !HasEnded(state, settings))
+                state.KeepAsBest(parameters);
+        }
+
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
@@ -53,9 +59,9 @@ internal static class TrainingLoop
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
             (double Loss, double Metric)? validated = evaluator?.Evaluate(parameters, cancellation);
             bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, validated?.Loss, validated?.Metric));
-            if (isBest && evaluator is not null && epoch < settings.MaximumEpochs)
+            if (isBest && evaluator is not null && epoch < settings.EpochsOfAllRungs)
                 state.KeepAsBest(parameters);
-            observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.MaximumEpochs);
+            observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.EpochsOfAllRungs);
             checkpoints?.EpochEnded(state);
         }
 
@@ -76,10 +82,25 @@ internal static class TrainingLoop
     }
 
     private static bool HasEnded(TrainingState state, TrainingSettings settings) =>
-        state.Epochs.Count >= settings.MaximumEpochs || HasStoppedImproving(state, settings);
+        state.Epochs.Count >= settings.EpochsOfAllRungs || HasStoppedImproving(state, settings);
 
     private static bool HasStoppedImproving(TrainingState state, TrainingSettings settings) =>
-        settings.EarlyStoppingPatience > 0 && state.Epochs.Count - state.BestEpoch >= settings.EarlyStoppingPatience;
+        settings.EarlyStoppingPatience > 0 && EpochsWithoutImprovement(state, settings.MaximumEpochs) >= settings.EarlyStoppingPatience;
+
+    /// <summary>Epochs since the best of the present rung, in which the rate has risen again and with it, for a while, the loss.</summary>
+    private static int EpochsWithoutImprovement(TrainingState state, int epochsOfARung)
+    {
+        int best = Math.Max(0, state.Epochs.Count - 1) / epochsOfARung * epochsOfARung;
+        double lowest = double.PositiveInfinity;
+        for (int i = best; i < state.Epochs.Count; i++)
+        {
+            double? loss = state.Epochs[i].ValidationLoss;
+            if (loss is null || loss < lowest)
+                (best, lowest) = (i + 1, loss ?? lowest);
+        }
+
+        return state.Epochs.Count - best;
+    }
 
     /// <summary>Brings everything that a restored state does not hold to where it was: the order of the rows comes out of the same shuffles as before.</summary>
     private static void Resume(
@@ -93,13 +114,13 @@ internal static class TrainingLoop
     private static (double Loss, double LearningRate) RunEpoch(
         int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, CancellationToken cancellation)
     {
-        long totalSteps = (long)plan.Batches * settings.MaximumEpochs;
+        long stepsOfARung = (long)plan.Batches * settings.MaximumEpochs;
         double loss = 0, weight = 0, rate = 0;
         for (int batch = 0; batch < plan.Batches; batch++)
         {
             cancellation.ThrowIfCancellationRequested();
             long number = (long)(epoch - 1) * plan.Batches + batch;
-            rate = settings.Schedule.Rate(number, totalSteps, settings.LearningRate);
+            rate = settings.Schedule.Rate(number % stepsOfARung, stepsOfARung, settings.LearningRate);
             (int first, int rows) = plan.Batch(batch);
             (double batchLoss, double batchWeight) = step.Run(first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)));
             if (!double.IsFinite(batchLoss))

@@ -14,8 +14,17 @@ internal sealed record TrainingSettings
     /// <summary>Rows of a mini-batch.</summary>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Passes over the training rows at most.</summary>
+    /// <summary>Passes over the training rows at most, in each rung.</summary>
     public int MaximumEpochs { get; init; } = 20;
+
+    /// <summary>
+    /// Number of rungs, each a full cycle of the learning rate: at the end of a cycle networks can be compared, inside of one their ranks mislead. A training of more rungs goes
+    /// on from the state that one of fewer has left, with the bits of having had them from the start.
+    /// </summary>
+    public int Rungs { get; init; } = 1;
+
+    /// <summary>Passes over the training rows at most, in all rungs.</summary>
+    public int EpochsOfAllRungs => MaximumEpochs * Rungs;
 
     /// <summary>The schedule's reference rate.</summary>
     public double LearningRate { get; init; } = 1e-3;
@@ -29,7 +38,7 @@ internal sealed record TrainingSettings
     /// <summary>Whether every epoch visits the rows in a new random order.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Epochs without a better validation loss after which training stops; 0: never. The best epoch's parameters are kept in any case.</summary>
+    /// <summary>Epochs of a rung without a better validation loss in it after which training stops; 0: never. The best epoch's parameters are kept in any case.</summary>
     public int EarlyStoppingPatience { get; init; }
 
     /// <summary>Seed of row order and dropout.</summary>

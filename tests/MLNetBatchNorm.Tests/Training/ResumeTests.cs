@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
@@ -74,9 +75,54 @@ public sealed class ResumeTests
             Assert.AreEqual(expected, training.Train(new Keeper { Start = file }));
     }
 
+    /// <summary>A training that has had its rung goes on for another as if it had been meant to from the start, and one rung is what it always was.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Trainings))]
+    public void Train_ExtendedByAnotherRung_EndsInTheBitsOfTwoRungsInOneGo(string what, Optimizer optimizer, string placement, string statistics, bool validated, bool sparse)
+    {
+        var one = new Run(optimizer, Enum.Parse<BatchNormalizationPlacement>(placement), Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
+        Run two = one with { Rungs = 2 };
+        var keptOfOne = new Keeper();
+        var keptOfTwo = new Keeper();
+        string first = one.Train(keptOfOne), both = two.Train(keptOfTwo);
+
+        Assert.HasCount(2 * Epochs, keptOfTwo.Files);
+        CollectionAssert.AreEqual(keptOfOne.Files[..^1].Select(Hash).ToArray(), keptOfTwo.Files[..(Epochs - 1)].Select(Hash).ToArray(), "the first rung is that of one");
+        Assert.AreEqual(both, two.Train(new Keeper { Start = keptOfOne.Files[^1] }), what);
+        Assert.AreEqual(both, two.Train(new Keeper { Start = keptOfTwo.Files[Epochs + 2] }), what);
+        Assert.AreEqual(first, one.Train(new Keeper { Start = keptOfOne.Files[^1] }), what);
+        Assert.AreNotEqual(first, both);
+        // The rate of the second rung is that of the first once more.
+        double[] rates = [.. keptOfTwo.Epochs.Select(epoch => epoch.LearningRate)];
+        CollectionAssert.AreEqual(rates[..Epochs], rates[Epochs..]);
+        Assert.IsLessThan(rates[Epochs - 2], rates[Epochs - 1]);
+    }
+
+    /// <summary>At the start of a rung the rate is high again: the loss may be worse than at the end of the one before for as long as patience lasts.</summary>
+    [TestMethod]
+    public void Train_InALaterRung_HasPatienceAnew()
+    {
+        var training = new Run(new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false)
+        {
+            Patience = Epochs, LearningRate = 0.1, Rungs = 3,
+        };
+        var kept = new Keeper();
+        string expected = training.Train(kept);
+        EpochRecord[] epochs = [.. kept.Epochs];
+        int best = Enumerable.Range(0, epochs.Length).MinBy(i => epochs[i].ValidationLoss) + 1;
+        Assert.HasCount(3 * Epochs, epochs);
+        Assert.IsLessThan(epochs.Length, best + training.Patience, "counted from the best epoch of all it would have ended");
+        foreach (byte[] file in kept.Files)
+            Assert.AreEqual(expected, training.Train(new Keeper { Start = file }));
+    }
+
+    private static string Hash(byte[] bytes) => Convert.ToHexString(SHA256.HashData(bytes));
+
     private sealed record Run(Optimizer Optimizer, BatchNormalizationPlacement Placement, BatchNormalizationStatistics Statistics, bool Validated, bool Sparse)
     {
         public int Patience { get; init; }
+
+        public int Rungs { get; init; } = 1;
 
         public double LearningRate { get; init; } = 0.01;
 
@@ -88,7 +134,7 @@ public sealed class ResumeTests
             };
             var settings = new TrainingSettings
             {
-                Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, LearningRate = LearningRate, Optimizer = Optimizer,
+                Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, Rungs = Rungs, LearningRate = LearningRate, Optimizer = Optimizer,
                 Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5, Threads = 2,
             };
             NetworkParameters parameters = Generated.Network(definition, 1);
@@ -106,6 +152,9 @@ public sealed class ResumeTests
         private static readonly CheckpointOwner s_owner = new(new byte[32], new byte[32], new byte[32]);
 
         public List<byte[]> Files { get; } = [];
+
+        /// <summary>The epochs done since the start.</summary>
+        public List<EpochRecord> Epochs { get; } = [];
 
         public byte[]? Start { get; init; }
 
@@ -127,6 +176,7 @@ public sealed class ResumeTests
             using var stream = new MemoryStream();
             CheckpointFormat.Write(stream, s_owner, state);
             Files.Add(stream.ToArray());
+            Epochs.Add(state.Epochs[^1]);
         }
     }
 }

@@ -23,6 +23,8 @@ internal sealed class FitFingerprint : IDisposable
     [
         nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.Checkpoint),
         nameof(TrainingSettings.Threads), nameof(TrainingSettings.Products),
+        // How far a training is to go; what it has come to until then is the same.
+        nameof(TrainingSettings.Rungs), nameof(TrainingSettings.EpochsOfAllRungs),
     ];
 
     private readonly IncrementalHash _rows = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
