@@ -4,6 +4,7 @@ using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Stress;
 

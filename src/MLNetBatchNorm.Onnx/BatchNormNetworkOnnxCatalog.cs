@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Google.Protobuf;
 using Microsoft.ML.Calibrators;
 using Microsoft.ML.Data;
+using MLNetBatchNorm.Training;
 using MLNetBatchNorm;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.OnnxProtocol;

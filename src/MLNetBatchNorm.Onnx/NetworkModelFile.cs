@@ -1,7 +1,9 @@
 using System.Reflection;
 using System.Text.Json;
+using MLNetBatchNorm.Export;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.OnnxProtocol;
+using MLNetBatchNorm.Training;
 using ElementType = MLNetBatchNorm.OnnxProtocol.TensorProto.Types.ElementType;
 
 namespace MLNetBatchNorm;

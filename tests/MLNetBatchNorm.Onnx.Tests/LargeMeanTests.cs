@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Tests.MLNet;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Onnx.Tests;
 

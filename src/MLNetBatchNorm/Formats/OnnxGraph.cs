@@ -24,6 +24,15 @@ internal abstract class OnnxGraph
         return output;
     }
 
+    /// <summary>Adds a node and returns the name of its output: <paramref name="output"/>, or one after <paramref name="name"/> where that is null.</summary>
+    public string NodeAs(string? output, string operation, string name, string[] inputs, params OnnxAttribute[] attributes)
+    {
+        if (output is null)
+            return Node(operation, name, inputs, attributes);
+        NodeTo(output, operation, inputs, attributes);
+        return output;
+    }
+
     /// <summary>Adds the nodes that hold a value between two bounds, the larger of the smaller: Clip took its bounds in another form before opset 11.</summary>
     public string Bounds(string name, string input, float low, float high)
     {

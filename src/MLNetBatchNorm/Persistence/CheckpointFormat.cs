@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Persistence;
 

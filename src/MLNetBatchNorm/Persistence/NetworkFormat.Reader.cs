@@ -2,6 +2,7 @@ using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Persistence;
 
@@ -93,8 +94,15 @@ internal static partial class NetworkFormat
         var parameters = new NetworkParameters(definition, compact: true);
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
-            ReadLinear(reader, parameters.Linear[layer], layer);
-            ReadBatchNormalization(reader, parameters.BatchNormalization[layer], layer);
+            parameters.Linear[layer].Read(reader, layer);
+            BatchNormalizationParameters? normalization = parameters.BatchNormalization[layer];
+            bool present = reader.ReadFlag("flag of a batch normalization");
+            if (present != normalization is not null)
+            {
+                throw new NetworkFormatException(CheckedBytes.Text(
+                    $"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
+            }
+            normalization?.Read(reader, layer);
         }
 
         return parameters;
@@ -150,16 +158,9 @@ internal static partial class NetworkFormat
         long needed = 0;
         foreach (Node node in definition.Plan.Nodes)
         {
-            long weights = (long)node.Inputs * node.Outputs;
             if (node is LinearNode && Padded(node.Outputs) * node.Inputs > Array.MaxLength - PanelLayout.Width)
-                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {node.Layer} has {weights} weights, more than one array can hold."));
-            needed += node switch
-            {
-                DenseNode dense => (weights + (dense.HasBias ? dense.Outputs : 0)) * sizeof(float),
-                BatchNormNode => (long)node.Outputs * (2 * sizeof(float) + 2 * sizeof(double)),
-                ActivationNode or DropoutNode => 0,
-                _ => throw new InvalidOperationException($"{node.GetType().Name} is not in the format."),
-            };
+                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {node.Layer} has {(long)node.Inputs * node.Outputs} weights, more than one array can hold."));
+            needed += node.StoredBytes;
         }
 
         if (needed > reader.Remaining())
@@ -178,7 +179,7 @@ internal static partial class NetworkFormat
                 long folded = FoldedNetwork.KeepsCompact(map, members) ? 1 : Padded(map.Outputs);
                 bytes += (double)(kept + folded) * map.Inputs * sizeof(float) + LayerOverhead + (double)ColumnBytes * map.Outputs;
             }
-            else if (node is BatchNormNode)
+            else if (node.ParameterCount > 0)
             {
                 bytes += (double)ColumnBytes * node.Outputs;
             }
@@ -196,49 +197,6 @@ internal static partial class NetworkFormat
 
     /// <summary>Outputs with the padding of the last panel.</summary>
     private static long Padded(long outputs) => (outputs + PanelLayout.Width - 1) / PanelLayout.Width * PanelLayout.Width;
-
-    private static void ReadLinear(BinaryReader reader, LinearParameters linear, int layer)
-    {
-        Span<float> part = stackalloc float[1024];
-        for (int output = 0; output < linear.Outputs; output++)
-        {
-            for (int first = 0; first < linear.Inputs; first += part.Length)
-            {
-                Span<float> weights = part[..Math.Min(part.Length, linear.Inputs - first)];
-                reader.ReadSingles(weights, "weight");
-                for (int i = 0; i < weights.Length; i++)
-                    linear.Weight(output, first + i) = weights[i];
-            }
-        }
-
-        bool hasBias = reader.ReadFlag("flag of a bias");
-        if (hasBias != linear.Bias is not null)
-            throw new NetworkFormatException(CheckedBytes.Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
-        if (linear.Bias is { } bias)
-            reader.ReadSingles(bias.Span[..linear.Outputs], "bias");
-    }
-
-    private static void ReadBatchNormalization(BinaryReader reader, BatchNormalizationParameters? normalization, int layer)
-    {
-        bool present = reader.ReadFlag("flag of a batch normalization");
-        if (present != normalization is not null)
-        {
-            throw new NetworkFormatException(
-                CheckedBytes.Text($"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
-        }
-
-        if (normalization is null)
-            return;
-        reader.ReadSingles(normalization.Gamma.Span[..normalization.Columns], "gamma");
-        reader.ReadSingles(normalization.Beta.Span[..normalization.Columns], "beta");
-        for (int column = 0; column < normalization.Columns; column++)
-            normalization.RunningMean[column] = reader.ReadNumber("running mean", _ => true, "finite");
-        for (int column = 0; column < normalization.Columns; column++)
-            normalization.RunningVariance[column] = reader.ReadNumber("running variance", value => value >= 0, "not negative");
-        normalization.BatchesTracked = reader.ReadInt64();
-        if (normalization.BatchesTracked < 0)
-            throw new NetworkFormatException(CheckedBytes.Text($"The number of batches tracked is {normalization.BatchesTracked}; it must not be negative."));
-    }
 
     private static TrainingHistory ReadHistory(BinaryReader reader, int version)
     {

@@ -1,6 +1,7 @@
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Persistence;
 
@@ -70,8 +71,9 @@ internal static partial class NetworkFormat
     {
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
-            WriteLinear(writer, parameters.Linear[layer]);
-            WriteBatchNormalization(writer, parameters.BatchNormalization[layer]);
+            parameters.Linear[layer].Write(writer);
+            writer.WriteFlag(parameters.BatchNormalization[layer] is not null);
+            parameters.BatchNormalization[layer]?.Write(writer);
         }
     }
 
@@ -91,35 +93,6 @@ internal static partial class NetworkFormat
         writer.Write(definition.InitialGamma);
         writer.Write(definition.DropoutRate);
         writer.Write(definition.VirtualBatchSize);
-    }
-
-    private static void WriteLinear(BinaryWriter writer, LinearParameters linear)
-    {
-        float[] row = new float[linear.Inputs];
-        for (int output = 0; output < linear.Outputs; output++)
-        {
-            for (int input = 0; input < row.Length; input++)
-                row[input] = linear.Weight(output, input);
-            writer.WriteSingles(row);
-        }
-
-        writer.WriteFlag(linear.Bias is not null);
-        if (linear.Bias is { } bias)
-            writer.WriteSingles(bias.Span[..linear.Outputs]);
-    }
-
-    private static void WriteBatchNormalization(BinaryWriter writer, BatchNormalizationParameters? normalization)
-    {
-        writer.WriteFlag(normalization is not null);
-        if (normalization is null)
-            return;
-        writer.WriteSingles(normalization.Gamma.Span[..normalization.Columns]);
-        writer.WriteSingles(normalization.Beta.Span[..normalization.Columns]);
-        foreach (double mean in normalization.RunningMean)
-            writer.Write(mean);
-        foreach (double variance in normalization.RunningVariance)
-            writer.Write(variance);
-        writer.Write(normalization.BatchesTracked);
     }
 
     private static void WriteHistory(BinaryWriter writer, TrainingHistory history)

@@ -5,6 +5,7 @@ using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Persistence;
 

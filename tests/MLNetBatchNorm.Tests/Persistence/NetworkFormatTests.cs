@@ -257,11 +257,11 @@ public sealed class NetworkFormatTests
 
             long before = GC.GetAllocatedBytesForCurrentThread();
             TrainedNetwork read = Read(bytes);
-            FoldedNetwork folded = FoldedNetwork.Create(read);
+            FoldedNetwork folded = FoldedNetwork.Create(read.Encoder, read.Networks);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
             Assert.IsLessThan(10L * bytes.Length, allocated);
-            CheckSameScores(FoldedNetwork.Create(network), folded);
+            CheckSameScores(FoldedNetwork.Create(network.Encoder, network.Networks), folded);
             // The oracle: the networks as they are trained are padded, and take more.
             if (outputs == 1 && definition.Placement != BatchNormalizationPlacement.LayerInput)
                 Assert.IsGreaterThan(10L * bytes.Length / 2, network.Members.Sum(m => m.Parameters.Linear.Sum(l => l.Weights.Length * 4L)));

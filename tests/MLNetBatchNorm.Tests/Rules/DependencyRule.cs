@@ -15,10 +15,11 @@ internal sealed partial class DependencyRule
         ["Data"] = ["Kernels"],
         ["Objectives"] = ["Kernels"],
         ["Encoding"] = ["Data", "Formats", "Kernels"],
-        ["Network"] = ["Encoding", "Data", "Objectives", "Kernels"],
+        ["Network"] = ["Encoding", "Data", "Formats", "Objectives", "Kernels"],
         ["Training"] = ["Network", "Encoding", "Data", "Objectives", "Kernels"],
-        ["Persistence"] = ["Network", "Encoding", "Formats", "Objectives", "Kernels"],
-        ["MLNet"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
+        ["Export"] = ["Training", "Network", "Encoding", "Formats"],
+        ["Persistence"] = ["Training", "Network", "Encoding", "Formats", "Objectives", "Kernels"],
+        ["MLNet"] = ["Persistence", "Export", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
     };
 
     /// <summary>The only layer that may refer to assemblies other than .NET's own.</summary>

@@ -72,7 +72,7 @@ public sealed partial class DependencyRuleTests
             $"{WrongNamespace}.InNoLayer is in no known layer: put it below one of {string.Join(", ", DependencyRule.Allowed.Keys)}",
             $"Network: {WrongNamespace}.Network.OfMLNet uses Microsoft.ML.MLContext of Microsoft.ML.Data",
             $"Network: {WrongNamespace}.Network.OfTraining uses {WrongNamespace}.Training.Right of Training",
-            $"Persistence: {WrongNamespace}.Persistence.AsATypeArgument uses {WrongNamespace}.Training.Right of Training",
+            $"Persistence: {WrongNamespace}.Persistence.AsATypeArgument uses {WrongNamespace}.MLNet.Right of MLNet",
         ];
         Assert.AreEqual(string.Join("\n", expected), string.Join("\n", violations));
     }

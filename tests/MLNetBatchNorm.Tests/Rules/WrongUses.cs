@@ -64,7 +64,7 @@ namespace MLNetBatchNorm.Tests.Rules.Wrong.Persistence
 {
     internal sealed class AsATypeArgument
     {
-        public void Use() => Array.Empty<Training.Right>();
+        public void Use() => Array.Empty<MLNet.Right>();
     }
 }
 

@@ -97,8 +97,8 @@ public sealed class SparseTrainingTests
     {
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = slots, HiddenUnits = [16], Outputs = 1, Placement = placement }, 1);
         var trained = new TrainedNetwork(InputEncoder.Identity(slots), parameters, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone));
-        Assert.AreEqual(shares, FoldedNetwork.Create(trained).SharesFirstLayer);
-        Assert.IsFalse(FoldedNetwork.CreateWhole(trained).SharesFirstLayer);
+        Assert.AreEqual(shares, FoldedNetwork.Create(trained.Encoder, trained.Networks).SharesFirstLayer);
+        Assert.IsFalse(FoldedNetwork.CreateWhole(trained.Encoder, trained.Networks).SharesFirstLayer);
     }
 
     [TestMethod]

@@ -4,6 +4,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 

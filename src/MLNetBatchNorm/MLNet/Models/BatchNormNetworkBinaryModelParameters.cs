@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Model;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Training;
 using MLNetBatchNorm;
 using MLNetBatchNorm.Network;
 

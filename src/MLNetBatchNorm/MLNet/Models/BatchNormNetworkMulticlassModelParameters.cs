@@ -4,6 +4,7 @@ using Microsoft.ML.Model;
 using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
+using MLNetBatchNorm.Training;
 using MLNetBatchNorm;
 using MLNetBatchNorm.Network;
 

@@ -7,6 +7,7 @@ using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
@@ -26,7 +27,7 @@ internal sealed class ScoringNetwork
     {
         _context = context;
         Trained = trained;
-        _folded = FoldedNetwork.Create(trained);
+        _folded = FoldedNetwork.Create(trained.Encoder, trained.Networks);
         InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
     }
 

@@ -1,6 +1,8 @@
 using Microsoft.ML.Model.OnnxConverter;
+using MLNetBatchNorm.Export;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 

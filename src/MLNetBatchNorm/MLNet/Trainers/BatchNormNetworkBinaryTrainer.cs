@@ -5,6 +5,7 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
+using MLNetBatchNorm.Training;
 using BinaryModel = Microsoft.ML.Calibrators.CalibratedModelParametersBase<
     MLNetBatchNorm.BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>;
 

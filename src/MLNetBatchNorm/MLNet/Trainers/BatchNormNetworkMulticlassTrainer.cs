@@ -5,6 +5,7 @@ using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 

@@ -55,16 +55,18 @@ internal sealed class FoldedNetwork
     /// <summary>Whether every weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
     public bool IsFinite => _members.All(member => member.All(operation => operation.IsFinite));
 
-    /// <summary>Folds a trained network for scoring; where its input can be sparse and is wide, all but the first layer.</summary>
-    public static FoldedNetwork Create(TrainedNetwork network)
+    /// <summary>Folds the networks of a model for scoring; where their input can be sparse and is wide, all but the first layer.</summary>
+    /// <param name="encoder">From raw slots to the networks' inputs.</param>
+    /// <param name="networks">The networks, all of one shape.</param>
+    public static FoldedNetwork Create(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks)
     {
         // What stands in front of the first layer can only be folded into it.
-        bool shares = network.Parameters.Definition.Plan.StartsWithLinear && network.Encoder.KeepsZero && SparseInputs.AreWide(network.Encoder.RawInputs);
-        return new FoldedNetwork(network.Encoder, [.. network.Members.Select(m => m.Parameters)], shares);
+        bool shares = networks[0].Definition.Plan.StartsWithLinear && encoder.KeepsZero && SparseInputs.AreWide(encoder.RawInputs);
+        return new FoldedNetwork(encoder, networks, shares);
     }
 
-    /// <summary>Folds a trained network whole, so that linear maps and activations are all there is to it.</summary>
-    public static FoldedNetwork CreateWhole(TrainedNetwork network) => new(network.Encoder, [.. network.Members.Select(m => m.Parameters)], sharesFirstLayer: false);
+    /// <summary>Folds the networks of a model whole, so that linear maps and activations are all there is to them.</summary>
+    public static FoldedNetwork CreateWhole(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) => new(encoder, networks, sharesFirstLayer: false);
 
     /// <summary>Folds one network behind the given encoder.</summary>
     /// <param name="encoder">From raw slots to the network's inputs.</param>

@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Formats;
+
 namespace MLNetBatchNorm.Network;
 
 /// <summary>One operation of a network: its shape, its settings, and how to make what computes it. Immutable; what it learns is in <see cref="NodeParameters"/>.</summary>
@@ -28,12 +30,24 @@ internal abstract class Node(int index, int layer, int inputs, int outputs)
     /// <summary>Number of trained numbers.</summary>
     public virtual long ParameterCount => 0;
 
+    /// <summary>Bytes of its numbers in a model, all that can vary with its size.</summary>
+    public virtual long StoredBytes => 0;
+
     /// <summary>Whether it passes everything through when the network predicts.</summary>
     public virtual bool IsIdentityInPrediction => false;
 
     /// <summary>Parameters before training and initialization; null if it has none.</summary>
     /// <param name="compact">Whether they take no more memory than they need: for a network that is kept, not trained.</param>
     public virtual NodeParameters? CreateParameters(bool compact) => null;
+
+    /// <summary>Adds it, as it predicts, to a graph.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="input">Name of what it reads.</param>
+    /// <param name="parameters">What it has learned, or what became of it by folding others in.</param>
+    /// <param name="prefix">In front of <see cref="Name"/>.</param>
+    /// <param name="output">Name that the result gets; null: one after its own.</param>
+    /// <returns>Name of the result.</returns>
+    public abstract string AddTo(OnnxGraph graph, string input, NodeParameters? parameters, string prefix, string? output);
 
     /// <summary>Draws initial values where they are random.</summary>
     public virtual void Initialize(NodeParameters? parameters, ulong seed)

@@ -5,6 +5,7 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -5,6 +6,12 @@ namespace MLNetBatchNorm.Network;
 /// <summary>Batch normalization of every column, and the activation behind it where the two are one operation.</summary>
 internal sealed class BatchNormNode : ColumnNode
 {
+    /// <summary>
+    /// From this ratio of mean to deviation on, about four bits of a float lost, the mean of an explicit batch normalization is subtracted by a node of its own;
+    /// runtimes turn BatchNormalization into a product and a sum, where they would be lost.
+    /// </summary>
+    private const double LargeMeanInDeviations = 16;
+
     /// <summary>With the settings of a network.</summary>
     public BatchNormNode(int index, int layer, int columns, NetworkDefinition settings)
         : base(index, layer, columns)
@@ -47,6 +54,8 @@ internal sealed class BatchNormNode : ColumnNode
 
     public override long ParameterCount => 2L * Outputs;
 
+    public override long StoredBytes => (long)Outputs * (2 * sizeof(float) + 2 * sizeof(double));
+
     public override bool IsAffineInPrediction => Activation is null;
 
     public override NodeParameters CreateParameters(bool compact) => new BatchNormalizationParameters(Outputs, InitialGamma);
@@ -69,4 +78,53 @@ internal sealed class BatchNormNode : ColumnNode
         }
         return (scale, shift);
     }
+
+    /// <remarks>
+    /// ONNX keeps the statistics in single precision. A mean far from zero is subtracted by a node in front, where x - (float)mean is exact for x near the mean, and
+    /// only what rounding lost of it is left for BatchNormalization. ONNX's momentum is the weight of the old value, ours that of the newest batch.
+    /// </remarks>
+    public override string AddTo(OnnxGraph graph, string input, NodeParameters? parameters, string prefix, string? output)
+    {
+        if (Activation is not null)
+            throw new InvalidOperationException("A graph is made of nodes that are not fused.");
+        var normalization = (BatchNormalizationParameters)parameters!;
+        string name = prefix + Name;
+        int columns = Outputs;
+        double[] mean = normalization.RunningMean;
+        double[] variance = normalization.RunningVariance;
+        double epsilon = Epsilon;
+        if (Enumerable.Range(0, columns).Any(c => Math.Abs(mean[c]) > LargeMeanInDeviations * Math.Sqrt(variance[c] + epsilon)))
+        {
+            float[] pivot = ToFloats(mean);
+            input = graph.Node("Sub", $"{name}.centered", [input, graph.Floats($"{name}.pivot", pivot, columns)]);
+            mean = [.. mean.Zip(pivot, (exact, rounded) => exact - rounded)];
+        }
+
+        float[] gamma = normalization.Gamma.Span[..columns].ToArray();
+        float[] beta = normalization.Beta.Span[..columns].ToArray();
+        if (variance.Any(v => !float.IsNormal((float)v + (float)epsilon)))
+        {
+            // A variance and an epsilon that no float can hold, though the quotient by their root is one.
+            double[] scale = [.. Enumerable.Range(0, columns).Select(c => gamma[c] / Math.Sqrt(variance[c] + epsilon))];
+            double[] shift = [.. Enumerable.Range(0, columns).Select(c => beta[c] - scale[c] * mean[c])];
+            string scaled = graph.Node("Mul", $"{name}.scaled", [input, graph.Floats($"{name}.scale", ToFloats(scale), columns)]);
+            return graph.NodeAs(output, "Add", name, [scaled, graph.Floats($"{name}.shift", ToFloats(shift), columns)]);
+        }
+
+        return graph.NodeAs(
+            output,
+            "BatchNormalization",
+            name,
+            [
+                input,
+                graph.Floats($"{name}.gamma", gamma, columns),
+                graph.Floats($"{name}.beta", beta, columns),
+                graph.Floats($"{name}.running_mean", ToFloats(mean), columns),
+                graph.Floats($"{name}.running_variance", ToFloats(variance), columns),
+            ],
+            new OnnxAttribute("epsilon", (float)epsilon),
+            new OnnxAttribute("momentum", (float)(1 - RunningStatisticsMomentum)));
+    }
+
+    private static float[] ToFloats(double[] values) => [.. values.Select(v => (float)v)];
 }

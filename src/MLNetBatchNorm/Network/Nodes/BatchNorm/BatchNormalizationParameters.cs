@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -48,5 +49,30 @@ internal sealed class BatchNormalizationParameters : NodeParameters
         source.RunningMean.CopyTo(RunningMean, 0);
         source.RunningVariance.CopyTo(RunningVariance, 0);
         BatchesTracked = source.BatchesTracked;
+    }
+
+    /// <summary>Gamma, beta, means, variances, and the number of batches.</summary>
+    public override void Write(BinaryWriter writer)
+    {
+        writer.WriteSingles(Gamma.Span[..Columns]);
+        writer.WriteSingles(Beta.Span[..Columns]);
+        foreach (double mean in RunningMean)
+            writer.Write(mean);
+        foreach (double variance in RunningVariance)
+            writer.Write(variance);
+        writer.Write(BatchesTracked);
+    }
+
+    public override void Read(BinaryReader reader, int layer)
+    {
+        reader.ReadSingles(Gamma.Span[..Columns], "gamma");
+        reader.ReadSingles(Beta.Span[..Columns], "beta");
+        for (int column = 0; column < Columns; column++)
+            RunningMean[column] = reader.ReadNumber("running mean", _ => true, "finite");
+        for (int column = 0; column < Columns; column++)
+            RunningVariance[column] = reader.ReadNumber("running variance", value => value >= 0, "not negative");
+        BatchesTracked = reader.ReadInt64();
+        if (BatchesTracked < 0)
+            throw new NetworkFormatException(CheckedBytes.Text($"The number of batches tracked is {BatchesTracked}; it must not be negative."));
     }
 }

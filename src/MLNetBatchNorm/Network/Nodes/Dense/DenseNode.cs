@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -15,6 +16,8 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     public bool HasBias => hasBias;
 
     public override long ParameterCount => (Inputs + (HasBias ? 1L : 0)) * Outputs;
+
+    public override long StoredBytes => ParameterCount * sizeof(float);
 
     public override NodeParameters CreateParameters(bool compact) => new LinearParameters(Inputs, Outputs, HasBias, compact);
 
@@ -42,6 +45,25 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
             SparseRowsInput sparse => new SparseLayer(Name, linear, sparse.Rows, output),
             _ => throw new ArgumentException($"A linear map does not read {input.GetType().Name}.", nameof(input)),
         };
+    }
+
+    /// <remarks>A map without bias needs opset 11, all others 9.</remarks>
+    public override string AddTo(OnnxGraph graph, string input, NodeParameters? parameters, string prefix, string? output)
+    {
+        var linear = (LinearParameters)parameters!;
+        string name = prefix + Name;
+        var weights = new float[checked(Outputs * Inputs)];
+        for (int o = 0; o < Outputs; o++)
+        {
+            for (int i = 0; i < Inputs; i++)
+                weights[o * Inputs + i] = linear.Weight(o, i);
+        }
+
+        string weight = graph.Floats($"{name}.weight", weights, Outputs, Inputs);
+        string[] inputs = linear.Bias is { } bias
+            ? [input, weight, graph.Floats($"{name}.bias", bias.Span[..Outputs].ToArray(), Outputs)]
+            : [input, weight];
+        return graph.NodeAs(output, "Gemm", name, inputs, new OnnxAttribute("transB", 1L));
     }
 
     public override FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>

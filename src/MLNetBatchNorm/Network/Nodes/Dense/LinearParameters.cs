@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -89,5 +90,45 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         source.Bias?.Span.CopyTo(Bias!.Span);
+    }
+
+    /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias.</summary>
+    public override void Write(BinaryWriter writer)
+    {
+        float[] row = new float[Inputs];
+        for (int output = 0; output < Outputs; output++)
+        {
+            for (int input = 0; input < row.Length; input++)
+                row[input] = Weight(output, input);
+            writer.WriteSingles(row);
+        }
+
+        writer.WriteFlag(Bias is not null);
+        if (Bias is not null)
+            writer.WriteSingles(Bias.Span[..Outputs]);
+    }
+
+    public override void Read(BinaryReader reader, int layer)
+    {
+        Span<float> part = stackalloc float[1024];
+        for (int output = 0; output < Outputs; output++)
+        {
+            for (int first = 0; first < Inputs; first += part.Length)
+            {
+                Span<float> weights = part[..Math.Min(part.Length, Inputs - first)];
+                reader.ReadSingles(weights, "weight");
+                for (int i = 0; i < weights.Length; i++)
+                    Weight(output, first + i) = weights[i];
+            }
+        }
+
+        bool hasBias = reader.ReadFlag("flag of a bias");
+        if (hasBias != Bias is not null)
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
+        }
+        if (Bias is not null)
+            reader.ReadSingles(Bias.Span[..Outputs], "bias");
     }
 }

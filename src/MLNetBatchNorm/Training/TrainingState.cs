@@ -1,6 +1,7 @@
 using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Network;
 
-namespace MLNetBatchNorm.Network;
+namespace MLNetBatchNorm.Training;
 
 /// <summary>Where a training stands between two epochs: with its rows and settings, all that the rest of it depends on.</summary>
 /// <remarks>

@@ -1,9 +1,7 @@
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Network;
 
-namespace MLNetBatchNorm.Network;
-
-/// <summary>One network of an ensemble, and how its training went.</summary>
-internal sealed record NetworkMember(NetworkParameters Parameters, TrainingHistory History);
+namespace MLNetBatchNorm.Training;
 
 /// <summary>All there is to a trained model, in the form in which it is saved: how inputs are encoded, and the networks behind the encoder.</summary>
 /// <remarks>A model of several networks predicts the mean of their outputs. They have the same shape and the same encoder, and nothing else in common.</remarks>
@@ -35,6 +33,9 @@ internal sealed class TrainedNetwork
 
     /// <summary>The networks, at least one.</summary>
     public IReadOnlyList<NetworkMember> Members { get; }
+
+    /// <summary>What the networks have learned.</summary>
+    public IReadOnlyList<NetworkParameters> Networks => [.. Members.Select(member => member.Parameters)];
 
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;

@@ -1,0 +1,78 @@
+using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Export;
+
+/// <summary>Writes a trained network as ONNX nodes.</summary>
+/// <remarks>
+/// <para>All tensors have the rows as their first dimension and the columns as their second. Only forms of operators are used that have been the
+/// same since opset 9 (softmax, for one, with its axis spelled out), so the graph does not depend on the opset; the one exception is a linear map
+/// without bias, which needs 11 and occurs with explicit batch normalization only.</para>
+/// <para>Constants are those of the network; where ONNX is single precision and the network is not, see <see cref="BatchNormNode.AddTo"/>.</para>
+/// </remarks>
+internal sealed class NetworkOnnx
+{
+    /// <summary>The lowest opset a folded network can be written in: IsNaN, Where and Erf came with it.</summary>
+    public const int MinimumOpSet = 9;
+
+    // Number of the element type in ONNX.
+    private const long UInt32Type = 12;
+
+    private readonly OnnxGraph _graph;
+    private readonly TrainedNetwork _network;
+
+    private NetworkOnnx(OnnxGraph graph, TrainedNetwork network)
+    {
+        _graph = graph;
+        _network = network;
+    }
+
+    /// <summary>Adds the network from raw features to its outputs: logits or predictions, the mean over the networks of an ensemble.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">Whether batch normalization becomes a part of the linear maps, with exactly the numbers we score with, or nodes of its own.</param>
+    /// <param name="scores">Name the outputs get, [rows, outputs].</param>
+    public static void AddScores(OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores) =>
+        new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, scores);
+
+    /// <summary>Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">As in <see cref="AddScores"/>.</param>
+    /// <param name="probabilities">Name the probabilities get, [rows, classes].</param>
+    /// <param name="predictedLabel">Name the class gets, [rows, 1].</param>
+    public static void AddClasses(
+        OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string probabilities, string predictedLabel)
+    {
+        string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, null);
+        graph.NodeTo(probabilities, "Softmax", [logits], new OnnxAttribute("axis", 1L));
+        // Of the probabilities, as ML.NET does it: two that are equal as floats may have had different logits.
+        string index = graph.Node("ArgMax", "class_index", [probabilities], new OnnxAttribute("axis", 1L), new OnnxAttribute("keepdims", 1L));
+        string key = graph.Node("Add", "class_key", [index, graph.Integers("first_key", 1)]);
+        graph.NodeTo(predictedLabel, "Cast", [key], new OnnxAttribute("to", UInt32Type));
+    }
+
+    private string AddMembers(string features, bool fold, string? output)
+    {
+        string encoded = _network.Encoder.AddTo(_graph, features);
+        FoldedNetwork? folded = fold ? FoldedNetwork.CreateWhole(_network.Encoder, _network.Networks) : null;
+        int count = _network.Members.Count;
+        var outputs = new string[count];
+        for (int member = 0; member < count; member++)
+        {
+            NetworkParameters parameters = _network.Members[member].Parameters;
+            (Node Node, NodeParameters? Parameters)[] nodes = folded is null
+                ? [.. parameters.Definition.Plan.Nodes.Select(node => (node, parameters[node]))]
+                : [.. folded.Members[member].Select(operation => (operation.Node, operation.Parameters))];
+            string prefix = count == 1 ? "" : $"network{member + 1}.", current = encoded;
+            for (int i = 0; i < nodes.Length; i++)
+                current = nodes[i].Node.AddTo(_graph, current, nodes[i].Parameters, prefix, count == 1 && i == nodes.Length - 1 ? output : null);
+            outputs[member] = current;
+        }
+
+        return count == 1 ? outputs[0] : _graph.NodeAs(output, "Mean", "logits", outputs);
+    }
+}
