@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>Where a network applies batch normalization, relative to the linear map and the activation of each hidden layer.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<BatchNormalizationPlacement>))]
 public enum BatchNormalizationPlacement
 {
     /// <summary>No batch normalization: <c>linear (with bias) -> activation</c>. For comparison.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>The nonlinear function between the layers of a network, applied to every hidden unit.</summary>
@@ -5,6 +7,7 @@ namespace MLNetBatchNorm;
 /// Names, constants and the derivative at kinks follow PyTorch. x is the input of the unit; <c>sigmoid(x) = 1 / (1 + exp(-x))</c>.
 /// A NaN input gives a NaN output.
 /// </remarks>
+[JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]
 public enum ActivationFunction
 {
     /// <summary>Rectified linear unit: <c>max(x, 0)</c>, with derivative 0 at 0. The cheapest; with batch normalization rarely the worst.</summary>

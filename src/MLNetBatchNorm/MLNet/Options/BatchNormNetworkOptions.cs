@@ -15,8 +15,9 @@ namespace MLNetBatchNorm;
 /// clock or the machine.
 /// </para>
 /// <para>
-/// Options can be written as JSON and read again, and bound to configuration; what is no value stays out: <see cref="ValidationSet"/>,
-/// <see cref="Progress"/>, <see cref="CancellationToken"/>.
+/// Options can be written as JSON and read again; what is no value stays out: <see cref="ValidationSet"/>, <see cref="Progress"/>,
+/// <see cref="CancellationToken"/>. They can be bound to configuration, and validated there with <c>ValidateDataAnnotations</c>; only what has a class
+/// of its own (<see cref="Optimizer"/>, <see cref="LearningRateSchedule"/>, a loss) configuration cannot name.
 /// </para>
 /// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the
 /// range.</para>

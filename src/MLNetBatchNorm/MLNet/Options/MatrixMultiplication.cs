@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>What multiplies matrices while a network is trained. Prediction always uses managed code.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<MatrixMultiplication>))]
 public enum MatrixMultiplication
 {
     /// <summary>This package's own code: needs nothing installed, and gives the same bits on every machine and for every number of threads.</summary>

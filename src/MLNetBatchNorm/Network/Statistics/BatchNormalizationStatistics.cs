@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>Where the mean and the variance come from that batch normalization uses when it predicts.</summary>
@@ -16,6 +18,7 @@ namespace MLNetBatchNorm;
 /// <para>Sources: Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithm 2; Wu and Johnson 2021,
 /// "Rethinking 'Batch' in BatchNorm", arXiv:2105.07576, section 3, on exact statistics against running averages.</para>
 /// </remarks>
+[JsonConverter(typeof(JsonStringEnumConverter<BatchNormalizationStatistics>))]
 public enum BatchNormalizationStatistics
 {
     /// <summary>
