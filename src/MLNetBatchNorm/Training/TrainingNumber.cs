@@ -18,13 +18,14 @@ internal readonly record struct TrainingNumber(int Index, int Members, int Resta
     /// <summary>Whether there is no other training.</summary>
     public bool IsOnly => Members == 1 && Restarts == 0;
 
-    /// <summary>For messages: nothing for the only training, else ending in a comma and a space.</summary>
-    public string Text => (Members, Restart) switch
+    /// <summary>What it is called in messages, at the beginning of a sentence; nothing where there is no other.</summary>
+    public string Name => (Members, Restarts, Restart) switch
     {
-        (1, 0) => "",
-        (1, _) => string.Create(CultureInfo.InvariantCulture, $"Restart {Restart}/{Restarts}, "),
-        (_, 0) => string.Create(CultureInfo.InvariantCulture, $"Network {Member + 1}/{Members}, "),
-        _ => string.Create(CultureInfo.InvariantCulture, $"Network {Member + 1}/{Members}, restart {Restart}/{Restarts}, "),
+        (1, 0, _) => "",
+        (1, _, 0) => "First training",
+        (1, _, _) => string.Create(CultureInfo.InvariantCulture, $"Restart {Restart}/{Restarts}"),
+        (_, _, 0) => string.Create(CultureInfo.InvariantCulture, $"Network {Member + 1}/{Members}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"Network {Member + 1}/{Members}, restart {Restart}/{Restarts}"),
     };
 
     /// <summary>The seed of this training; that of the first training of the first network is the trainer's own.</summary>

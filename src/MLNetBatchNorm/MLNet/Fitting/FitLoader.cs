@@ -60,6 +60,13 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         DataViewSchema.Column label = validationSet.Schema.Label!.Value, trainingLabel = trainingSet.Schema.Label!.Value;
         if (task.LabelKind == LabelKind.Class && label.Type.GetKeyCount() != (ulong)task.Outputs)
             throw host.ExceptSchemaMismatch(nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
+        if (task.LabelKind == LabelKind.Class && KeyValues.FirstDifference(trainingLabel, label) is { } difference)
+        {
+            throw host.ExceptUserArg(
+                nameof(validationSet),
+                $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, and '{difference.First}' in the training set. "
+                + "Turn the labels of both into keys with the same fitted transformer.");
+        }
     }
 
     /// <summary>Which feature slots the view says to be parts of categories, such as one-hot columns.</summary>

@@ -7,15 +7,12 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Tells the log, ML.NET's progress channel and the caller's <see cref="IProgress{T}"/> about every epoch.</summary>
+/// <summary>Tells the log and the caller's <see cref="IProgress{T}"/> about every epoch, and ML.NET's progress channel when it asks.</summary>
+/// <remarks>
+/// No checkpoints are sent to the progress channel: an <c>MLContext</c>, which has nobody to read them, keeps every one for as long as it lives, some 270 bytes each.
+/// </remarks>
 internal sealed class FitObserver : ITrainingsObserver, IDisposable
 {
-    /// <summary>
-    /// Most checkpoints sent to the progress channel in one training: an <c>MLContext</c> keeps every one of them for as long as it lives.
-    /// The log and <see cref="IProgress{T}"/>, which keep nothing, get every epoch.
-    /// </summary>
-    public const int MaximumNumberOfCheckpoints = 100;
-
     private readonly IHost _host;
     private readonly IChannel _channel;
     private readonly IProgressChannel _progressChannel;
@@ -23,13 +20,13 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     private readonly FitPlan _plan;
     private readonly LabelUnits _target;
     private readonly BestOfRestarts _best;
-    private readonly int _epochsPerCheckpoint;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly string _metricName;
     private readonly int _epochs;
     private readonly long[] _rows;
     private readonly int[] _epochsDone;
     private readonly bool[] _ended;
+    private bool _hasSaidThatRowsAreFew;
     private long _trainedRows;
     private EpochRecord? _last;
 
@@ -53,36 +50,50 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _epochsDone = new int[trainings];
         _ended = new bool[trainings];
         _metricName = plan.Settings.Objective.MetricName;
-        _epochsPerCheckpoint = (int)(((long)_epochs * trainings + MaximumNumberOfCheckpoints - 1) / MaximumNumberOfCheckpoints);
         _progressChannel = host.StartProgressChannel("Training");
         _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {_metricName}"], ["epochs"]), Fill);
+    }
+
+    /// <summary>Says once what all trainings have in common.</summary>
+    public void Begin()
+    {
+        NetworkDefinition definition = _plan.Definition;
+        string networks = _plan.Chosen.Members == 1 ? "a network" : Text($"{_plan.Chosen.Members} networks, each");
+        string times = _plan.Restarts == 0 ? "" : Text($", {(_plan.Chosen.Members == 1 ? "" : "each ")}{1 + _plan.Restarts} times");
+        string units = string.Join(" + ", definition.HiddenUnits);
+        _channel.Info(MessageSensitivity.None, Text(
+            $"Training {networks} of {_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters){times}, for {_epochs} epochs in batches of {_plan.Settings.BatchSize} at a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}."));
+        if (_plan.ChosenOptions.Count > 0)
+            _channel.Info(MessageSensitivity.None, $"Chosen where the options leave it open: {string.Join(", ", _plan.ChosenOptions)}.");
     }
 
     /// <inheritdoc/>
     public void Started(NetworkTraining training, int rows, int validationRows)
     {
         _rows[training.Number.Index] = rows;
-        if (validationRows == 0 && _plan.Split.Fraction > 0)
-            _channel.Warning(MessageSensitivity.None, "{0} rows are too few to set some aside for validation; all of them train.", rows);
-        NetworkDefinition definition = training.Definition;
-        string units = string.Join(" + ", definition.HiddenUnits);
-        _channel.Info(MessageSensitivity.None, Text(
-            $"Training a network of {training.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters) on {rows} rows, {validationRows} for validation, in batches of {training.Settings.BatchSize}; seed {unchecked((int)_plan.Seed)}."));
+        if (validationRows == 0 && _plan.Split.Fraction > 0 && !_hasSaidThatRowsAreFew)
+        {
+            _hasSaidThatRowsAreFew = true;
+            _channel.Warning(MessageSensitivity.None, Text($"{rows} rows are too few to set some aside for validation; all of them train."));
+        }
+
+        _channel.Info(MessageSensitivity.None, About(training, Text($"training on {rows} rows, {validationRows} for validation.")));
     }
 
     /// <inheritdoc/>
     public void Noted(NetworkTraining training, TrainingNote note)
     {
+        string text = training.Number.IsOnly ? note.Text : $"{training.Number.Name}: {note.Text}";
         switch (note.Kind)
         {
             case TrainingNoteKind.Error:
-                _channel.Error(MessageSensitivity.None, note.Text);
+                _channel.Error(MessageSensitivity.None, text);
                 break;
             case TrainingNoteKind.Warning:
-                _channel.Warning(MessageSensitivity.None, note.Text);
+                _channel.Warning(MessageSensitivity.None, text);
                 break;
             default:
-                _channel.Info(MessageSensitivity.None, note.Text);
+                _channel.Info(MessageSensitivity.None, text);
                 break;
         }
     }
@@ -101,11 +112,8 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
         if (epoch.ValidationMetric is { } metric)
             validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
-        _channel.Info(
-            MessageSensitivity.None,
-            Text($"{number.Text}{(number.Text.Length > 0 ? "epoch" : "Epoch")} {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left"));
-        if (_epochsDone.Sum() % _epochsPerCheckpoint == 0)
-            _progressChannel.Checkpoint(trainingLoss, validationLoss, Defined(epoch.ValidationMetric), epoch.Epoch, maximumEpochs);
+        _channel.Info(MessageSensitivity.None, About(training, Text(
+            $"epoch {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left")));
         _options.Progress?.Report(progress);
     }
 
@@ -118,8 +126,8 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _epochsDone[training.Number.Index] = history.Epochs.Count;
         string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
         double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
-        _channel.Info(
-            MessageSensitivity.None, Text($"Training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the model is that of epoch {history.BestEpoch}."));
+        _channel.Info(MessageSensitivity.None, About(training, Text(
+            $"training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the {(training.Number.IsOnly ? "model" : "network")} is that of epoch {history.BestEpoch}.")));
     }
 
     /// <summary>All trainings are over: says which of a network's is kept, where there are several.</summary>
@@ -141,6 +149,10 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     }
 
     public void Dispose() => _progressChannel.Dispose();
+
+    /// <summary>A sentence about one training, which it names if there are others.</summary>
+    private static string About(NetworkTraining training, string sentence) =>
+        training.Number.IsOnly ? char.ToUpperInvariant(sentence[0]) + sentence[1..] : $"{training.Number.Name}, {sentence}";
 
     // A channel formats in the culture of its thread; a log is read by programs as well.
     private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);

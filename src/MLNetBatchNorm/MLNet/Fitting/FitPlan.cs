@@ -28,6 +28,9 @@ internal sealed class FitPlan
     /// <summary>Which rows are set aside for validation.</summary>
     public required ValidationSplit Split { get; init; }
 
+    /// <summary>What the options leave open and was chosen: names of options, each with its value.</summary>
+    public required IReadOnlyList<string> ChosenOptions { get; init; }
+
     /// <summary>The model to go on from, or null.</summary>
     public required TrainedNetwork? Start { get; init; }
 

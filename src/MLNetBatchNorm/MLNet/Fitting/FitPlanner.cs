@@ -54,29 +54,14 @@ internal sealed class FitPlanner
     /// <param name="sparse">Whether rows are sparse, which may make layers narrower.</param>
     public void CheckSize(bool sparse) => OptionValidation.CheckSize(_host, _slots, HiddenUnits(sparse)[0], "The first hidden layer");
 
-    /// <summary>Learns how features are encoded; a network that goes on from another keeps its encoder.</summary>
+    /// <summary>Decides everything, which includes learning how features are encoded.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="categoricalSlots">Slots that are not to be scaled.</param>
-    public InputEncoder Encode(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
+    public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
     {
-        if (_start is not null)
-            return _start.Encoder;
-        if (rows.IsSparse)
-            return rows.FitEncoder([], _options.ScaleInputs, 0);
-        bool[] passUnscaled = new bool[_slots];
-        if (_options.ScaleInputs)
-            categoricalSlots.CopyTo(passUnscaled);
-        else
-            Array.Fill(passUnscaled, true);
-        int pieces = AutomaticOptions.ChoosePieces(_options, numericSlots: passUnscaled.Count(pass => !pass), none: rows.IsSpilled);
-        return rows.FitEncoder(passUnscaled, _options.ScaleInputs, pieces);
-    }
-
-    /// <summary>Everything else.</summary>
-    /// <param name="rows">The rows.</param>
-    /// <param name="encoder">How their features are encoded.</param>
-    public FitPlan Plan(FitRows rows, InputEncoder encoder)
-    {
+        bool[] passUnscaled = PassUnscaled(rows, categoricalSlots);
+        int pieces = rows.IsSparse ? 0 : AutomaticOptions.ChoosePieces(_options, passUnscaled.Count(pass => !pass), none: rows.IsSpilled);
+        InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(passUnscaled, _options.ScaleInputs, pieces);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start,
@@ -90,9 +75,42 @@ internal sealed class FitPlanner
             Restarts = _options.NumberOfRestarts,
             Settings = CreateSettings(rows, chosen),
             Split = new ValidationSplit(chosen.ValidationFraction, _seed, ByClass: _task.LabelKind != LabelKind.Number),
+            ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             Start = _start,
         };
     }
+
+    /// <summary>What stood open and depends on the rows, in the words of the options, so that a person can set it.</summary>
+    private IEnumerable<string> ChosenOptions(FitRows rows, AutomaticOptions chosen, NetworkDefinition definition, int pieces)
+    {
+        if (_options.HiddenUnits is null && _start is null)
+            yield return $"HiddenUnits {string.Join(", ", definition.HiddenUnits)}";
+        if (_options.BatchSize is null)
+            yield return Text($"BatchSize {chosen.BatchSize}");
+        if (_options.MaximumNumberOfEpochs is null)
+            yield return Text($"MaximumNumberOfEpochs {chosen.Epochs}");
+        if (_options.LearningRate is null)
+            yield return Text($"LearningRate {chosen.LearningRate:G4}");
+        if (_options.NumberOfEnsembleMembers is null && _start is null)
+            yield return Text($"NumberOfEnsembleMembers {chosen.Members}");
+        if (_options.ValidationFraction is null && !rows.HasValidation)
+            yield return Text($"ValidationFraction {chosen.ValidationFraction:G4}");
+        if (_options.NumberOfInputPieces is null && _start is null)
+            yield return Text($"NumberOfInputPieces {pieces}");
+    }
+
+    /// <summary>Slots that enter as they are; sparse slots are scaled without a shift, all or none.</summary>
+    private bool[] PassUnscaled(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
+    {
+        if (rows.IsSparse)
+            return [];
+        bool[] pass = categoricalSlots.ToArray();
+        if (!_options.ScaleInputs)
+            Array.Fill(pass, true);
+        return pass;
+    }
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {

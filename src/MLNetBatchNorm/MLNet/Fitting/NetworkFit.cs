@@ -4,7 +4,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
-using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -66,8 +65,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         planner.CheckSize(sparse: true);
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
-        InputEncoder encoder = planner.Encode(rows, FitLoader.CategoricalSlots(trainingSet));
-        FitPlan plan = planner.Plan(rows, encoder);
+        FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet));
         if (ClassWeighting.IsBalanced(options))
             channel.Info(MessageSensitivity.None, ClassWeighting.Text(plan.Settings.ClassWeights!));
 
@@ -83,6 +81,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         int threads = options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
         ITrainingRunner runner = new ThreadRunner(threads, sideBySide: rows.IsSpilled ? 1 : threads);
+        observer.Begin();
         try
         {
             runner.Run(plan.TrainingsOn(rows), observer, checkpoints, cancellation);

@@ -1,0 +1,55 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetBatchNorm;
+
+/// <summary>The values that the keys of a column stand for.</summary>
+internal static class KeyValues
+{
+    private static readonly Dictionary<Type, Func<DataViewSchema.Column, string[]>> s_readers = new()
+    {
+        [typeof(ReadOnlyMemory<char>)] = Read<ReadOnlyMemory<char>>,
+        [typeof(bool)] = Read<bool>,
+        [typeof(sbyte)] = Read<sbyte>,
+        [typeof(byte)] = Read<byte>,
+        [typeof(short)] = Read<short>,
+        [typeof(ushort)] = Read<ushort>,
+        [typeof(int)] = Read<int>,
+        [typeof(uint)] = Read<uint>,
+        [typeof(long)] = Read<long>,
+        [typeof(ulong)] = Read<ulong>,
+        [typeof(float)] = Read<float>,
+        [typeof(double)] = Read<double>,
+        [typeof(DateTime)] = Read<DateTime>,
+        [typeof(DateTimeOffset)] = Read<DateTimeOffset>,
+        [typeof(TimeSpan)] = Read<TimeSpan>,
+        [typeof(DataViewRowId)] = Read<DataViewRowId>,
+    };
+
+    /// <summary>The first key, counted from 1, that stands for unlike values in two columns; null: there is none, or a column does not say what its keys stand for.</summary>
+    public static (int Key, string First, string Other)? FirstDifference(DataViewSchema.Column first, DataViewSchema.Column other)
+    {
+        if (Of(first) is not { } firsts || Of(other) is not { } others)
+            return null;
+        for (int key = 0; key < Math.Min(firsts.Length, others.Length); key++)
+        {
+            if (firsts[key] != others[key])
+                return (key + 1, firsts[key], others[key]);
+        }
+
+        return null;
+    }
+
+    private static string[]? Of(DataViewSchema.Column column) =>
+        column.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.KeyValues)?.Type is VectorDataViewType type
+        && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string[]>? read) ? read(column) : null;
+
+    private static string[] Read<T>(DataViewSchema.Column column)
+    {
+        VBuffer<T> values = default;
+        column.Annotations.GetValue(AnnotationUtils.Kinds.KeyValues, ref values);
+        // As text: 1 is the same class, whichever type of number it was read as.
+        return [.. values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
+    }
+}
