@@ -20,7 +20,7 @@ internal sealed class FeedForwardNetwork
     /// <summary>Builds the layers for rows written out, or for sparse ones.</summary>
     /// <param name="parameters">As below.</param>
     /// <param name="rowCapacity">As below.</param>
-    /// <param name="sparseInput">Whether rows come as <see cref="SparseInput"/>; not with a normalization of the input itself, which would fill every column.</param>
+    /// <param name="sparseInput">Whether rows come as <see cref="SparseRowsInput"/>; not with a normalization of the input itself, which would fill every column.</param>
     /// <param name="products">As below.</param>
     public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
         : this(parameters, rowCapacity, InputOf(parameters.Definition, rowCapacity, sparseInput), products)
@@ -34,7 +34,7 @@ internal sealed class FeedForwardNetwork
     /// <param name="products">What multiplies the matrices; null: <see cref="MatrixProducts.Managed"/>.</param>
     public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, NodeInput input, MatrixProducts? products = null)
     {
-        FirstInput = input;
+        Input = input;
         IReadOnlyList<PlanStage> planned = parameters.Definition.Plan.Stages();
         _stages = new Stage[planned.Count];
         for (int i = 0; i < _stages.Length; i++)
@@ -55,14 +55,8 @@ internal sealed class FeedForwardNetwork
         RefreshTransposed(Worker.Alone);
     }
 
-    /// <summary>What the first node reads.</summary>
-    public NodeInput FirstInput { get; }
-
-    /// <summary>The mini-batch where it is sparse, filled by the caller before <see cref="Forward"/>; else null.</summary>
-    public SparseBatch? SparseInput => (FirstInput as SparseRowsInput)?.Rows;
-
-    /// <summary>The mini-batch where it is written out, filled by the caller before <see cref="Forward"/>.</summary>
-    public PanelMatrix Input => ((PanelInput)FirstInput).Values;
+    /// <summary>What the first node reads: the mini-batch, filled by the caller before <see cref="Forward"/>.</summary>
+    public NodeInput Input { get; }
 
     /// <summary>Logits or predictions of the mini-batch.</summary>
     public PanelMatrix Output => _stages[^1].Output;
@@ -185,7 +179,7 @@ internal sealed class FeedForwardNetwork
 
     private IEnumerable<AlignedBuffer> Storages()
     {
-        IEnumerable<PanelMatrix?> matrices = [(FirstInput as PanelInput)?.Values, OutputGradient];
+        IEnumerable<PanelMatrix?> matrices = [(Input as PanelInput)?.Values, OutputGradient];
         foreach (Stage stage in _stages)
             matrices = matrices.Append(stage.Linear?.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
         return matrices.OfType<PanelMatrix>().Select(m => m.Storage);

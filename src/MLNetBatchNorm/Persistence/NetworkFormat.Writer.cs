@@ -69,6 +69,8 @@ internal static partial class NetworkFormat
     /// <summary>Writes the linear maps and batch normalizations of one network.</summary>
     internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters)
     {
+        if (parameters.Definition.Plan.Nodes.FirstOrDefault(n => n.ParameterCount > 0 && n is not (DenseNode or BatchNormNode)) is { } node)
+            throw new NotSupportedException($"Version {CurrentVersion} of the format has no place for what {node.Name} has learned.");
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
             parameters.Linear[layer].Write(writer);

@@ -67,8 +67,7 @@ internal sealed class TrainingStep
         _first = first;
         _rows = rows;
         _data.Source.Prepare(first, rows);
-        if (_network.SparseInput is { } sparse)
-            _data.GatherSparse(first, rows, sparse);
+        _network.Input.Prepare(_data, first, rows);
     }
 
     private void Train(Worker worker)
@@ -85,8 +84,7 @@ internal sealed class TrainingStep
     private void Forward(Worker worker)
     {
         (int begin, int end) = worker.Share(_rows);
-        if (_network.SparseInput is null)
-            _data.GatherFeatures(_first + begin, end - begin, _network.Input.Span, _network.Input.RowCapacity, begin);
+        _network.Input.Fill(_data, _first, begin, end);
         int targetColumns = _data.Shape.TargetColumns;
         Span<float> targets = _targets.AsSpan(begin * targetColumns, (end - begin) * targetColumns);
         Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;

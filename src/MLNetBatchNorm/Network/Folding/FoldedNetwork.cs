@@ -107,7 +107,7 @@ internal sealed class FoldedNetwork
         {
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
-            PanelMatrix result = Forward(scratch, count);
+            PanelMatrix result = Forward(scratch, count, scratch.Panels);
             (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
     }
@@ -119,23 +119,18 @@ internal sealed class FoldedNetwork
     /// <param name="scratch">Memory of the calling thread.</param>
     public void ScoreSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch)
     {
-        SparseBatch batch = scratch.SparseInput;
+        SparseBatch batch = scratch.Sparse.Rows;
         batch.Clear();
         _encoder.EncodeSparse(indices, values, batch);
-        PanelMatrix result = ForwardSparse(scratch);
+        PanelMatrix result = Forward(scratch, batch.Rows, scratch.Sparse);
         OutputLink.Identity.Apply(result, 1, outputs);
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
     public bool TakesSparse => _encoder.KeepsZero;
 
-    /// <summary>As <see cref="Forward(ScoringScratch, int)"/>, for the rows of the scratch's sparse input.</summary>
-    public PanelMatrix ForwardSparse(ScoringScratch scratch) => Forward(scratch, scratch.SparseInput.Rows, scratch.Sparse);
-
-    /// <summary>Runs the layers over the first <paramref name="rows"/> rows of the scratch's encoded input and returns where the outputs are.</summary>
-    public PanelMatrix Forward(ScoringScratch scratch, int rows) => Forward(scratch, rows, scratch.Panels);
-
-    private PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)
+    /// <summary>Runs the nodes over the first <paramref name="rows"/> rows of an encoded input and returns where the outputs are.</summary>
+    public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)
     {
         if (scratch.Mean is not { } mean)
             return Forward(0, scratch, rows, input);
@@ -175,7 +170,7 @@ internal sealed class FoldedNetwork
 
     private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {
-        Span<float> input = scratch.Input.Span;
+        Span<float> input = scratch.Panels.Values.Span;
         if (scratch.Rows == 1)                         // panels of one row are a plain vector
         {
             _encoder.Encode(raw, input);

@@ -28,16 +28,13 @@ internal sealed class ScoringScratch
     /// <summary>Rows of a block.</summary>
     public int Rows { get; }
 
-    /// <summary>The encoded block.</summary>
-    public PanelMatrix Input => Panels.Values;
+    /// <summary>The encoded block for rows of a kind.</summary>
+    public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Panels;
 
-    /// <summary>The encoded block where rows are sparse.</summary>
-    public SparseBatch SparseInput => Sparse.Rows;
-
-    /// <summary>The encoded block as the first layer reads it.</summary>
+    /// <summary>The encoded block, written out.</summary>
     internal PanelInput Panels => _panels ??= new PanelInput(new PanelMatrix(Rows, _encodedInputs));
 
-    /// <summary>The sparse encoded block as the first layer reads it.</summary>
+    /// <summary>The encoded block where rows are sparse.</summary>
     internal SparseRowsInput Sparse => _sparse ??= new SparseRowsInput(new SparseBatch(_encodedInputs));
 
     /// <summary>One encoded row.</summary>

@@ -1,4 +1,24 @@
+using MLNetBatchNorm.Encoding;
+
 namespace MLNetBatchNorm.Network;
 
 /// <summary>What a node reads. The first node of a network may take forms that the others never see; it makes what computes it from the form it is given.</summary>
-internal abstract class NodeInput;
+internal abstract class NodeInput
+{
+    /// <summary>Takes encoded rows before workers begin, as far as that cannot be shared among them.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="first">First one.</param>
+    /// <param name="count">Number of rows of the mini-batch.</param>
+    public virtual void Prepare(EncodedRows data, int first, int count)
+    {
+    }
+
+    /// <summary>Takes a worker's own rows. The mini-batch is whole when all workers have done that.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="first">The first row of the mini-batch.</param>
+    /// <param name="begin">Where in the mini-batch the worker's rows begin.</param>
+    /// <param name="end">Where they end.</param>
+    public virtual void Fill(EncodedRows data, int first, int begin, int end)
+    {
+    }
+}

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -7,4 +8,7 @@ internal sealed class PanelInput(PanelMatrix values) : NodeInput
 {
     /// <summary>The rows.</summary>
     public PanelMatrix Values { get; } = values;
+
+    public override void Fill(EncodedRows data, int first, int begin, int end) =>
+        data.GatherFeatures(first + begin, end - begin, Values.Span, Values.RowCapacity, begin);
 }

@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Network;
 
@@ -7,4 +8,6 @@ internal sealed class SparseRowsInput(SparseBatch rows) : NodeInput
 {
     /// <summary>The rows.</summary>
     public SparseBatch Rows { get; } = rows;
+
+    public override void Prepare(EncodedRows data, int first, int count) => data.GatherSparse(first, count, Rows);
 }
