@@ -29,14 +29,24 @@ internal sealed class NetworkTarget : FuzzTarget
 
     public override long AllowedBytes(int length) => FixedBytes + 10L * length;
 
-    /// <summary>The block of a single network as the first version wrote it: without the metrics, which stand at the end of what is there about each epoch.</summary>
+    /// <summary>The block of a single network as the first version wrote it: the sections one behind the other, and no metrics at the end of what is there about each epoch.</summary>
     private static byte[] AsVersion1(byte[] bytes)
     {
-        const int epochBytes = 38, metricBytes = 9, versionPosition = 4;
-        int history = bytes.Length - SampleNetworks.History.Epochs.Count * epochBytes;
-        byte[] old = [.. bytes[..history], .. bytes[history..].Chunk(epochBytes).SelectMany(epoch => epoch[..^metricBytes])];
-        old[versionPosition] = 1;
-        return old;
+        const int epochBytes = 38, metricBytes = 9, head = 8, versionPosition = 4, tagBytes = 4;
+        List<byte> old = [.. bytes[..head]];
+        for (int at = head; at < bytes.Length;)
+        {
+            int body = at + Sections.HeaderBytes, length = (int)BitConverter.ToInt64(bytes, at + tagBytes);
+            if (!bytes.AsSpan(at, tagBytes).SequenceEqual("CHOS"u8))
+                old.AddRange(bytes.AsSpan(body, length));
+            at = body + length;
+        }
+
+        int history = old.Count - SampleNetworks.History.Epochs.Count * epochBytes;
+        byte[] flat = [.. old];
+        byte[] first = [.. flat[..history], .. flat[history..].Chunk(epochBytes).SelectMany(epoch => epoch[..^metricBytes])];
+        first[versionPosition] = 1;
+        return first;
     }
 
     private static byte[] Write(TrainedNetwork network)

@@ -52,12 +52,9 @@ internal static class EncoderFormat
     public static InputEncoder Read(BinaryReader reader)
     {
         int slots = reader.ReadCount("feature slots", 1, InputEncoder.MaximumColumns, 0);
+        // Untouched slots take no memory; as inputs of the first linear map they are held against its weights.
         if (reader.ReadFlag("flag of untouched features"))
-        {
-            // Each slot of an untouched row is an input of the first linear map, whose weights follow.
-            reader.RequireBytes("feature slots", slots, sizeof(float));
             return InputEncoder.Identity(slots);
-        }
 
         reader.RequireBytes("feature slots", slots, 2 * sizeof(float) + 1);
         float[] center = new float[slots];

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Text;
 
 namespace MLNetBatchNorm.Formats;
 
@@ -8,6 +9,8 @@ internal static class CheckedBytes
 {
     private const byte False = 0;
     private const byte True = 1;
+
+    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Reads any number that may be absent.</summary>
     public static double? ReadOptional(this BinaryReader reader, string flag)
@@ -88,11 +91,34 @@ internal static class CheckedBytes
         }
     }
 
+    /// <summary>Reads a text in UTF-8: int32 number of bytes, then the bytes.</summary>
+    public static string ReadText(this BinaryReader reader, string what, int maximumBytes)
+    {
+        byte[] bytes = new byte[reader.ReadCount($"bytes of the {what}", 0, maximumBytes, 1)];
+        reader.ReadExactly(bytes);
+        try
+        {
+            return s_utf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new NetworkFormatException($"The {what} is not a text in UTF-8.", e);
+        }
+    }
+
     /// <summary>The text of a message, the same in every culture.</summary>
     public static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Writes a byte that is 0 or 1.</summary>
     public static void WriteFlag(this BinaryWriter writer, bool value) => writer.Write(value ? True : False);
+
+    /// <summary>Writes what <see cref="ReadText"/> reads.</summary>
+    public static void WriteText(this BinaryWriter writer, string text)
+    {
+        byte[] bytes = s_utf8.GetBytes(text);
+        writer.Write(bytes.Length);
+        writer.Write(bytes);
+    }
 
     /// <summary>Writes a number that may be absent.</summary>
     public static void WriteOptional(this BinaryWriter writer, double? value)

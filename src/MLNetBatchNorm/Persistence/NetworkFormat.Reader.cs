@@ -11,7 +11,8 @@ internal static partial class NetworkFormat
     /// <summary>Reads a network at the reader's position and leaves the position behind its last byte.</summary>
     /// <remarks>
     /// <code>
-    /// *** Layout, versions 1 and 2 (2 is written by Write in NetworkFormat.Writer.cs) ***
+    /// *** Layout, version 3: at Write in NetworkFormat.Writer.cs ***
+    /// *** Layout, versions 1 and 2 ***
     /// uint32   magic "MNBN"
     /// int32    version
     /// -- definition
@@ -70,18 +71,63 @@ internal static partial class NetworkFormat
         if (version is < OldestVersion or > CurrentVersion)
             throw new NetworkFormatException(CheckedBytes.Text($"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
 
+        if (version >= VersionOfSections)
+            return ReadSections(reader);
         NetworkDefinition definition = ReadDefinition(reader);
         InputEncoder encoder = EncoderFormat.Read(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        // First without the plan, which takes memory for each layer itself.
-        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * members.Length);
-        CheckSizes(reader, definition);
-        CheckMemory(reader, BytesInMemory(definition, members.Length) * members.Length);
+        CheckNetworks(reader, definition, members.Length);
         for (int member = 0; member < members.Length; member++)
             members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
     }
+
+    private static TrainedNetwork ReadSections(BinaryReader reader)
+    {
+        NetworkDefinition? definition = null;
+        InputEncoder? encoder = null;
+        NetworkParameters[]? networks = null;
+        TrainingHistory[]? histories = null;
+        ChosenSettings? chosen = null;
+        Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
+        {
+            [DefinitionTag] = section => definition = ReadDefinition(section),
+            [EncoderTag] = section => encoder = EncoderFormat.Read(section),
+            [NetworksTag] = section => networks = ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag)),
+            [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
+            [ChosenTag] = section => chosen = ReadChosen(section),
+        });
+        TrainingHistory[] known = Required(histories, HistoriesTag);
+        return new TrainedNetwork(encoder!, [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))], chosen);
+    }
+
+    /// <summary>What a section gave that others need.</summary>
+    private static T Required<T>(T? read, string tag) where T : class =>
+        read ?? throw new NetworkFormatException($"The data of the network has no section '{tag}', or it stands behind one that needs it.");
+
+    private static NetworkParameters[] ReadNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder)
+    {
+        CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
+        var networks = new NetworkParameters[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
+        CheckNetworks(reader, definition, networks.Length);
+        for (int network = 0; network < networks.Length; network++)
+            networks[network] = ReadParameters(reader, definition);
+        return networks;
+    }
+
+    private static ChosenSettings ReadChosen(BinaryReader reader) => new()
+    {
+        BatchSize = reader.ReadCount("rows of a step", 0, int.MaxValue, 0),
+        MaximumNumberOfEpochs = reader.ReadCount("epochs at most", 0, int.MaxValue, 0),
+        LearningRate = reader.ReadNumber("learning rate", value => value >= 0, "not negative"),
+        ValidationFraction = reader.ReadNumber("validation fraction", value => value is >= 0 and < 1, "in [0, 1)"),
+        Seed = reader.ReadInt32(),
+        NumberOfTrainingRows = reader.ReadInt64() is >= 0 and long rows
+            ? rows
+            : throw new NetworkFormatException("The number of training rows is negative."),
+        LibraryVersion = reader.ReadText("version of the library", MaximumVersionLength),
+    };
 
     /// <summary>Reads one network of a known shape and its history.</summary>
     internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition, int version = CurrentVersion) =>
@@ -150,6 +196,15 @@ internal static partial class NetworkFormat
     {
         if (columns != inputs)
             throw new NetworkFormatException(CheckedBytes.Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
+    }
+
+    /// <summary>Holds what so many networks need against the bytes that are left and the memory that they may take.</summary>
+    private static void CheckNetworks(BinaryReader reader, NetworkDefinition definition, int networks)
+    {
+        // First without the plan, which takes memory for each layer itself.
+        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * networks);
+        CheckSizes(reader, definition);
+        CheckMemory(reader, BytesInMemory(definition, networks) * networks);
     }
 
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>

@@ -10,10 +10,11 @@ internal static partial class NetworkFormat
     /// <summary>Writes <paramref name="network"/> at the writer's position.</summary>
     /// <remarks>
     /// <code>
-    /// *** Layout, version 2 (read by Read in NetworkFormat.Reader.cs) ***
+    /// *** Layout, version 3 (read by Read in NetworkFormat.Reader.cs) ***
     /// uint32   magic "MNBN"
     /// int32    version
-    /// -- definition
+    /// then sections, see Formats/Sections.cs: 4 letters, int64 number of bytes, the bytes
+    /// -- "DEFI" definition
     /// int32    inputs of the first layer, after encoding
     /// int32    number of hidden layers L
     /// int32    units of each hidden layer                      L times
@@ -22,28 +23,26 @@ internal static partial class NetworkFormat
     /// byte     output layer's input is normalized: 0 or 1
     /// float64  epsilon, running statistics momentum, initial gamma, dropout rate
     /// int32    virtual batch size, 0: the whole batch
-    /// -- encoding of the features
-    /// int32    number of feature slots S
-    /// byte     values pass untouched, NaN included: 0 or 1; the rest of this part only if 0
-    /// float32  centre                                          S times
-    /// float32  scale                                           S times
-    /// byte     1: smoothly clipped, 2: has a missing effect, or the sum   S times; the k-th slot with an effect owns encoded column S + k
-    /// int32    number of pieces P; the k-th owns encoded column S + number of missing effects + k
-    ///          int32 slot, float32 start, float32 scale        P times
-    /// -- networks
+    /// -- "ENCO" encoding of the features
+    ///          Encoding/EncoderFormat.cs
+    /// -- "NETS" networks, behind the two before
     /// int32    number of networks M; what follows is there M times
-    /// -- each of the L + 1 linear maps, hidden layers first
+    ///          each of the L + 1 linear maps, hidden layers first:
     /// float32  weights, row-major [outputs, inputs]
     /// byte     has a bias: 0 or 1;  float32 bias               one for each output, if there is one
     /// byte     has a batch normalization: 0 or 1; if 1, for its C columns:
     ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
     ///          int64   batches tracked
-    /// -- history
+    /// -- "HIST" histories, behind the networks; what follows is there M times
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
     /// byte     reason of the end, number of the enumeration
     ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
-    ///          from version 2 on: byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
+    ///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
+    /// -- "CHOS" what was chosen; absent where it is not known
+    /// int32    rows of a step, epochs at most;  float64 learning rate, validation fraction;  int32 seed;  int64 training rows
+    /// int32    number of bytes of the library's version, then these in UTF-8
+    /// -- "END ", empty
     /// </code>
     /// </remarks>
     public static void Write(BinaryWriter writer, TrainedNetwork network)
@@ -52,11 +51,22 @@ internal static partial class NetworkFormat
         ArgumentNullException.ThrowIfNull(network);
         writer.Write(Magic);
         writer.Write(CurrentVersion);
-        WriteDefinition(writer, network.Parameters.Definition);
-        EncoderFormat.Write(writer, network.Encoder);
-        writer.Write(network.Members.Count);
-        foreach (NetworkMember member in network.Members)
-            WriteMember(writer, member);
+        writer.WriteSection(DefinitionTag, section => WriteDefinition(section, network.Parameters.Definition));
+        writer.WriteSection(EncoderTag, section => EncoderFormat.Write(section, network.Encoder));
+        writer.WriteSection(NetworksTag, section =>
+        {
+            section.Write(network.Members.Count);
+            foreach (NetworkMember member in network.Members)
+                WriteParameters(section, member.Parameters);
+        });
+        writer.WriteSection(HistoriesTag, section =>
+        {
+            foreach (NetworkMember member in network.Members)
+                WriteHistory(section, member.History);
+        });
+        if (network.Chosen is { } chosen)
+            writer.WriteSection(ChosenTag, section => WriteChosen(section, chosen));
+        writer.WriteEnd();
     }
 
     /// <summary>Writes one network and its history.</summary>
@@ -110,5 +120,16 @@ internal static partial class NetworkFormat
             writer.WriteOptional(epoch.ValidationLoss);
             writer.WriteOptional(epoch.ValidationMetric);
         }
+    }
+
+    private static void WriteChosen(BinaryWriter writer, ChosenSettings chosen)
+    {
+        writer.Write(chosen.BatchSize);
+        writer.Write(chosen.MaximumNumberOfEpochs);
+        writer.Write(chosen.LearningRate);
+        writer.Write(chosen.ValidationFraction);
+        writer.Write(chosen.Seed);
+        writer.Write(chosen.NumberOfTrainingRows);
+        writer.WriteText(chosen.LibraryVersion);
     }
 }

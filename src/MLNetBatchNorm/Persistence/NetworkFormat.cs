@@ -14,14 +14,26 @@ internal static partial class NetworkFormat
     /// <summary>First four bytes, "MNBN" when read as text.</summary>
     public const uint Magic = 0x4E424E4D;
 
-    /// <summary>The version written; all from <see cref="OldestVersion"/> on are read. Version 1: the first one. Version 2: validation metrics in the history.</summary>
-    public const int CurrentVersion = 2;
+    /// <summary>
+    /// The version written; all from <see cref="OldestVersion"/> on are read. Version 1: the first one. Version 2: validation metrics in the history. Version 3: sections.
+    /// </summary>
+    public const int CurrentVersion = 3;
 
     /// <summary>The oldest version that is read.</summary>
     public const int OldestVersion = 1;
 
     /// <summary>The first version with validation metrics in the history.</summary>
     private const int VersionOfMetrics = 2;
+
+    /// <summary>The first version that is made of sections.</summary>
+    private const int VersionOfSections = 3;
+
+    // Tags of the sections.
+    private const string DefinitionTag = "DEFI";
+    private const string EncoderTag = "ENCO";
+    private const string NetworksTag = "NETS";
+    private const string HistoriesTag = "HIST";
+    private const string ChosenTag = "CHOS";
 
     /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>
     public const int MaximumInputs = InputEncoder.MaximumColumns;
@@ -37,6 +49,9 @@ internal static partial class NetworkFormat
 
     /// <inheritdoc cref="MaximumInputs"/>
     public const int MaximumMembers = 1 << 10;
+
+    /// <summary>Bytes of the version of the library at most.</summary>
+    public const int MaximumVersionLength = 256;
 
     /// <summary>
     /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring. Large maps stay below nine: two outputs take

@@ -31,11 +31,11 @@ internal sealed class FitRows : IDisposable
     /// <summary>Whether the rows are in a temporary file because they do not fit the budget.</summary>
     public bool IsSpilled => !_training.IsInMemory;
 
-    /// <summary>Whether validation rows were given, so that none are set aside.</summary>
-    public bool HasValidation => _validation is not null;
-
     /// <summary>Number of training rows, before any are set aside.</summary>
     public int Count => _training.Rows;
+
+    /// <summary>Whether validation rows were given, so that none are set aside.</summary>
+    public bool HasValidation => _validation is not null;
 
     /// <summary>Mean number of entries of a sparse row; of spilled rows from the memory they would take.</summary>
     public double EntriesOfRow => _training.EntriesOfRow;

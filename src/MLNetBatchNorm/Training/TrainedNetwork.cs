@@ -8,7 +8,7 @@ namespace MLNetBatchNorm.Training;
 internal sealed class TrainedNetwork
 {
     /// <summary>Joins the parts; the encoder's columns must be every network's inputs.</summary>
-    public TrainedNetwork(InputEncoder encoder, IReadOnlyList<NetworkMember> members)
+    public TrainedNetwork(InputEncoder encoder, IReadOnlyList<NetworkMember> members, ChosenSettings? chosen = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(members.Count, nameof(members));
         foreach (NetworkMember member in members)
@@ -20,6 +20,7 @@ internal sealed class TrainedNetwork
         }
         Encoder = encoder;
         Members = members;
+        Chosen = chosen;
     }
 
     /// <summary>A model of a single network.</summary>
@@ -36,6 +37,9 @@ internal sealed class TrainedNetwork
 
     /// <summary>What the networks have learned.</summary>
     public IReadOnlyList<NetworkParameters> Networks => [.. Members.Select(member => member.Parameters)];
+
+    /// <summary>What the training used; null where an old model did not keep it.</summary>
+    public ChosenSettings? Chosen { get; }
 
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;

@@ -8,6 +8,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Persistence;
 
+// Length: a table of every field of the format with what is said when it is wrong.
 /// <summary>The bytes of a network: what is written comes back, and damaged bytes end in one kind of exception, quickly and without large allocations.</summary>
 [TestClass]
 public sealed class NetworkFormatTests
@@ -65,9 +66,93 @@ public sealed class NetworkFormatTests
     /// <summary>The layout itself, number by number, written here once more by hand.</summary>
     [TestMethod]
     public void Write_ASmallNetwork_GivesTheDocumentedBytes() =>
-        CollectionAssert.AreEqual(DocumentedBytes(version: 2), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
+        CollectionAssert.AreEqual(InSections(DocumentedBytes(version: 2), s_chosenBytes), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
 
-    /// <summary>The first version had no metrics; it is read, and written again as the present one.</summary>
+    /// <summary>What an earlier version kept is read, and written again as the present one.</summary>
+    [TestMethod]
+    public void Read_Version2_IsTheSameWithoutWhatWasChosen()
+    {
+        TrainedNetwork read = Read(DocumentedBytes(version: 2)), written = Sample(BatchNormalizationPlacement.BeforeActivation);
+
+        CheckSame(written.Parameters, read.Parameters);
+        CollectionAssert.AreEqual(written.History.Epochs.ToArray(), read.History.Epochs.ToArray());
+        Assert.IsNull(read.Chosen);
+        CollectionAssert.AreEqual(InSections(DocumentedBytes(version: 2), null), Write(read));
+    }
+
+    [TestMethod]
+    public void Read_WhatWasChosen_IsTheSame()
+    {
+        ChosenSettings chosen = Read(Write(Sample(BatchNormalizationPlacement.None))).Chosen!;
+
+        Assert.AreEqual((64, 24, 0.006, 0.2, -5, 7_000_000_000L, "0.1.0"), (
+            chosen.BatchSize, chosen.MaximumNumberOfEpochs, chosen.LearningRate, chosen.ValidationFraction, chosen.Seed,
+            chosen.NumberOfTrainingRows, chosen.LibraryVersion));
+    }
+
+    public static IEnumerable<object[]> WrongSections =>
+    [
+        ["unknown", (byte[])[.. Section("NEW1", [1, 2])], "section 'NEW1' in the data of the network that this version"],
+        ["no letters", (byte[])[.. Section("\u0007\u0001'x", [])], "section '???x'"],
+        ["twice", (byte[])[.. Section("CHOS", s_chosenBytes), .. Section("CHOS", s_chosenBytes)], "Section 'CHOS' of the data of the network is there twice"],
+        ["too long", (byte[])[.. Section("CHOS", [.. s_chosenBytes, 9])], "Section 'CHOS' of the data of the network is 1 bytes longer than"],
+        ["too short", (byte[])[.. Section("CHOS", s_chosenBytes[..^1])], "bytes are left"],
+        ["negative length", (byte[])[.. "CHOS"u8, .. BitConverter.GetBytes(-1L)], "has -1 bytes"],
+        ["length of a file", (byte[])[.. "CHOS"u8, .. BitConverter.GetBytes(long.MaxValue)], "has 9223372036854775807 bytes"],
+        ["end with something", (byte[])[.. "END "u8, .. BitConverter.GetBytes(3L), 1, 2, 3], "The last section of the data of the network has 3 bytes"],
+        ["seed only", (byte[])[.. Section("CHOS", Int(-1))], "number of rows of a step is -1"],
+        ["version of nonsense", (byte[])[.. Section("CHOS", [.. s_chosenBytes[..^5], 0xFF, 0xFE, 0xFF, 0xFE, 0xFF])], "not a text in UTF-8"],
+    ];
+
+    /// <summary>Sections behind those that a model must have.</summary>
+    [TestMethod]
+    [DynamicData(nameof(WrongSections))]
+    public void Read_WrongSection_SaysWhichAndWhy(string what, byte[] sections, string expected)
+    {
+        byte[] bytes = InSections(DocumentedBytes(version: 2), null);
+        byte[] wrong = [.. bytes[..^Sections.HeaderBytes], .. sections, .. bytes[^Sections.HeaderBytes..]];
+
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(wrong)).Message, what);
+    }
+
+    [TestMethod]
+    [DataRow("DEFI", "no section 'DEFI'")]
+    [DataRow("ENCO", "no section 'ENCO'")]
+    [DataRow("NETS", "no section 'NETS'")]
+    [DataRow("HIST", "no section 'HIST'")]
+    public void Read_SectionThatIsMissing_IsNamed(string tag, string expected)
+    {
+        byte[] bytes = InSections(DocumentedBytes(version: 2), null);
+        int at = bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(tag));
+        int length = Sections.HeaderBytes + (int)BitConverter.ToInt64(bytes, at + 4);
+
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read([.. bytes[..at], .. bytes[(at + length)..]])).Message);
+    }
+
+    // Where the parts of DocumentedBytes begin: definition, encoding, networks, history.
+    private static readonly int[] s_parts = [8, 64, 103, 211];
+
+    private static readonly byte[] s_chosenBytes =
+    [
+        .. Int(64), .. Int(24), .. Double(0.006), .. Double(0.2), .. Int(-5), .. BitConverter.GetBytes(7_000_000_000L), .. Int(5), .. "0.1.0"u8,
+    ];
+
+    private static byte[] Section(string tag, byte[] body) =>
+        [.. System.Text.Encoding.ASCII.GetBytes(tag), .. BitConverter.GetBytes((long)body.Length), .. body];
+
+    /// <summary>The bytes of version 3 from those of version 2 of one network.</summary>
+    private static byte[] InSections(byte[] flat, byte[]? chosen) =>
+    [
+        .. "MNBN"u8, .. Int(3),
+        .. Section("DEFI", flat[s_parts[0]..s_parts[1]]), .. Section("ENCO", flat[s_parts[1]..s_parts[2]]),
+        .. Section("NETS", flat[s_parts[2]..s_parts[3]]), .. Section("HIST", flat[s_parts[3]..]),
+        .. chosen is null ? [] : Section("CHOS", chosen), .. Section("END ", []),
+    ];
+
+    /// <summary>Where a byte of version 2 stands in version 3.</summary>
+    private static int InSections(int offset) => offset + Sections.HeaderBytes * s_parts.Count(first => offset >= first);
+
+    /// <summary>The first version had no metrics.</summary>
     [TestMethod]
     public void Read_Version1_HasNoMetrics()
     {
@@ -147,10 +232,10 @@ public sealed class NetworkFormatTests
 
     public static IEnumerable<object[]> WrongFields =>
     [
-        // Offsets follow the layout above.
+        // Offsets follow the layout of version 2 above.
         ["magic", 0, Int(7), "begins with 0x00000007"],
-        ["version", 4, Int(3), "has version 3; this library reads versions 1 to 2"],
-        ["version", 4, Int(0), "has version 0; this library reads versions 1 to 2"],
+        ["version", 4, Int(4), "has version 4; this library reads versions 1 to 3"],
+        ["version", 4, Int(0), "has version 0; this library reads versions 1 to 3"],
         ["inputs", 8, Int(0), "number of inputs is 0"],
         ["inputs", 8, Int(5), "The encoding gives 4 columns, but the first layer has 5 inputs"],
         ["inputs", 8, Int(int.MaxValue), "number of inputs is 2147483647"],
@@ -184,7 +269,7 @@ public sealed class NetworkFormatTests
         ["piece start", 95, Single(float.NaN), "start or scale of a piece is NaN"],
         ["piece scale", 99, Single(0), "scale of piece 0 is 0; it must be positive"],
         ["networks", 103, Int(0), "number of networks is 0"],
-        ["networks", 103, Int(2), "needs 92 bytes of parameters, but only 0 are left"],
+        ["networks", 103, Int(2), "needs 92 bytes of parameters, but only"],
         ["weight", 107, Single(float.NaN), "A weight is NaN"],
         ["bias", 139, (byte[])[1], "Linear map 0 has a bias its placement forbids"],
         ["normalization", 140, (byte[])[0], "Layer 0 lacks the batch normalization its placement demands"],
@@ -210,10 +295,12 @@ public sealed class NetworkFormatTests
     [DynamicData(nameof(WrongFields))]
     public void Read_WrongField_SaysWhichAndWhy(string field, int offset, byte[] value, string expected)
     {
-        byte[] bytes = Write(Sample(BatchNormalizationPlacement.BeforeActivation));
-        value.CopyTo(bytes, offset);
+        byte[] flat = DocumentedBytes(version: 2), inSections = InSections(flat, s_chosenBytes);
+        value.CopyTo(flat, offset);
+        value.CopyTo(inSections, InSections(offset));
 
-        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes)).Message, field);
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(flat)).Message, $"{field}, version 2");
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(inSections)).Message, $"{field}, version 3");
     }
 
     /// <summary>The loss of an epoch that was not the best may be anything: such a model was trained, saved, and must load.</summary>
@@ -223,8 +310,8 @@ public sealed class NetworkFormatTests
     public void Read_ValidationLossThatIsNotFinite_IsRead(double loss)
     {
         byte[] bytes = Write(Sample(BatchNormalizationPlacement.BeforeActivation));
-        Double(loss).CopyTo(bytes, 241);
-        Double(loss).CopyTo(bytes, 250);
+        Double(loss).CopyTo(bytes, InSections(241));
+        Double(loss).CopyTo(bytes, InSections(250));
 
         Assert.AreEqual(loss, Read(bytes).History.Epochs[0].ValidationLoss);
         Assert.AreEqual(loss, Read(bytes).History.Epochs[0].ValidationMetric);
@@ -397,7 +484,18 @@ public sealed class NetworkFormatTests
         };
         var scaling = new ScaleAndClip([10, 0], [0.5f, 1], [true, false]);
         var encoder = new InputEncoder(2, [scaling, new MissingColumns([0]), new Pieces([new InputPiece(0, 8, 0.25f)])]);
-        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))]);
+        var chosen = new ChosenSettings
+        {
+            BatchSize = 64,
+            MaximumNumberOfEpochs = 24,
+            LearningRate = 0.006,
+            ValidationFraction = 0.2,
+            Seed = -5,
+            NumberOfTrainingRows = 7_000_000_000,
+            LibraryVersion = "0.1.0",
+        };
+        NetworkMember[] networks = [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))];
+        return new TrainedNetwork(encoder, networks, chosen);
     }
 
     private static TrainingHistory History() =>

@@ -1,3 +1,4 @@
+using System.Reflection;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -36,6 +37,22 @@ internal sealed class FitPlan
 
     /// <summary>Number of trainings of all networks.</summary>
     public int NumberOfTrainings => Chosen.Members * (1 + Restarts);
+
+    /// <summary>What is kept of it with the model.</summary>
+    public ChosenSettings ChosenSettings(FitRows rows) => new()
+    {
+        BatchSize = Chosen.BatchSize,
+        MaximumNumberOfEpochs = Chosen.Epochs,
+        LearningRate = Chosen.LearningRate,
+        ValidationFraction = rows.HasValidation ? 0 : Chosen.ValidationFraction,
+        Seed = unchecked((int)Seed),
+        NumberOfTrainingRows = rows.Count,
+        LibraryVersion = s_version,
+    };
+
+    // Without the commit, so that builds of the same version write the same bytes.
+    private static readonly string s_version =
+        typeof(FitPlan).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     /// <summary>The trainings, all of a network's one after the other.</summary>
     public NetworkTraining[] TrainingsOn(FitRows rows)

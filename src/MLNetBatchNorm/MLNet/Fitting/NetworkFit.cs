@@ -94,7 +94,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan));
         }
 
-        var network = new TrainedNetwork(plan.Encoder, best.Networks);
+        var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows));
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;

@@ -3,6 +3,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;
@@ -219,15 +220,15 @@ public sealed class NetworkPersistenceTests
         Assert.IsGreaterThan(30, refused);
     }
 
-    // Offsets behind ML.NET's sizeof(float), see NetworkFormat: magic, version, inputs, the number of hidden layers and the units of one come first.
-    private const int OutputsOffset = 5 * sizeof(int);
+    // Offsets behind ML.NET's sizeof(float), see NetworkFormat: magic, version, the head of a section, inputs, the number of hidden layers and the units of one come first.
+    private const int OutputsOffset = 5 * sizeof(int) + Sections.HeaderBytes;
     private const int EpsilonOffset = OutputsOffset + sizeof(int) + 4;
 
     private static int FirstWeight(TrainedNetwork network)
     {
         int slots = network.Encoder.RawInputs;
         int encoder = sizeof(int) + 1 + (slots * ((2 * sizeof(float)) + 1)) + sizeof(int) + ((network.Encoder.Part<Pieces>()?.Columns ?? 0) * 12);
-        return EpsilonOffset + (4 * sizeof(double)) + sizeof(int) + encoder + sizeof(int);
+        return EpsilonOffset + (4 * sizeof(double)) + sizeof(int) + Sections.HeaderBytes + encoder + Sections.HeaderBytes + sizeof(int);
     }
 
     private static BatchNormNetworkRegressionModelParameters Parameters(ITransformer model) =>
