@@ -1,6 +1,6 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
-using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Tests.Kernels;
 
