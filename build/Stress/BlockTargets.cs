@@ -100,7 +100,7 @@ internal sealed class CheckpointTarget : FuzzTarget
     {
         var state = new TrainingState(SampleNetworks.Parameters(s_definition, 1), [new AlignedBuffer(96), new AlignedBuffer(16)]);
         for (int epoch = 1; epoch <= epochs; epoch++)
-            state.Add(new EpochRecord(epoch, 0.1, 0.5, epoch == 1 ? 0.4 : double.NaN, epoch == 1 ? 0.9 : null));
+            state.Add(SampleNetworks.Epoch(epoch, 0.5, epoch == 1 ? 0.4 : double.NaN, epoch == 1 ? 0.9 : null));
         if (epochs > 1)
             state.KeepAsBest(state.Parameters);
         using var stream = new MemoryStream();
@@ -119,7 +119,15 @@ internal sealed class CheckpointTarget : FuzzTarget
 /// <summary>Small networks that together hold every part of the format.</summary>
 internal static class SampleNetworks
 {
-    public static TrainingHistory History { get; } = new([new EpochRecord(1, 0.1, 0.7, 0.6, 0.8), new EpochRecord(2, 0.1, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
+    public static TrainingHistory History { get; } = new()
+    {
+        Epochs = [Epoch(1, 0.7, 0.6, 0.8), Epoch(2, 0.5, null, null)], BestEpoch = 1, StopReason = TrainingStopReason.ValidationLossStoppedImproving,
+    };
+
+    public static EpochRecord Epoch(int epoch, double trainingLoss, double? validationLoss, double? metric) => new()
+    {
+        Epoch = epoch, LearningRate = 0.1, TrainingLoss = trainingLoss, ValidationLoss = validationLoss, ValidationMetric = metric,
+    };
 
     public static IEnumerable<TrainedNetwork> All()
     {

@@ -41,6 +41,18 @@ public sealed class PublicApiTests
         Assert.IsEmpty(hidden, string.Join("\n", hidden));
     }
 
+    /// <summary>A record with a list of parameters cannot get another without breaking who makes or takes apart one.</summary>
+    [TestMethod]
+    public void PublicRecords_HaveNoParameters()
+    {
+        string[] positional = [.. s_types.Where(type => type.GetMethod("Deconstruct") is not null).Select(type => type.FullName!)];
+
+        Assert.IsEmpty(positional, string.Join("\n", positional));
+        Assert.IsNotNull(typeof(Positional).GetMethod("Deconstruct"));
+    }
+
+    private sealed record Positional(int First, int Second);
+
     [TestMethod]
     public void Momentum_IsNeverABareName()
     {

@@ -11,6 +11,11 @@ namespace MLNetBatchNorm.Reporting.Tests;
 [TestClass]
 public sealed class TrainingReportTests
 {
+    private static EpochRecord Epoch(int epoch, double rate, double trainingLoss, double? validationLoss, double? metric = null) => new()
+    {
+        Epoch = epoch, LearningRate = rate, TrainingLoss = trainingLoss, ValidationLoss = validationLoss, ValidationMetric = metric,
+    };
+
     private static readonly MLContext s_mlContext = new(seed: 1);
     private static readonly IDataView s_rows = ReportedTables.Rows(s_mlContext, 400);
     private static readonly IDataView s_heldOut = s_mlContext.Data.SkipRows(ReportedTables.Rows(s_mlContext, 520), 400);
@@ -137,8 +142,12 @@ public sealed class TrainingReportTests
     [TestMethod]
     public void Course_OfOneNetwork_IsItsHistory()
     {
-        var history = new TrainingHistory(
-            [new EpochRecord(1, 0.1, 0.9, 0.8, 0.6), new EpochRecord(2, 0.2, 0.7, 0.5, 0.75), new EpochRecord(3, 0.1, 0.6, 0.55, 0.7)], 2, TrainingStopReason.ValidationLossStoppedImproving);
+        var history = new TrainingHistory
+        {
+            Epochs = [Epoch(1, 0.1, 0.9, 0.8, 0.6), Epoch(2, 0.2, 0.7, 0.5, 0.75), Epoch(3, 0.1, 0.6, 0.55, 0.7)],
+            BestEpoch = 2,
+            StopReason = TrainingStopReason.ValidationLossStoppedImproving,
+        };
         XElement page = Course(history);
 
         StringAssert.StartsWith(page.Descendants("section").Single().Element("p")!.Value, "3 epochs; training ended because the validation loss stopped improving. The model is that of epoch 2.");
@@ -153,10 +162,10 @@ public sealed class TrainingReportTests
     [TestMethod]
     public void Course_WithoutMetric_LeavesItOut()
     {
-        var absent = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8)], 1, TrainingStopReason.AllEpochsDone);
-        var undefined = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8, double.NaN)], 1, TrainingStopReason.AllEpochsDone);
-        var defined = new TrainingHistory([new EpochRecord(1, 0.1, 0.9, 0.8, 0.5)], 1, TrainingStopReason.AllEpochsDone);
-        var notTrained = new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone);
+        var absent = new TrainingHistory { Epochs = [Epoch(1, 0.1, 0.9, 0.8)], BestEpoch = 1 };
+        var undefined = new TrainingHistory { Epochs = [Epoch(1, 0.1, 0.9, 0.8, double.NaN)], BestEpoch = 1 };
+        var defined = new TrainingHistory { Epochs = [Epoch(1, 0.1, 0.9, 0.8, 0.5)], BestEpoch = 1 };
+        var notTrained = new TrainingHistory();
 
         Assert.IsFalse(Course(absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
         Assert.IsFalse(Course(undefined, absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
@@ -170,7 +179,11 @@ public sealed class TrainingReportTests
     [TestMethod]
     public void Course_OfVeryManyEpochs_ShowsEvenlyTakenNumbers()
     {
-        var history = new TrainingHistory([.. Enumerable.Range(1, 10_000).Select(i => new EpochRecord(i, 0.1, 1.0 / i, 2.0 / i, 1 - 20.0 / i))], 9_999, TrainingStopReason.AllEpochsDone);
+        var history = new TrainingHistory
+        {
+            Epochs = [.. Enumerable.Range(1, 10_000).Select(i => Epoch(i, 0.1, 1.0 / i, 2.0 / i, 1 - 20.0 / i))],
+            BestEpoch = 9_999,
+        };
         XElement page = Course(history);
         string[] epochs = [.. Figure(page, "Loss").Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().First().Value)];
 

@@ -138,6 +138,12 @@ internal static class Generated
         return Convert.ToHexString(hash.GetHashAndReset());
     }
 
+    /// <summary>What an epoch came to.</summary>
+    public static EpochRecord Epoch(int epoch, double rate, double trainingLoss, double? validationLoss, double? metric = null) => new()
+    {
+        Epoch = epoch, LearningRate = rate, TrainingLoss = trainingLoss, ValidationLoss = validationLoss, ValidationMetric = metric,
+    };
+
     /// <summary>Nearly normal, with deviation 1: the sum of twelve uniform numbers needs no logarithm, whose last bit differs between systems.</summary>
     private static double Bell(ref RandomStream random)
     {

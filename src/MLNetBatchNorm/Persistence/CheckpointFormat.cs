@@ -218,7 +218,14 @@ internal static class CheckpointFormat
                 throw new NetworkFormatException(CheckedBytes.Text($"Epoch {i + 1} of the checkpoint has number {epoch}."));
             double rate = reader.ReadDouble(), trainingLoss = reader.ReadDouble();
             double? validationLoss = reader.ReadOptional("flag of a validation loss");
-            epochs[i] = new EpochRecord(epoch, rate, trainingLoss, validationLoss, reader.ReadOptional("flag of a validation metric"));
+            epochs[i] = new EpochRecord
+            {
+                Epoch = epoch,
+                LearningRate = rate,
+                TrainingLoss = trainingLoss,
+                ValidationLoss = validationLoss,
+                ValidationMetric = reader.ReadOptional("flag of a validation metric"),
+            };
         }
 
         return epochs;

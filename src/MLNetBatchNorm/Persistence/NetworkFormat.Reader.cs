@@ -269,12 +269,19 @@ internal static partial class NetworkFormat
             // Not finite where the network of an early epoch answered nonsense; the best epoch is another one.
             double? validationLoss = reader.ReadOptional("flag of a validation loss");
             double? metric = version < VersionOfMetrics ? null : reader.ReadOptional("flag of a validation metric");
-            epochs[i] = new EpochRecord(epoch, learningRate, trainingLoss, validationLoss, metric);
+            epochs[i] = new EpochRecord
+            {
+                Epoch = epoch,
+                LearningRate = learningRate,
+                TrainingLoss = trainingLoss,
+                ValidationLoss = validationLoss,
+                ValidationMetric = metric,
+            };
         }
 
         if (bestEpoch < 0 || bestEpoch > count)
             throw new NetworkFormatException(CheckedBytes.Text($"The best epoch is {bestEpoch} of {count}."));
-        return new TrainingHistory(epochs, bestEpoch, reason);
+        return new TrainingHistory { Epochs = epochs, BestEpoch = bestEpoch, StopReason = reason };
     }
 
     /// <summary>Bytes of a validation metric in the history, and of all that is there about an epoch.</summary>

@@ -58,7 +58,14 @@ internal static class TrainingLoop
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
             (double Loss, double Metric)? validated = evaluator?.Evaluate(parameters, cancellation);
-            bool isBest = state.Add(new EpochRecord(epoch, rate, trainingLoss, validated?.Loss, validated?.Metric));
+            bool isBest = state.Add(new EpochRecord
+            {
+                Epoch = epoch,
+                LearningRate = rate,
+                TrainingLoss = trainingLoss,
+                ValidationLoss = validated?.Loss,
+                ValidationMetric = validated?.Metric,
+            });
             if (isBest && evaluator is not null && epoch < settings.EpochsOfAllRungs)
                 state.KeepAsBest(parameters);
             observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.EpochsOfAllRungs);
@@ -78,7 +85,7 @@ internal static class TrainingLoop
         if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
         TrainingStopReason reason = HasStoppedImproving(state, settings) ? TrainingStopReason.ValidationLossStoppedImproving : TrainingStopReason.AllEpochsDone;
-        return new TrainingHistory(state.Epochs, state.BestEpoch, reason);
+        return new TrainingHistory { Epochs = state.Epochs, BestEpoch = state.BestEpoch, StopReason = reason };
     }
 
     private static bool HasEnded(TrainingState state, TrainingSettings settings) =>

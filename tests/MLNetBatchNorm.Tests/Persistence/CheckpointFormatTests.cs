@@ -39,7 +39,7 @@ public sealed class CheckpointFormatTests
     [TestMethod]
     public void Read_FinishedNetwork_IsTheSame()
     {
-        var written = new NetworkMember(Generated.Network(s_definition, 4), new TrainingHistory([new EpochRecord(1, 0.1, 0.7, 0.6, 0.9)], 1, TrainingStopReason.AllEpochsDone));
+        var written = new NetworkMember(Generated.Network(s_definition, 4), new TrainingHistory { Epochs = [Generated.Epoch(1, 0.1, 0.7, 0.6, 0.9)], BestEpoch = 1 });
         using var stream = new MemoryStream();
         CheckpointFormat.Write(stream, s_owner, written);
         (TrainingState? state, NetworkMember? read) = Read(stream.ToArray());
@@ -139,10 +139,10 @@ public sealed class CheckpointFormatTests
             memory[0].Span[i] = 0.5f * i;
         memory[1].Span[3] = -7;
         var state = new TrainingState(Generated.Network(s_definition, 1), memory);
-        state.Add(new EpochRecord(1, 0.1, 0.9, 0.8, double.NaN));
-        state.Add(new EpochRecord(2, 0.2, 0.7, 0.6, 0.75));
+        state.Add(Generated.Epoch(1, 0.1, 0.9, 0.8, double.NaN));
+        state.Add(Generated.Epoch(2, 0.2, 0.7, 0.6, 0.75));
         state.KeepAsBest(Generated.Network(s_definition, 2));
-        state.Add(new EpochRecord(3, 0.3, 0.5, double.NaN));
+        state.Add(Generated.Epoch(3, 0.3, 0.5, double.NaN));
         return state;
     }
 

@@ -498,8 +498,12 @@ public sealed class NetworkFormatTests
         return new TrainedNetwork(encoder, networks, chosen);
     }
 
-    private static TrainingHistory History() =>
-        new([new EpochRecord(1, 0.01, 0.7, 0.6, 0.875), new EpochRecord(2, 0.02, 0.5, null)], 1, TrainingStopReason.ValidationLossStoppedImproving);
+    private static TrainingHistory History() => new()
+    {
+        Epochs = [Generated.Epoch(1, 0.01, 0.7, 0.6, 0.875), Generated.Epoch(2, 0.02, 0.5, null)],
+        BestEpoch = 1,
+        StopReason = TrainingStopReason.ValidationLossStoppedImproving,
+    };
 
     /// <summary>Every number different, in the order of the layout.</summary>
     private static NetworkParameters Fill(NetworkParameters parameters, int next)

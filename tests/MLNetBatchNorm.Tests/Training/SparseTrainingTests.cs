@@ -96,7 +96,7 @@ public sealed class SparseTrainingTests
     public void Create_OfATrainedNetwork_SharesTheFirstLayerOfWideSparseInputsOnly(BatchNormalizationPlacement placement, int slots, bool shares)
     {
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = slots, HiddenUnits = [16], Outputs = 1, Placement = placement }, 1);
-        var trained = new TrainedNetwork(InputEncoder.Identity(slots), parameters, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone));
+        var trained = new TrainedNetwork(InputEncoder.Identity(slots), parameters, new TrainingHistory());
         Assert.AreEqual(shares, FoldedNetwork.Create(trained.Encoder, trained.Networks).SharesFirstLayer);
         Assert.IsFalse(FoldedNetwork.CreateWhole(trained.Encoder, trained.Networks).SharesFirstLayer);
     }

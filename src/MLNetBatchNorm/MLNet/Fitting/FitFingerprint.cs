@@ -65,7 +65,7 @@ internal sealed class FitFingerprint : IDisposable
         writer.Write(TextOf(options));
         writer.Write(TextOf(training.Settings));
         writer.Write(training.Number.Index);
-        NetworkFormat.Write(writer, new TrainedNetwork(training.Encoder, initial, new TrainingHistory([], 0, TrainingStopReason.AllEpochsDone)));
+        NetworkFormat.Write(writer, new TrainedNetwork(training.Encoder, initial, new TrainingHistory()));
         writer.Flush();
         stream.FlushFinalBlock();
         return new CheckpointOwner(Build, Rows, hash.Hash!);
