@@ -22,7 +22,13 @@ internal sealed class OnnxModel(ModelProto content)
 
     public static OnnxModel Read(byte[] bytes) => new(ModelProto.Parser.ParseFrom(bytes));
 
+    public byte[] ToBytes() => Content.ToByteArray();
+
     public OnnxModel Clone() => new(Content.Clone());
+
+    /// <summary>One thread, and no warnings.</summary>
+    public static SessionOptions Options() =>
+        new() { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
 
     /// <summary>The operators of the graph, in order.</summary>
     public string[] Operations => [.. Content.Graph.Node.Select(n => n.OpType)];
@@ -30,6 +36,8 @@ internal sealed class OnnxModel(ModelProto content)
     public float[] Initializer(string name)
     {
         TensorProto tensor = Content.Graph.Initializer.Single(t => t.Name == name);
+        if (tensor.FloatData.Count > 0)
+            return [.. tensor.FloatData];
         var values = new float[tensor.RawData.Length / sizeof(float)];
         Buffer.BlockCopy(tensor.RawData.ToByteArray(), 0, values, 0, tensor.RawData.Length);
         return values;
@@ -39,19 +47,31 @@ internal sealed class OnnxModel(ModelProto content)
     {
         var bytes = new byte[values.Length * sizeof(float)];
         Buffer.BlockCopy(values, 0, bytes, 0, bytes.Length);
-        Content.Graph.Initializer.Single(t => t.Name == name).RawData = ByteString.CopyFrom(bytes);
+        TensorProto tensor = Content.Graph.Initializer.Single(t => t.Name == name);
+        tensor.FloatData.Clear();
+        tensor.RawData = ByteString.CopyFrom(bytes);
     }
 
     /// <summary>Runs rows of features, all at once or one at a time, and returns every output by name, its rows one after the other.</summary>
     public Dictionary<string, Array> Run(float[][] rows, bool oneByOne = false)
     {
-        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-        using var session = new InferenceSession(Content.ToByteArray(), options);
+        using SessionOptions options = Options();
+        using var session = new InferenceSession(ToBytes(), options);
         if (!oneByOne)
             return Run(session, rows);
         Dictionary<string, Array>[] outputs = [.. rows.Select(row => Run(session, [row]))];
         return outputs[0].Keys.ToDictionary(name => name, name => (Array)outputs.SelectMany(o => o[name].Cast<object>()).ToArray());
     }
+
+    /// <summary>The values of an output, row after row.</summary>
+    public static Array Values(DisposableNamedOnnxValue output) => output.ElementType switch
+    {
+        TensorElementType.Float => output.AsTensor<float>().ToArray(),
+        TensorElementType.Bool => output.AsTensor<bool>().ToArray(),
+        TensorElementType.UInt32 => output.AsTensor<uint>().ToArray(),
+        TensorElementType.String => output.AsTensor<string>().ToArray(),
+        _ => throw new NotSupportedException($"Output {output.Name} is of type {output.ElementType}."),
+    };
 
     private static Dictionary<string, Array> Run(InferenceSession session, float[][] rows)
     {
@@ -60,12 +80,4 @@ internal sealed class OnnxModel(ModelProto content)
         using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> outputs = session.Run([NamedOnnxValue.CreateFromTensor(input, tensor)]);
         return outputs.ToDictionary(o => o.Name, Values);
     }
-
-    private static Array Values(DisposableNamedOnnxValue output) => output.ElementType switch
-    {
-        TensorElementType.Float => output.AsTensor<float>().ToArray(),
-        TensorElementType.Bool => output.AsTensor<bool>().ToArray(),
-        TensorElementType.UInt32 => output.AsTensor<uint>().ToArray(),
-        _ => throw new NotSupportedException($"Output {output.Name} is of type {output.ElementType}."),
-    };
 }

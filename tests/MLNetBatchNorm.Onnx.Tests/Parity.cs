@@ -25,15 +25,15 @@ internal static class Parity
     }
 
     /// <summary>Null where all outputs agree: numbers within the tolerance, labels exactly.</summary>
-    public static string? Difference(IReadOnlyDictionary<string, Array> outputs, MLContext context, ITransformer transformer, float[][] rows, string suffix = "")
+    public static string? Difference(IReadOnlyDictionary<string, Array> outputs, MLContext context, ITransformer transformer, float[][] rows) =>
+        Difference(outputs, transformer.Transform(View(context, rows)));
+
+    /// <summary>As the other, for rows that the model has scored.</summary>
+    public static string? Difference(IReadOnlyDictionary<string, Array> outputs, IDataView scored)
     {
-        IDataView scored = transformer.Transform(View(context, rows));
         foreach ((string name, Array actual) in outputs)
         {
-            string column = suffix.Length > 0 && name.EndsWith(suffix, StringComparison.Ordinal) ? name[..^suffix.Length] : name;
-            if (column == "Features")                  // passed through by the conversion of pipelines
-                continue;
-            if (Difference(column, Column(scored, column), actual) is { } difference)
+            if (Difference(name, Column(scored, name), actual) is { } difference)
                 return difference;
         }
 
@@ -48,17 +48,23 @@ internal static class Parity
         return context.Data.LoadFromEnumerable(rows.Select(r => new FeatureRow { Features = r }), schema);
     }
 
-    private static Array Column(IDataView view, string name)
+    /// <summary>The values of a column, row after row.</summary>
+    public static Array Column(IDataView view, string name)
     {
         DataViewType type = view.Schema[name].Type;
-        return type switch
+        Type item = ((type as VectorDataViewType)?.ItemType ?? type).RawType;
+        return item switch
         {
-            VectorDataViewType => view.GetColumn<VBuffer<float>>(name).SelectMany(v => v.DenseValues()).ToArray(),
-            NumberDataViewType when type.RawType == typeof(float) => view.GetColumn<float>(name).ToArray(),
-            BooleanDataViewType => view.GetColumn<bool>(name).ToArray(),
-            KeyDataViewType => view.GetColumn<uint>(name).ToArray(),
+            _ when item == typeof(float) => Values<float>(),
+            _ when item == typeof(double) => Values<double>(),
+            _ when item == typeof(int) => Values<int>(),
+            _ when item == typeof(uint) => Values<uint>(),
+            _ when item == typeof(bool) => Values<bool>(),
+            _ when item == typeof(ReadOnlyMemory<char>) => Values<ReadOnlyMemory<char>>().Select(text => text.ToString()).ToArray(),
             _ => throw new NotSupportedException($"Column {name} is of type {type}."),
         };
+
+        T[] Values<T>() => type is VectorDataViewType ? [.. view.GetColumn<VBuffer<T>>(name).SelectMany(row => row.DenseValues())] : [.. view.GetColumn<T>(name)];
     }
 
     private static string? Difference(string name, Array expected, Array actual)
