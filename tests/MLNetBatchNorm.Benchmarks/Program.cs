@@ -1,7 +1,7 @@
 using MLNetBatchNorm.Benchmarks;
 using MLNetBatchNorm.Kernels;
 
-// Plain commands; tab-separated lines on standard output and nothing else. See README.md.
+// Plain commands; tab-separated lines on standard output and nothing else. CONTRIBUTING.md lists them.
 string[] rest = args.Length > 1 ? args[1..] : [];
 try
 {

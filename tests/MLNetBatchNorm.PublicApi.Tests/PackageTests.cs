@@ -182,7 +182,7 @@ public sealed class PackageTests
     private static MetadataReaderProvider Symbols(string name)
         => MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(ReadBytes($"{name}.{Version}.snupkg", $"lib/net10.0/{name}.pdb")));
 
-    private static string Repository()
+    internal static string Repository()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder != null; folder = folder.Parent)
         {
