@@ -73,6 +73,12 @@ internal sealed class FileRows : RowStore
             return (All(largestBatch), null);
         RowPart aside = RowPart.Of(ShareInMemory(fraction), seed, part);
         TrainingTable validation = Load(aside, cancellation);
+        if (byClass && FirstRowsOfClassesAllIn(validation) is { Length: > 0 } needed)
+        {
+            aside = aside.Without(needed);
+            validation = Load(aside, cancellation);
+        }
+
         return (Read(aside.Rest, largestBatch), validation.Rows > 0 ? new TableRows(validation) : null);
     }
 
@@ -115,6 +121,15 @@ internal sealed class FileRows : RowStore
     }
 
     internal override void Complete() => _rows.Complete();
+
+    /// <summary>The first rows of the classes that would have none left.</summary>
+    private int[] FirstRowsOfClassesAllIn(TrainingTable part)
+    {
+        int[] left = [.. Classes!.Rows];
+        foreach (float target in part.Targets)
+            left[(int)target]--;
+        return [.. Enumerable.Range(0, left.Length).Where(c => left[c] == 0 && Classes.Rows[c] > 0).Select(c => Classes.FirstRows[c])];
+    }
 
     // The share of the rows that fits a quarter of the budget.
     private double ShareInMemory(double fraction) => Math.Min(fraction, _budget / 4.0 / _rows.MemoryBytes);

@@ -45,7 +45,10 @@ internal sealed class MemoryRows(TrainingTable table) : RowStore
     {
         var all = new TableRows(table);
         // Two rows must be left to train on.
-        return fraction == 0 || Rows < 3 ? (all, null) : all.Split(fraction, seed, byClass, part);
+        if (fraction == 0 || Rows < 3)
+            return (all, null);
+        (TableRows training, TableRows validation) = all.Split(fraction, seed, byClass, part);
+        return validation.Count == 0 ? (all, null) : (training, validation);
     }
 
     public override TrainingTable ToTable(CancellationToken cancellation) => table;

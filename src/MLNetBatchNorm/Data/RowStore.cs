@@ -31,8 +31,8 @@ internal abstract class RowStore : IDisposable
     /// <summary>Mean and variance of the first target, of all rows, as they were added.</summary>
     public abstract TargetMoments Targets { get; }
 
-    /// <summary>Sum of the weights of the rows of each class, where targets are classes; told by whoever adds the rows.</summary>
-    public double[] WeightOfClass { get; set; } = [];
+    /// <summary>How the rows are spread over the classes, where targets are classes; told by whoever adds the rows.</summary>
+    public ClassSummary? Classes { get; set; }
 
     /// <summary>Some rows to take quantiles from, at most so many; of dense rows only.</summary>
     public abstract TableRows Sample(int atMost);
@@ -44,10 +44,10 @@ internal abstract class RowStore : IDisposable
     /// <param name="largestBatch">Most rows that are read at once.</param>
     public abstract RowSource All(int largestBatch);
 
-    /// <summary>Some rows for training and the others, as many as may be and can be kept in memory, for validation.</summary>
+    /// <summary>Some rows for training and the others, as many as may be and can be kept in memory, for validation. Every class keeps a row for training.</summary>
     /// <param name="fraction">Share of the rows set aside for validation.</param>
     /// <param name="seed">Decides which.</param>
-    /// <param name="byClass">Whether the first target is a class number, and each class is to give its part.</param>
+    /// <param name="byClass">Whether the first target is a class number, and each class is to give its part; then <see cref="Classes"/> is known.</param>
     /// <param name="part">Which of the 1 / fraction disjoint parts is set aside, counted from 0; later numbers are parts of another random order.</param>
     /// <param name="largestBatch">Most rows that are read at once.</param>
     /// <param name="cancellation">Asked while a file is read.</param>

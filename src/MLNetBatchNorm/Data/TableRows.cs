@@ -45,8 +45,8 @@ internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
     public override TableRows Head(int count) => new(table, rows[..count]);
 
     /// <summary>
-    /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its part.
-    /// Neither side is empty if there are two rows or more.
+    /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its part, and keeps a row
+    /// for training. But for classes of a single row each neither side is empty if there are two rows or more.
     /// </summary>
     /// <param name="fraction">Share of the rows set aside.</param>
     /// <param name="seed">Decides which.</param>
@@ -60,20 +60,33 @@ internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
         var random = new RandomStream(seed, RandomPurpose.ValidationRows + (ulong)(part / parts));
         int[] order = [.. rows];
         random.Shuffle(order);
+        float[] classes = [];
         if (byClass)
         {
             // After a stable sort by class, every k-th row is validation: each class gives its part, to within a row.
-            float[] classes = [.. order.Select(row => table.Targets[row])];
+            classes = [.. order.Select(row => table.Targets[row])];
             order = [.. Enumerable.Range(0, order.Length).OrderBy(i => classes[i]).Select(i => order[i])];
+            Array.Sort(classes);
         }
         int wanted = Math.Clamp((int)Math.Round(fraction * order.Length), Math.Min(1, order.Length - 1), order.Length - 1);
         var training = new List<int>(order.Length - wanted);
         var validation = new List<int>(wanted);
+        bool learned = false;
         for (int i = 0; i < order.Length; i++)
         {
             int position = (i + part % parts) % order.Length;
             bool taken = (long)(position + 1) * wanted / order.Length > (long)position * wanted / order.Length;
             (taken ? validation : training).Add(order[i]);
+            learned |= !taken;
+            if (i + 1 < classes.Length && classes[i + 1] == classes[i] || !byClass)
+                continue;
+            if (!learned)                              // the class would be unknown to the network
+            {
+                training.Add(order[i]);
+                validation.RemoveAt(validation.Count - 1);
+            }
+
+            learned = false;
         }
         int[] trainingRows = [.. training], validationRows = [.. validation];
         Array.Sort(trainingRows);

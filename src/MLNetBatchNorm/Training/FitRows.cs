@@ -22,8 +22,8 @@ internal sealed class FitRows : IDisposable
     /// <summary>What the labels were standardized with.</summary>
     public LabelUnits Target { get; }
 
-    /// <summary>Sum of the weights of the training rows of each class, before any are set aside.</summary>
-    public double[] WeightOfClass => _training.WeightOfClass;
+    /// <summary>How the training rows are spread over the classes, before any are set aside; null where labels are numbers.</summary>
+    public ClassSummary? Classes => _training.Classes;
 
     /// <summary>Whether rows keep only the features that are not zero.</summary>
     public bool IsSparse => _training.Shape.IsSparse;

@@ -102,6 +102,7 @@ internal sealed class TrainingStep
         double sum = 0;
         foreach (float weight in weights)
             sum += weight;
-        return sum > 0 ? (float)(1 / sum) : 0;
+        // A batch of rows that count for next to nothing must not count for more than float can say.
+        return sum > 0 ? (float)Math.Min(1 / sum, float.MaxValue) : 0;
     }
 }

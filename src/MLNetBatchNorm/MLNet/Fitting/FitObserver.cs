@@ -74,7 +74,8 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         if (validationRows == 0 && _plan.Split.Fraction > 0 && !_hasSaidThatRowsAreFew)
         {
             _hasSaidThatRowsAreFew = true;
-            _channel.Warning(MessageSensitivity.None, Text($"{rows} rows are too few to set some aside for validation; all of them train."));
+            string why = rows < 3 ? Text($"{rows} rows are too few to set some aside for validation") : "No row can be set aside for validation";
+            _channel.Warning(MessageSensitivity.None, $"{why}; all of them train.");
         }
 
         _channel.Info(MessageSensitivity.None, About(training, Text($"training on {rows} rows, {validationRows} for validation.")));

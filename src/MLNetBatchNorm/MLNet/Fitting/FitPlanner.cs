@@ -76,6 +76,7 @@ internal sealed class FitPlanner
             Settings = CreateSettings(rows, chosen),
             Split = new ValidationSplit(chosen.ValidationFraction, _seed, ByClass: _task.LabelKind != LabelKind.Number),
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
+            IsConstant = _task.LabelKind == LabelKind.Binary && rows.Classes!.Present == 1 && _start is null,
             Start = _start,
         };
     }
@@ -115,7 +116,7 @@ internal sealed class FitPlanner
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {
         Objective = _task.Objective,
-        ClassWeights = ClassWeighting.IsBalanced(_options) ? ClassWeighting.Balanced(rows.WeightOfClass) : GivenClassWeights,
+        ClassWeights = ClassWeighting.IsBalanced(_options) ? ClassWeighting.Balanced(rows.Classes!.Weights) : GivenClassWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,
         LearningRate = chosen.LearningRate,

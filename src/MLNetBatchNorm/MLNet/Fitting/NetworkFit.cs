@@ -68,10 +68,24 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet));
         if (ClassWeighting.IsBalanced(options))
             channel.Info(MessageSensitivity.None, ClassWeighting.Text(plan.Settings.ClassWeights!));
+        if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
+            channel.Warning(MessageSensitivity.None, thin);
 
-        TrainedNetwork trained = Train(plan, rows, checkpoints, channel, cancellation);
+        TrainedNetwork trained = plan.IsConstant ? Constant(plan, rows, trainingSet, channel) : Train(plan, rows, checkpoints, channel, cancellation);
         checkpoints?.Delete();
         return trained;
+    }
+
+    /// <summary>What ML.NET's own binary trainers come to where all rows have one label; one-versus-all asks for it where a class has no rows.</summary>
+    private static TrainedNetwork Constant(FitPlan plan, FitRows rows, RoleMappedData trainingSet, IChannel channel)
+    {
+        string found = rows.Classes!.Rows[0] == 0 ? "true" : "false";
+        channel.Warning(
+            MessageSensitivity.Schema,
+            $"Label column '{trainingSet.Schema.Label!.Value.Name}' is {found} in all {rows.Count} rows of the training set; the model says {found} of every row.");
+        TrainingSettings settings = plan.Settings with { Seed = plan.Seed };
+        return new TrainedNetwork(
+            plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows));
     }
 
     private TrainedNetwork Train(FitPlan plan, FitRows rows, FitCheckpoints? checkpoints, IChannel channel, CancellationToken cancellation)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -14,6 +15,10 @@ namespace MLNetBatchNorm;
 /// <param name="cancellationToken">Asked every few hundred rows.</param>
 internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed, CancellationToken cancellationToken)
 {
+    // Far from the ends of the range, 1E-38 and 3E+38, so that a batch's sum and its inverse are in it as well.
+    private const double SmallestMeanWeight = 1e-30;
+    private const double LargestMeanWeight = 1e30;
+
     /// <summary>Whether the rows are to be sparse; null: as the first row is.</summary>
     public bool? Sparse { get; init; }
 
@@ -42,14 +47,14 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         try
         {
             var seenSlots = new SlotsWithValues(slots);
-            double[] weightOfClass = new double[task.Classes];
+            ClassSummary? classes = task.LabelKind == LabelKind.Number ? null : new ClassSummary(task.Classes);
+            double weights = 0;
             long withoutWeight = 0;
             using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken);
             while (reader.MoveNext())
             {
                 float label = reader.Label;
-                int classNumber = task.LabelKind == LabelKind.Number ? 0 : (int)label;
-                if (ClassWeights?[classNumber] == 0)
+                if (ClassWeights?[(int)label] == 0)
                 {
                     withoutWeight++;
                     continue;
@@ -62,7 +67,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                     AddSparse(rows, reader, label);
                 else
                     rows.Add(reader.Features, [label], reader.Weight);
-                weightOfClass[classNumber] += reader.Weight;
+                classes?.Add((int)label, rows.Rows - 1, reader.Weight);
+                weights += reader.Weight;
                 if (ForTraining)
                     seenSlots.Add(reader.Buffer);
             }
@@ -71,10 +77,11 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             if (rows is null)
                 throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
             store = rows.Complete();
-            store.WeightOfClass = weightOfClass;
+            store.Classes = classes;
             if (ForTraining)
             {
-                CheckClasses(data, weightOfClass, rows.Rows);
+                CheckClasses(data, classes, rows.Rows);
+                CheckWeights(data, weights / rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows);
             }
         }
@@ -121,15 +128,27 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             + "At least one row with a label and a positive weight is needed.";
     }
 
-    private void CheckClasses(RoleMappedData data, double[] weightOfClass, int rows)
+    private void CheckClasses(RoleMappedData data, ClassSummary? classes, int rows)
     {
-        if (task.LabelKind == LabelKind.Number || weightOfClass.Count(weight => weight > 0) > 1)
+        // Of yes or no a constant is a model: one-versus-all asks for it where a class has no rows.
+        if (task.LabelKind != LabelKind.Class || classes!.Present > 1)
             return;
-        string label = data.Schema.Label!.Value.Name;
-        int only = Array.FindIndex(weightOfClass, weight => weight > 0);
-        string found = task.LabelKind == LabelKind.Binary ? only == 1 ? "true" : "false" : $"class {only + 1} of {weightOfClass.Length}";
+        int only = Array.FindIndex(classes.Rows, count => count > 0);
         string counting = ClassWeights is null ? "" : " whose class has a weight above 0";
-        throw host.Except($"Label column '{label}' is {found} in all {rows} rows of the training set{counting}. Rows of at least two classes are needed.");
+        throw host.Except(
+            $"Label column '{data.Schema.Label!.Value.Name}' is class {only + 1} of {classes.Rows.Length} in all {rows} rows of the training set{counting}. "
+            + "Rows of at least two classes are needed.");
+    }
+
+    /// <summary>Refuses weights whose sums, or one divided by them, leave the range of single precision.</summary>
+    private void CheckWeights(RoleMappedData data, double mean)
+    {
+        if (mean is >= SmallestMeanWeight and <= LargestMeanWeight)
+            return;
+        string size = mean < SmallestMeanWeight ? "small" : "large";
+        throw host.Except(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Weight column '{data.Schema.Weight!.Value.Name}' is {mean:G4} in the mean of the training set, which is too {size} to compute with in single precision; the mean must be in [{SmallestMeanWeight}, {LargestMeanWeight}]. Multiply all weights by the same factor, which makes no difference to the model."));
     }
 
     private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows)

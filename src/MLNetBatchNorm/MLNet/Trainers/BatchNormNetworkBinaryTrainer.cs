@@ -44,6 +44,7 @@ namespace MLNetBatchNorm;
 /// The mean binary cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch gradient descent. In training, batch normalization
 /// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
 /// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
+/// Where all rows have the same label the log warns, and the model says that label of every row.
 /// ]]>
 /// </format>
 /// </remarks>

@@ -122,17 +122,51 @@ public sealed class NetworkBadDataTests
     }
 
     [TestMethod]
-    public void Fit_SingleClass_IsRefused()
+    public void Fit_SingleClassOfSeveral_IsRefused()
     {
         List<Example> rows = NetworkExamples.Rows(30);
         foreach (Example row in rows)
-        {
-            row.IsPositive = true;
             row.Class = "ant";
-        }
 
-        Assert.Contains("Label column 'Label' is true in all 30 rows of the training set. Rows of at least two classes are needed.", RefusalOfFit(NetworkKind.Binary, rows));
-        Assert.Contains("Label column 'Label' is class 2 of 3 in all 30 rows of the training set.", RefusalOfFit(NetworkKind.Multiclass, rows));
+        Assert.Contains(
+            "Label column 'Label' is class 2 of 3 in all 30 rows of the training set. Rows of at least two classes are needed.", RefusalOfFit(NetworkKind.Multiclass, rows));
+    }
+
+    /// <summary>Not a rate that is too high, as the loss would have it that comes of them.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary), 1e-42f, "1.001E-42", "small", "dense")]
+    [DataRow(nameof(NetworkKind.Multiclass), 1e-42f, "1.001E-42", "small", "sparse")]
+    [DataRow(nameof(NetworkKind.Regression), 1e-32f, "1E-32", "small", "dense")]
+    [DataRow(nameof(NetworkKind.Regression), 3e38f, "3E+38", "large", "dense")]
+    [DataRow(nameof(NetworkKind.Binary), 1e31f, "1E+31", "large", "spilled")]
+    public void Fit_WeightsOutOfTheRangeOfSinglePrecision_AreRefused(string kindName, float weight, string shown, string size, string what)
+    {
+        NetworkKind kind = Enum.Parse<NetworkKind>(kindName);
+        List<Example> rows = NetworkExamples.Rows(what == "spilled" ? 20_000 : 60);
+        foreach (Example row in rows)
+            row.Weight = weight;
+        IDataView view = NetworkExamples.View(_context, kind, rows);
+        IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, kind, options => (options.ExampleWeightColumnName, options.MemoryBudgetInMegabytes) = ("Weight", 1));
+        string message = Refusal<InvalidOperationException>(() => trainer.Fit(what == "sparse" ? new SparseView(view, "Features") : view));
+        Assert.Contains($"Weight column 'Weight' is {shown} in the mean of the training set, which is too {size} to compute with in single precision", message);
+        Assert.Contains("Multiply all weights by the same factor", message);
+    }
+
+    /// <summary>Rows that count for next to nothing among others: a batch of nothing else does no harm.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary))]
+    [DataRow(nameof(NetworkKind.Multiclass))]
+    [DataRow(nameof(NetworkKind.Regression))]
+    public void Fit_SomeWeightsNextToNothing_Trains(string kindName)
+    {
+        NetworkKind kind = Enum.Parse<NetworkKind>(kindName);
+        List<Example> rows = NetworkExamples.Rows(200);
+        for (int i = 20; i < rows.Count; i++)
+            rows[i].Weight = 1e-42f;
+        IDataView view = NetworkExamples.View(_context, kind, rows);
+        IDataView scored = NetworkExamples.Quick(_context, kind, options => (options.ExampleWeightColumnName, options.BatchSize) = ("Weight", 4)).Fit(view).Transform(view);
+        float[] scores = kind == NetworkKind.Multiclass ? [.. scored.Vectors<float>("Score").SelectMany(x => x)] : scored.Scalars<float>("Score");
+        Assert.IsTrue(scores.All(float.IsFinite));
     }
 
     [TestMethod]
