@@ -21,6 +21,7 @@ internal sealed class Figure
 
     private readonly Plot _plot = new();
     private readonly List<LegendEntry> _legend = [];
+    private readonly Dictionary<string, string> _replacements = [];
     private readonly int _width;
     private readonly int _height;
 
@@ -98,7 +99,7 @@ internal sealed class Figure
         bars.Horizontal = true;
         foreach (Bar bar in bars.Bars)
             Style(bar, color, 0.7);
-        _plot.Axes.Left.TickGenerator = new NumericManual(positions, [.. values.Select(value => Shorten(value.Name))]);
+        _plot.Axes.Left.TickGenerator = new NumericManual(positions, [.. values.Select((value, i) => Drawable(Names.Short(value.Name), i))]);
         _plot.Axes.Left.MajorTickStyle.Length = 0;
         _plot.Axes.Bottom.TickGenerator = Ticks(target: 4);
         _plot.Axes.SetLimitsY(-0.6, values.Count - 0.4);
@@ -139,7 +140,21 @@ internal sealed class Figure
     /// <summary>The picture as an element of the page.</summary>
     /// <param name="id">A name that no other picture of the page has.</param>
     /// <param name="description">What is to be seen, for those who do not see it.</param>
-    public XElement ToSvg(string id, string description) => SvgInk.Adapt(XElement.Parse(_plot.GetSvgXml(_width, _height)), _width, _height, id, description);
+    public XElement ToSvg(string id, string description) => SvgInk.Adapt(XElement.Parse(_plot.GetSvgXml(_width, _height)), _width, _height, id, description, _replacements);
+
+    /// <summary>
+    /// What is drawn for a name. A name in letters that the font here does not have would come out as nothing; the reader's may have them, so
+    /// another text takes its room, in whose place the name is put afterwards.
+    /// </summary>
+    private string Drawable(string name, int index)
+    {
+        if (Fonts.GetTypeface(_plot.Axes.Left.TickLabelStyle.FontName, bold: false, italic: false) is not { } typeface || typeface.ContainsGlyphs(name))
+            return name;
+        // Such letters are about as wide as an m.
+        string placeholder = string.Create(CultureInfo.InvariantCulture, $"{new string('m', new StringInfo(name).LengthInTextElements)}{index}");
+        _replacements[placeholder] = name;
+        return placeholder;
+    }
 
     private static NumericAutomatic Ticks(int target) => new() { TargetTickCount = target, LabelFormatter = value => Numbers.Short(value) };
 
@@ -168,8 +183,6 @@ internal sealed class Figure
         bar.LineWidth = 0;
         bar.Size = size;
     }
-
-    private static string Shorten(string name) => name.Length <= 24 ? name : name[..23] + "…";
 }
 
 /// <summary>One line of a legend.</summary>

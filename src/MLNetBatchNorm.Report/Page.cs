@@ -9,7 +9,7 @@ internal sealed class Page
     private readonly List<XElement> _sections = [];
     private int _figures;
 
-    public Page(string title) => _title = title;
+    public Page(string title) => _title = Names.Text(title);
 
     /// <summary>Begins a section; figures and tables that follow belong to it.</summary>
     /// <param name="title">The heading.</param>
@@ -44,7 +44,7 @@ internal sealed class Page
     public static XElement Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => new(
         "table",
         new XElement("thead", new XElement("tr", header.Select(cell => new XElement("th", new XAttribute("scope", "col"), cell)))),
-        new XElement("tbody", rows.Select(row => new XElement("tr", row.Select((cell, i) => i == 0 ? new XElement("th", new XAttribute("scope", "row"), cell) : new XElement("td", cell))))));
+        new XElement("tbody", rows.Select(row => new XElement("tr", row.Select((cell, i) => i == 0 ? new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), cell) : new XElement("td", cell))))));
 
     public string ToHtml()
     {

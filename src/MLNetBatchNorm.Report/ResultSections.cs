@@ -18,6 +18,9 @@ internal static class ResultSections
     {
         switch (results)
         {
+            case { Count: 0 }:
+                page.Section(Title, $"None of these rows could be scored.{LeftOut(results)}");
+                break;
             case BinaryResults binary:
                 Add(page, binary);
                 break;
@@ -37,7 +40,7 @@ internal static class ResultSections
         var bins = Reliability.OfProbabilities(results.Probabilities, results.Labels);
         double logLoss = Enumerable.Range(0, results.Count).Average(i => LogLoss(results.Labels[i] ? results.Probabilities[i] : 1 - results.Probabilities[i]));
 
-        page.Section(Title, $"{Numbers.Count(results.Count)} rows that were not used for training, {Numbers.Count(matrix.Truths(1))} of them true.");
+        page.Section(Title, $"{Rows(results)}, {Numbers.Count(matrix.Truths(1))} of them true.{LeftOut(results)}");
         page.Tiles(
         [
             ("area under ROC", roc.Count > 0 ? Numbers.Measure(RocCurve.Area(roc)) : "one class only"), ("accuracy", Numbers.Measure(matrix.Accuracy)),
@@ -59,7 +62,7 @@ internal static class ResultSections
         double logLoss = Enumerable.Range(0, results.Count).Average(i => LogLoss(results.Probabilities[i][results.Labels[i]]));
         double[] recalls = [.. Enumerable.Range(0, matrix.Classes).Select(matrix.Recall).OfType<double>()];
 
-        page.Section(Title, $"{Numbers.Count(results.Count)} rows of {matrix.Classes} classes that were not used for training.");
+        page.Section(Title, $"{Rows(results)}. The network knows {Numbers.Count(matrix.Classes)} classes.{LeftOut(results)}");
         page.Tiles(
         [
             ("accuracy", Numbers.Measure(matrix.Accuracy)), ("mean of the classes' recalls", Numbers.Measure(recalls.Average())),
@@ -77,7 +80,7 @@ internal static class ResultSections
         double mean = results.Labels.Average();
         double squares = residuals.Sum(r => r * r), total = results.Labels.Sum(label => (label - mean) * (label - mean));
 
-        page.Section(Title, $"{Numbers.Count(results.Count)} rows that were not used for training. A residual is the label less the prediction.");
+        page.Section(Title, $"{Rows(results)}. A residual is the label less the prediction.{LeftOut(results)}");
         page.Tiles(
         [
             ("R²", total > 0 ? Numbers.Measure(1 - squares / total) : "labels are equal"), ("root mean squared error", Numbers.Exact(Math.Sqrt(squares / residuals.Length))),
@@ -90,17 +93,27 @@ internal static class ResultSections
             "Tenths of the rows by their prediction: on the dashed line, they are right on average.", range: (results.Predictions.Min(), results.Predictions.Max()));
     }
 
+    private static string Rows(HeldOutResults results) => results.Count == 1 ? "1 row that was not used for training" : $"{Numbers.Count(results.Count)} rows that were not used for training";
+
+    private static string LeftOut(HeldOutResults results)
+    {
+        string[] kinds =
+        [
+            .. results.Unlabelled > 0 ? new[] { $"{Numbers.Count(results.Unlabelled)} without a label" } : [],
+            .. results.Unscored > 0 ? new[] { $"{Numbers.Count(results.Unscored)} without a score, where a feature is missing or infinite" } : [],
+        ];
+        return kinds.Length > 0 ? $" Left out: {string.Join(", and ", kinds)}." : "";
+    }
+
     private static double LogLoss(double probability) => -Math.Log(Math.Max(probability, 1e-15));
 
     private static void AddConfusion(Page page, ConfusionMatrix matrix)
     {
-        var header = new XElement("tr", new XElement("th", "is \\ as"), matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), name)));
+        var header = new XElement("tr", new XElement("th", "is \\ as"), matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), new XAttribute("dir", "auto"), name)));
         IEnumerable<XElement> rows = Enumerable.Range(0, matrix.Classes).Select(truth => new XElement(
-            "tr", new XElement("th", new XAttribute("scope", "row"), matrix.Names[truth]), Enumerable.Range(0, matrix.Classes).Select(decision => Cell(matrix, truth, decision))));
+            "tr", new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), matrix.Names[truth]), Enumerable.Range(0, matrix.Classes).Select(decision => Cell(matrix, truth, decision))));
         var table = new XElement("table", new XAttribute("class", "confusion"), new XElement("thead", header), new XElement("tbody", rows));
-        int right = Enumerable.Range(0, matrix.Classes).Sum(i => matrix.Counts[i, i]);
-        int all = Enumerable.Range(0, matrix.Classes).Sum(matrix.Truths);
-        page.Figure("Confusion matrix", table, $"{Numbers.Count(right)} of {Numbers.Count(all)} rows are recognized. Rows of the table: what it is; columns: what it was taken for; classes in the order of their keys.");
+        page.Figure("Confusion matrix", table, $"{Numbers.Count(matrix.Right)} of {Numbers.Count(matrix.Rows)} rows are recognized. Rows of the table: what it is; columns: what it was taken for; classes in the order of their keys.");
     }
 
     private static XElement Cell(ConfusionMatrix matrix, int truth, int decision)

@@ -17,12 +17,21 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
         _ => "R²",
     };
 
+    // ML.NET evaluates by the name of the label, and the network's own columns would hide a label that is called Score.
+    private const string Label = "Label of the report";
+
     /// <summary>Every slot, the most important one first; by ML.NET's permutation feature importance.</summary>
-    public static IReadOnlyList<SlotImportance> Measure(MLContext mlContext, ReportedNetwork network, IDataView inputs, TrainingReportOptions options)
+    /// <param name="mlContext">Shuffles.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="inputs">The columns it reads, and the label.</param>
+    /// <param name="areLeftOut">Whether there are rows without a label or score. Left in, what they lack would be shuffled into other rows.</param>
+    /// <param name="options">How often is shuffled, and which column is the label.</param>
+    public static IReadOnlyList<SlotImportance> Measure(MLContext mlContext, ReportedNetwork network, IDataView inputs, bool areLeftOut, TrainingReportOptions options)
     {
-        string label = options.LabelColumnName;
+        const string label = Label;
         int permutations = options.PermutationCount;
-        IDataView rows = mlContext.Data.Cache(inputs);
+        IDataView labelled = mlContext.Transforms.CopyColumns(Label, options.LabelColumnName).Fit(inputs).Transform(inputs);
+        IDataView rows = mlContext.Data.Cache(areLeftOut ? Counted(mlContext, network.Task, network.Predictor.Transform(labelled)) : labelled);
         IEnumerable<MetricStatistics> changes = network.Task switch
         {
             NetworkTask.Binary => mlContext.BinaryClassification
@@ -32,7 +41,7 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
             _ => mlContext.Regression
                 .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations).Select(change => change.RSquared),
         };
-        string[] names = SlotNames(inputs.Schema[network.Predictor.FeatureColumnName]);
+        IReadOnlyList<string> names = SlotNames(inputs.Schema[network.Predictor.FeatureColumnName]);
         return
         [
             .. changes
@@ -41,13 +50,23 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
         ];
     }
 
-    private static string[] SlotNames(DataViewSchema.Column features)
+    /// <summary>The rows that have a score, and one that is finite.</summary>
+    private static IDataView Counted(MLContext mlContext, NetworkTask task, IDataView scored) => task == NetworkTask.Regression
+        ? Finite(mlContext, Finite(mlContext, scored, Label), "Score")
+        : mlContext.Data.FilterRowsByMissingValues(scored, "Score");
+
+    // The upper bound is excluded.
+    private static IDataView Finite(MLContext mlContext, IDataView rows, string column)
+        => mlContext.Data.FilterRowsByColumn(rows, column, float.MinValue, double.PositiveInfinity);
+
+    private static IReadOnlyList<string> SlotNames(DataViewSchema.Column features)
     {
         int slots = ((VectorDataViewType)features.Type).Size;
         VBuffer<ReadOnlyMemory<char>> names = default;
         if (features.HasSlotNames())
             features.GetSlotNames(ref names);
         ReadOnlyMemory<char>[] known = [.. names.DenseValues()];
-        return [.. Enumerable.Range(0, slots).Select(i => i < known.Length && !known[i].IsEmpty ? known[i].ToString() : $"slot {i}")];
+        return Names.Distinct(
+            Enumerable.Range(0, slots).Select(i => i < known.Length && !known[i].IsEmpty ? known[i].ToString() : $"slot {i}"), i => $"slot {i}");
     }
 }

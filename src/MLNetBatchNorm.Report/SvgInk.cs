@@ -14,7 +14,7 @@ internal static class SvgInk
     // Widths of letters are not known here; a digit's is a good guess for what stands on an axis.
     private const double LetterWidth = 0.55;
 
-    public static XElement Adapt(XElement svg, int width, int height, string id, string description)
+    public static XElement Adapt(XElement svg, int width, int height, string id, string description, IReadOnlyDictionary<string, string> replacements)
     {
         XNamespace names = svg.Name.Namespace;
         svg.Attributes().Where(a => a.IsNamespaceDeclaration && a.Value != names.NamespaceName).Remove();
@@ -30,8 +30,10 @@ internal static class SvgInk
         {
             foreach (XAttribute attribute in element.Attributes().ToArray())
                 Adapt(attribute, identifiers);
-            if (element.Name == names + "text")
-                Anchor(element);
+            if (element.Name != names + "text")
+                continue;
+            Anchor(element);
+            element.Value = replacements.GetValueOrDefault(element.Value, element.Value);
         }
 
         svg.AddFirst(new XElement(names + "title", new XAttribute("id", id), description));

@@ -13,10 +13,10 @@ public static class TrainingReport
     /// <summary>Writes the page into a file.</summary>
     /// <param name="mlContext">Evaluates and shuffles; its seed decides how features are shuffled.</param>
     /// <param name="model">A trained network, or a pipeline that has one; fitted just now or loaded.</param>
-    /// <param name="heldOut">Rows that were not used for training, as <paramref name="model"/> takes them, with their labels.</param>
+    /// <param name="heldOut">Rows that were not used for training, as <paramref name="model"/> takes them, with their labels; one is enough, and what is not defined for them is said so on the page.</param>
     /// <param name="path">The file; it is replaced if it exists.</param>
     /// <param name="options">What is shown; null for the defaults.</param>
-    /// <exception cref="ArgumentException">There is no network in <paramref name="model"/>, or the label column is absent, of another type or empty.</exception>
+    /// <exception cref="ArgumentException">There is no network in <paramref name="model"/>, or the label column is absent, of another type, of other classes or empty.</exception>
     public static void Write(MLContext mlContext, ITransformer model, IDataView heldOut, string path, TrainingReportOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -26,10 +26,10 @@ public static class TrainingReport
     /// <summary>The page as text.</summary>
     /// <param name="mlContext">Evaluates and shuffles; its seed decides how features are shuffled.</param>
     /// <param name="model">A trained network, or a pipeline that has one; fitted just now or loaded.</param>
-    /// <param name="heldOut">Rows that were not used for training, as <paramref name="model"/> takes them, with their labels.</param>
+    /// <param name="heldOut">Rows that were not used for training, as <paramref name="model"/> takes them, with their labels; one is enough, and what is not defined for them is said so on the page.</param>
     /// <param name="options">What is shown; null for the defaults.</param>
     /// <returns>A whole HTML document, which is well-formed XML as well.</returns>
-    /// <exception cref="ArgumentException">There is no network in <paramref name="model"/>, or the label column is absent, of another type or empty.</exception>
+    /// <exception cref="ArgumentException">There is no network in <paramref name="model"/>, or the label column is absent, of another type, of other classes or empty.</exception>
     public static string ToHtml(MLContext mlContext, ITransformer model, IDataView heldOut, TrainingReportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(mlContext);
@@ -41,13 +41,14 @@ public static class TrainingReport
         var network = ReportedNetwork.Find(model);
         IDataView inputs = network.Before.Transform(heldOut);
         var results = HeldOutResults.Read(network, inputs, options.LabelColumnName);
-        IReadOnlyList<SlotImportance> importance = options.PermutationCount > 0 ? SlotImportance.Measure(mlContext, network, inputs, options) : [];
 
         var page = new Page(options.Title);
         ResultSections.Add(page, results);
         CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task);
-        if (importance.Count > 0)
-            ImportanceSection.Add(page, importance, options.NumberOfImportantSlots, network.Task);
+        if (options.PermutationCount > 0 && results.WhyNoMeasure is { } reason)
+            ImportanceSection.AddReason(page, reason);
+        else if (options.PermutationCount > 0)
+            ImportanceSection.Add(page, SlotImportance.Measure(mlContext, network, inputs, results.Unlabelled + results.Unscored > 0, options), options.NumberOfImportantSlots, network.Task);
         LayerSections.Add(page, [.. network.Members.Select(member => member.Layers)]);
         return page.ToHtml();
     }
