@@ -19,12 +19,14 @@ internal sealed class FoldedNetwork
 
     private readonly InputEncoder _encoder;
     private readonly FoldedOperation[][] _members;
+    private readonly Layer[][] _layers;
 
     private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer)
     {
         _encoder = encoder;
         SharesFirstLayer = sharesFirstLayer;
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count)))];
+        _layers = [.. _members.Select(Layers)];
         Outputs = members[0].Definition.Outputs;
     }
 
@@ -149,24 +151,29 @@ internal sealed class FoldedNetwork
 
     private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input)
     {
-        PanelMatrix? current = null;
-        int layer = 0;
-        foreach (FoldedOperation operation in _members[member])
+        Layer[] layers = _layers[member];
+        PanelInput[] outputs = scratch.Outputs;
+        for (int layer = 0; layer < layers.Length; layer++)
         {
-            if (operation is FoldedLinear linear)
-            {
-                PanelInput output = scratch.Outputs[layer++];
-                current = output.Values;
-                linear.Apply(input, rows, current);
-                input = output;
-            }
-            else
-            {
-                ((FrozenOperation)operation).Apply(current!, rows);
-            }
+            PanelInput output = outputs[layer];
+            PanelMatrix values = output.Values;
+            layers[layer].Linear.Apply(input, rows, values);
+            foreach (FrozenOperation operation in layers[layer].Behind)
+                operation.Apply(values, rows);
+            input = output;
         }
-        return current!;
+        return outputs[layers.Length - 1].Values;
     }
+
+    /// <summary>Operations in the form in which a row goes through them fastest: nothing has to be asked what it is.</summary>
+    private static Layer[] Layers(FoldedOperation[] operations)
+    {
+        int[] starts = [.. Enumerable.Range(0, operations.Length).Where(i => operations[i] is FoldedLinear), operations.Length];
+        return [.. starts.SkipLast(1).Select((start, l) => new Layer((FoldedLinear)operations[start], [.. operations[(start + 1)..starts[l + 1]].Cast<FrozenOperation>()]))];
+    }
+
+    /// <summary>A linear map and what is done to its output in place.</summary>
+    private sealed record Layer(FoldedLinear Linear, FrozenOperation[] Behind);
 
     private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 
@@ -40,14 +41,15 @@ internal sealed class FoldedDense : FoldedLinear
 
     public override void Apply(NodeInput input, int rows, PanelMatrix output)
     {
-        switch (input)
-        {
-            case PanelInput panels: Multiply(panels.Values, rows, output); break;
-            case SparseRowsInput sparse: Multiply(sparse.Rows, output); break;
-            default: throw new ArgumentException($"A linear map does not read {input.GetType().Name}.", nameof(input));
-        }
+        if (input is PanelInput panels)
+            Multiply(panels.Values, rows, output);
+        else if (input is SparseRowsInput sparse)
+            Multiply(sparse.Rows, output);
+        else
+            throw new ArgumentException($"A linear map does not read {input.GetType().Name}.", nameof(input));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Multiply(PanelMatrix input, int rows, PanelMatrix output)
     {
         LinearParameters linear = _linear;
