@@ -16,7 +16,7 @@ internal sealed class NetworkTarget : FuzzTarget
 
     public override string Name => "network";
 
-    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write), AsVersion1(Write(SampleNetworks.All().First(n => n.Members.Count == 1)))];
+    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write), AsVersion1(SampleNetworks.All().First(n => n.Members.Count == 1))];
 
     public override void Read(byte[] input)
     {
@@ -30,14 +30,17 @@ internal sealed class NetworkTarget : FuzzTarget
     public override long AllowedBytes(int length) => FixedBytes + 10L * length;
 
     /// <summary>The block of a single network as the first version wrote it: the sections one behind the other, and no metrics at the end of what is there about each epoch.</summary>
-    private static byte[] AsVersion1(byte[] bytes)
+    private static byte[] AsVersion1(TrainedNetwork network)
     {
+        byte[] bytes = Write(network);
         const int epochBytes = 38, metricBytes = 9, head = 8, versionPosition = 4, tagBytes = 4;
         List<byte> old = [.. bytes[..head]];
         for (int at = head; at < bytes.Length;)
         {
             int body = at + Sections.HeaderBytes, length = (int)BitConverter.ToInt64(bytes, at + tagBytes);
-            if (!bytes.AsSpan(at, tagBytes).SequenceEqual("CHOS"u8))
+            if (bytes.AsSpan(at, tagBytes).SequenceEqual("ENCO"u8))
+                old.AddRange(EncoderAsVersion1(network.Encoder));
+            else if (!bytes.AsSpan(at, tagBytes).SequenceEqual("CHOS"u8))
                 old.AddRange(bytes.AsSpan(body, length));
             at = body + length;
         }
@@ -47,6 +50,28 @@ internal sealed class NetworkTarget : FuzzTarget
         byte[] first = [.. flat[..history], .. flat[history..].Chunk(epochBytes).SelectMany(epoch => epoch[..^metricBytes])];
         first[versionPosition] = 1;
         return first;
+    }
+
+    private static byte[] EncoderAsVersion1(InputEncoder encoder)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        ScaleAndClip scaling = encoder.Part<ScaleAndClip>()!;
+        writer.Write(encoder.RawInputs);
+        writer.WriteFlag(false);
+        writer.WriteSingles(scaling.Center);
+        writer.WriteSingles(scaling.Scale);
+        for (int slot = 0; slot < encoder.RawInputs; slot++)
+            writer.Write((byte)((scaling.IsClipped(slot) ? 1 : 0) + (encoder.Part<MissingColumns>()!.Slots.Contains(slot) ? 2 : 0)));
+        writer.Write(encoder.Part<Pieces>()!.Columns);
+        foreach (InputPiece piece in encoder.Part<Pieces>()!.All)
+        {
+            writer.Write(piece.Source);
+            writer.WriteSingles([piece.Start, piece.Scale]);
+        }
+
+        writer.Flush();
+        return stream.ToArray();
     }
 
     private static byte[] Write(TrainedNetwork network)

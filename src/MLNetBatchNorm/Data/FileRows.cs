@@ -1,21 +1,23 @@
-using MLNetBatchNorm.Kernels;
-
 namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows in a temporary file.</summary>
 /// <remarks>
-/// What is learned from all of them is taken as they pass: the columns' ranges, mean and deviation of the targets, and a sample for quantiles, in which every
-/// row has the same chance (reservoir sampling, Vitter 1985, algorithm R).
+/// What is learned from all of them is taken as they pass: facts of the columns, mean and deviation of the targets, and a sample for quantiles.
 /// </remarks>
 internal sealed class FileRows : RowStore
 {
+    // Entries of a sparse row for which there is to be room in the sample.
+    private const int TypicalEntries = 100;
+
+    private const int SampleChunkBytes = 1 << 20;
+
     private readonly long _budget;
     private readonly SpilledRows _rows;
     private readonly SlotSummary _slots;
     private readonly TargetSummary _targets = new();
-    private readonly TrainingTable _sample;
-    private readonly int _sampleRows;
-    private RandomStream _random;
+    private TrainingTable _sample;
+    private readonly List<int> _places = [];
+    private RowSample _chosen;
 
     /// <param name="file">Where rows go; disposed with this object.</param>
     /// <param name="shape">What a row has.</param>
@@ -27,9 +29,8 @@ internal sealed class FileRows : RowStore
         // A window has 128 of them, so that rows which came sorted are well mixed; and a disk reads one in one go.
         _rows = new SpilledRows(file, shape, (int)Math.Clamp(budgetBytes / 512, 1 << 14, 4 << 20));
         _slots = new SlotSummary(shape);
-        _sample = shape.CreateTable(1 << 20);
-        _sampleRows = (int)Math.Clamp(budgetBytes / 16 / shape.RowBytes(0), 100, LargestSample);
-        _random = new RandomStream(seed, RandomPurpose.QuantileSample);
+        _sample = shape.CreateTable(SampleChunkBytes);
+        _chosen = new RowSample((int)Math.Clamp(budgetBytes / 32 / shape.RowBytes(TypicalEntries), 100, LargestSample), seed);
     }
 
     /// <summary>The rows in their file.</summary>
@@ -56,9 +57,9 @@ internal sealed class FileRows : RowStore
 
     public override TableRows Sample(int atMost)
     {
-        int[] rows = new int[Math.Min(_sample.Rows, atMost)];
+        int[] rows = new int[Math.Min(_places.Count, atMost)];
         for (int i = 0; i < rows.Length; i++)
-            rows[i] = (int)((long)i * _sample.Rows / rows.Length);
+            rows[i] = _places[(int)((long)i * _places.Count / rows.Length)];
         return new TableRows(_sample, rows);
     }
 
@@ -106,10 +107,11 @@ internal sealed class FileRows : RowStore
     {
         _slots.Add(features);
         _targets.Add(target[0], weight);
-        if (_sample.Rows < _sampleRows)
+        if (_chosen.PlaceOf(Rows) is >= 0 and int place)
+        {
             _sample.Add(features, target, weight);
-        else if (_random.Next(_rows.Rows + 1) is int place && place < _sampleRows)
-            features.CopyTo(_sample.Features(place));
+            Place(place);
+        }
         _rows.Add(features, target, weight);
     }
 
@@ -117,6 +119,11 @@ internal sealed class FileRows : RowStore
     {
         _slots.AddSparse(indices, values);
         _targets.Add(target[0], weight);
+        if (_chosen.PlaceOf(Rows) is >= 0 and int place)
+        {
+            _sample.AddSparse(indices, values, target, weight);
+            Place(place);
+        }
         _rows.AddSparse(indices, values, target, weight);
     }
 
@@ -133,4 +140,21 @@ internal sealed class FileRows : RowStore
 
     // The share of the rows that fits a quarter of the budget.
     private double ShareInMemory(double fraction) => Math.Min(fraction, _budget / 4.0 / _rows.MemoryBytes);
+
+    /// <summary>The last row of the table takes a place in the sample; now and then the rows that were driven out are given up.</summary>
+    private void Place(int place)
+    {
+        if (place == _places.Count)
+            _places.Add(0);
+        _places[place] = _sample.Rows - 1;
+        if (_sample.Rows < 2 * _chosen.Size)
+            return;
+        TrainingTable kept = Shape.CreateTable(SampleChunkBytes);
+        for (int i = 0; i < _places.Count; i++)
+        {
+            kept.AddFrom(_sample, _places[i]);
+            _places[i] = i;
+        }
+        _sample = kept;
+    }
 }

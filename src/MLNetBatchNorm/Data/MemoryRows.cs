@@ -1,7 +1,9 @@
 namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows in one table in memory.</summary>
-internal sealed class MemoryRows(TrainingTable table) : RowStore
+/// <param name="table">The rows.</param>
+/// <param name="seed">Chooses samples.</param>
+internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
 {
     private long _bytes;
 
@@ -26,9 +28,13 @@ internal sealed class MemoryRows(TrainingTable table) : RowStore
 
     public override TableRows Sample(int atMost)
     {
-        int[] rows = new int[Math.Min(Rows, atMost)];
-        for (int i = 0; i < rows.Length; i++)
-            rows[i] = (int)((long)i * Rows / rows.Length);
+        var sample = new RowSample(Math.Min(Rows, atMost), seed);
+        int[] rows = new int[sample.Size];
+        for (int row = 0; row < Rows; row++)
+        {
+            if (sample.PlaceOf(row) is >= 0 and int place)
+                rows[place] = row;
+        }
         return new TableRows(table, rows);
     }
 

@@ -1,24 +1,17 @@
+using MLNetBatchNorm.Kernels;
+
 namespace MLNetBatchNorm.Data;
 
-/// <summary>What scaling needs to know of every value of a column: taken row by row, in memory of the size of a few rows.</summary>
+/// <summary>What is known of all values of all columns, exactly: taken row by row, in memory of the size of a few rows.</summary>
 internal sealed class SlotSummary
 {
-    private readonly SortedSet<int> _missing = [];
+    private readonly SlotFacts[] _slots;
 
     /// <summary>No rows yet.</summary>
     public SlotSummary(RowShape shape)
     {
-        Inputs = shape.Inputs;
-        if (shape.IsSparse)
-        {
-            Largest = new float[Inputs];
-            return;
-        }
-        Minimum = new float[Inputs];
-        Maximum = new float[Inputs];
-        HasMissing = new bool[Inputs];
-        Minimum.AsSpan().Fill(float.PositiveInfinity);
-        Maximum.AsSpan().Fill(float.NegativeInfinity);
+        IsSparse = shape.IsSparse;
+        _slots = new SlotFacts[shape.Inputs];
     }
 
     /// <summary>The summary of all rows of a table.</summary>
@@ -36,54 +29,40 @@ internal sealed class SlotSummary
     }
 
     /// <summary>Number of columns.</summary>
-    public int Inputs { get; }
+    public int Inputs => _slots.Length;
 
     /// <summary>Whether the rows are sparse.</summary>
-    public bool IsSparse => HasMissing.Length == 0;
+    public bool IsSparse { get; }
 
-    /// <summary>Whether a column has missing values.</summary>
-    public bool IsMissing(int slot) => IsSparse ? _missing.Contains(slot) : HasMissing[slot];
+    /// <summary>Number of rows.</summary>
+    public int Rows { get; private set; }
 
-    /// <summary>Smallest value of each column; dense rows only.</summary>
-    public float[] Minimum { get; } = [];
+    /// <summary>Sum of a hash of every row's number; the sum of a set of rows tells whether it is all of them (up to chance, 2^-64).</summary>
+    public ulong AllHashes { get; private set; }
 
-    /// <summary>Largest value of each column; dense rows only.</summary>
-    public float[] Maximum { get; } = [];
-
-    /// <summary>Whether a column has missing values; dense rows only.</summary>
-    public bool[] HasMissing { get; } = [];
-
-    /// <summary>Largest magnitude of each column; sparse rows only.</summary>
-    public float[] Largest { get; } = [];
-
-    /// <summary>Columns with missing values, rising; sparse rows only.</summary>
-    public IReadOnlyCollection<int> Missing => _missing;
+    /// <summary>One column; what sparse rows leave out is 0.</summary>
+    public SlotFacts this[int slot] => IsSparse ? _slots[slot].WithZeros(Rows, AllHashes) : _slots[slot];
 
     /// <summary>Takes a dense row.</summary>
     public void Add(ReadOnlySpan<float> features)
     {
+        ulong hash = NextRow();
         for (int slot = 0; slot < features.Length; slot++)
-        {
-            float value = features[slot];
-            if (float.IsNaN(value))
-                HasMissing[slot] = true;
-            else
-            {
-                Minimum[slot] = Math.Min(Minimum[slot], value);
-                Maximum[slot] = Math.Max(Maximum[slot], value);
-            }
-        }
+            _slots[slot].Add(features[slot], hash);
     }
 
     /// <summary>Takes a sparse row.</summary>
     public void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
     {
+        ulong hash = NextRow();
         for (int i = 0; i < indices.Length; i++)
-        {
-            if (float.IsNaN(values[i]))
-                _missing.Add(indices[i]);
-            else
-                Largest[indices[i]] = Math.Max(Largest[indices[i]], Math.Abs(values[i]));
-        }
+            _slots[indices[i]].Add(values[i], hash);
+    }
+
+    private ulong NextRow()
+    {
+        ulong hash = RandomStream.Mix((ulong)Rows++);
+        AllHashes += hash;
+        return hash;
     }
 }

@@ -59,6 +59,15 @@ internal sealed class TrainingTable
     /// <summary>The features of one row.</summary>
     public Span<float> Features(int row) => PaddedFeatures(row)[..Inputs];
 
+    /// <summary>One feature of one row.</summary>
+    public float Value(int row, int column)
+    {
+        if (Sparse is null)
+            return PaddedFeatures(row)[column];
+        int at = Sparse.Indices(row).BinarySearch(column);
+        return at < 0 ? 0 : Sparse.Values(row)[at];
+    }
+
     /// <summary>Forgets all rows, and keeps the memory.</summary>
     public void Clear()
     {

@@ -5,6 +5,10 @@ namespace MLNetBatchNorm.Encoding;
 /// <summary>The bytes of an encoder.</summary>
 /// <remarks>
 /// <code>
+/// *** Layout, from version 3 on ***
+/// int32    number of feature slots S
+/// then a section for each part, in the order of their columns; what is in it says the part's Write
+///
 /// *** Layout, versions 1 and 2 ***
 /// int32    number of feature slots S
 /// byte     values pass untouched, NaN included: 0 or 1; the rest of this part only if 0
@@ -17,39 +21,38 @@ namespace MLNetBatchNorm.Encoding;
 /// </remarks>
 internal static class EncoderFormat
 {
-    // Bits of the byte that describes a feature slot.
+    // Bits of the byte that describes a feature slot in versions 1 and 2.
     private const byte ClippedFlag = 1;
     private const byte MissingFlag = 2;
 
-    /// <summary>Writes an encoder that is untouched slots, or scaling with or without missing columns and pieces.</summary>
+    /// <summary>Writes an encoder.</summary>
     public static void Write(BinaryWriter writer, InputEncoder encoder)
     {
         writer.Write(encoder.RawInputs);
-        writer.WriteFlag(encoder.IsIdentity);
-        if (encoder.IsIdentity)
-            return;
-        ScaleAndClip scaling = encoder.Part<ScaleAndClip>()!;
-        writer.WriteSingles(scaling.Center);
-        writer.WriteSingles(scaling.Scale);
-        ReadOnlySpan<int> missing = encoder.Part<MissingColumns>() is { } columns ? columns.Slots : [];
-        for (int slot = 0; slot < encoder.RawInputs; slot++)
-        {
-            int flags = scaling.IsClipped(slot) ? ClippedFlag : 0;
-            if (!missing.IsEmpty && missing[0] == slot)
-            {
-                flags |= MissingFlag;
-                missing = missing[1..];
-            }
-
-            writer.Write((byte)flags);
-        }
-
-        Pieces.Write(writer, encoder.Part<Pieces>() is { } pieces ? pieces.All : []);
+        foreach (EncodingPart part in encoder.Parts)
+            writer.WriteSection(part.Tag, part.Write);
+        writer.WriteEnd();
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
-    /// <exception cref="NetworkFormatException">A value is not allowed.</exception>
+    /// <exception cref="NetworkFormatException">A value is not allowed, or a part is not known.</exception>
     public static InputEncoder Read(BinaryReader reader)
+    {
+        int slots = reader.ReadCount("feature slots", 1, InputEncoder.MaximumColumns, 0);
+        var parts = new List<EncodingPart>();
+        Sections.Read(reader, "the encoding of the features", new Dictionary<string, Action<BinaryReader>>
+        {
+            [UntouchedSlots.SectionTag] = _ => parts.Add(UntouchedSlots.Read(slots)),
+            [ScaleAndClip.SectionTag] = section => parts.Add(ScaleAndClip.Read(section, slots)),
+            [MissingColumns.SectionTag] = section => parts.Add(MissingColumns.Read(section, slots)),
+            [Pieces.SectionTag] = section => parts.Add(Pieces.Read(section, slots)),
+        });
+        return new InputEncoder(slots, parts);
+    }
+
+    /// <summary>Reads an encoder of versions 1 and 2.</summary>
+    /// <exception cref="NetworkFormatException">A value is not allowed.</exception>
+    public static InputEncoder ReadVersion2(BinaryReader reader)
     {
         int slots = reader.ReadCount("feature slots", 1, InputEncoder.MaximumColumns, 0);
         // Untouched slots take no memory; as inputs of the first linear map they are held against its weights.
@@ -76,7 +79,7 @@ internal static class EncoderFormat
         List<EncodingPart> parts = [new ScaleAndClip(center, scale, clipped)];
         if (missing.Count > 0)
             parts.Add(new MissingColumns([.. missing]));
-        if (Pieces.Read(reader, slots) is { } pieces)
+        if (Pieces.ReadVersion2(reader, slots) is { } pieces)
             parts.Add(pieces);
         return new InputEncoder(slots, parts);
     }

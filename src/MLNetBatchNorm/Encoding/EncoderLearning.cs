@@ -9,37 +9,33 @@ internal static class EncoderLearning
     private const long MaximumTotalSample = 50_000_000;
     private const int MinimumSample = 1_000;
 
-    /// <summary>Learns from rows wherever they are kept: ranges of all of them, quantiles of some.</summary>
+    /// <summary>Learns from rows wherever they are kept: facts of all of them, quantiles of some.</summary>
     /// <param name="rows">Rows before encoding; NaN marks a missing value.</param>
-    /// <param name="indicatorSlots">One mark for each slot, or empty: none is an indicator.</param>
+    /// <param name="kinds">How each slot is to be treated.</param>
     /// <param name="piecesPerSlot">Pieces of a numeric slot at most; 0: none.</param>
-    /// <param name="scale">Whether slots may be scaled at all.</param>
-    public static InputEncoder Learn(RowStore rows, ReadOnlySpan<bool> indicatorSlots = default, int piecesPerSlot = 0, bool scale = true)
+    public static InputEncoder Learn(RowStore rows, ReadOnlySpan<SlotKind> kinds, int piecesPerSlot = 0)
     {
         SlotSummary slots = rows.Slots;
         // In the order of their columns.
         PartLearner[] learners = [new ScaleAndClip.Learner(slots.Inputs), new MissingColumns.Learner(), new Pieces.Learner(piecesPerSlot)];
-        SlotValues? values = slots.IsSparse ? null : new SlotValues(rows);
+        SlotValues? values = null;
         for (int slot = 0; slot < slots.Inputs; slot++)
         {
-            SlotKind kind = !scale || (!indicatorSlots.IsEmpty && indicatorSlots[slot]) ? SlotKind.Indicator
-                : slots.IsSparse ? SlotKind.Sparse
-                : SlotKind.Numeric;
-            SlotSample known = kind switch
+            SlotKind kind = kinds[slot];
+            if (kind == SlotKind.Numeric)
+                values ??= new SlotValues(rows, SlotKinds.CountNumeric(kinds, slots));
+            var sample = new SlotSample
             {
-                SlotKind.Indicator => new SlotSample { Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot) },
-                SlotKind.Sparse => new SlotSample { Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot), Largest = slots.Largest[slot] },
-                _ => new SlotSample
-                {
-                    Slot = slot, Kind = kind, HasMissing = slots.IsMissing(slot), Sorted = values!.Sorted(slot),
-                    Minimum = slots.Minimum[slot], Maximum = slots.Maximum[slot],
-                },
+                Slot = slot, Kind = kind, Rows = slots.Rows, Facts = slots[slot], Sorted = kind == SlotKind.Numeric ? values!.Sorted(slot) : [],
             };
             foreach (PartLearner learner in learners)
-                learner.Take(known);
+                learner.Take(sample);
         }
         return new InputEncoder(slots.Inputs, [.. learners.Select(learner => learner.Create()).OfType<EncodingPart>()]);
     }
+
+    /// <summary>The same with what the values say of the slots themselves.</summary>
+    public static InputEncoder Learn(RowStore rows, int piecesPerSlot = 0) => Learn(rows, SlotKinds.Of(rows.Slots, [], scale: true), piecesPerSlot);
 
     /// <summary>Values of one slot after the other, in one memory.</summary>
     private sealed class SlotValues
@@ -47,9 +43,9 @@ internal static class EncoderLearning
         private readonly TableRows _sample;
         private readonly float[] _values;
 
-        public SlotValues(RowStore rows)
+        public SlotValues(RowStore rows, int slots)
         {
-            _sample = rows.Sample((int)Math.Clamp(MaximumTotalSample / rows.Shape.Inputs, MinimumSample, RowStore.LargestSample));
+            _sample = rows.Sample((int)Math.Clamp(MaximumTotalSample / Math.Max(1, slots), MinimumSample, RowStore.LargestSample));
             _values = new float[_sample.Count];
         }
 
@@ -58,7 +54,7 @@ internal static class EncoderLearning
             int count = 0;
             foreach (int row in _sample.Rows)
             {
-                float value = _sample.Table.Features(row)[slot];
+                float value = _sample.Table.Value(row, slot);
                 if (!float.IsNaN(value))
                     _values[count++] = value;
             }

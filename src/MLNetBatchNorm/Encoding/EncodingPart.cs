@@ -30,7 +30,7 @@ internal abstract class EncodingPart
     /// <param name="firstColumn">The part's first column.</param>
     public abstract void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row, int firstColumn);
 
-    /// <summary>Adds the entries of one sparse row to the last row of a batch, columns rising; only where the part <see cref="KeepsZero"/>.</summary>
+    /// <summary>Adds the entries of one sparse row to the last row of a batch, columns rising.</summary>
     /// <param name="indices">Slots, rising; all others are 0.</param>
     /// <param name="values">Their values.</param>
     /// <param name="batch">The batch.</param>
@@ -43,6 +43,12 @@ internal abstract class EncodingPart
 
     /// <summary>What each column is, in order.</summary>
     public abstract IEnumerable<EncodedColumn> Describe();
+
+    /// <summary>Name of its section in a saved model, four letters; <see cref="EncoderFormat"/> knows who reads it.</summary>
+    public abstract string Tag { get; }
+
+    /// <summary>Writes what it has learned; its class reads that again.</summary>
+    public abstract void Write(BinaryWriter writer);
 }
 
 /// <summary>The raw slots in an ONNX graph, [rows, slots] each.</summary>

@@ -49,6 +49,17 @@ internal sealed class InputEncoder
     /// <summary>Whether every slot that is 0 gives only zeros, so that sparse rows stay sparse.</summary>
     public bool KeepsZero { get; }
 
+    /// <summary>Number of columns that a row of zeros fills: what a sparse row has beside its own entries.</summary>
+    public int EntriesOfZeros
+    {
+        get
+        {
+            var batch = new SparseBatch(EncodedInputs);
+            EncodeSparse([], [], batch);
+            return batch.Indices(0).Length;
+        }
+    }
+
     /// <summary>An encoder that changes nothing.</summary>
     public static InputEncoder Identity(int inputs) => new(inputs, [new UntouchedSlots(inputs)]);
 
@@ -103,8 +114,7 @@ internal sealed class InputEncoder
     }
 
     /// <summary>
-    /// Encodes one sparse row as the next row of <paramref name="batch"/>; only with an encoder that <see cref="KeepsZero"/>. The values have the bits of
-    /// <see cref="Encode"/>.
+    /// Encodes one sparse row as the next row of <paramref name="batch"/>; the values have the bits of <see cref="Encode"/>.
     /// </summary>
     public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
     {

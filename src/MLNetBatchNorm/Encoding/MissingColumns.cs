@@ -48,6 +48,32 @@ internal sealed class MissingColumns(int[] slots) : EncodingPart
 
     public override IEnumerable<EncodedColumn> Describe() => slots.Select(slot => new EncodedColumn(slot, EncodedColumnKind.Missing));
 
+    public override string Tag => SectionTag;
+
+    /// <inheritdoc cref="Tag"/>
+    public const string SectionTag = "MISS";
+
+    /// <summary>Writes int32 number of slots, and the int32 slots.</summary>
+    public override void Write(BinaryWriter writer)
+    {
+        writer.Write(slots.Length);
+        foreach (int slot in slots)
+            writer.Write(slot);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public static MissingColumns Read(BinaryReader reader, int slots)
+    {
+        int[] missing = new int[reader.ReadCount("columns for missing values", 1, slots, sizeof(int))];
+        for (int i = 0; i < missing.Length; i++)
+        {
+            missing[i] = reader.ReadInt32();
+            if (missing[i] >= slots || missing[i] < (i == 0 ? 0 : missing[i - 1] + 1))
+                throw new NetworkFormatException(CheckedBytes.Text($"Column {i} for missing values belongs to feature slot {missing[i]} of {slots}; slots must rise."));
+        }
+        return new MissingColumns(missing);
+    }
+
     /// <summary>Every slot that has had a missing value gets a column.</summary>
     internal sealed class Learner : PartLearner
     {
@@ -55,7 +81,7 @@ internal sealed class MissingColumns(int[] slots) : EncodingPart
 
         public override void Take(in SlotSample slot)
         {
-            if (slot.HasMissing)
+            if (slot.Facts.Missing > 0)
                 _slots.Add(slot.Slot);
         }
 

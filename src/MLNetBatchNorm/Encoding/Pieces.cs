@@ -13,14 +13,18 @@ internal sealed class Pieces : EncodingPart
     private readonly InputPiece[] _pieces;
 
     /// <param name="pieces">At least one, in any order.</param>
-    public Pieces(ReadOnlySpan<InputPiece> pieces) => _pieces = pieces.ToArray();
+    public Pieces(ReadOnlySpan<InputPiece> pieces)
+    {
+        _pieces = pieces.ToArray();
+        KeepsZero = _pieces.All(piece => piece.Encode(0f) == 0);
+    }
 
     /// <summary>One piece for each column.</summary>
     public ReadOnlySpan<InputPiece> All => _pieces;
 
     public override int Columns => _pieces.Length;
 
-    public override bool KeepsZero => false;
+    public override bool KeepsZero { get; }
 
     public override void Encode(ReadOnlySpan<float> raw, Span<float> encoded)
     {
@@ -34,8 +38,24 @@ internal sealed class Pieces : EncodingPart
             panels[PanelLayout.Index(row, firstColumn + i, rowCapacity)] = _pieces[i].Encode(paddedRaw);
     }
 
-    public override void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn) =>
-        throw new InvalidOperationException("Pieces do not keep zeros.");
+    public override void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn)
+    {
+        // A slot's pieces mostly stand together.
+        int source = -1;
+        float value = 0;
+        for (int i = 0; i < _pieces.Length; i++)
+        {
+            if (_pieces[i].Source != source)
+            {
+                source = _pieces[i].Source;
+                int at = indices.BinarySearch(source);
+                value = at < 0 ? 0 : values[at];
+            }
+            float encoded = _pieces[i].Encode(value);
+            if (encoded != 0)
+                batch.Add(firstColumn + i, encoded);
+        }
+    }
 
     public override string AddTo(OnnxGraph graph, OnnxSlots slots)
     {
@@ -46,41 +66,51 @@ internal sealed class Pieces : EncodingPart
         string scale = graph.Floats("input.piece_scales", [.. _pieces.Select(p => p.Scale)], _pieces.Length);
         string position = graph.Node("Mul", "input.piece_positions", [graph.Node("Sub", "input.piece_distances", [value, start]), scale]);
         string held = graph.Bounds("input.pieces_held", position, 0, 1);
+        float[] missing = _pieces.All(p => p.Missing == 0) ? [0] : [.. _pieces.Select(p => p.Missing)];
         string absent = graph.Node("Gather", "input.pieces_missing", [slots.IsMissing, sources], axis);
-        return graph.Node("Where", "input.pieces", [absent, graph.Floats("input.piece_missing", [0], 1), held]);
+        return graph.Node("Where", "input.pieces", [absent, graph.Floats("input.piece_missing", missing, missing.Length), held]);
     }
 
     public override IEnumerable<EncodedColumn> Describe() =>
         _pieces.Select(p => new EncodedColumn(p.Source, EncodedColumnKind.Piece, p.Start, (float)(p.Start + 1 / (double)p.Scale)));
 
-    /// <summary>Bytes of a piece.</summary>
-    private const int PieceBytes = sizeof(int) + 2 * sizeof(float);
+    public override string Tag => SectionTag;
 
-    /// <summary>Writes int32 number of pieces, and for each: int32 slot, float32 start, float32 scale.</summary>
-    public static void Write(BinaryWriter writer, ReadOnlySpan<InputPiece> pieces)
+    /// <inheritdoc cref="Tag"/>
+    public const string SectionTag = "PIEC";
+
+    /// <summary>Writes int32 number of pieces, and for each: int32 slot, float32 start, float32 scale, float32 what it is where the value is missing.</summary>
+    public override void Write(BinaryWriter writer)
     {
-        writer.Write(pieces.Length);
-        foreach (InputPiece piece in pieces)
+        writer.Write(_pieces.Length);
+        foreach (InputPiece piece in _pieces)
         {
             writer.Write(piece.Source);
-            writer.WriteSingles([piece.Start, piece.Scale]);
+            writer.WriteSingles([piece.Start, piece.Scale, piece.Missing]);
         }
     }
 
-    /// <summary>Reads what <see cref="Write"/> wrote; null for no pieces.</summary>
-    public static Pieces? Read(BinaryReader reader, int slots)
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public static Pieces Read(BinaryReader reader, int slots) => Read(reader, slots, fewest: 1, numbers: 3)!;
+
+    /// <summary>Reads the pieces of versions 1 and 2, which are 0 where a value is missing, and may be none.</summary>
+    public static Pieces? ReadVersion2(BinaryReader reader, int slots) => Read(reader, slots, fewest: 0, numbers: 2);
+
+    private static Pieces? Read(BinaryReader reader, int slots, int fewest, int numbers)
     {
-        var pieces = new InputPiece[reader.ReadCount("pieces", 0, InputEncoder.MaximumColumns, PieceBytes)];
-        Span<float> line = stackalloc float[2];
+        var pieces = new InputPiece[reader.ReadCount("pieces", fewest, InputEncoder.MaximumColumns, sizeof(int) + numbers * sizeof(float))];
+        Span<float> line = stackalloc float[3];
         for (int i = 0; i < pieces.Length; i++)
         {
             int source = reader.ReadInt32();
             if (source < 0 || source >= slots)
                 throw new NetworkFormatException(CheckedBytes.Text($"Piece {i} belongs to feature slot {source} of {slots}."));
-            reader.ReadSingles(line, "start or scale of a piece");
+            reader.ReadSingles(line[..numbers], "start, scale or missing value of a piece");
             if (!(line[1] > 0))
                 throw new NetworkFormatException(CheckedBytes.Text($"The scale of piece {i} is {line[1]}; it must be positive."));
-            pieces[i] = new InputPiece(source, line[0], line[1]);
+            if (line[2] is < 0 or > 1)
+                throw new NetworkFormatException(CheckedBytes.Text($"Piece {i} is {line[2]} where a value is missing; it must be in [0, 1]."));
+            pieces[i] = new InputPiece(source, line[0], line[1], line[2]);
         }
         return pieces.Length == 0 ? null : new Pieces(pieces);
     }
@@ -95,15 +125,27 @@ internal sealed class Pieces : EncodingPart
         {
             if (atMost == 0 || slot.Kind != SlotKind.Numeric || slot.IsConstant)
                 return;
-            List<float> edges = Edges(slot.Sorted);
+            List<float> edges = Edges(slot.Sorted, slot.Resolution);
             if (edges.Count < 3)                       // a single piece is the scaled slot over again
                 return;
             for (int i = 0; i + 1 < edges.Count; i++)
             {
                 float inverse = (float)(1 / ((double)edges[i + 1] - edges[i]));
-                if (float.IsFinite(inverse) && inverse > 0)
-                    _pieces.Add(new InputPiece(slot.Slot, edges[i], inverse));
+                if (!float.IsFinite(inverse) || inverse <= 0)
+                    continue;
+                var piece = new InputPiece(slot.Slot, edges[i], inverse);
+                _pieces.Add(piece with { Missing = Mean(piece, slot.Sorted) });
             }
+        }
+
+        /// <summary>The mean of the piece over the rows: a missing value then gives what the others give on average.</summary>
+        private static float Mean(InputPiece piece, ReadOnlySpan<float> sorted)
+        {
+            double sum = 0;
+            // From the largest value down to the piece's start.
+            for (int i = sorted.Length - 1; i >= 0 && sorted[i] > piece.Start; i--)
+                sum += piece.Encode(sorted[i]);
+            return (float)(sum / sorted.Length);
         }
 
         public override EncodingPart? Create() => _pieces.Count == 0 ? null : new Pieces([.. _pieces]);
@@ -113,9 +155,9 @@ internal sealed class Pieces : EncodingPart
         /// the others, but a value that fills a piece by itself (the zero of most amounts of money) is the only one to begin its own; quantiles would put
         /// all edges on it and none where the other rows differ. Boosted trees bin in the same way (Ke et al. 2017, LightGBM).
         /// </summary>
-        private List<float> Edges(ReadOnlySpan<float> sorted)
+        private List<float> Edges(ReadOnlySpan<float> sorted, double resolution)
         {
-            List<(float Value, int Count)> distinct = Distinct(sorted);
+            List<(float Value, int Count)> distinct = Distinct(sorted, resolution);
             if (distinct.Count <= atMost + 1)
                 return [.. distinct.Select(d => d.Value)];
             int fills = (sorted.Length + atMost - 1) / atMost;
@@ -142,14 +184,15 @@ internal sealed class Pieces : EncodingPart
             return edges;
         }
 
-        private static List<(float Value, int Count)> Distinct(ReadOnlySpan<float> sorted)
+        /// <summary>Values in rising order, those that differ by no more than the resolution as one.</summary>
+        private static List<(float Value, int Count)> Distinct(ReadOnlySpan<float> sorted, double resolution)
         {
             var distinct = new List<(float Value, int Count)>();
             for (int i = 0, first = 0; i < sorted.Length; i++)
             {
-                if (i + 1 < sorted.Length && sorted[i + 1] == sorted[i])
+                if (i + 1 < sorted.Length && (double)sorted[i + 1] - sorted[first] <= resolution)
                     continue;
-                distinct.Add((sorted[i], i + 1 - first));
+                distinct.Add((sorted[first], i + 1 - first));
                 first = i + 1;
             }
             return distinct;

@@ -8,7 +8,8 @@ namespace MLNetBatchNorm.Encoding;
 /// <remarks>
 /// <para>A numeric slot: <c>t = (x - center) scale</c>, then <c>t / sqrt(1 + (t/3)²)</c>, so that no outlier leaves (-3, 3)
 /// (Holzmüller et al. 2024, arXiv:2407.04491, section 3). An indicator slot (one-hot) passes unchanged: never centred.</para>
-/// <para>A missing value (NaN) becomes the centre, that is 0.</para>
+/// <para>A missing value (NaN) becomes the mean of the column over the training rows, so that a linear map gives what it gives them on average. (Models of
+/// versions 1 and 2 have 0 there, the centre.)</para>
 /// </remarks>
 internal sealed class ScaleAndClip : EncodingPart
 {
@@ -21,37 +22,48 @@ internal sealed class ScaleAndClip : EncodingPart
     private readonly AlignedBuffer _center;
     private readonly AlignedBuffer _scale;
     private readonly AlignedBuffer _clip;
+    private readonly AlignedBuffer _missing;
+
+    // Slots whose 0 is not a 0 in the column, and what it is there.
+    private readonly int[] _filled;
+    private readonly float[] _fillings;
 
     /// <summary>All spans are <paramref name="center"/>'s length.</summary>
     /// <param name="center">What is subtracted from each slot; finite.</param>
     /// <param name="scale">What each centred slot is multiplied with; finite.</param>
     /// <param name="clipped">Whether a slot is clipped: numeric slots are, indicators are not.</param>
-    public ScaleAndClip(ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped)
+    /// <param name="missing">What stands in a column for a missing value; empty: 0 in all.</param>
+    public ScaleAndClip(ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<float> missing = default)
     {
-        if (scale.Length != center.Length || clipped.Length != center.Length)
-            throw new ArgumentException("Centers, scales and clip marks must have the same length.");
+        if (scale.Length != center.Length || clipped.Length != center.Length || (missing.Length != center.Length && !missing.IsEmpty))
+            throw new ArgumentException("Centers, scales, clip marks and values for missing ones must have the same length.");
         _slots = center.Length;
         int padded = PanelLayout.PanelCount(_slots) * Width;
         _center = new AlignedBuffer(padded);
         _scale = new AlignedBuffer(padded);
         _clip = new AlignedBuffer(padded);
+        _missing = new AlignedBuffer(padded);
+        missing.CopyTo(_missing.Span);
         center.CopyTo(_center.Span);
         scale.CopyTo(_scale.Span);
         for (int i = 0; i < _slots; i++)
             _clip.Span[i] = clipped[i] ? ClipCoefficient : 0;
-        KeepsZero = center.IndexOfAnyExcept(0f) < 0 && clipped.IndexOf(true) < 0;
+        _filled = [.. Enumerable.Range(0, _slots).Where(slot => Encode(slot, 0) != 0)];
+        _fillings = [.. _filled.Select(slot => Encode(slot, 0))];
     }
 
     public override int Columns => _slots;
 
-    /// <summary>Whether every slot is only multiplied.</summary>
-    public override bool KeepsZero { get; }
+    public override bool KeepsZero => _filled.Length == 0;
 
     /// <summary>What is subtracted from each slot.</summary>
     public ReadOnlySpan<float> Center => _center.Span[.._slots];
 
     /// <summary>What each centred slot is multiplied with.</summary>
     public ReadOnlySpan<float> Scale => _scale.Span[.._slots];
+
+    /// <summary>What stands in each column for a missing value.</summary>
+    public ReadOnlySpan<float> Missing => _missing.Span[.._slots];
 
     /// <summary>Whether a slot is smoothly clipped.</summary>
     public bool IsClipped(int slot) => _clip.Span[slot] != 0;
@@ -60,26 +72,33 @@ internal sealed class ScaleAndClip : EncodingPart
     {
         int whole = _slots & ~(Width - 1);
         if (whole > 0)
-            InputKernels.ScaleAndClip(raw[..whole], _center.Span, _scale.Span, _clip.Span, encoded);
+            InputKernels.ScaleAndClip(raw[..whole], _center.Span, _scale.Span, _clip.Span, _missing.Span, encoded);
         if (whole == _slots)
             return;
         // The last slots are computed as one padded line, so that they are the same vector operations as all others.
         Span<float> line = stackalloc float[Width];
         line.Clear();
         raw[whole..].CopyTo(line);
-        InputKernels.ScaleAndClip(line, _center.Span[whole..], _scale.Span[whole..], _clip.Span[whole..], line);
+        InputKernels.ScaleAndClip(line, _center.Span[whole..], _scale.Span[whole..], _clip.Span[whole..], _missing.Span[whole..], line);
         line[..(_slots - whole)].CopyTo(encoded[whole..]);
     }
 
     public override void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row, int firstColumn) =>
-        InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, panels, rowCapacity, row);
+        InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, _missing.Span, panels, rowCapacity, row);
 
     public override void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn)
     {
-        Span<float> encoded = batch.AddEntries(indices, values);
-        ReadOnlySpan<float> scale = _scale.Span;
-        for (int i = 0; i < encoded.Length; i++)
-            encoded[i] = float.IsNaN(encoded[i]) ? 0 : encoded[i] * scale[indices[i]];
+        int filled = 0;
+        for (int i = 0; i < indices.Length; i++)
+        {
+            for (; filled < _filled.Length && _filled[filled] < indices[i]; filled++)
+                batch.Add(firstColumn + _filled[filled], _fillings[filled]);
+            if (filled < _filled.Length && _filled[filled] == indices[i])
+                filled++;
+            batch.Add(firstColumn + indices[i], Encode(indices[i], values[i]));
+        }
+        for (; filled < _filled.Length; filled++)
+            batch.Add(firstColumn + _filled[filled], _fillings[filled]);
     }
 
     public override string AddTo(OnnxGraph graph, OnnxSlots slots)
@@ -92,7 +111,7 @@ internal sealed class ScaleAndClip : EncodingPart
         if (scale.AsSpan().ContainsAnyExcept(1f))
             scaled = graph.Node("Mul", "input.scaled", [scaled, graph.Floats("input.scale", scale, scale.Length)]);
         if (!clipped.Contains(true))
-            return scaled;
+            return AddMissing(graph, slots, scaled);
 
         // t / sqrt(1 + t² / 9), with t held where its square is finite.
         string bounded = graph.Bounds("input.bounded", scaled, -InputKernels.LargestClipped, InputKernels.LargestClipped);
@@ -101,18 +120,54 @@ internal sealed class ScaleAndClip : EncodingPart
         string sum = graph.Node("Add", "input.clip_sum", [ninth, graph.Floats("input.one", [1], 1)]);
         string root = graph.Node("Sqrt", "input.clip_root", [sum]);
         string smooth = graph.Node("Div", "input.clipped", [bounded, root]);
-        return clipped.Contains(false)
+        return AddMissing(graph, slots, clipped.Contains(false)
             ? graph.Node("Where", "input.slots", [graph.Booleans("input.numeric_slots", clipped), smooth, scaled])
-            : smooth;
+            : smooth);
     }
+
+    private string AddMissing(OnnxGraph graph, OnnxSlots slots, string columns) => Missing.ContainsAnyExcept(0f)
+        ? graph.Node("Where", "input.columns", [slots.IsMissing, graph.Floats("input.expected", Missing.ToArray(), _slots), columns])
+        : columns;
+
+    private float Encode(int slot, float value) =>
+        InputKernels.ScaleAndClip(value, _center.Span[slot], _scale.Span[slot], _clip.Span[slot], _missing.Span[slot]);
 
     public override IEnumerable<EncodedColumn> Describe() =>
         Enumerable.Range(0, _slots).Select(slot => new EncodedColumn(slot, EncodedColumnKind.Scaled));
 
+    public override string Tag => SectionTag;
+
+    /// <inheritdoc cref="Tag"/>
+    public const string SectionTag = "SCAL";
+
+    /// <summary>Writes for S slots: float32 centres, float32 scales, float32 values for missing ones, S times each, and S flags: smoothly clipped.</summary>
+    public override void Write(BinaryWriter writer)
+    {
+        writer.WriteSingles(Center);
+        writer.WriteSingles(Scale);
+        writer.WriteSingles(Missing);
+        for (int slot = 0; slot < _slots; slot++)
+            writer.WriteFlag(IsClipped(slot));
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public static ScaleAndClip Read(BinaryReader reader, int slots)
+    {
+        reader.RequireBytes("feature slots", slots, 3 * sizeof(float) + 1);
+        float[] center = new float[slots], scale = new float[slots], missing = new float[slots];
+        bool[] clipped = new bool[slots];
+        reader.ReadSingles(center, "centre of a feature slot");
+        reader.ReadSingles(scale, "scale of a feature slot");
+        reader.ReadSingles(missing, "value of a feature slot where it is missing");
+        for (int slot = 0; slot < slots; slot++)
+            clipped[slot] = reader.ReadFlag("flag of a clipped feature slot");
+        return new ScaleAndClip(center, scale, clipped, missing);
+    }
+
     /// <summary>
-    /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median, scale = 1 / (third quartile - first quartile);
-    /// where these are equal 2 / (maximum - minimum); where those are too (a constant) 0. Indicator slots pass unchanged. A slot of sparse rows is
-    /// divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing else is done to it, so that zeros stay zeros.
+    /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median, scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a
+    /// constant. Two values become 0 and 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>,
+    /// and nothing else is done to it, so that zeros stay zeros.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {
@@ -122,27 +177,59 @@ internal sealed class ScaleAndClip : EncodingPart
         private readonly float[] _center = new float[slots];
         private readonly float[] _scale = new float[slots];
         private readonly bool[] _clipped = new bool[slots];
+        private readonly float[] _missing = new float[slots];
 
-        public override void Take(in SlotSample slot)
+        public override void Take(in SlotSample sample)
         {
-            switch (slot.Kind)
+            int slot = sample.Slot;
+            switch (sample.Kind)
             {
-                case SlotKind.Indicator:
-                    _scale[slot.Slot] = 1;
+                case SlotKind.Unchanged:
+                    _scale[slot] = 1;
+                    break;
+                case SlotKind.TwoValues or SlotKind.OneOfGroup:
+                    sample.Facts.HasTwoValues(out float off, out float on);
+                    _clipped[slot] = sample.Kind == SlotKind.TwoValues;
+                    _center[slot] = off;
+                    _scale[slot] = Inverse((double)on - off);
                     break;
                 case SlotKind.Sparse:
-                    _scale[slot.Slot] = slot.Largest > LargestUnscaled ? 1 / slot.Largest : 1;
+                    _scale[slot] = sample.Facts.Largest > LargestUnscaled ? 1 / sample.Facts.Largest : 1;
                     break;
                 case SlotKind.Numeric:
-                    _clipped[slot.Slot] = true;
-                    _center[slot.Slot] = slot.Median;
-                    _scale[slot.Slot] = slot.IsConstant ? 0 : (float)(1 / slot.Spread);
+                    _clipped[slot] = true;
+                    _center[slot] = sample.Median;
+                    _scale[slot] = Inverse(sample.Spread);
                     break;
                 default:
-                    throw new ArgumentException($"Slots of kind {slot.Kind} are not known.", nameof(slot));
+                    throw new ArgumentException($"Slots of kind {sample.Kind} are not known.", nameof(sample));
             }
+            _missing[slot] = Mean(sample, _center[slot], _scale[slot], _clipped[slot] ? ClipCoefficient : 0);
         }
 
-        public override EncodingPart Create() => new ScaleAndClip(_center, _scale, _clipped);
+        public override EncodingPart Create() => new ScaleAndClip(_center, _scale, _clipped, _missing);
+
+        // What has no finite inverse is constant for every purpose.
+        private static float Inverse(double width) => Math.Abs(width) > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;
+
+        /// <summary>The mean of the column over the rows in which the value is known: of all rows where it is linear in the value, else of some.</summary>
+        private static float Mean(in SlotSample sample, float center, float scale, float clip)
+        {
+            int known = sample.Rows - sample.Facts.Missing;
+            if (known == 0)
+                return 0;
+            if (clip == 0)
+                return (float)((sample.Facts.Sum / known - center) * scale);
+            if (sample.Kind == SlotKind.TwoValues)
+            {
+                sample.Facts.HasTwoValues(out float off, out float on);
+                double share = (sample.Facts.Sum / known - off) / ((double)on - off);
+                return (float)(share * InputKernels.ScaleAndClip(on, center, scale, clip, 0));
+            }
+            double sum = 0;
+            foreach (float value in sample.Sorted)
+                sum += InputKernels.ScaleAndClip(value, center, scale, clip, 0);
+            return sample.Sorted.IsEmpty ? 0 : (float)(sum / sample.Sorted.Length);
+        }
     }
 }

@@ -23,4 +23,17 @@ internal sealed class UntouchedSlots(int slots) : EncodingPart
 
     public override IEnumerable<EncodedColumn> Describe() =>
         Enumerable.Range(0, slots).Select(slot => new EncodedColumn(slot, EncodedColumnKind.Untouched));
+
+    public override string Tag => SectionTag;
+
+    /// <inheritdoc cref="Tag"/>
+    public const string SectionTag = "UNTO";
+
+    /// <summary>Writes nothing: there is nothing to it.</summary>
+    public override void Write(BinaryWriter writer)
+    {
+    }
+
+    /// <summary>Reads nothing.</summary>
+    public static UntouchedSlots Read(int slots) => new(slots);
 }

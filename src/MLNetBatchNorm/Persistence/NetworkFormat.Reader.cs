@@ -74,7 +74,7 @@ internal static partial class NetworkFormat
         if (version >= VersionOfSections)
             return ReadSections(reader);
         NetworkDefinition definition = ReadDefinition(reader);
-        InputEncoder encoder = EncoderFormat.Read(reader);
+        InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
         CheckNetworks(reader, definition, members.Length);

@@ -63,11 +63,13 @@ internal sealed class FitRows : IDisposable
         }
     }
 
+    /// <summary>What is known of all values of the features.</summary>
+    public SlotSummary Slots => _training.Slots;
+
     /// <summary>Learns how features are encoded.</summary>
-    /// <param name="passUnscaled">Slots that are not scaled; empty: none.</param>
-    /// <param name="scale">Whether slots may be scaled.</param>
+    /// <param name="kinds">How each slot is to be treated.</param>
     /// <param name="pieces">Pieces of a slot at most.</param>
-    public InputEncoder FitEncoder(ReadOnlySpan<bool> passUnscaled, bool scale, int pieces) => EncoderLearning.Learn(_training, passUnscaled, pieces, scale);
+    public InputEncoder FitEncoder(ReadOnlySpan<SlotKind> kinds, int pieces) => EncoderLearning.Learn(_training, kinds, pieces);
 
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>
     /// <param name="network">The training; each network sets aside another part of the rows.</param>

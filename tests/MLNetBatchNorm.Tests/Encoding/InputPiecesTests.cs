@@ -49,6 +49,20 @@ public sealed class InputPiecesTests
         Assert.AreEqual(encoded[4].Length, encoded[4].Sum(), 8 * Rounding);
     }
 
+    /// <summary>The same with noise about the zero, which is no more to be told apart than the zeros were.</summary>
+    [TestMethod]
+    [DataRow(1e-6f)]
+    [DataRow(0.01f)]
+    public void Fit_NearlyEqualValuesOfMostRows_DoNotUseUpThePieces(float noise)
+    {
+        var random = new Random(4);
+        float[] values = [.. Enumerable.Range(0, 1000).Select(i => i % 5 == 0 ? 100f + i : noise * (float)(random.NextDouble() - 0.5))];
+        float[][] encoded = Encode(values, pieces: 8, at: [100, 400, 700, 1095]);
+        Assert.IsInRange(6, 8, encoded[0].Length);
+        float[] sums = [.. encoded.Select(pieces => pieces.Sum())];
+        Assert.IsTrue(sums[1] - sums[0] > 1 && sums[2] - sums[1] > 1 && sums[3] - sums[2] > 1, string.Join(", ", sums));
+    }
+
     [TestMethod]
     public void Fit_AnyValues_NeverHaveMorePiecesThanAskedFor()
     {
@@ -70,7 +84,7 @@ public sealed class InputPiecesTests
         var table = new TrainingTable(1, 1, false);
         foreach (float value in values)
             table.Add([value], [0], 1);
-        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table), [], pieces);
+        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table), pieces);
         return
         [
             .. at.Select(value =>

@@ -10,7 +10,7 @@ public sealed class FuzzTests
     public TestContext TestContext { get; set; } = null!;
 
     [TestMethod]
-    [DataRow("network", 20_000, 1_000)]
+    [DataRow("network", 20_000, 250)]
     [DataRow("checkpoint", 10_000, 500)]
     [DataRow("model entry", 150, 5)]
     [DataRow("model zip", 50, 5)]

@@ -161,7 +161,7 @@ public sealed class SparseTrainingTests
         TrainingTable table = TrainingTable.CreateSparse(5, 1, weighted: false);
         table.AddSparse([0, 2], [0.5f, 40f], [0], 1);
         table.AddSparse([2, 4], [-80f, float.NaN], [1], 1);
-        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table));
+        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table), Enumerable.Repeat(SlotKind.Sparse, 5).ToArray());
         Assert.AreEqual(6, encoder.EncodedInputs);
         Assert.IsTrue(encoder.KeepsZero);
 

@@ -29,7 +29,6 @@ internal sealed class ExampleReader : IDisposable
     private readonly ValueGetter<float>? _getWeight;
     private readonly ValueGetter<VBuffer<float>> _getFeatures;
     private readonly int _slots;
-    private float[]? _features;
     private VBuffer<float> _buffer;
     private float _label;
     private float _weight = 1;
@@ -74,19 +73,6 @@ internal sealed class ExampleReader : IDisposable
 
     /// <summary>Weight of the current row; 1 without a weight column.</summary>
     public float Weight => _weight;
-
-    /// <summary>Features of the current row, dense; NaN where a value is missing. Overwritten by the next row.</summary>
-    public ReadOnlySpan<float> Features
-    {
-        get
-        {
-            if (_buffer.IsDense)
-                return _buffer.GetValues();
-            _features ??= new float[_slots];
-            _buffer.CopyTo(_features);
-            return _features;
-        }
-    }
 
     /// <summary>Features of the current row as the view gave them, dense or sparse. Overwritten by the next row.</summary>
     public ref readonly VBuffer<float> Buffer => ref _buffer;

@@ -44,8 +44,8 @@ internal sealed class FitPlanner
     public float[]? GivenClassWeights { get; }
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
-    /// <remarks>Normalization of the input itself would fill every column, and a network that goes on from another keeps its encoder.</remarks>
-    public bool AllowsSparse => !Network.Plan.NormalizesInput(Placement) && (_start is null || _start.Encoder.KeepsZero);
+    /// <remarks>Normalization of the input itself would fill every column.</remarks>
+    public bool AllowsSparse => !Network.Plan.NormalizesInput(Placement);
 
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
     public int MostTrainings => AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts);
@@ -59,12 +59,13 @@ internal sealed class FitPlanner
     /// <param name="categoricalSlots">Slots that are not to be scaled.</param>
     public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
     {
-        bool[] passUnscaled = PassUnscaled(rows, categoricalSlots);
-        int pieces = rows.IsSparse ? 0 : AutomaticOptions.ChoosePieces(_options, passUnscaled.Count(pass => !pass), none: rows.IsSpilled);
-        InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(passUnscaled, _options.ScaleInputs, pieces);
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
+        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots), none: rows.IsSpilled);
+        // A network that goes on from another keeps its encoder.
+        InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(
-            _options, rows.Count, WeightsOfRow(definition, rows), isSingle: rows.IsSparse || rows.IsSpilled, _start,
+            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, isSingle: rows.IsSpilled, _start,
             severalClasses: _task.LabelKind == LabelKind.Class);
         return new FitPlan
         {
@@ -100,17 +101,6 @@ internal sealed class FitPlanner
             yield return Text($"NumberOfInputPieces {pieces}");
     }
 
-    /// <summary>Slots that enter as they are; sparse slots are scaled without a shift, all or none.</summary>
-    private bool[] PassUnscaled(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
-    {
-        if (rows.IsSparse)
-            return [];
-        bool[] pass = categoricalSlots.ToArray();
-        if (!_options.ScaleInputs)
-            Array.Fill(pass, true);
-        return pass;
-    }
-
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
@@ -144,9 +134,9 @@ internal sealed class FitPlanner
     }
 
     /// <summary>Weights that a row meets on its way through one network; a sparse row meets only those of its entries in the first layer.</summary>
-    private static double WeightsOfRow(NetworkDefinition definition, FitRows rows)
+    private static double WeightsOfRow(NetworkDefinition definition, InputEncoder encoder, FitRows rows)
     {
-        double weights = (rows.IsSparse ? rows.EntriesOfRow : definition.Inputs) * definition.OutputsOf(0);
+        double weights = (rows.IsSparse ? rows.EntriesOfRow + encoder.EntriesOfZeros : definition.Inputs) * definition.OutputsOf(0);
         for (int layer = 1; layer < definition.LinearCount; layer++)
             weights += (double)definition.InputsOf(layer) * definition.OutputsOf(layer);
         return weights;

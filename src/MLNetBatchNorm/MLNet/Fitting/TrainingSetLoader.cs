@@ -3,7 +3,6 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
-using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm;
@@ -19,7 +18,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     private const double SmallestMeanWeight = 1e-30;
     private const double LargestMeanWeight = 1e30;
 
-    /// <summary>Whether the rows are to be sparse; null: as the first row is.</summary>
+    /// <summary>Whether the rows are to be kept sparse; null: as takes less.</summary>
     public bool? Sparse { get; init; }
 
     /// <summary>Whether what makes rows useless for training is an error.</summary>
@@ -61,12 +60,11 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                 }
 
                 Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
-                // The first row speaks for all: text and long one-hot columns come sparse from the start.
-                rows ??= Collect(slots, data.Schema.Weight is not null, Sparse ?? IsSparse(reader.Buffer, slots));
-                if (rows.Shape.IsSparse)
-                    AddSparse(rows, reader, label);
+                rows ??= Collect(slots, data.Schema.Weight is not null);
+                if (reader.Buffer.IsDense)
+                    rows.Add(reader.Buffer.GetValues(), [label], reader.Weight);
                 else
-                    rows.Add(reader.Features, [label], reader.Weight);
+                    rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
                 classes?.Add((int)label, rows.Rows - 1, reader.Weight);
                 weights += reader.Weight;
                 if (ForTraining)
@@ -103,22 +101,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>
     private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();
 
-    private RowCollector Collect(int slots, bool weighted, bool sparse) =>
-        new(new RowShape(slots, 1, weighted, sparse), BudgetBytes, () => SpillFile.Create(Directory), seed);
-
-    private static bool IsSparse(in VBuffer<float> row, int slots) =>
-        !row.IsDense && SparseInputs.AreSparse(row.GetValues().Length, slots);
-
-    private static void AddSparse(RowCollector rows, ExampleReader reader, float label)
-    {
-        if (!reader.Buffer.IsDense)
-        {
-            rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
-            return;
-        }
-        int[] all = [.. Enumerable.Range(0, rows.Shape.Inputs)];
-        rows.AddSparse(all, reader.Buffer.GetValues(), [label], reader.Weight);
-    }
+    private RowCollector Collect(int slots, bool weighted) =>
+        new(new RowShape(slots, 1, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed, isDecided: Sparse is not null);
 
     private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
     {

@@ -109,6 +109,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public const double LargestWork = 7e12;
 
+    /// <summary>Parameters of all networks together, a model of 32 MB: of wide tables, such as those of words, networks are saved before it gets larger.</summary>
+    public const long LargestNumberOfAllParameters = 1 << 23;
+
     /// <summary>Units of the hidden layers.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
@@ -148,10 +151,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="rows">Training rows, before any are set aside.</param>
     /// <param name="weights">Weights of one network that a row meets.</param>
-    /// <param name="isSingle">Whether one network has to do: rows are sparse, of very many inputs, or do not fit into memory.</param>
+    /// <param name="parameters">Parameters of one network.</param>
+    /// <param name="isSingle">Whether one network has to do: rows do not fit into memory.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
-    public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, bool isSingle, TrainedNetwork? start, bool severalClasses = false)
+    public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, long parameters, bool isSingle, TrainedNetwork? start,
+        bool severalClasses = false)
     {
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
         double validation = options.ValidationFraction ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
@@ -159,6 +164,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = choosesMembers && isSingle ? 1 : MostMembers(options, start);
+        if (choosesMembers)
+            members = (int)Math.Clamp(LargestNumberOfAllParameters / Math.Max(1, parameters), 1, members);
         int usual = rows < RowsOfLargerTables ? UsualEpochs : severalClasses ? EpochsOfSeveralClasses : EpochsOfLargerTables;
         if (choosesMembers)
             members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(FewMembers, members), members);

@@ -231,8 +231,8 @@ public abstract class BatchNormNetworkOptions
     /// </summary>
     /// <value>
     /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and
-    /// none for sparse features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with
-    /// <see cref="ScaleInputs"/>. A slot with few distinct values gets one piece between each two of them, and a value that many rows share
+    /// none for rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with
+    /// <see cref="ScaleInputs"/>. Slots that hold two values only, whatever these are, are indicators and not numeric. A slot with few distinct values gets one piece between each two of them, and a value that many rows share
     /// has a piece of its own.
     /// </value>
     [OptionRange(0, 256, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
@@ -244,8 +244,8 @@ public abstract class BatchNormNetworkOptions
     /// threads enough they are trained side by side.
     /// </summary>
     /// <value>
-    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, and 1 for sparse
-    /// features or rows that do not fit <see cref="MemoryBudgetInMegabytes"/>.
+    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, so many that all
+    /// together have 2^23 parameters where slots are many, and 1 for rows that do not fit <see cref="MemoryBudgetInMegabytes"/>.
     /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
     /// </value>
     [OptionRange(1, 100, "5 networks already have most of the gain; set null to let the size of the data decide.")]

@@ -63,7 +63,7 @@ internal sealed class FoldedNetwork
     public static FoldedNetwork Create(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks)
     {
         // What stands in front of the first layer can only be folded into it.
-        bool shares = networks[0].Definition.Plan.StartsWithLinear && encoder.KeepsZero && SparseInputs.AreWide(encoder.RawInputs);
+        bool shares = networks[0].Definition.Plan.StartsWithLinear && RowForm.AreWide(encoder.RawInputs);
         return new FoldedNetwork(encoder, networks, shares);
     }
 
@@ -129,7 +129,7 @@ internal sealed class FoldedNetwork
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
-    public bool TakesSparse => _encoder.KeepsZero;
+    public bool TakesSparse => _encoder.KeepsZero || RowForm.AreWide(RawInputs);
 
     /// <summary>Runs the nodes over the first <paramref name="rows"/> rows of an encoded input and returns where the outputs are.</summary>
     public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)

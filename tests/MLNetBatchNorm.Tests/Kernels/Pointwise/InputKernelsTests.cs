@@ -15,7 +15,7 @@ public sealed class InputKernelsTests
         {
             (float[] x, float[] center, float[] scale, float[] clip) = Inputs(length);
             var y = new float[length];
-            InputKernels.ScaleAndClip(x, center, scale, clip, y);
+            InputKernels.ScaleAndClip(x, center, scale, clip, new float[x.Length], y);
             for (int i = 0; i < length; i++)
             {
                 if (float.IsNaN(x[i]))
@@ -39,7 +39,7 @@ public sealed class InputKernelsTests
         clip.AsSpan(0, 4).Fill(1f / 9);
         (x[0], x[1], x[2], x[3]) = (float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e30f);
         (x[4], x[5]) = (float.NaN, float.PositiveInfinity);
-        InputKernels.ScaleAndClip(x, center, scale, clip, y);
+        InputKernels.ScaleAndClip(x, center, scale, clip, new float[x.Length], y);
         Assert.AreEqual(3f, y[0], 1e-6f);
         Assert.AreEqual(-3f, y[1], 1e-6f);
         Assert.AreEqual(0f, y[2]);

@@ -226,8 +226,10 @@ public sealed class NetworkPersistenceTests
 
     private static int FirstWeight(TrainedNetwork network)
     {
-        int slots = network.Encoder.RawInputs;
-        int encoder = sizeof(int) + 1 + (slots * ((2 * sizeof(float)) + 1)) + sizeof(int) + ((network.Encoder.Part<Pieces>()?.Columns ?? 0) * 12);
+        using var bytes = new MemoryStream();
+        using (var writer = new BinaryWriter(bytes, System.Text.Encoding.UTF8, leaveOpen: true))
+            EncoderFormat.Write(writer, network.Encoder);
+        int encoder = (int)bytes.Length;
         return EpsilonOffset + (4 * sizeof(double)) + sizeof(int) + Sections.HeaderBytes + encoder + Sections.HeaderBytes + sizeof(int);
     }
 

@@ -37,7 +37,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(epochs, chosen.Epochs);
         Assert.AreEqual(8, chosen.Members);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
-        Assert.AreEqual(epochs == 36 ? 48 : 24, AutomaticOptions.Choose(options, rows, UsualWeights, isSingle: false, start: null, severalClasses: true).Epochs);
+        Assert.AreEqual(epochs == 36 ? 48 : 24, AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).Epochs);
     }
 
     /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
@@ -63,7 +63,7 @@ public sealed class AutomaticOptionsTests
     {
         Assert.AreEqual(0.2, Choose(new(), rows).ValidationFraction);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
-        Assert.AreEqual(expected, AutomaticOptions.Choose(options, rows, UsualWeights, isSingle: false, start: null, severalClasses: true).ValidationFraction, 1e-12);
+        Assert.AreEqual(expected, AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).ValidationFraction, 1e-12);
         Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
     }
 
@@ -93,7 +93,7 @@ public sealed class AutomaticOptionsTests
     {
         AutomaticOptions chosen = Choose(new() { MaximumNumberOfEpochs = 77, NumberOfEnsembleMembers = 3 }, 1_000_000_000);
         Assert.AreEqual((77, 3), (chosen.Epochs, chosen.Members));
-        Assert.AreEqual(1, AutomaticOptions.Choose(new BatchNormNetworkBinaryTrainer.Options(), 1000, UsualWeights, isSingle: true, start: null).Members);
+        Assert.AreEqual(1, AutomaticOptions.Choose(new BatchNormNetworkBinaryTrainer.Options(), 1000, UsualWeights, parameters: 10_000, isSingle: true, start: null).Members);
     }
 
     [TestMethod]
@@ -130,6 +130,20 @@ public sealed class AutomaticOptionsTests
         Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, modelParameters: model).Model.Members);
     }
 
+    /// <summary>Wide tables get fewer networks, one after the other, so that no model explodes.</summary>
+    [TestMethod]
+    [DataRow(10_000, 8)]
+    [DataRow(1 << 20, 8)]
+    [DataRow(1 << 21, 4)]
+    [DataRow((1 << 23) / 3, 3)]
+    [DataRow(1 << 23, 1)]
+    [DataRow(1 << 27, 1)]
+    public void Choose_OfManyParameters_SavesNetworks(int parameters, int members)
+    {
+        var options = new BatchNormNetworkBinaryTrainer.Options();
+        Assert.AreEqual(members, AutomaticOptions.Choose(options, 1000, UsualWeights, parameters, isSingle: false, start: null).Members);
+    }
+
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>
-        AutomaticOptions.Choose(options, rows, UsualWeights, isSingle: false, start: null);
+        AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null);
 }
