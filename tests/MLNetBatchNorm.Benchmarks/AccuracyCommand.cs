@@ -78,7 +78,7 @@ internal sealed class AccuracyCommand
             DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table.Train, ValidationShare, seed: _seed);
             (train, test) = (split.TrainSet, split.TestSet);
         }
-        IEstimator<ITransformer> pipeline = table.Featurize().Append(Trainer(ml, table.Task, method));
+        IEstimator<ITransformer> pipeline = table.Featurize().Append(TrainerAsSet(ml, table.Task, method));
         var clock = Stopwatch.StartNew();
         ITransformer model = pipeline.Fit(train);
         double fitSeconds = clock.Elapsed.TotalSeconds;
@@ -89,7 +89,10 @@ internal sealed class AccuracyCommand
             $"{table.Name}\t{table.Task}\t{method}\t{_seed}\t{metrics}\tfit_s\t{fitSeconds:F2}\tscore_s\t{clock.Elapsed.TotalSeconds:F2}");
     }
 
-    private IEstimator<ITransformer> Trainer(MLContext ml, string task, string method) => (task, method) switch
+    /// <summary>A method's trainer with its defaults.</summary>
+    public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method) => new AccuracyCommand([]).TrainerAsSet(ml, task, method);
+
+    private IEstimator<ITransformer> TrainerAsSet(MLContext ml, string task, string method) => (task, method) switch
     {
         ("binary", "batchnorm") => ml.BinaryClassification.Trainers.BatchNormNetwork(Set(new BatchNormNetworkBinaryTrainer.Options())),
         ("binary", "lightgbm") => ml.BinaryClassification.Trainers.LightGbm(),

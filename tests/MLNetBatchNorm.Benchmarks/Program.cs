@@ -25,6 +25,8 @@ try
             return MnistPaper.Run(rest);
         case "accuracy":
             return AccuracyCommand.Run(rest);
+        case "price":
+            return PriceCommand.Run(rest);
         case "stream":
             return StreamCommand.Run(rest);
         case "accuracy-table":
@@ -46,6 +48,7 @@ try
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
                   accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
+                  price DIR [seed]                                   Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   text DIR [--peers] [seed]                          Fit of FeaturizeText and a trainer: ours, SDCA, LightGBM, nothing cached
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
