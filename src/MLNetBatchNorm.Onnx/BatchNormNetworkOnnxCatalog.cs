@@ -136,17 +136,12 @@ public static class BatchNormNetworkOnnxCatalog
 
     private static TrainedNetwork NetworkOf(INetworkModel model) => model.Network;
 
-    /// <summary>The names of the classes in the order of their keys, which ML.NET gives the slots of the score; null if the labels have no text.</summary>
-    private static string[]? ClassNames(ISingleFeaturePredictionTransformer<BatchNormNetworkMulticlassModelParameters> transformer)
+    /// <summary>The names of the classes in the order of their keys; null if the keys stand for nothing.</summary>
+    private static IReadOnlyList<string>? ClassNames(ISingleFeaturePredictionTransformer<BatchNormNetworkMulticlassModelParameters> transformer)
     {
         var schema = new DataViewSchema.Builder();
         schema.AddColumn(transformer.FeatureColumnName, new VectorDataViewType(NumberDataViewType.Single, transformer.Model.NumberOfFeatures));
-        DataViewSchema.Column score = transformer.GetOutputSchema(schema.ToSchema())[OnnxNames.Score];
-        if (!score.HasSlotNames())
-            return null;
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        score.GetSlotNames(ref names);
-        return [.. names.DenseValues().Select(name => name.ToString())];
+        return ClassNameExtensions.FindClassNames(transformer.GetOutputSchema(schema.ToSchema())[OnnxNames.Score]);
     }
 
     private static void Write(ModelProto model, Stream stream) => model.WriteTo(stream);

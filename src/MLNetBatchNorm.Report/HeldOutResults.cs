@@ -101,13 +101,13 @@ internal sealed class MulticlassResults(IReadOnlyList<string> names, CountedRows
         uint[] keys = [.. inputs.GetColumn<uint>(label)];
         float[][] scores = [.. scored.GetColumn<float[]>(score)];
         return new MulticlassResults(
-            ClassNames.Of(label, classes), new CountedRows(keys.Length, i => keys[i] > 0, i => scores[i].All(float.IsFinite)), keys, scores);
+            Reporting.Names.Distinct(label.GetClassNames(), key => $"key {key + 1}"), new CountedRows(keys.Length, i => keys[i] > 0, i => scores[i].All(float.IsFinite)), keys, scores);
     }
 
     /// <summary>A label that became a key by another mapping than in training counts right answers as wrong ones.</summary>
     private static void CheckClasses(DataViewSchema.Column label, DataViewSchema.Column score, int classes)
     {
-        IReadOnlyList<string> trained = ClassNames.In(score, ClassNames.TrainingLabelValues), given = ClassNames.In(label, ClassNames.KeyValues);
+        IReadOnlyList<string> trained = Known(score), given = Known(label);
         bool same = trained.Count > 0 && given.Count > 0 ? trained.SequenceEqual(given) : ((KeyDataViewType)label.Type).Count == (ulong)classes;
         if (!same)
         {
@@ -116,6 +116,8 @@ internal sealed class MulticlassResults(IReadOnlyList<string> names, CountedRows
                 + $"{Describe(trained, (ulong)classes)}. Let one MapValueToKey, fitted once, make the keys of both.");
         }
     }
+
+    private static IReadOnlyList<string> Known(DataViewSchema.Column column) => column.HasClassNames() ? column.GetClassNames() : [];
 
     private static string Describe(IReadOnlyList<string> names, ulong count)
     {

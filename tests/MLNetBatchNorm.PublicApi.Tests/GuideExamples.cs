@@ -51,6 +51,17 @@ public sealed class GuideExamples
         network.Score(values, scores.Length, scores);
         #endregion
 
+        #region GuideClassNames
+        IReadOnlyList<string> classes = model.GetClassNames(rows.Schema);              // classes[i] is the class of Score[i]
+        foreach (ProductPrediction prediction in mlContext.Data.CreateEnumerable<ProductPrediction>(model.Transform(rows), reuseRowObject: false).Take(3))
+        {
+            IEnumerable<string> scored = classes.Zip(prediction.Score, (name, score) => $"{name} {score:P0}");
+            Console.WriteLine($"{prediction.PredictedLabel}: {string.Join(", ", scored)}");
+        }
+        #endregion
+
+        CollectionAssert.AreEquivalent(new[] { "tent", "chair" }, classes.ToArray());
+        Assert.AreEqual(one.PredictedLabel, classes[Array.IndexOf(one.Score, one.Score.Max())]);
         Assert.AreEqual("tent", one.PredictedLabel);
         Assert.HasCount(300, scores);
 
@@ -188,5 +199,7 @@ public sealed class GuideExamples
     internal sealed class ProductPrediction
     {
         public string PredictedLabel { get; set; } = "";
+
+        public float[] Score { get; set; } = [];
     }
 }

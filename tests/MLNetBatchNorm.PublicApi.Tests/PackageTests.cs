@@ -48,11 +48,11 @@ public sealed class PackageTests
     }
 
     [TestMethod]
-    [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
-    [DataRow(Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
     [DataRow(
         Report, "report.md", $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2", "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
-        "Microsoft.ML [5.0.1, 7.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
+        "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
     public void Package_SaysWhatItIs(string name, string readme, params string[] dependencies)
     {
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();

@@ -49,6 +49,18 @@ public sealed partial class ReadmeTests
         Assert.IsEmpty(Blocks("<!-- not run: needs a browser -->\n```csharp\nvar x = 1;\n```\n"));
     }
 
+    /// <summary>Whoever copies a block needs the namespaces of our types that it names.</summary>
+    [TestMethod]
+    public void CSharpBlocks_ThatNameOurTypes_HaveTheirUsing()
+    {
+        string[] wrong = [.. Documents().SelectMany(document => Blocks(document.Text).SelectMany(block => MissingUsings(block.Code).Select(u => $"{document.Name}, '{block.Name}': {u}")))];
+        Assert.IsEmpty(wrong, string.Join("\n", wrong));
+
+        CollectionAssert.AreEqual(new[] { "using MLNetBatchNorm;" }, MissingUsings("using Microsoft.ML;\n\nvar options = new BatchNormNetworkBinaryTrainer.Options();\n").ToArray());
+        Assert.IsEmpty(MissingUsings("using MLNetBatchNorm;\n\nvar optimizer = new SgdOptimizer();\n"));
+        Assert.IsEmpty(MissingUsings("var trainer = mlContext.Regression.Trainers.BatchNormNetwork();       // not Optimizer\n"));
+    }
+
     /// <summary>CI takes the two commands from the README; people copy them.</summary>
     [TestMethod]
     public void Commands_StandOnLinesOfTheirOwn()
@@ -84,6 +96,16 @@ public sealed partial class ReadmeTests
             return string.Concat(lines.Select(line => (line.Length > 0 ? line[indent..] : "") + "\n"));
         });
 
+    private static IEnumerable<string> MissingUsings(string code)
+    {
+        string withoutComments = Comment().Replace(code, "");
+        return new[] { typeof(BatchNormNetworkOptions), typeof(Reporting.TrainingReport), typeof(BatchNormNetworkOnnxOptions) }
+            .SelectMany(type => type.Assembly.GetExportedTypes())
+            .Where(type => type.Namespace!.StartsWith("MLNetBatchNorm", StringComparison.Ordinal) && !type.IsNested)
+            .Where(type => Regex.IsMatch(withoutComments, $@"(?<!\.)\b{Regex.Escape(type.Name.Split('`')[0])}\b"))
+            .Select(type => $"using {type.Namespace};").Distinct().Where(line => !code.Contains(line, StringComparison.Ordinal));
+    }
+
     private static (string[] Usings, string Body) SplitUsings(string code)
     {
         string[] lines = code.Split('\n');
@@ -108,6 +130,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"^ *#region (?<name>\w+)\n(?<code>.*?)^ *#endregion", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Region();
+
+    [GeneratedRegex("//.*")]
+    private static partial Regex Comment();
 
     [GeneratedRegex(@"^using [\w.]+;$")]
     private static partial Regex UsingDirective();

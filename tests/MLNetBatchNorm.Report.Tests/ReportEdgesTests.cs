@@ -204,7 +204,7 @@ public sealed class ReportEdgesTests
         {
             IDataView data = s_mlContext.Data.LoadFromEnumerable(values.Select(value => new Valued<T> { Value = value }).ToArray());
             IDataView keyed = s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Value").Fit(data).Transform(data);
-            CollectionAssert.AreEqual(expected, ClassNames.Of(keyed.Schema["Key"], expected.Length).ToArray(), typeof(T).Name);
+            CollectionAssert.AreEqual(expected, keyed.Schema["Key"].GetClassNames().ToArray(), typeof(T).Name);
         }
 
         Check([true, false], "True", "False");

@@ -113,12 +113,11 @@ internal sealed class LoadedModel
         return (vector.Size, SlotNames(column));
     }
 
-    private static string[] ClassesOf(DataViewSchema schema)
+    private static IReadOnlyList<string> ClassesOf(DataViewSchema schema)
     {
-        if (schema.GetColumnOrNull(ScoreColumn) is not { Type: VectorDataViewType { IsKnownSize: true } vector } column)
+        if (schema.GetColumnOrNull(ScoreColumn) is not { Type: VectorDataViewType { IsKnownSize: true } })
             throw new UnusableModelException($"The model must give a column '{ScoreColumn}' with one probability a class; it gives: {Describe(schema)}.");
-        string[] names = SlotNames(column);
-        return names.Length == vector.Size ? names : [.. Enumerable.Range(0, vector.Size).Select(i => i.ToString())];
+        return schema.GetClassNames(ScoreColumn);
     }
 
     private static string[] SlotNames(DataViewSchema.Column column)

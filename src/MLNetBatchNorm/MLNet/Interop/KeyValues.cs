@@ -7,7 +7,7 @@ namespace MLNetBatchNorm;
 /// <summary>The values that the keys of a column stand for.</summary>
 internal static class KeyValues
 {
-    private static readonly Dictionary<Type, Func<DataViewSchema.Column, string[]>> s_readers = new()
+    private static readonly Dictionary<Type, Func<DataViewSchema.Column, string, string[]>> s_readers = new()
     {
         [typeof(ReadOnlyMemory<char>)] = Read<ReadOnlyMemory<char>>,
         [typeof(bool)] = Read<bool>,
@@ -41,14 +41,17 @@ internal static class KeyValues
         return null;
     }
 
-    private static string[]? Of(DataViewSchema.Column column) =>
-        column.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.KeyValues)?.Type is VectorDataViewType type
-        && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string[]>? read) ? read(column) : null;
+    /// <summary>The values of an annotation that has one for each key, as text; null if the column has no such annotation.</summary>
+    /// <param name="column">The column.</param>
+    /// <param name="annotation">The annotation's kind.</param>
+    public static string[]? Of(DataViewSchema.Column column, string annotation = AnnotationUtils.Kinds.KeyValues) =>
+        column.Annotations.Schema.GetColumnOrNull(annotation)?.Type is VectorDataViewType type
+        && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string, string[]>? read) ? read(column, annotation) : null;
 
-    private static string[] Read<T>(DataViewSchema.Column column)
+    private static string[] Read<T>(DataViewSchema.Column column, string annotation)
     {
         VBuffer<T> values = default;
-        column.Annotations.GetValue(AnnotationUtils.Kinds.KeyValues, ref values);
+        column.Annotations.GetValue(annotation, ref values);
         // As text: 1 is the same class, whichever type of number it was read as.
         return [.. values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
     }
