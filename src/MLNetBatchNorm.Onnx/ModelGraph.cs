@@ -38,6 +38,14 @@ internal sealed class ModelGraph : OnnxGraph
         return Constant(name, TensorProto.Types.ElementType.Float, bytes, shape);
     }
 
+    public override string Doubles(string name, params double[] values)
+    {
+        var bytes = new byte[checked(values.Length * sizeof(double))];
+        for (int i = 0; i < values.Length; i++)
+            BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan(i * sizeof(double)), values[i]);
+        return Constant(name, TensorProto.Types.ElementType.Double, bytes, values.Length);
+    }
+
     public override string Integers(string name, params long[] values)
     {
         var bytes = new byte[checked(values.Length * sizeof(long))];

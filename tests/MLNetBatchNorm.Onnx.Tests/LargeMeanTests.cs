@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.MLNet;
 using MLNetBatchNorm.Training;
 
@@ -26,7 +27,8 @@ public sealed class LargeMeanTests
         }).Fit(NetworkExamples.View(context, NetworkKind.Regression, examples));
         TrainedNetwork network = ((INetworkModel)((ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters>)trained).Model).Network;
         float[][] rows = [.. examples.Select(e => e.Features)];
-        double[] expected = [.. rows.Select(row => InDoublePrecision(network.Parameters, row))];
+        TargetScale scale = network.Scale!;
+        double[] expected = [.. rows.Select(row => scale.Mean + scale.Deviation * InDoublePrecision(network.Parameters, row))];
         OnnxModel model = OnnxModel.Of(context, trained, fold: false);
 
         Assert.IsLessThan(1e-5, Deviation(expected, (float[])model.Run(rows)["Score"]));
@@ -36,6 +38,36 @@ public sealed class LargeMeanTests
         plain.SetInitializer("bn1.pivot", new float[4]);
         plain.SetInitializer("bn1.running_mean", [.. network.Parameters.BatchNormalization[0]!.RunningMean.Select(m => (float)m)]);
         Assert.IsGreaterThan(1e-4, Deviation(expected, (float[])plain.Run(rows)["Score"]));
+    }
+
+    /// <summary>
+    /// Labels that are far from zero, measured in their deviations: the graph gives our scores, at the ends of the range of a float too.
+    /// </summary>
+    [TestMethod]
+    [DataRow(1e7f, 10f, 1)]
+    [DataRow(1e7f, 10f, 3)]
+    [DataRow(-1.6e9f, 3000f, 1)]
+    [DataRow(5.2e6f, 500f, 3)]
+    [DataRow(0f, 1e38f, 3)]
+    [DataRow(0f, -1.5e38f, 1)]
+    [DataRow(0.1f, 0f, 3)]
+    public void Export_LabelsFarFromZero_GivesOurScores(float offset, float deviation, int networks)
+    {
+        var context = new MLContext(1);
+        List<Example> examples = NetworkExamples.Rows(200);
+        foreach (Example example in examples)
+            example.Value = (float)Math.Clamp(offset + deviation * ((example.Value - 50_000.0) / 10_000), -float.MaxValue, float.MaxValue);
+        IDataView view = NetworkExamples.View(context, NetworkKind.Regression, examples);
+        float[][] rows = [.. examples.Select(e => e.Features)];
+        ITransformer trained = TinyNetworks.Trainer(context, NetworkKind.Regression, o => o.NumberOfEnsembleMembers = networks).Fit(view);
+        float[] expected = [.. trained.Transform(view).GetColumn<float>("Score")];
+        var actual = (float[])OnnxModel.Of(context, trained).Run(rows)["Score"];
+
+        Assert.IsTrue(actual.All(float.IsFinite));
+        double range = expected.Max() - (double)expected.Min();
+        Assert.IsLessThanOrEqualTo(1e-5 * range, expected.Zip(actual, (e, a) => Math.Abs((double)e - a)).Max());
+        if (deviation == 0)
+            Assert.IsTrue(expected.All(score => score == offset));
     }
 
     private static double Deviation(double[] expected, float[] actual)

@@ -17,6 +17,9 @@ internal readonly record struct TargetMoments(double Mean, double Variance)
             sum += weight * targets[row];
         }
 
+        // Of equal targets exactly, whatever the rounding of the sum.
+        if (!targets.ContainsAnyExcept(targets[0]))
+            return new TargetMoments(targets[0], 0);
         double mean = sum / total;
         double squares = 0;
         for (int row = 0; row < targets.Length; row++)

@@ -1,5 +1,6 @@
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Export;
@@ -34,8 +35,14 @@ internal sealed class NetworkOnnx
     /// <param name="features">Name of the raw features, [rows, slots].</param>
     /// <param name="foldBatchNormalization">Whether batch normalization becomes a part of the linear maps, with exactly the numbers we score with, or nodes of its own.</param>
     /// <param name="scores">Name the outputs get, [rows, outputs].</param>
-    public static void AddScores(OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores) =>
-        new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, scores);
+    public static void AddScores(OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores)
+    {
+        var members = new NetworkOnnx(graph, network);
+        if (network.ScoreLink == OutputLink.Identity)
+            members.AddMembers(features, foldBatchNormalization, scores);
+        else
+            network.ScoreLink.AddTo(graph, members.AddMembers(features, foldBatchNormalization, null), scores);
+    }
 
     /// <summary>Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.</summary>
     /// <param name="graph">Where to add it.</param>
@@ -48,7 +55,7 @@ internal sealed class NetworkOnnx
         OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string probabilities, string predictedLabel)
     {
         string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, null);
-        graph.NodeTo(probabilities, "Softmax", [logits], new OnnxAttribute("axis", 1L));
+        OutputLink.Softmax.AddTo(graph, logits, probabilities);
         // Of the probabilities, as ML.NET does it: two that are equal as floats may have had different logits.
         string index = graph.Node("ArgMax", "class_index", [probabilities], new OnnxAttribute("axis", 1L), new OnnxAttribute("keepdims", 1L));
         string key = graph.Node("Add", "class_key", [index, graph.Integers("first_key", 1)]);

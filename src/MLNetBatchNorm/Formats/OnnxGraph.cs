@@ -7,8 +7,14 @@ internal abstract class OnnxGraph
     /// <summary>Number of single precision among ONNX's element types.</summary>
     public const long FloatType = 1;
 
+    /// <summary>Number of double precision among ONNX's element types.</summary>
+    public const long DoubleType = 11;
+
     /// <summary>Adds a constant of floats and returns its name, which is <paramref name="name"/> unless that is taken.</summary>
     public abstract string Floats(string name, float[] values, params long[] shape);
+
+    /// <summary>Adds a vector of numbers in double precision.</summary>
+    public abstract string Doubles(string name, params double[] values);
 
     /// <summary>Adds a vector of integers.</summary>
     public abstract string Integers(string name, params long[] values);

@@ -13,7 +13,7 @@ internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objec
 
     internal override LabelDomain Labels => LabelDomain.YesNo;
 
-    internal override OutputLink Link => OutputLink.Sigmoid;
+    internal override OutputLink LinkOf(TargetScale? scale) => OutputLink.Sigmoid;
 
     internal override bool ScalesTemperature => scalesTemperature;
 

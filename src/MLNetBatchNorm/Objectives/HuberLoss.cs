@@ -25,7 +25,7 @@ public sealed class HuberLoss : RegressionLoss
         Require(Delta is > 0 and <= LargestDelta, nameof(Delta), Delta, "in (0, 1000000]. It is measured in standard deviations of the label; 1.345 is usual");
 
     /// <summary>The loss grows with the square of the unit, delta being measured in deviations.</summary>
-    internal override double RestoreLoss(double loss, TargetScale scale) => loss * scale.Deviation * scale.Deviation;
+    internal override double RestoreLoss(double loss, TargetScale? scale) => scale is null ? loss : loss * scale.Unit * scale.Unit;
 
     internal override void Compute(
         PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,

@@ -23,8 +23,8 @@ public abstract class Objective
     /// <summary>Which labels can be learned.</summary>
     internal abstract LabelDomain Labels { get; }
 
-    /// <summary>What makes scores of the network's outputs.</summary>
-    internal abstract OutputLink Link { get; }
+    /// <summary>What makes scores of the network's outputs, the labels having been scaled; null: they were not.</summary>
+    internal abstract OutputLink LinkOf(TargetScale? scale);
 
     /// <summary>Whether the outputs may be divided by the temperature that suits the validation rows best: only where they are logits, and if it is wished.</summary>
     internal virtual bool ScalesTemperature => false;
@@ -39,11 +39,14 @@ public abstract class Objective
     /// <summary>The measure of validation rows that people look at beside the loss, with all the memory it needs.</summary>
     internal abstract ValidationMetric CreateMetric(int rows, int outputs);
 
-    /// <summary>How labels become what the network is trained on; of these numbers, both weighted. Classes stay what they are.</summary>
-    internal virtual TargetScale ScaleOf(double mean, double variance) => TargetScale.None;
+    /// <summary>
+    /// How labels of this mean and variance, both weighted, become what the network is trained on; null: they stay what they are, as
+    /// classes do.
+    /// </summary>
+    internal virtual TargetScale? ScaleOf(double mean, double variance) => null;
 
     /// <summary>A mean loss of scaled targets in the label's own units.</summary>
-    internal virtual double RestoreLoss(double loss, TargetScale scale) => loss;
+    internal virtual double RestoreLoss(double loss, TargetScale? scale) => loss;
 
     /// <summary>
     /// Unweighted loss of each of the rows [firstRow, endRow) into <paramref name="rowLoss"/>, and the gradient of

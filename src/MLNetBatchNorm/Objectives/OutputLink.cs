@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Objectives;
@@ -15,45 +16,51 @@ internal abstract class OutputLink
     /// <summary>The outputs of a row are logits of probabilities that add up to 1.</summary>
     public static readonly OutputLink Softmax = new SoftmaxLink();
 
-    private OutputLink()
+    private protected OutputLink()
     {
     }
-
-    /// <summary>What it is called.</summary>
-    public abstract string Name { get; }
 
     /// <summary>Makes scores, [rows, outputs] row-major, of the outputs of the first rows of a block; the same bits for one row as for many.</summary>
     public abstract void Apply(PanelMatrix outputs, int rows, Span<float> scores);
 
+    /// <summary>Adds the nodes of ONNX that do the same.</summary>
+    public abstract void AddTo(OnnxGraph graph, string outputs, string scores);
+
+    private protected static Span<float> Unpack(PanelMatrix outputs, int rows, Span<float> scores)
+    {
+        if (outputs.RowCapacity == 1)                  // panels of one row are a plain vector
+            outputs.Span[..outputs.Columns].CopyTo(scores);
+        else
+            PanelLayout.Unpack(outputs.Span, outputs.RowCapacity, rows, outputs.Columns, scores);
+        return scores[..(rows * outputs.Columns)];
+    }
+
     private sealed class IdentityLink : OutputLink
     {
-        public override string Name => "identity";
-
         public override void Apply(PanelMatrix outputs, int rows, Span<float> scores)
         {
-            if (outputs.RowCapacity == 1)              // panels of one row are a plain vector
-                outputs.Span[..outputs.Columns].CopyTo(scores);
-            else
-                PanelLayout.Unpack(outputs.Span, outputs.RowCapacity, rows, outputs.Columns, scores);
+            Span<float> used = Unpack(outputs, rows, scores);
             // Terms that are zero are left out where that saves time; all they could have changed is the sign of a sum that is zero, and -0 + 0 is +0.
-            Span<float> used = scores[..(rows * outputs.Columns)];
             TensorPrimitives.Add(used, 0f, used);
         }
+
+        public override void AddTo(OnnxGraph graph, string outputs, string scores) => graph.NodeTo(scores, "Identity", [outputs]);
     }
 
     private sealed class SigmoidLink : OutputLink
     {
-        public override string Name => "sigmoid";
-
         public override void Apply(PanelMatrix outputs, int rows, Span<float> scores) =>
             Losses.Sigmoid(outputs.Span, outputs.RowCapacity, outputs.Columns, scores, 0, rows);
+
+        public override void AddTo(OnnxGraph graph, string outputs, string scores) => graph.NodeTo(scores, "Sigmoid", [outputs]);
     }
 
     private sealed class SoftmaxLink : OutputLink
     {
-        public override string Name => "softmax";
-
         public override void Apply(PanelMatrix outputs, int rows, Span<float> scores) =>
             Losses.Softmax(outputs.Span, outputs.RowCapacity, outputs.Columns, scores, 0, rows);
+
+        public override void AddTo(OnnxGraph graph, string outputs, string scores) =>
+            graph.NodeTo(scores, "Softmax", [outputs], new OnnxAttribute("axis", 1L));
     }
 }

@@ -18,7 +18,7 @@ public abstract class RegressionLoss : Objective
 
     internal override LabelDomain Labels => LabelDomain.Number;
 
-    internal override OutputLink Link => OutputLink.Identity;
+    internal override OutputLink LinkOf(TargetScale? scale) => scale is null ? OutputLink.Identity : new ScaledLink(scale);
 
     internal override string MetricName => RSquared.Name;
 
@@ -26,5 +26,5 @@ public abstract class RegressionLoss : Objective
 
     internal override ValidationMetric CreateMetric(int rows, int outputs) => new RSquared(rows, outputs);
 
-    internal override TargetScale ScaleOf(double mean, double variance) => TargetScale.Of(mean, variance);
+    internal override TargetScale? ScaleOf(double mean, double variance) => new(mean, Math.Sqrt(variance));
 }

@@ -16,7 +16,7 @@ internal sealed class SoftmaxCrossEntropy(double labelSmoothing = 0, bool scales
 
     internal override LabelDomain Labels => LabelDomain.Class;
 
-    internal override OutputLink Link => OutputLink.Softmax;
+    internal override OutputLink LinkOf(TargetScale? scale) => OutputLink.Softmax;
 
     internal override bool ScalesTemperature => scalesTemperature;
 

@@ -15,7 +15,7 @@ public sealed class SquaredLoss : RegressionLoss
     internal override byte Number => 3;
 
     /// <summary>The loss grows with the square of the unit.</summary>
-    internal override double RestoreLoss(double loss, TargetScale scale) => loss * scale.Deviation * scale.Deviation;
+    internal override double RestoreLoss(double loss, TargetScale? scale) => scale is null ? loss : loss * scale.Unit * scale.Unit;
 
     internal override void Compute(
         PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,

@@ -2,6 +2,7 @@ using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Persistence;
@@ -89,6 +90,8 @@ internal static partial class NetworkFormat
         InputEncoder? encoder = null;
         NetworkParameters[]? networks = null;
         TrainingHistory[]? histories = null;
+        Objective? objective = null;
+        TargetScale? scale = null;
         ChosenSettings? chosen = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
@@ -96,10 +99,13 @@ internal static partial class NetworkFormat
             [EncoderTag] = section => encoder = EncoderFormat.Read(section),
             [NetworksTag] = section => networks = ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag)),
             [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
+            [ObjectiveTag] = section => objective = ReadObjective(section),
+            [ScaleTag] = section => scale = TargetScale.Read(section),
             [ChosenTag] = section => chosen = ReadChosen(section),
         });
         TrainingHistory[] known = Required(histories, HistoriesTag);
-        return new TrainedNetwork(encoder!, [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))], chosen);
+        NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
+        return new TrainedNetwork(encoder!, members, chosen) { Objective = objective, Scale = scale };
     }
 
     /// <summary>What a section gave that others need.</summary>
@@ -114,6 +120,19 @@ internal static partial class NetworkFormat
         for (int network = 0; network < networks.Length; network++)
             networks[network] = ReadParameters(reader, definition);
         return networks;
+    }
+
+    private static Objective ReadObjective(BinaryReader reader)
+    {
+        byte number = reader.ReadByte();
+        try
+        {
+            return Objective.Of(number);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new NetworkFormatException($"The objective has number {number}, which is not known.", e);
+        }
     }
 
     private static ChosenSettings ReadChosen(BinaryReader reader) => new()

@@ -39,6 +39,10 @@ internal static partial class NetworkFormat
     /// byte     reason of the end, number of the enumeration
     ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
     ///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
+    /// -- "OBJE" objective; absent where it is not known
+    /// byte     its number
+    /// -- "SCAL" mean and deviation of the labels; absent where outputs are scores already, as those of classes
+    ///          Objectives/TargetScale.cs
     /// -- "CHOS" what was chosen; absent where it is not known
     /// int32    rows of a step, epochs at most;  float64 learning rate, validation fraction;  int32 seed;  int64 training rows
     /// int32    number of bytes of the library's version, then these in UTF-8
@@ -64,6 +68,10 @@ internal static partial class NetworkFormat
             foreach (NetworkMember member in network.Members)
                 WriteHistory(section, member.History);
         });
+        if (network.Objective is { } objective)
+            writer.WriteSection(ObjectiveTag, section => section.Write(objective.Number));
+        if (network.Scale is { } scale)
+            writer.WriteSection(ScaleTag, scale.Write);
         if (network.Chosen is { } chosen)
             writer.WriteSection(ChosenTag, section => WriteChosen(section, chosen));
         writer.WriteEnd();

@@ -33,6 +33,8 @@ internal static partial class NetworkFormat
     private const string EncoderTag = "ENCO";
     private const string NetworksTag = "NETS";
     private const string HistoriesTag = "HIST";
+    private const string ObjectiveTag = "OBJE";
+    private const string ScaleTag = "SCAL";
     private const string ChosenTag = "CHOS";
 
     /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>

@@ -1,5 +1,7 @@
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
@@ -44,8 +46,10 @@ internal sealed class FitRows : IDisposable
     /// <param name="training">The training rows.</param>
     /// <param name="validation">The validation rows; null: each network sets some of the training rows aside.</param>
     /// <param name="objective">Says what labels become.</param>
+    /// <param name="start">The model that training goes on from, or null.</param>
     /// <param name="cancellation">Asked while a file is read.</param>
-    public static FitRows Join(RowStore training, RowStore? validation, Objective objective, CancellationToken cancellation)
+    public static FitRows Join(
+        RowStore training, RowStore? validation, Objective objective, TrainedNetwork? start, CancellationToken cancellation)
     {
         try
         {
@@ -53,7 +57,7 @@ internal sealed class FitRows : IDisposable
             {
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
                 TrainingTable? table = validation?.ToTable(cancellation);
-                return new FitRows(training, table, LabelUnits.Of(objective, training));
+                return new FitRows(training, table, LabelUnits.Of(objective, training, start));
             }
         }
         catch

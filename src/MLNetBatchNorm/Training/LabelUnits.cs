@@ -5,26 +5,66 @@ using MLNetBatchNorm.Objectives;
 namespace MLNetBatchNorm.Training;
 
 /// <summary>
-/// What labels become for training, as the objective has it, and how that is undone: in the last linear map, so that the trained network predicts
-/// labels and nothing else has to be stored, and in the losses that are shown.
+/// What labels become for training, as the objective has it, and what that makes of losses and of a network to go on from.
 /// </summary>
 /// <param name="Objective">What is minimized.</param>
-/// <param name="Scale">What it makes of labels.</param>
-internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
+/// <param name="Scale">What it makes of labels; null: it leaves them as they are.</param>
+internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
 {
-    /// <summary>Those of the labels of all rows.</summary>
-    public static LabelUnits Of(Objective objective, RowStore rows)
+    /// <summary>
+    /// Those of the labels of all rows, or of the model to go on from: a batch of new rows, whose labels may be few or nearly equal, says
+    /// little
+    /// about the unit of labels, and another unit would mean other steps and another loss for the same network.
+    /// </summary>
+    public static LabelUnits Of(Objective objective, RowStore rows, TrainedNetwork? start)
     {
         if (objective.Labels.Kind != LabelKind.Number)
-            return new LabelUnits(objective, TargetScale.None);
+            return new LabelUnits(objective, null);
+        if (start is not null && ScaleOf(start) is { Deviation: > 0 } kept)
+            return new LabelUnits(objective, kept);
         (double mean, double variance) = rows.Targets;
         return new LabelUnits(objective, objective.ScaleOf(mean, variance));
+    }
+
+    /// <summary>Makes the last map of a network that is to be trained give scaled labels.</summary>
+    /// <param name="outputLayer">The map.</param>
+    /// <param name="start">The model that the network is of; null: it is a new one.</param>
+    public void Begin(LinearParameters outputLayer, TrainedNetwork? start)
+    {
+        if (Scale is null)
+            return;
+        // Every target is 0: nothing remains to be learned, and no step changes anything.
+        if (Scale.Deviation == 0)
+            outputLayer.Clear();
+        else if (start is not null && start.Scale != Scale)
+            outputLayer.Rescale((start.Scale?.Deviation ?? 1) / Scale.Deviation, ((start.Scale?.Mean ?? 0) - Scale.Mean) / Scale.Deviation);
+    }
+
+    /// <summary>
+    /// The scale of a model; one whose networks predict labels themselves does not say it any more, and its last map stands in: its bias
+    /// and the
+    /// length of its weights.
+    /// </summary>
+    private static TargetScale ScaleOf(TrainedNetwork model)
+    {
+        if (model.Scale is { } scale)
+            return scale;
+        double mean = 0, squares = 0;
+        foreach (NetworkMember member in model.Members)
+        {
+            LinearParameters outputLayer = member.Parameters.Linear[^1];
+            mean += (double)outputLayer.Bias!.Span[0] / model.Members.Count;
+            for (int input = 0; input < outputLayer.Inputs; input++)
+                squares += (double)outputLayer.Weight(0, input) * outputLayer.Weight(0, input) / model.Members.Count;
+        }
+
+        return new TargetScale(mean, Math.Sqrt(squares));
     }
 
     /// <summary>Standardizes the labels of a table in place.</summary>
     public void Standardize(TrainingTable rows)
     {
-        if (Scale == TargetScale.None)
+        if (Scale is null)
             return;
         foreach (ref float target in rows.Targets)
             target = Scale.Apply(target);
@@ -33,15 +73,9 @@ internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
     /// <summary>Standardizes the labels of all rows, in place, or those of a file whenever they are read.</summary>
     public void Standardize(RowStore rows)
     {
-        if (Scale != TargetScale.None)
-            rows.StandardizeTargets(Scale.Mean, Scale.Deviation);
+        if (Scale is not null)
+            rows.StandardizeTargets(Scale.Mean, Scale.Unit);
     }
-
-    /// <summary>Makes the output layer predict labels instead of standardized ones: <c>W' = deviation W, b' = deviation b + mean</c>, in double precision.</summary>
-    public void FoldInto(LinearParameters outputLayer) => Rescale(outputLayer, Scale.Deviation, Scale.Mean);
-
-    /// <summary>The opposite of <see cref="FoldInto"/>, to go on training a network: <c>W = W' / deviation, b = (b' - mean) / deviation</c>.</summary>
-    public void UnfoldFrom(LinearParameters outputLayer) => Rescale(outputLayer, 1 / Scale.Deviation, -Scale.Mean / Scale.Deviation);
 
     /// <summary>Losses of standardized labels in the label's own units.</summary>
     public double RestoreLoss(double loss) => Objective.RestoreLoss(loss, Scale);
@@ -49,7 +83,7 @@ internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
     /// <inheritdoc cref="RestoreLoss"/>
     public TrainingHistory Restore(TrainingHistory history)
     {
-        if (Scale == TargetScale.None)
+        if (Scale is null)
             return history;
         return history with
         {
@@ -62,18 +96,5 @@ internal sealed record LabelUnits(Objective Objective, TargetScale Scale)
                 }),
             ],
         };
-    }
-
-    private void Rescale(LinearParameters outputLayer, double factor, double shift)
-    {
-        if (Scale == TargetScale.None)
-            return;
-        foreach (ref float weight in outputLayer.Weights.Span)
-            weight = (float)(weight * factor);
-        for (int output = 0; output < outputLayer.Outputs; output++)
-        {
-            ref float bias = ref outputLayer.Bias!.Span[output];
-            bias = (float)(bias * factor + shift);
-        }
     }
 }

@@ -28,15 +28,15 @@ internal sealed class NetworkTraining
     /// <summary>How it is trained, its seed included.</summary>
     public required TrainingSettings Settings { get; init; }
 
-    /// <summary>A trained network to go on from; null: parameters drawn from the seed.</summary>
-    public NetworkParameters? Start { get; init; }
+    /// <summary>The trained model to go on from, of as many networks; null: parameters drawn from the seed.</summary>
+    public TrainedNetwork? Start { get; init; }
 
     /// <summary>Trains.</summary>
     /// <param name="threads">Threads it may use; without influence on the result.</param>
     /// <param name="observer">Told what happens.</param>
     /// <param name="store">Where its state is kept and found again; may be null.</param>
     /// <param name="cancellation">Asked before every step.</param>
-    /// <returns>The network and the course of its training, in the label's own units.</returns>
+    /// <returns>The network, which gives scaled labels, and the course of its training, in the label's own units.</returns>
     /// <exception cref="TrainingDivergedException">The loss or a parameter stopped being finite.</exception>
     /// <exception cref="TooFewRowsException">There are no two rows to train on.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -53,13 +53,6 @@ internal sealed class NetworkTraining
         observer.Started(rows.Training.Count, rows.Validation?.Count ?? 0);
         TrainingSettings settings = Settings with { Threads = threads };
         TrainingHistory history = TrainingLoop.Train(parameters, rows.Training, rows.Validation, settings, observer, cancellation, kept);
-        Rows.Target.FoldInto(parameters.Linear[^1]);
-        if (!parameters.IsFinite())
-        {
-            double rate = history.Epochs[history.BestEpoch - 1].LearningRate;
-            throw new TrainingDivergedException(history.BestEpoch, rate, "the trained parameters left the range of float");
-        }
-
         var result = new NetworkMember(parameters, Rows.Target.Restore(history));
         kept?.Finish(result);
         return result;
@@ -67,11 +60,10 @@ internal sealed class NetworkTraining
 
     private NetworkParameters CreateParameters()
     {
-        if (Start is null)
-            return Initialization.Create(Definition, Settings.Seed);
-        var parameters = new NetworkParameters(Definition);
-        parameters.CopyFrom(Start);
-        Rows.Target.UnfoldFrom(parameters.Linear[^1]);
+        NetworkParameters parameters = Start is null ? Initialization.Create(Definition, Settings.Seed) : new NetworkParameters(Definition);
+        if (Start is not null)
+            parameters.CopyFrom(Start.Members[Number.Member].Parameters);
+        Rows.Target.Begin(parameters.Linear[^1], Start);
         return parameters;
     }
 }

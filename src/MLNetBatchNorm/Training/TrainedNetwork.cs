@@ -1,5 +1,6 @@
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
@@ -40,6 +41,23 @@ internal sealed class TrainedNetwork
 
     /// <summary>What the training used; null where an old model did not keep it.</summary>
     public ChosenSettings? Chosen { get; }
+
+    /// <summary>
+    /// What makes scores of the mean of the networks' outputs; of classes these are logits, and probabilities are asked for.
+    /// </summary>
+    public OutputLink ScoreLink => Objective is { Labels.Kind: LabelKind.Number } ? Objective.LinkOf(Scale) : OutputLink.Identity;
+
+    /// <summary>
+    /// What training minimized, with its parameters at their defaults once it was read; null in models of versions 1 and 2 of the format.
+    /// </summary>
+    public Objective? Objective { get; init; }
+
+    /// <summary>
+    /// What makes labels' units of the mean of the networks' outputs; null where these are scores already: classes' logits, and
+    /// predictions of
+    /// versions 1 and 2 of the format, which had the scale in each network's last map.
+    /// </summary>
+    public TargetScale? Scale { get; init; }
 
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;

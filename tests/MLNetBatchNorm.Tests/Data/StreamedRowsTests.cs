@@ -118,7 +118,8 @@ public sealed class StreamedRowsTests
         for (int slot = 0; slot < Inputs; slot++)
             Assert.AreEqual(expected[slot], file.Slots[slot], $"Facts of slot {slot}.");
         Assert.IsGreaterThan(0, expected[4].Missing);
-        TargetScale exact = LabelUnits.Of(new SquaredLoss(), memory).Scale, streamed = LabelUnits.Of(new SquaredLoss(), file).Scale;
+        TargetScale exact = LabelUnits.Of(new SquaredLoss(), memory, null).Scale!;
+        TargetScale streamed = LabelUnits.Of(new SquaredLoss(), file, null).Scale!;
         Assert.AreEqual(exact.Mean, streamed.Mean, 1e-9 * Math.Abs(exact.Mean));
         Assert.AreEqual(exact.Deviation, streamed.Deviation, 1e-9 * exact.Deviation);
 

@@ -88,7 +88,8 @@ public sealed class ObjectiveTests
         {
             Assert.AreEqual(kind, objective.Labels.Kind);
             Assert.AreEqual(outputs, objective.Outputs(classes));
-            Assert.AreSame(link, objective.Link);
+            Assert.AreSame(link, objective.LinkOf(null));
+            Assert.AreEqual(kind == LabelKind.Number, objective.LinkOf(new TargetScale(1, 2)) is ScaledLink);
             Assert.IsFalse(objective.ScalesTemperature);
             // Dividing logits by a temperature is a matter of probabilities: only of classes.
             Assert.AreEqual(kind != LabelKind.Number, objective.With(scalesTemperature: true).ScalesTemperature);
@@ -101,10 +102,9 @@ public sealed class ObjectiveTests
     {
         foreach (Objective objective in KnownObjectives.All)
         {
-            TargetScale scale = objective.ScaleOf(mean: 100, variance: 16);
+            TargetScale? scale = objective.ScaleOf(mean: 100, variance: 16);
             bool isNumber = objective.Labels.Kind == LabelKind.Number;
-            Assert.AreEqual(isNumber ? new TargetScale(100, 4) : TargetScale.None, scale);
-            Assert.AreEqual(isNumber ? 2f : 108f, scale.Apply(108));
+            Assert.AreEqual(isNumber ? new TargetScale(100, 4) : null, scale);
             // In label units a distance is four times as long, and a square sixteen times as large.
             Assert.AreEqual(isNumber ? 32 : 2, objective.RestoreLoss(2, scale));
         }

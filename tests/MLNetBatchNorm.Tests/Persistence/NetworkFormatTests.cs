@@ -3,6 +3,7 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;
 
@@ -101,8 +102,33 @@ public sealed class NetworkFormatTests
         ["length of a file", (byte[])[.. "CHOS"u8, .. BitConverter.GetBytes(long.MaxValue)], "has 9223372036854775807 bytes"],
         ["end with something", (byte[])[.. "END "u8, .. BitConverter.GetBytes(3L), 1, 2, 3], "The last section of the data of the network has 3 bytes"],
         ["seed only", (byte[])[.. Section("CHOS", Int(-1))], "number of rows of a step is -1"],
+        ["objective of no kind", Section("OBJE", [99]), "objective has number 99, which is not known"],
+        ["objective of two bytes", Section("OBJE", [3, 3]), "Section 'OBJE' of the data of the network is 1 bytes longer than"],
+        ["mean of nonsense", Section("SCAL", [.. Double(double.NaN), .. Double(1)]), "mean of the labels is NaN"],
+        ["deviation below zero", Section("SCAL", [.. Double(3), .. Double(-1)]), "is -1; it must be finite and not negative"],
+        ["deviation without end", Section("SCAL", [.. Double(3), .. Double(double.PositiveInfinity)]), "deviation of the labels is"],
         ["version of nonsense", (byte[])[.. Section("CHOS", [.. s_chosenBytes[..^5], 0xFF, 0xFE, 0xFF, 0xFE, 0xFF])], "not a text in UTF-8"],
     ];
+
+    /// <summary>
+    /// What was minimized, and the scale of the labels, in the order in which they are written; and absent, as in old models.
+    /// </summary>
+    [TestMethod]
+    public void Read_ObjectiveAndScale_AreWrittenBack()
+    {
+        byte[] without = InSections(DocumentedBytes(version: 2), s_chosenBytes);
+        int chosen = without.Length - Section("CHOS", s_chosenBytes).Length - Sections.HeaderBytes;
+        byte[] scale = Section("SCAL", [.. Double(1e7), .. Double(12.5)]);
+        byte[] bytes = [.. without[..chosen], .. Section("OBJE", [4]), .. scale, .. without[chosen..]];
+        TrainedNetwork read = Read(bytes);
+
+        Assert.IsInstanceOfType<HuberLoss>(read.Objective);
+        Assert.AreEqual(new TargetScale(1e7, 12.5), read.Scale);
+        CollectionAssert.AreEqual(bytes, Write(read));
+        Assert.IsNull(Read(without).Objective);
+        Assert.IsNull(Read(without).Scale);
+        Assert.IsNull(Read(DocumentedBytes(version: 2)).Scale);
+    }
 
     /// <summary>Sections behind those that a model must have.</summary>
     [TestMethod]

@@ -13,11 +13,11 @@ internal sealed partial class DependencyRule
         ["Kernels"] = [],
         ["Formats"] = [],
         ["Data"] = ["Kernels"],
-        ["Objectives"] = ["Kernels"],
+        ["Objectives"] = ["Formats", "Kernels"],
         ["Encoding"] = ["Data", "Formats", "Kernels"],
         ["Network"] = ["Encoding", "Data", "Formats", "Objectives", "Kernels"],
         ["Training"] = ["Network", "Encoding", "Data", "Objectives", "Kernels"],
-        ["Export"] = ["Training", "Network", "Encoding", "Formats"],
+        ["Export"] = ["Training", "Network", "Encoding", "Objectives", "Formats"],
         ["Persistence"] = ["Training", "Network", "Encoding", "Formats", "Objectives", "Kernels"],
         ["MLNet"] = ["Persistence", "Export", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
     };

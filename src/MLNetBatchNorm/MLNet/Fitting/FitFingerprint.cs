@@ -65,7 +65,8 @@ internal sealed class FitFingerprint : IDisposable
         writer.Write(TextOf(options));
         writer.Write(TextOf(training.Settings));
         writer.Write(training.Number.Index);
-        NetworkFormat.Write(writer, new TrainedNetwork(training.Encoder, initial, new TrainingHistory()));
+        var start = new TrainedNetwork(training.Encoder, initial, new TrainingHistory()) { Scale = training.Rows.Target.Scale };
+        NetworkFormat.Write(writer, start);
         writer.Flush();
         stream.FlushFinalBlock();
         return new CheckpointOwner(Build, Rows, hash.Hash!);

@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
@@ -20,6 +21,9 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
 
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public required float[]? ClassWeights { get; init; }
+
+    /// <summary>The model that training goes on from, or null.</summary>
+    public required TrainedNetwork? Start { get; init; }
 
     /// <summary>Told about every row that is used; may be null.</summary>
     public required FitFingerprint? Fingerprint { get; init; }
@@ -46,7 +50,7 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             throw;
         }
 
-        return FitRows.Join(training, validation, task.Objective, cancellation);
+        return FitRows.Join(training, validation, task.Objective, Start, cancellation);
     }
 
     /// <summary>Refuses validation rows that are not like the training rows.</summary>

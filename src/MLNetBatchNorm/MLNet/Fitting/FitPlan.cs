@@ -72,7 +72,7 @@ internal sealed class FitPlan
                 Encoder = Encoder,
                 Definition = Definition,
                 Settings = Settings with { Seed = number.SeedFrom(Seed) },
-                Start = Start?.Members[number.Member].Parameters,
+                Start = Start,
             };
         }
 

@@ -40,6 +40,9 @@ internal sealed class FitPlanner
         GivenClassWeights = ClassWeighting.Given(host, options, task.Classes, order);
     }
 
+    /// <summary>The model to go on from, or null.</summary>
+    public TrainedNetwork? Start => _start;
+
     /// <summary>What the options say that a row of each class counts for, or null.</summary>
     public float[]? GivenClassWeights { get; }
 

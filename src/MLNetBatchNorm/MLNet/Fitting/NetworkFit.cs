@@ -58,7 +58,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitCheckpoints? checkpoints = FitCheckpoints.Create(host, channel, options, planner.MostTrainings);
         var loader = new FitLoader(host, task, seed, (long)options.MemoryBudgetInMegabytes << 20)
         {
-            AllowsSparse = planner.AllowsSparse, ClassWeights = planner.GivenClassWeights, Fingerprint = checkpoints?.Fingerprint,
+            AllowsSparse = planner.AllowsSparse, Start = planner.Start,
+            ClassWeights = planner.GivenClassWeights, Fingerprint = checkpoints?.Fingerprint,
         };
         if (validationSet is not null)
             loader.CheckValidationSet(trainingSet, validationSet);
@@ -118,7 +119,10 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan));
         }
 
-        var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows));
+        var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
+        {
+            Objective = task.Objective, Scale = rows.Target.Scale,
+        };
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;

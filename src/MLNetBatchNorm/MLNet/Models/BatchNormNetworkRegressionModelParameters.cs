@@ -36,6 +36,22 @@ public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetwork
         Host.CheckDecode(Network.Outputs == 1, "A network for regression has one output.");
     }
 
+    /// <summary>
+    /// Mean of the training labels, each counting with its weight. A prediction is <c>LabelMean + LabelDeviation z</c>, z being the mean
+    /// of the
+    /// networks' outputs.
+    /// </summary>
+    /// <value>0 in models that format version 1 or 2 was saved in: their networks give predictions themselves.</value>
+    public double LabelMean => Network.Trained.Scale?.Mean ?? 0;
+
+    /// <summary>
+    /// Standard deviation of the training labels, the unit of the networks' outputs; see <see cref="LabelMean"/>. 0 where the labels were
+    /// all
+    /// equal.
+    /// </summary>
+    /// <value>1 in models that format version 1 or 2 was saved in.</value>
+    public double LabelDeviation => Network.Trained.Scale?.Deviation ?? 1;
+
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.Regression;
 

@@ -17,6 +17,7 @@ internal sealed class ScoringNetwork
 {
     private readonly IExceptionContext _context;
     private readonly FoldedNetwork _folded;
+    private readonly OutputLink _link;
     // As many as threads have ever scored blocks, or single rows, at once.
     private readonly ConcurrentBag<ScoringScratch> _spareScratches = [];
     private readonly ConcurrentBag<ScoringScratch> _spareRowScratches = [];
@@ -28,6 +29,7 @@ internal sealed class ScoringNetwork
         _context = context;
         Trained = trained;
         _folded = FoldedNetwork.Create(trained.Encoder, trained.Networks);
+        _link = trained.ScoreLink;
         InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
     }
 
@@ -86,7 +88,7 @@ internal sealed class ScoringNetwork
     public RowScorer CreateRowScorer() => new(this);
 
     /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
-    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, OutputLink.Identity);
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, _link);
 
     private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, OutputLink link)
     {
@@ -174,19 +176,19 @@ internal sealed class ScoringNetwork
                 throw _network._context.Except($"The row has {features.Length} features; the model was trained on {_network.Inputs}.");
             if (features.IsDense)
             {
-                _network._folded.Score(features.GetValues(), 1, outputs, _scratch);
+                _network._folded.Score(features.GetValues(), 1, outputs, _scratch, _network._link);
                 return;
             }
 
             if (_network._folded.TakesSparse)
             {
-                _network._folded.ScoreSparse(features.GetIndices(), features.GetValues(), outputs, _scratch);
+                _network._folded.ScoreSparse(features.GetIndices(), features.GetValues(), outputs, _scratch, _network._link);
                 return;
             }
 
             _dense ??= new float[_network.Inputs];
             features.CopyTo(_dense);
-            _network._folded.Score(_dense, 1, outputs, _scratch);
+            _network._folded.Score(_dense, 1, outputs, _scratch, _network._link);
         }
 
         /// <summary>The output of one row of a network with a single one.</summary>

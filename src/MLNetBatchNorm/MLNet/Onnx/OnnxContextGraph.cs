@@ -40,6 +40,8 @@ internal sealed class OnnxContextGraph : OnnxGraph
 
     public override string Floats(string name, float[] values, params long[] shape) => _context.AddInitializer(values, shape, Prefix + name);
 
+    public override string Doubles(string name, params double[] values) => _context.AddInitializer(values, [values.Length], Prefix + name);
+
     public override string Integers(string name, params long[] values) => _context.AddInitializer(values, [values.Length], Prefix + name);
 
     public override string Booleans(string name, params bool[] values) => _context.AddInitializer(values, [values.Length], Prefix + name);

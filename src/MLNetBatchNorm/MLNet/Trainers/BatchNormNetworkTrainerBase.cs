@@ -44,8 +44,8 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
     /// <param name="modelParameters">
     /// Network to go on from, such as <c>model.Model</c>, for binary classification <c>model.Model.SubModel</c>; null: start anew. What the
-    /// options say of layers, activation and placement must be as in the network; its encoding of the features is kept. The state of the optimizer
-    /// starts anew.
+    /// options say of layers, activation and placement must be as in the network; its encoding of the features is kept, and so is
+    /// the mean and deviation of its labels. The state of the optimizer starts anew.
     /// </param>
     /// <returns>The trained transformer.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>

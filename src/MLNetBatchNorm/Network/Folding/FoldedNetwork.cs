@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
@@ -20,6 +21,7 @@ internal sealed class FoldedNetwork
     private readonly InputEncoder _encoder;
     private readonly FoldedOperation[][] _members;
     private readonly Layer[][] _layers;
+    private readonly float _part;
 
     private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer)
     {
@@ -28,6 +30,7 @@ internal sealed class FoldedNetwork
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count)))];
         _layers = [.. _members.Select(Layers)];
         Outputs = members[0].Definition.Outputs;
+        _part = members.Any(HasLargeOutputs) ? 1 / (float)BitOperations.RoundUpToPowerOf2((uint)members.Count) : 1;
     }
 
     /// <summary>
@@ -119,13 +122,15 @@ internal sealed class FoldedNetwork
     /// <param name="values">Values of these columns; all others are 0.</param>
     /// <param name="outputs">Room for <see cref="Outputs"/> values.</param>
     /// <param name="scratch">Memory of the calling thread.</param>
-    public void ScoreSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch)
+    /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
+    public void ScoreSparse(
+        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
     {
         SparseBatch batch = scratch.Sparse.Rows;
         batch.Clear();
         _encoder.EncodeSparse(indices, values, batch);
         PanelMatrix result = Forward(scratch, batch.Rows, scratch.Sparse);
-        OutputLink.Identity.Apply(result, 1, outputs);
+        (link ?? OutputLink.Identity).Apply(result, 1, outputs);
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
@@ -141,13 +146,30 @@ internal sealed class FoldedNetwork
         {
             ReadOnlySpan<float> outputs = Forward(member, scratch, rows, input).Span;
             if (member == 0)
-                outputs.CopyTo(sum);
+                TensorPrimitives.Multiply(outputs, _part, sum);
+            else if (_part < 1)
+                TensorPrimitives.MultiplyAdd(outputs, _part, sum, sum);
             else
                 TensorPrimitives.Add(sum, outputs, sum);
         }
-        TensorPrimitives.Multiply(sum, 1f / _members.Length, sum);
+        TensorPrimitives.Multiply(sum, 1f / _members.Length / _part, sum);
         return mean;
     }
+
+    /// <summary>
+    /// Whether the sum over networks could overflow where their mean does not: in models of versions 1 and 2 whose labels are near the
+    /// largest
+    /// float. Then it is made of parts of the outputs, a power of two each, so that no bit is another.
+    /// </summary>
+    private static bool HasLargeOutputs(NetworkParameters network)
+    {
+        LinearParameters last = network.Linear[^1];
+        return TensorPrimitives.MaxMagnitude(last.Weights.Span) is > LargeWeight or < -LargeWeight
+            || TensorPrimitives.MaxMagnitude(last.Bias!.Span) is > LargeWeight or < -LargeWeight;
+    }
+
+    /// <summary>Far above the weights of any other network, far below what overflows.</summary>
+    private const float LargeWeight = 1e25f;
 
     private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input)
     {

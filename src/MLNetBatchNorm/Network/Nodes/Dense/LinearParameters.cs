@@ -56,6 +56,22 @@ internal sealed class LinearParameters : NodeParameters
     /// <summary>One number for each output, padded with zeros to whole panels; null where batch normalization follows directly.</summary>
     public AlignedBuffer? Bias { get; }
 
+    /// <summary>Makes the map give 0.</summary>
+    public void Clear()
+    {
+        Weights.Span.Clear();
+        Bias?.Span.Clear();
+    }
+
+    /// <summary>Makes a map with a bias give <c>factor y + shift</c>, in double precision, rounded once.</summary>
+    public void Rescale(double factor, double shift)
+    {
+        foreach (ref float weight in Weights.Span)
+            weight = (float)(weight * factor);
+        foreach (ref float bias in Bias!.Span[..Outputs])
+            bias = (float)(bias * factor + shift);
+    }
+
     /// <summary>Makes the map give <c>y / divisor</c>.</summary>
     public void DivideBy(double divisor)
     {

@@ -1,0 +1,36 @@
+using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Objectives;
+
+/// <summary>The outputs are scaled labels: the scores are in the label's own units.</summary>
+/// <param name="scale">What labels were scaled with.</param>
+internal sealed class ScaledLink(TargetScale scale) : OutputLink
+{
+    /// <summary>Predictions lie within a few deviations of the labels' mean; beyond so many they are nonsense in any case.</summary>
+    private const double FarthestOutput = 1e6;
+
+    /// <summary>Whether outputs that are far from their usual range make more than a float can hold; nearly never.</summary>
+    private bool CanOverflow => Math.Abs(scale.Mean) + FarthestOutput * scale.Deviation > float.MaxValue;
+
+    public override void Apply(PanelMatrix outputs, int rows, Span<float> scores)
+    {
+        foreach (ref float score in Unpack(outputs, rows, scores))
+            score = scale.Restore(score);
+    }
+
+    /// <summary>In double precision as well: a float cannot hold the mean of labels that are far from zero.</summary>
+    public override void AddTo(OnnxGraph graph, string outputs, string scores)
+    {
+        string wide = graph.Node("Cast", "output.double", [outputs], new OnnxAttribute("to", OnnxGraph.DoubleType));
+        string scaled = graph.Node("Mul", "output.scaled", [wide, graph.Doubles("output.deviation", scale.Deviation)]);
+        string moved = graph.Node("Add", "output.moved", [scaled, graph.Doubles("output.mean", scale.Mean)]);
+        if (CanOverflow)
+        {
+            string below = graph.Node("Min", "output.above", [moved, graph.Doubles("output.high", float.MaxValue)]);
+            moved = graph.Node("Max", "output.bounded", [below, graph.Doubles("output.low", -float.MaxValue)]);
+        }
+
+        graph.NodeTo(scores, "Cast", [moved], new OnnxAttribute("to", OnnxGraph.FloatType));
+    }
+}
