@@ -204,7 +204,8 @@ public sealed class ReportEdgesTests
         {
             IDataView data = s_mlContext.Data.LoadFromEnumerable(values.Select(value => new Valued<T> { Value = value }).ToArray());
             IDataView keyed = s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Value").Fit(data).Transform(data);
-            CollectionAssert.AreEqual(expected, keyed.Schema["Key"].GetClassNames().ToArray(), typeof(T).Name);
+            string[] names = [.. Names.Distinct(keyed.Schema["Key"].GetClassNames(), key => $"key {key + 1}")];
+            Assert.AreEqual(string.Join("|", expected), string.Join("|", names), typeof(T).Name);
         }
 
         Check([true, false], "True", "False");
