@@ -19,14 +19,7 @@ internal abstract class OptimizerState : IGradientConsumer
     public static OptimizerState Create(Optimizer optimizer, IReadOnlyList<ParameterBlock> parameters)
     {
         optimizer.Validate();
-        return optimizer switch
-        {
-            SgdOptimizer sgd => new Sgd(sgd, parameters),
-            AdamOptimizer adam => new Adam(adam, parameters),
-            AdamWOptimizer adamW => new AdamW(adamW, parameters),
-            RmsPropOptimizer rmsProp => new RmsProp(rmsProp, parameters),
-            _ => throw new ArgumentException($"Unknown optimizer {optimizer.GetType().Name}.", nameof(optimizer)),
-        };
+        return optimizer.CreateState(parameters);
     }
 
     /// <summary>All arrays it remembers past gradients in, always in the same order; none for an optimizer without memory.</summary>
@@ -54,63 +47,4 @@ internal abstract class OptimizerState : IGradientConsumer
 
     /// <summary>Changes one part of a block.</summary>
     protected abstract void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight);
-
-    private sealed class Sgd(SgdOptimizer options, IReadOnlyList<ParameterBlock> parameters)
-        : OptimizerState(parameters, options.OptimizerMomentum > 0 ? 1 : 0)
-    {
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight)
-        {
-            float decay = isWeight || !options.DecayWeightsOnly ? (float)options.WeightDecay : 0;
-            if (states.Length == 0)
-                OptimizerKernels.Sgd(values, gradients, LearningRate, decay);
-            else
-                OptimizerKernels.SgdMomentum(values, gradients, states[0].Span.Slice(start, length), LearningRate, (float)options.OptimizerMomentum, options.UseNesterov, decay);
-        }
-    }
-
-    private sealed class Adam(AdamOptimizer options, IReadOnlyList<ParameterBlock> parameters) : OptimizerState(parameters, 2)
-    {
-        private AdamCoefficients _decaying;
-        private AdamCoefficients _constant;
-
-        public override void BeginStep(double learningRate)
-        {
-            base.BeginStep(learningRate);
-            _decaying = new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, Step);
-            _constant = options.DecayWeightsOnly ? new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, 0, Step) : _decaying;
-        }
-
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight) =>
-            OptimizerKernels.Adam(values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length), isWeight ? _decaying : _constant);
-    }
-
-    private sealed class AdamW(AdamWOptimizer options, IReadOnlyList<ParameterBlock> parameters) : OptimizerState(parameters, 2)
-    {
-        private AdamCoefficients _decaying;
-        private AdamCoefficients _constant;
-
-        public override void BeginStep(double learningRate)
-        {
-            base.BeginStep(learningRate);
-            _decaying = new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, Step);
-            _constant = options.DecayWeightsOnly ? new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, 0, Step) : _decaying;
-        }
-
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight) =>
-            OptimizerKernels.AdamW(values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length), isWeight ? _decaying : _constant);
-    }
-
-    private sealed class RmsProp(RmsPropOptimizer options, IReadOnlyList<ParameterBlock> parameters)
-        : OptimizerState(parameters, 1 + (options.Centered ? 1 : 0) + (options.OptimizerMomentum > 0 ? 1 : 0))
-    {
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight)
-        {
-            Span<float> mean = options.Centered ? states[1].Span.Slice(start, length) : default;
-            Span<float> velocity = options.OptimizerMomentum > 0 ? states[^1].Span.Slice(start, length) : default;
-            float decay = isWeight || !options.DecayWeightsOnly ? (float)options.WeightDecay : 0;
-            OptimizerKernels.RmsProp(
-                values, gradients, states[0].Span.Slice(start, length), mean, velocity, LearningRate, (float)options.Smoothing, (float)(1 - options.Smoothing),
-                (float)options.Epsilon, (float)options.OptimizerMomentum, decay);
-        }
-    }
 }
