@@ -1,9 +1,21 @@
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Formats;
+
 namespace MLNetBatchNorm.Network;
 
 /// <summary>The shape of a network: everything that is decided before training and never changes.</summary>
 /// <remarks>What the placement comes to, node by node, is in <see cref="Plan"/>.</remarks>
 internal sealed class NetworkDefinition
 {
+    /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>
+    public const int MaximumInputs = InputEncoder.MaximumColumns;
+
+    /// <inheritdoc cref="MaximumInputs"/>
+    public const int MaximumUnits = 1 << 20;
+
+    /// <inheritdoc cref="MaximumInputs"/>
+    public const int MaximumHiddenLayers = 1 << 10;
+
     private Plan? _plan;
 
     /// <summary>Number of columns the first operation sees.</summary>
@@ -77,5 +89,67 @@ internal sealed class NetworkDefinition
             throw new ArgumentOutOfRangeException(nameof(DropoutRate), DropoutRate, "The dropout rate must be in [0, 1).");
         if (!double.IsFinite(InitialGamma))
             throw new ArgumentOutOfRangeException(nameof(InitialGamma), InitialGamma, "The initial gamma must be finite.");
+    }
+
+    /// <summary>Writes it at the writer's position; the layout is in docs/model-format.md.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(Inputs);
+        writer.Write(HiddenUnits.Length);
+        foreach (int units in HiddenUnits)
+            writer.Write(units);
+        writer.Write(Outputs);
+        writer.Write((byte)Activation);
+        writer.Write((byte)Placement);
+        writer.Write((byte)Statistics);
+        writer.WriteFlag(NormalizeOutputLayerInput);
+        writer.Write(Epsilon);
+        writer.Write(RunningStatisticsMomentum);
+        writer.Write(InitialGamma);
+        writer.Write(DropoutRate);
+        writer.Write(VirtualBatchSize);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <exception cref="NetworkFormatException">A value is not allowed.</exception>
+    public static NetworkDefinition Read(BinaryReader reader)
+    {
+        int inputs = reader.ReadCount("inputs", 1, MaximumInputs, 0);
+        int hiddenLayers = reader.ReadCount("hidden layers", 0, MaximumHiddenLayers, sizeof(int));
+        int[] hiddenUnits = new int[hiddenLayers];
+        for (int layer = 0; layer < hiddenLayers; layer++)
+        {
+            // Not ReadCount: the text of every layer would take more memory than the file.
+            hiddenUnits[layer] = reader.ReadInt32();
+            if (hiddenUnits[layer] is < 1 or > MaximumUnits)
+            {
+                throw new NetworkFormatException(CheckedBytes.Text(
+                    $"The number of units of hidden layer {layer + 1} is {hiddenUnits[layer]}; it must be in [1, {MaximumUnits}]."));
+            }
+        }
+
+        return new NetworkDefinition
+        {
+            Inputs = inputs,
+            HiddenUnits = hiddenUnits,
+            Outputs = reader.ReadCount("outputs", 1, MaximumUnits, 0),
+            Activation = reader.ReadEnumeration<ActivationFunction>("activation"),
+            Placement = reader.ReadEnumeration<BatchNormalizationPlacement>("placement of batch normalization"),
+            Statistics = reader.ReadEnumeration<BatchNormalizationStatistics>("kind of statistics"),
+            NormalizeOutputLayerInput = reader.ReadFlag("flag of the normalization in front of the output layer"),
+            Epsilon = reader.ReadNumber("epsilon", value => value > 0, "positive"),
+            RunningStatisticsMomentum = reader.ReadNumber("running statistics momentum", value => value is > 0 and <= 1, "in (0, 1]"),
+            InitialGamma = reader.ReadNumber("initial gamma", _ => true, "finite"),
+            DropoutRate = reader.ReadNumber("dropout rate", value => value is >= 0 and < 1, "in [0, 1)"),
+            VirtualBatchSize = ReadVirtualBatchSize(reader),
+        };
+    }
+
+    private static int ReadVirtualBatchSize(BinaryReader reader)
+    {
+        int size = reader.ReadInt32();
+        if (size is < 0 or 1)
+            throw new NetworkFormatException(CheckedBytes.Text($"The virtual batch size is {size}; it must be 0 or at least 2."));
+        return size;
     }
 }

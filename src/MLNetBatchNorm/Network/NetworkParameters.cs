@@ -4,6 +4,7 @@ namespace MLNetBatchNorm.Network;
 internal sealed class NetworkParameters
 {
     private readonly NodeParameters?[] _ofNodes;
+    private readonly ILookup<int, NodeParameters> _others;
 
     /// <summary>Zero weights, gamma as defined.</summary>
     /// <param name="definition">The shape.</param>
@@ -18,6 +19,8 @@ internal sealed class NetworkParameters
         BatchNormalization = new BatchNormalizationParameters?[Linear.Length];
         foreach (BatchNormNode node in nodes.OfType<BatchNormNode>())
             BatchNormalization[node.Layer] = (BatchNormalizationParameters)this[node]!;
+        _others = nodes.Where(node => this[node] is not (null or LinearParameters or BatchNormalizationParameters))
+            .ToLookup(node => node.Layer, node => this[node]!);
     }
 
     /// <summary>The shape these parameters fill.</summary>
@@ -31,6 +34,9 @@ internal sealed class NetworkParameters
 
     /// <summary>The batch normalization of each layer, whose number is that of its linear map, or null; where in the layer it stands, the plan says.</summary>
     public BatchNormalizationParameters?[] BatchNormalization { get; }
+
+    /// <summary>What the nodes of a layer have learned that are neither linear maps nor batch normalizations, in order: files have it behind those.</summary>
+    public IEnumerable<NodeParameters> OthersOf(int layer) => _others[layer];
 
     /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
     public long ParameterCount => Definition.ParameterCount;

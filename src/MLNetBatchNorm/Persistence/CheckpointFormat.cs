@@ -56,7 +56,7 @@ internal static class CheckpointFormat
     public const int CurrentVersion = 2;
 
     /// <summary>Limit of the number of optimizer arrays: five blocks a layer and up to three arrays for each.</summary>
-    private const int MaximumArrays = 16 * (NetworkFormat.MaximumHiddenLayers + 1);
+    private const int MaximumArrays = 16 * (NetworkDefinition.MaximumHiddenLayers + 1);
 
     private const byte UnderWay = 0;
     private const byte Over = 1;

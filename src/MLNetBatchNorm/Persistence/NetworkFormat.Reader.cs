@@ -74,7 +74,7 @@ internal static partial class NetworkFormat
 
         if (version >= VersionOfSections)
             return ReadSections(reader);
-        NetworkDefinition definition = ReadDefinition(reader);
+        NetworkDefinition definition = NetworkDefinition.Read(reader);
         InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
@@ -95,7 +95,7 @@ internal static partial class NetworkFormat
         ChosenSettings? chosen = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
-            [DefinitionTag] = section => definition = ReadDefinition(section),
+            [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
             [EncoderTag] = section => encoder = EncoderFormat.Read(section),
             [NetworksTag] = section => networks = ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag)),
             [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
@@ -168,47 +168,11 @@ internal static partial class NetworkFormat
                     $"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
             }
             normalization?.Read(reader, layer);
+            foreach (NodeParameters others in parameters.OthersOf(layer))
+                others.Read(reader, layer);
         }
 
         return parameters;
-    }
-
-    private static NetworkDefinition ReadDefinition(BinaryReader reader)
-    {
-        int inputs = reader.ReadCount("inputs", 1, MaximumInputs, 0);
-        int hiddenLayers = reader.ReadCount("hidden layers", 0, MaximumHiddenLayers, sizeof(int));
-        int[] hiddenUnits = new int[hiddenLayers];
-        for (int layer = 0; layer < hiddenLayers; layer++)
-        {
-            // Not ReadCount: the text of every layer would take more memory than the file.
-            hiddenUnits[layer] = reader.ReadInt32();
-            if (hiddenUnits[layer] is < 1 or > MaximumUnits)
-                throw new NetworkFormatException(CheckedBytes.Text($"The number of units of hidden layer {layer + 1} is {hiddenUnits[layer]}; it must be in [1, {MaximumUnits}]."));
-        }
-
-        return new NetworkDefinition
-        {
-            Inputs = inputs,
-            HiddenUnits = hiddenUnits,
-            Outputs = reader.ReadCount("outputs", 1, MaximumUnits, 0),
-            Activation = reader.ReadEnumeration<ActivationFunction>("activation"),
-            Placement = reader.ReadEnumeration<BatchNormalizationPlacement>("placement of batch normalization"),
-            Statistics = reader.ReadEnumeration<BatchNormalizationStatistics>("kind of statistics"),
-            NormalizeOutputLayerInput = reader.ReadFlag("flag of the normalization in front of the output layer"),
-            Epsilon = reader.ReadNumber("epsilon", value => value > 0, "positive"),
-            RunningStatisticsMomentum = reader.ReadNumber("running statistics momentum", value => value is > 0 and <= 1, "in (0, 1]"),
-            InitialGamma = reader.ReadNumber("initial gamma", _ => true, "finite"),
-            DropoutRate = reader.ReadNumber("dropout rate", value => value is >= 0 and < 1, "in [0, 1)"),
-            VirtualBatchSize = ReadVirtualBatchSize(reader),
-        };
-    }
-
-    private static int ReadVirtualBatchSize(BinaryReader reader)
-    {
-        int size = reader.ReadInt32();
-        if (size is < 0 or 1)
-            throw new NetworkFormatException(CheckedBytes.Text($"The virtual batch size is {size}; it must be 0 or at least 2."));
-        return size;
     }
 
     private static void CheckEncodedColumns(int columns, int inputs)

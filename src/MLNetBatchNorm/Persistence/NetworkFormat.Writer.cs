@@ -33,6 +33,7 @@ internal static partial class NetworkFormat
     /// byte     has a batch normalization: 0 or 1; if 1, for its C columns:
     ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
     ///          int64   batches tracked
+    ///          what other nodes of the layer have learned, as they write it; today there are none
     /// -- "HIST" histories, behind the networks; what follows is there M times
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
@@ -55,7 +56,7 @@ internal static partial class NetworkFormat
         ArgumentNullException.ThrowIfNull(network);
         writer.Write(Magic);
         writer.Write(CurrentVersion);
-        writer.WriteSection(DefinitionTag, section => WriteDefinition(section, network.Parameters.Definition));
+        writer.WriteSection(DefinitionTag, network.Parameters.Definition.Write);
         writer.WriteSection(EncoderTag, section => EncoderFormat.Write(section, network.Encoder));
         writer.WriteSection(NetworksTag, section =>
         {
@@ -84,35 +85,17 @@ internal static partial class NetworkFormat
         WriteHistory(writer, member.History);
     }
 
-    /// <summary>Writes the linear maps and batch normalizations of one network.</summary>
+    /// <summary>Writes what the nodes of one network have learned: in each layer the linear map and the batch normalization, then all others.</summary>
     internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters)
     {
-        if (parameters.Definition.Plan.Nodes.FirstOrDefault(n => n.ParameterCount > 0 && n is not (DenseNode or BatchNormNode)) is { } node)
-            throw new NotSupportedException($"Version {CurrentVersion} of the format has no place for what {node.Name} has learned.");
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
             parameters.Linear[layer].Write(writer);
             writer.WriteFlag(parameters.BatchNormalization[layer] is not null);
             parameters.BatchNormalization[layer]?.Write(writer);
+            foreach (NodeParameters others in parameters.OthersOf(layer))
+                others.Write(writer);
         }
-    }
-
-    private static void WriteDefinition(BinaryWriter writer, NetworkDefinition definition)
-    {
-        writer.Write(definition.Inputs);
-        writer.Write(definition.HiddenUnits.Length);
-        foreach (int units in definition.HiddenUnits)
-            writer.Write(units);
-        writer.Write(definition.Outputs);
-        writer.Write((byte)definition.Activation);
-        writer.Write((byte)definition.Placement);
-        writer.Write((byte)definition.Statistics);
-        writer.WriteFlag(definition.NormalizeOutputLayerInput);
-        writer.Write(definition.Epsilon);
-        writer.Write(definition.RunningStatisticsMomentum);
-        writer.Write(definition.InitialGamma);
-        writer.Write(definition.DropoutRate);
-        writer.Write(definition.VirtualBatchSize);
     }
 
     private static void WriteHistory(BinaryWriter writer, TrainingHistory history)

@@ -1,5 +1,3 @@
-using MLNetBatchNorm.Encoding;
-
 namespace MLNetBatchNorm.Persistence;
 
 /// <summary>
@@ -37,19 +35,13 @@ internal static partial class NetworkFormat
     private const string ScaleTag = "SCAL";
     private const string ChosenTag = "CHOS";
 
-    /// <summary>Limits of the counts in a file, so that a damaged or hostile one is refused before anything is allocated for it.</summary>
-    public const int MaximumInputs = InputEncoder.MaximumColumns;
-
-    /// <inheritdoc cref="MaximumInputs"/>
-    public const int MaximumUnits = 1 << 20;
-
-    /// <inheritdoc cref="MaximumInputs"/>
-    public const int MaximumHiddenLayers = 1 << 10;
-
-    /// <inheritdoc cref="MaximumInputs"/>
+    /// <summary>
+    /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused before
+    /// anything is allocated for it.
+    /// </summary>
     public const int MaximumEpochs = 1 << 24;
 
-    /// <inheritdoc cref="MaximumInputs"/>
+    /// <inheritdoc cref="MaximumEpochs"/>
     public const int MaximumMembers = 1 << 10;
 
     /// <summary>Bytes of the version of the library at most.</summary>

@@ -114,7 +114,7 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     }
 
     // Every class is an output with its own weights; beyond this the last layer outgrows one array even for few units.
-    private const int MaximumNumberOfClasses = NetworkFormat.MaximumUnits;
+    private const int MaximumNumberOfClasses = NetworkDefinition.MaximumUnits;
 
     /// <inheritdoc/>
     protected override MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> MakeTransformer(BatchNormNetworkMulticlassModelParameters model, DataViewSchema trainSchema) =>
