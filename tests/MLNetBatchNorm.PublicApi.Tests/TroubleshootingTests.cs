@@ -74,7 +74,6 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] /= 0)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Amount = float.PositiveInfinity)));
-        yield return () => Binary("IsLarge").Fit(Rows(Some(60, row => row.IsLarge = false)));
         yield return () => _mlContext.BinaryClassification.Evaluate(
             Binary("IsLarge").Fit(rows).Transform(Rows(Some(60, row => row.IsLarge = false))), "IsLarge");
 
@@ -100,6 +99,7 @@ public sealed partial class TroubleshootingTests
     {
         yield return () => Regression("Amount", "Numbers", options => options.ValidationFraction = 0.2).Fit(Rows(Some(2)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows([.. Some(60), .. Some(2, row => row.Amount = float.NaN)]));
+        yield return () => Binary("IsLarge").Fit(Rows(Some(60, row => row.IsLarge = false)));
     }
 
     private static string Provoke(Action action)
