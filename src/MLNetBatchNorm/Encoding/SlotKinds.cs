@@ -31,7 +31,7 @@ internal static class SlotKinds
         int several = 0;
         for (int slot = 0; slot < kinds.Length; slot++)
         {
-            kinds[slot] = !categorical.IsEmpty && categorical[slot] ? SlotKind.Unchanged
+            kinds[slot] = !categorical.IsEmpty && categorical[slot] ? SlotKind.Indicator
                 : slots[slot].HasTwoValues(out _, out _) ? SlotKind.TwoValues
                 : SlotKind.Numeric;
             if (kinds[slot] == SlotKind.Numeric && !slots[slot].IsConstant)

@@ -71,6 +71,27 @@ public sealed class EncoderLearningTests
         Assert.AreEqual(1.349, Spread((ref RandomStream random) => random.Next(5000) == 0 ? 1e9f : (float)Gauss(ref random)), 0.05, "Outliers.");
     }
 
+    /// <summary>A category counts by the rows that have it, up to a few; one that no row has counts nothing. The same whether the data say so or not.</summary>
+    [TestMethod]
+    [DataRow(true, false)]
+    [DataRow(true, true)]
+    [DataRow(false, false)]
+    [DataRow(false, true)]
+    public void Scale_OfRareCategories_IsSmaller(bool annotated, bool sparse)
+    {
+        // Category i of five is in i rows, the last in all others.
+        using RowStore rows = Collect(40, 1L << 30, sparse, (int row, ref RandomStream random) =>
+        {
+            var values = new float[5];
+            values[row < 1 ? 1 : row < 3 ? 2 : row < 6 ? 3 : 4] = 1;
+            return annotated ? values : values[1..];
+        });
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, annotated ? [true, true, true, true, true] : [], scale: true);
+        float[] expected = [0, 0.25f, 0.5f, 0.75f, 1];
+        CollectionAssert.AreEqual(annotated ? expected : expected[1..], EncoderLearning.Learn(rows, kinds).Part<ScaleAndClip>()!.Scale.ToArray());
+        Assert.AreEqual(annotated ? SlotKind.Indicator : SlotKind.OneOfGroup, kinds[^1]);
+    }
+
     /// <summary>A linear map of a missing value's columns is the mean of that of the training rows' columns: nothing is known, so nothing is said.</summary>
     [TestMethod]
     [DataRow(false)]

@@ -51,7 +51,7 @@ public sealed class SlotKindsTests
     public void Of_SlotsThatSaySo_AndWithoutScaling_PassUnchanged()
     {
         RowStore rows = Store(false, row => [row, row % 2]);
-        CollectionAssert.AreEqual(new[] { SlotKind.Numeric, SlotKind.Unchanged }, SlotKinds.Of(rows.Slots, [false, true], scale: true));
+        CollectionAssert.AreEqual(new[] { SlotKind.Numeric, SlotKind.Indicator }, SlotKinds.Of(rows.Slots, [false, true], scale: true));
         CollectionAssert.AreEqual(new[] { SlotKind.Unchanged, SlotKind.Unchanged }, SlotKinds.Of(rows.Slots, [false, true], scale: false));
     }
 

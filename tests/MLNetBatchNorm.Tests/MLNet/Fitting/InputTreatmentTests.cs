@@ -91,7 +91,7 @@ public sealed class InputTreatmentTests
     [DataRow(false)]
     public void Fit_NumbersBesideMoreAndMoreSlots_KeepTheirTreatment(bool sparse)
     {
-        double[] shares = [.. new[] { 100, 1000, 1030, 3000 }.Select(width =>
+        double[] shares = [.. new[] { 100, 1000, 1030, 1202, 3000 }.Select(width =>
         {
             var random = new Random(4);
             Wide[] rows = [.. Enumerable.Range(0, 1200).Select(i =>
