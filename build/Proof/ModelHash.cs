@@ -116,15 +116,15 @@ internal static class ModelHash
     /// <summary>Adds every learned number of every network, and the course of its training.</summary>
     public static void AddNetworks(BitHash hash, MLContext context, ITransformer model)
     {
-        IReadOnlyList<BatchNormNetworkMember> members = Network(model) switch
+        BatchNormNetwork network = Network(model) switch
         {
-            BatchNormNetworkBinaryModelParameters binary => binary.Members,
-            BatchNormNetworkMulticlassModelParameters multiclass => multiclass.Members,
-            BatchNormNetworkRegressionModelParameters regression => regression.Members,
+            BatchNormNetworkBinaryModelParameters binary => binary.Network,
+            BatchNormNetworkMulticlassModelParameters multiclass => multiclass.Network,
+            BatchNormNetworkRegressionModelParameters regression => regression.Network,
             _ => throw new ArgumentException("Not a model of this library.", nameof(model)),
         };
-        hash.Add(members.Count);
-        foreach (BatchNormNetworkMember member in members)
+        hash.Add(network.Members.Count);
+        foreach (BatchNormNetworkMember member in network.Members)
         {
             hash.Add(member.Layers.Count);
             foreach (BatchNormNetworkLayer layer in member.Layers)
@@ -147,7 +147,7 @@ internal static class ModelHash
     public static BatchNormalizeTransformer FirstNormalization(MLContext context, ITransformer regression, string output, string input)
     {
         var network = (BatchNormNetworkRegressionModelParameters)Network(regression);
-        return context.Transforms.BatchNormalize(output, input, network.Layers[0].BatchNormalization!);
+        return context.Transforms.BatchNormalize(output, input, network.Network.Members[0].Layers[0].BatchNormalization!);
     }
 
     /// <summary>BatchNormalize of a column, fitted to rows.</summary>
@@ -192,9 +192,18 @@ internal static class ModelHash
 
     private static void AddLayer(BitHash hash, MLContext context, BatchNormNetworkLayer layer)
     {
-        hash.Add(layer.Weights.Outputs);
-        hash.Add(layer.Weights.Inputs);
-        hash.Add(layer.Weights.Values.AsSpan());
+        hash.Add(layer.Outputs);
+        hash.Add(layer.Inputs);
+        if (layer is BatchNormNetworkInputLayer first)
+        {
+            IReadOnlyList<BatchNormNetworkSlotPart> parts = [.. first.Encoder.Parts];
+            hash.Add(Enumerable.Range(0, layer.Outputs).SelectMany(unit => parts.Select(part => first[unit, part])).ToArray().AsSpan());
+        }
+        else
+        {
+            hash.Add(((BatchNormNetworkDenseLayer)layer).Weights.Values.AsSpan());
+        }
+
         hash.Add(layer.Bias is { } bias ? bias.AsSpan() : []);
         if (layer.BatchNormalization is not { } normalization)
             return;

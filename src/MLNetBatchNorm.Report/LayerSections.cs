@@ -18,7 +18,7 @@ internal static class LayerSections
                 ? "Each number counted here is one column's."
                 : $"Each number counted here is one column's, of all {Numbers.Count(networks.Count)} networks together; the tables have each network by itself as well.";
             page.Section(
-                $"Layer {layer + 1}: {first[layer].Weights.Inputs} → {first[layer].Weights.Outputs}",
+                $"Layer {layer + 1}: {first[layer].Inputs} → {first[layer].Outputs}",
                 $"Batch normalization with {kind.Statistics} statistics, epsilon {Numbers.Exact(kind.Epsilon)}. {whose}", small: true);
             BatchNormNetworkNormalization[] all = [.. networks.Select(network => network[layer].BatchNormalization!)];
             Add(page, "Running mean", "mean", [.. all.Select(n => n.RunningMean)]);

@@ -50,11 +50,11 @@ internal sealed class ReportedNetwork
             switch (Uncalibrated(predictor.Model))
             {
                 case BatchNormNetworkBinaryModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Network.Members);
                 case BatchNormNetworkMulticlassModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Network.Members);
                 case BatchNormNetworkRegressionModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Network.Members);
             }
         }
 

@@ -127,7 +127,7 @@ internal static class TextCommand
     {
         ITransformer last = model is IEnumerable<ITransformer> chain ? chain.Last() : model;
         var network = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)last;
-        long weights = network.Model.SubModel.Layers.Sum(layer => (long)layer.Weights.Inputs * layer.Weights.Outputs);
+        long weights = network.Model.SubModel.Network.Members[0].Layers.Sum(layer => (long)layer.Inputs * layer.Outputs);
         long entries = model.Transform(train).GetColumn<VBuffer<float>>(Features).Sum(row => (long)row.GetValues().Length);
         return Text($"\tweights_mb\t{3 * sizeof(float) * weights >> 20}\tdata_mb\t{2 * sizeof(float) * entries >> 20}");
     }

@@ -45,11 +45,13 @@ public sealed class ExportOptionsTests
             Assert.AreEqual(1e-3f, node.Attribute.Single(a => a.Name == "epsilon").F);
         }
 
-        BatchNormNetworkLayer layer = ((ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters>)transformer).Model.Layers[0];
+        var trained = (ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters>)transformer;
+        var layer = (BatchNormNetworkInputLayer)trained.Model.Network.Members[0].Layers[0];
         CollectionAssert.AreEqual(layer.BatchNormalization!.Gamma, model.Initializer("bn1.gamma"));
         CollectionAssert.AreEqual(layer.BatchNormalization.RunningMean, model.Initializer("bn1.running_mean"));
         CollectionAssert.AreEqual(layer.BatchNormalization.RunningVariance, model.Initializer("bn1.running_variance"));
-        CollectionAssert.AreEqual(layer.Weights.Values, model.Initializer("linear1.weight"));
+        float[] weights = [.. Enumerable.Range(0, layer.Outputs).SelectMany(unit => layer.Encoder.Parts.Select(part => layer[unit, part]))];
+        CollectionAssert.AreEqual(weights, model.Initializer("linear1.weight"));
         Assert.IsFalse(model.Content.Graph.Initializer.Any(t => t.Name == "linear1.bias"), "A linear map in front of batch normalization has no bias.");
     }
 

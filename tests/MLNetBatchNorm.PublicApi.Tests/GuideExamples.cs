@@ -86,7 +86,7 @@ public sealed class GuideExamples
         });
         #endregion
 
-        Assert.AreEqual(64, trainer.Fit(features).Model.Layers[0].Weights.Outputs);
+        Assert.AreEqual(64, trainer.Fit(features).Model.Network.Members[0].Layers[0].Outputs);
         timeout.Cancel();
         Assert.Throws<OperationCanceledException>(() => trainer.Fit(features));
     }
@@ -104,7 +104,7 @@ public sealed class GuideExamples
 
         Assert.HasCount(200, before.GetColumn<float>("Year").ToArray());
         Assert.HasCount(100, after.GetColumn<float>("Year").ToArray());
-        Assert.IsNotNull(model.Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(model.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
 
     [TestMethod]
@@ -158,7 +158,7 @@ public sealed class GuideExamples
         var second = trainer.Fit(features, modelParameters: first.Model);
         #endregion
 
-        Assert.IsLessThan(first.Model.TrainingHistory.Epochs[0].TrainingLoss, second.Model.TrainingHistory.Epochs[0].TrainingLoss);
+        Assert.IsLessThan(first.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss, second.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
     }
 
     private static (MLContext MLContext, IDataView Rows, IDataView Features) Table()

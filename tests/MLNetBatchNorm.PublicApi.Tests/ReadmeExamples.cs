@@ -91,16 +91,22 @@ public sealed class ReadmeExamples
             var model = mlContext.BinaryClassification.Trainers.BatchNormNetwork(hiddenUnits: [8], maximumNumberOfEpochs: 3).Fit(table);
 
             #region Layers
-            BatchNormNetworkBinaryModelParameters network = model.Model.SubModel;          // multiclass and regression: model.Model
+            BatchNormNetwork network = model.Model.SubModel.Network;    // multiclass and regression: model.Model.Network
             Console.WriteLine($"{network.Members.Count} networks, whose outputs are averaged; of the first:");
-            foreach (BatchNormNetworkLayer layer in network.Layers)
+            BatchNormNetworkMember member = network.Members[0];
+            foreach (BatchNormNetworkLayer layer in member.Layers)
             {
-                Console.WriteLine($"{layer.Weights.Inputs} -> {layer.Weights.Outputs}, first weight {layer.Weights[0, 0]}");
+                Console.WriteLine($"{layer.Inputs} -> {layer.Outputs}");
                 if (layer.BatchNormalization is { } bn)
                     Console.WriteLine($"  gamma {bn.Gamma[0]}, beta {bn.Beta[0]}, mean {bn.RunningMean[0]}, variance {bn.RunningVariance[0]}, epsilon {bn.Epsilon}");
             }
 
-            EpochRecord best = network.TrainingHistory.Epochs[network.TrainingHistory.BestEpoch - 1];
+            // The first layer reads parts of slots: the scaled value, whether it is missing, pieces of its range.
+            var first = (BatchNormNetworkInputLayer)member.Layers[0];
+            foreach (BatchNormNetworkSlotPart part in network.Encoder.Slots[0].Parts)
+                Console.WriteLine($"{part}: weight {first[0, part]} in unit 0");
+
+            EpochRecord best = member.TrainingHistory.Epochs[member.TrainingHistory.BestEpoch - 1];
             Console.WriteLine($"epoch {best.Epoch}: training loss {best.TrainingLoss:F4}, validation loss {best.ValidationLoss:F4}, AUC {best.ValidationMetric:F4}");
             #endregion
         }
@@ -110,7 +116,8 @@ public sealed class ReadmeExamples
         }
 
         StringAssert.StartsWith(output.ToString(), "8 networks, whose outputs are averaged; of the first:");
-        StringAssert.Contains(output.ToString(), " -> 8, first weight ");
+        StringAssert.Contains(output.ToString(), " -> 8");
+        StringAssert.Contains(output.ToString(), "value of slot 0: weight ");
     }
 
     [TestMethod]

@@ -24,9 +24,9 @@ public sealed class UserJourneyTests
         CalibratedBinaryClassificationMetrics metrics = _mlContext.BinaryClassification.Evaluate(model.Transform(split.TestSet), "Survived");
 
         Assert.IsGreaterThan(0.9, metrics.AreaUnderRocCurve);
-        BatchNormNetworkBinaryModelParameters network = model.LastTransformer.Model.SubModel;
-        Assert.HasCount(3, network.Layers);
-        Assert.AreEqual(256, network.Layers[0].BatchNormalization!.Gamma.Length);
+        BatchNormNetwork network = model.LastTransformer.Model.SubModel.Network;
+        Assert.HasCount(3, network.Members[0].Layers);
+        Assert.AreEqual(256, network.Members[0].Layers[0].BatchNormalization!.Gamma.Length);
         PredictionEngine<Passenger, Prediction> engine = _mlContext.Model.CreatePredictionEngine<Passenger, Prediction>(model);
         Assert.IsInRange(0, 1, engine.Predict(new Passenger { Age = 30, Fare = float.NaN, Deck = "A" }).Probability);
     }
@@ -102,8 +102,8 @@ public sealed class UserJourneyTests
 
         Assert.IsTrue(scores.All(float.IsFinite));
         Assert.AreEqual(2, third.Model.NumberOfFeatures);
-        Assert.IsNotNull(first.Model.TrainingHistory.Epochs[0].ValidationLoss);
-        Assert.IsNotNull(second.Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(first.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(second.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
 
     /// <summary>The model types can be named by users: after a cast, a loaded model is as good as the one that was trained.</summary>
@@ -118,9 +118,12 @@ public sealed class UserJourneyTests
 
         var loaded = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)new MLContext().Model.Load(stream, out _);
 
-        CollectionAssert.AreEqual(model.Model.SubModel.Layers[0].Weights.Values.ToArray(), loaded.Model.SubModel.Layers[0].Weights.Values.ToArray());
-        Assert.IsNull(loaded.Model.SubModel.Layers[0].Bias);
-        Assert.AreEqual(BatchNormalizationPlacement.BeforeActivation, loaded.Model.SubModel.Layers[0].BatchNormalization!.Placement);
+        var expected = (BatchNormNetworkInputLayer)model.Model.SubModel.Network.Members[0].Layers[0];
+        var first = (BatchNormNetworkInputLayer)loaded.Model.SubModel.Network.Members[0].Layers[0];
+        foreach (BatchNormNetworkSlotPart part in expected.Encoder.Parts)
+            CollectionAssert.AreEqual(expected.GetWeights(part).ToArray(), first.GetWeights(part).ToArray(), $"{part}");
+        Assert.IsNull(first.Bias);
+        Assert.AreEqual(BatchNormalizationPlacement.BeforeActivation, first.BatchNormalization!.Placement);
     }
 
     [TestMethod]

@@ -27,13 +27,13 @@ public sealed class BatchNormNetworkBinaryModelParameters : BatchNormNetworkMode
     internal BatchNormNetworkBinaryModelParameters(IHostEnvironment env, TrainedNetwork network)
         : base(env, LoaderSignature, network)
     {
-        Host.Check(Network.Outputs == 1, "A network for binary classification has one output.");
+        Host.Check(Scoring.Outputs == 1, "A network for binary classification has one output.");
     }
 
     private BatchNormNetworkBinaryModelParameters(IHostEnvironment env, ModelLoadContext ctx)
         : base(env, LoaderSignature, ctx)
     {
-        Host.CheckDecode(Network.Outputs == 1, "A network for binary classification has one output.");
+        Host.CheckDecode(Scoring.Outputs == 1, "A network for binary classification has one output.");
     }
 
     /// <inheritdoc/>

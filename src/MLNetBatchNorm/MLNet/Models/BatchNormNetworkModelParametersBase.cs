@@ -18,38 +18,42 @@ namespace MLNetBatchNorm;
 /// <typeparam name="TScore">The type of a row's score: a number, or a vector of numbers for several classes.</typeparam>
 public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParametersBase<TScore>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
 {
+    private BatchNormNetwork? _network;
+
     private protected BatchNormNetworkModelParametersBase(IHostEnvironment env, string loaderSignature, TrainedNetwork network)
         : base(env, loaderSignature)
     {
-        Network = new ScoringNetwork(Host, network);
+        Scoring = new ScoringNetwork(Host, network);
     }
 
     private protected BatchNormNetworkModelParametersBase(IHostEnvironment env, string loaderSignature, ModelLoadContext ctx)
         : base(env, loaderSignature, ctx)
     {
-        Network = ScoringNetwork.Load(Host, ctx.Reader);
+        Scoring = ScoringNetwork.Load(Host, ctx.Reader);
     }
 
-    /// <summary>The networks of the model, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says; the model's output is the mean of theirs.</summary>
-    public IReadOnlyList<BatchNormNetworkMember> Members => Network.Members;
-
-    /// <summary>The layers of the (first) network, hidden layers first, with their weights and batch normalizations as learned.</summary>
-    public IReadOnlyList<BatchNormNetworkLayer> Layers => Network.Layers;
-
-    /// <summary>The course of the (first) network's training, epoch by epoch. What losses and validation metric are is said of the class.</summary>
-    public TrainingHistory TrainingHistory => Network.Trained.History;
+    /// <summary>What the model has learned, for reading: its networks with their layers and histories, the encoding of the features, what the training used.</summary>
+    public BatchNormNetwork Network
+    {
+        get
+        {
+            if (_network is null)
+                Interlocked.CompareExchange(ref _network, new BatchNormNetwork(Scoring.Trained, ScoreByMember), null);
+            return _network;
+        }
+    }
 
     /// <summary>Number of slots of the feature column.</summary>
-    public int NumberOfFeatures => Network.Inputs;
+    public int NumberOfFeatures => Scoring.Inputs;
 
-    TrainedNetwork INetworkModel.Network => Network.Trained;
+    TrainedNetwork INetworkModel.Network => Scoring.Trained;
 
-    DataViewType IValueMapper.InputType => Network.InputType;
+    DataViewType IValueMapper.InputType => Scoring.InputType;
 
     DataViewType IValueMapper.OutputType => ScoreType;
 
     /// <summary>The network with its folded form.</summary>
-    private protected ScoringNetwork Network { get; }
+    private protected ScoringNetwork Scoring { get; }
 
     /// <summary>The type of the score column.</summary>
     private protected abstract DataViewType ScoreType { get; }
@@ -77,7 +81,7 @@ public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParamet
     {
         Host.Check(
             typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(TScore), $"The mapper goes from a vector of Single to {ScoreType}.");
-        return (ValueMapper<TSrc, TDst>)(Delegate)CreateMapper(Network.CreateRowScorer());
+        return (ValueMapper<TSrc, TDst>)(Delegate)CreateMapper(Scoring.CreateRowScorer());
     }
 
     bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
@@ -98,22 +102,26 @@ public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParamet
         // *** Binary format ***
         // int32: sizeof(float), by the base class
         // the network: Persistence/NetworkFormat.Writer.cs
-        Network.Save(ctx.Writer);
+        Scoring.Save(ctx.Writer);
     }
 
     /// <summary>What makes the score of a row.</summary>
     private protected abstract ValueMapper<VBuffer<float>, TScore> CreateMapper(ScoringNetwork.RowScorer scorer);
 
     /// <summary>Scores a block of rows.</summary>
-    private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores) => Network.Score(features, rows, scores);
+    private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores) => Scoring.Score(features, rows, scores);
 
     /// <summary>Scores a block of rows on several threads.</summary>
     private protected virtual void ScoreBlock(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
-        => Network.Score(features, rows, scores, numberOfThreads);
+        => Scoring.Score(features, rows, scores, numberOfThreads);
+
+    /// <summary>Scores a block of rows by one of the networks alone.</summary>
+    private protected virtual void ScoreByMember(int member, ReadOnlySpan<float> features, int rows, Span<float> scores)
+        => Scoring.ScoreByMember(member, features, rows, scores);
 
     /// <summary>Adds the nodes that make the score column.</summary>
     private protected virtual void SaveOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
-        => OnnxContextGraph.SaveScore(ctx, Network.Trained, outputNames, featureColumn);
+        => OnnxContextGraph.SaveScore(ctx, Scoring.Trained, outputNames, featureColumn);
 
     /// <summary>What ML.NET writes at the head of the saved form.</summary>
     private protected static VersionInfo VersionOf(string modelSignature, string loaderSignature) => new(

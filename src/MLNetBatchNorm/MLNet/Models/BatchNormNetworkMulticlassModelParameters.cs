@@ -38,7 +38,7 @@ public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetwork
     }
 
     /// <summary>Number of classes: slots of the score column.</summary>
-    public int NumberOfClasses => Network.Outputs;
+    public int NumberOfClasses => Scoring.Outputs;
 
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
@@ -59,13 +59,16 @@ public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetwork
     }
 
     private protected override void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores)
-        => Network.ScoreProbabilities(features, rows, scores);
+        => Scoring.ScoreProbabilities(features, rows, scores);
 
     private protected override void ScoreBlock(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
-        => Network.ScoreProbabilities(features, rows, scores, numberOfThreads);
+        => Scoring.ScoreProbabilities(features, rows, scores, numberOfThreads);
+
+    private protected override void ScoreByMember(int member, ReadOnlySpan<float> features, int rows, Span<float> scores)
+        => Scoring.ScoreProbabilitiesByMember(member, features, rows, scores);
 
     private protected override void SaveOnnx(OnnxContext ctx, string[] outputNames, string featureColumn)
-        => OnnxContextGraph.SaveClasses(ctx, Network.Trained, outputNames, featureColumn);
+        => OnnxContextGraph.SaveClasses(ctx, Scoring.Trained, outputNames, featureColumn);
 
     // ML.NET finds this method by its name and signature; it must be more visible than the constructor that takes a ModelLoadContext.
     internal static BatchNormNetworkMulticlassModelParameters Create(IHostEnvironment env, ModelLoadContext ctx)

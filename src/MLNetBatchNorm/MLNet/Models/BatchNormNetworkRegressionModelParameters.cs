@@ -27,13 +27,13 @@ public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetwork
     internal BatchNormNetworkRegressionModelParameters(IHostEnvironment env, TrainedNetwork network)
         : base(env, LoaderSignature, network)
     {
-        Host.Check(Network.Outputs == 1, "A network for regression has one output.");
+        Host.Check(Scoring.Outputs == 1, "A network for regression has one output.");
     }
 
     private BatchNormNetworkRegressionModelParameters(IHostEnvironment env, ModelLoadContext ctx)
         : base(env, LoaderSignature, ctx)
     {
-        Host.CheckDecode(Network.Outputs == 1, "A network for regression has one output.");
+        Host.CheckDecode(Scoring.Outputs == 1, "A network for regression has one output.");
     }
 
     /// <summary>
@@ -42,7 +42,7 @@ public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetwork
     /// networks' outputs.
     /// </summary>
     /// <value>0 in models that format version 1 or 2 was saved in: their networks give predictions themselves.</value>
-    public double LabelMean => Network.Trained.Scale?.Mean ?? 0;
+    public double LabelMean => Scoring.Trained.Scale?.Mean ?? 0;
 
     /// <summary>
     /// Standard deviation of the training labels, the unit of the networks' outputs; see <see cref="LabelMean"/>. 0 where the labels were
@@ -50,7 +50,7 @@ public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetwork
     /// equal.
     /// </summary>
     /// <value>1 in models that format version 1 or 2 was saved in.</value>
-    public double LabelDeviation => Network.Trained.Scale?.Deviation ?? 1;
+    public double LabelDeviation => Scoring.Trained.Scale?.Deviation ?? 1;
 
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.Regression;

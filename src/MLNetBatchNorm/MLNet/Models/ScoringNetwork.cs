@@ -21,7 +21,6 @@ internal sealed class ScoringNetwork
     // As many as threads have ever scored blocks, or single rows, at once.
     private readonly ConcurrentBag<ScoringScratch> _spareScratches = [];
     private readonly ConcurrentBag<ScoringScratch> _spareRowScratches = [];
-    private IReadOnlyList<BatchNormNetworkMember>? _members;
 
     /// <summary>Folds <paramref name="trained"/> for scoring.</summary>
     public ScoringNetwork(IExceptionContext context, TrainedNetwork trained)
@@ -44,20 +43,6 @@ internal sealed class ScoringNetwork
 
     /// <summary>Number of outputs.</summary>
     public int Outputs => _folded.Outputs;
-
-    /// <summary>The networks for reading, made when first asked for.</summary>
-    public IReadOnlyList<BatchNormNetworkMember> Members
-    {
-        get
-        {
-            if (_members is null)
-                Interlocked.CompareExchange(ref _members, [.. Trained.Members.Select(m => new BatchNormNetworkMember(BatchNormNetworkLayer.CreateAll(m.Parameters), m.History))], null);
-            return _members;
-        }
-    }
-
-    /// <summary>The layers of the first network.</summary>
-    public IReadOnlyList<BatchNormNetworkLayer> Layers => Members[0].Layers;
 
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
     public bool IsFinite => _folded.IsFinite;
@@ -88,16 +73,20 @@ internal sealed class ScoringNetwork
     public RowScorer CreateRowScorer() => new(this);
 
     /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
-    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, _link);
+    public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, _link, null);
 
-    private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, OutputLink link)
+    /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, by one of the networks alone.</summary>
+    public void ScoreByMember(int member, ReadOnlySpan<float> features, int rows, Span<float> outputs)
+        => Score(features, rows, outputs, _link, member);
+
+    private void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs, OutputLink link, int? member)
     {
         CheckBlock(features.Length, rows, outputs.Length);
         bool isRow = rows == 1;
         ConcurrentBag<ScoringScratch> spares = isRow ? _spareRowScratches : _spareScratches;
         if (!spares.TryTake(out ScoringScratch? scratch))
             scratch = _folded.CreateScratch(isRow ? 1 : FoldedNetwork.BlockRows);
-        _folded.Score(features, rows, outputs, scratch, link);
+        _folded.Score(features, rows, outputs, scratch, link, member);
         spares.Add(scratch);
     }
 
@@ -107,7 +96,11 @@ internal sealed class ScoringNetwork
 
     /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.</summary>
     public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
-        => Score(features, rows, probabilities, OutputLink.Softmax);
+        => Score(features, rows, probabilities, OutputLink.Softmax, null);
+
+    /// <summary>As <see cref="ScoreProbabilities(ReadOnlySpan{float}, int, Span{float})"/>, by one of the networks alone.</summary>
+    public void ScoreProbabilitiesByMember(int member, ReadOnlySpan<float> features, int rows, Span<float> probabilities)
+        => Score(features, rows, probabilities, OutputLink.Softmax, member);
 
     /// <summary>As <see cref="ScoreProbabilities(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
     public void ScoreProbabilities(ReadOnlyMemory<float> features, int rows, Memory<float> probabilities, int numberOfThreads)

@@ -101,7 +101,8 @@ internal sealed class FoldedNetwork
     /// <param name="outputs">Room for logits or predictions.</param>
     /// <param name="scratch">Memory of the calling thread.</param>
     /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
-    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
+    /// <param name="member">The network that scores; null: the mean of all.</param>
+    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null, int? member = null)
     {
         int inputs = RawInputs;
         if (raw.Length != (long)rows * inputs)
@@ -112,7 +113,7 @@ internal sealed class FoldedNetwork
         {
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
-            PanelMatrix result = Forward(scratch, count, scratch.Panels);
+            PanelMatrix result = member is { } one ? Forward(one, scratch, count, scratch.Panels) : Forward(scratch, count, scratch.Panels);
             (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
     }

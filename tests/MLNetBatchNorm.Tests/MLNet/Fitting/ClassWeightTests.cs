@@ -115,7 +115,7 @@ public sealed class ClassWeightTests
             var model = _context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(View(Rows("memory", seed: 2)));
             float[] probabilities = model.Transform(validationView).Scalars<float>("Probability");
             double loss = validation.Zip(probabilities, (row, p) => -weights[row.Class(false)] * Math.Log(row.IsRare ? p : 1 - p)).Sum() / validation.Sum(row => weights[row.Class(false)]);
-            TrainingHistory history = model.Model.SubModel.TrainingHistory;
+            TrainingHistory history = model.Model.SubModel.Network.Members[0].TrainingHistory;
             Assert.AreEqual(loss, history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value, 1e-5);
         }
     }

@@ -92,11 +92,11 @@ public sealed class ConstantLabelTests
         var trainer = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary, options => options.LearningRate = 1e-5);
         BatchNormNetworkBinaryModelParameters trained = trainer.Fit(both).Model.SubModel, constant = trainer.Fit(one).Model.SubModel;
 
-        Assert.HasCount(4, trained.TrainingHistory.Epochs);
-        Assert.HasCount(1, constant.TrainingHistory.Epochs);
+        Assert.HasCount(4, trained.Network.Members[0].TrainingHistory.Epochs);
+        Assert.HasCount(1, constant.Network.Members[0].TrainingHistory.Epochs);
         foreach (var model in new[] { trainer.Fit(one, modelParameters: trained), trainer.Fit(both, modelParameters: constant) })
         {
-            Assert.HasCount(4, model.Model.SubModel.TrainingHistory.Epochs);
+            Assert.HasCount(4, model.Model.SubModel.Network.Members[0].TrainingHistory.Epochs);
             Assert.IsGreaterThan(10, model.Transform(both).Scalars<float>("Score").Distinct().Count());
         }
     }
@@ -108,7 +108,7 @@ public sealed class ConstantLabelTests
         Assert.AreEqual((label ? 1 : -1) * Math.Log(Count + 1), score, 1e-6);
         Assert.AreEqual(label ? (Count + 1.0) / (Count + 2) : 1.0 / (Count + 2), scored.Scalars<float>("Probability").Distinct().Single(), 1e-6);
         Assert.AreEqual(label, scored.Scalars<bool>("PredictedLabel").Distinct().Single());
-        EpochRecord epoch = model.Model.SubModel.TrainingHistory.Epochs.Single();
+        EpochRecord epoch = model.Model.SubModel.Network.Members[0].TrainingHistory.Epochs.Single();
         Assert.AreEqual(Math.Log((Count + 2.0) / (Count + 1)), epoch.TrainingLoss, 1e-6);
     }
 

@@ -36,7 +36,7 @@ public sealed class LabelScaleTests
         {
             IDataView rows = View(form, 1, x => offset + deviation * x, Count(form));
             Trained model = Fit(form, rows);
-            TrainingHistory history = model.Model.TrainingHistory;
+            TrainingHistory history = model.Model.Network.Members[0].TrainingHistory;
             double said = history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value;
 
             Assert.IsGreaterThan(0.9, said, $"{form}, {offset}: not learned; the test shows nothing");
@@ -89,7 +89,7 @@ public sealed class LabelScaleTests
         var options = Options("dense");
         options.ValidationSet = View("dense", 2, x => 7 + x, 500);
         IDataView rows = View("dense", 1, _ => 7, 100);
-        TrainingHistory history = _context.Regression.Trainers.BatchNormNetwork(options).Fit(rows).Model.TrainingHistory;
+        TrainingHistory history = _context.Regression.Trainers.BatchNormNetwork(options).Fit(rows).Model.Network.Members[0].TrainingHistory;
         double expected = options.ValidationSet.GetColumn<float>("Label").Average(label => Math.Pow(label - 7, 2));
 
         Assert.AreEqual(0, history.Epochs[^1].TrainingLoss);

@@ -267,7 +267,7 @@ public sealed class NetworkBadDataTests
 
         // What is left open is the network's own.
         var open = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.HiddenUnits = null);
-        Assert.AreEqual(16, open.Fit(view, null, model).Model.Layers[0].Weights.Outputs);
+        Assert.AreEqual(16, open.Fit(view, null, model).Model.Network.Members[0].Layers[0].Outputs);
 
         void CheckRefused(string expected, Action<BatchNormNetworkOptions> change)
         {

@@ -81,7 +81,7 @@ public sealed class NetworkDataTests
         chosen.HiddenUnits = [256, 128];
         Assert.AreEqual(256, FirstUnits(Fit(chosen)), "The same numbers, chosen.");
 
-        static int FirstUnits(BatchNormNetworkBinaryModelParameters model) => model.Layers[0].Weights.Outputs;
+        static int FirstUnits(BatchNormNetworkBinaryModelParameters model) => model.Network.Members[0].Layers[0].Outputs;
 
         static BatchNormNetworkBinaryTrainer.Options Options() =>
             new() { MaximumNumberOfEpochs = 1, ValidationFraction = 0, Optimizer = new SgdOptimizer(), NumberOfEnsembleMembers = 1, Seed = 1 };

@@ -37,7 +37,7 @@ public sealed class RestartTests
             BatchNormNetworkRegressionModelParameters model = Fit(Restarts, options => (options.Seed, options.ValidationFraction, options.Progress) = (seed, validationFraction, new Handler(reports.Add)));
             double[] losses = [.. Enumerable.Range(0, 1 + Restarts).Select(restart => LossOfBest([.. reports.Where(report => report.Restart == restart)]))];
             Assert.HasCount(1 + Restarts, losses.Distinct().ToArray(), "every training is another one");
-            EpochRecord best = model.TrainingHistory.Epochs[model.TrainingHistory.BestEpoch - 1];
+            EpochRecord best = model.Network.Members[0].TrainingHistory.Epochs[model.Network.Members[0].TrainingHistory.BestEpoch - 1];
             Assert.AreEqual(losses.Min(), best.ValidationLoss ?? best.TrainingLoss);
             keptRestarts.Add(losses.IndexOf(losses.Min()));
         }
@@ -78,11 +78,11 @@ public sealed class RestartTests
     public void Fit_EnsembleWithRestarts_KeepsTheBestOfEach()
     {
         BatchNormNetworkRegressionModelParameters once = Fit(0, options => options.NumberOfEnsembleMembers = 4), again = Fit(3, options => options.NumberOfEnsembleMembers = 4);
-        Assert.HasCount(4, again.Members);
+        Assert.HasCount(4, again.Network.Members);
         int better = 0;
         for (int member = 0; member < 4; member++)
         {
-            double before = Loss(once.Members[member].TrainingHistory), after = Loss(again.Members[member].TrainingHistory);
+            double before = Loss(once.Network.Members[member].TrainingHistory), after = Loss(again.Network.Members[member].TrainingHistory);
             Assert.IsLessThanOrEqualTo(before, after);
             better += after < before ? 1 : 0;
         }
@@ -211,14 +211,14 @@ public sealed class RestartTests
         BatchNormNetworkRegressionModelParameters once = Fit(0, Large, rows: rows), again = Fit(3, Large, rows: rows);
         Assert.IsTrue(_log.Any(line => line.Contains("temporary file", StringComparison.Ordinal)), "the rows were to be too many");
         Assert.IsLessThanOrEqualTo(Loss(once), Loss(again));
-        CollectionAssert.AreEqual(again.Layers[0].Weights.Values.ToArray(), Fit(3, options =>
+        CollectionAssert.AreEqual(ShownNetwork.FirstWeightsOf(again.Network), ShownNetwork.FirstWeightsOf(Fit(3, options =>
         {
             Large(options);
             options.NumberOfThreads = 3;
-        }, rows: rows).Layers[0].Weights.Values.ToArray());
+        }, rows: rows).Network));
     }
 
-    private static double Loss(BatchNormNetworkRegressionModelParameters model) => Loss(model.TrainingHistory);
+    private static double Loss(BatchNormNetworkRegressionModelParameters model) => Loss(model.Network.Members[0].TrainingHistory);
 
     private static double Loss(TrainingHistory history) => history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value;
 

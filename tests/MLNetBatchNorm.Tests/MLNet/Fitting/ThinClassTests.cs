@@ -39,7 +39,7 @@ public sealed class ThinClassTests
             "60 of 60 classes have fewer than 5 rows, so that not every network has one of theirs set aside for validation. 60 of them have a single row, which every network learns",
             StringComparison.Ordinal)).ToArray(), string.Join('\n', _warnings));
         Assert.HasCount(1, _warnings.Where(warning => warning == "No row can be set aside for validation; all of them train.").ToArray(), string.Join('\n', _warnings));
-        Assert.IsTrue(model.Model.Members.All(member => member.TrainingHistory.Epochs.All(epoch => epoch.ValidationLoss is null)));
+        Assert.IsTrue(model.Model.Network.Members.All(member => member.TrainingHistory.Epochs.All(epoch => epoch.ValidationLoss is null)));
     }
 
     /// <summary>Among classes of many rows.</summary>
@@ -60,7 +60,7 @@ public sealed class ThinClassTests
         string single = rowsOfThin == 1 ? " 12 of them have a single row" : "";
         Assert.HasCount(1, _warnings.Where(warning => warning.StartsWith("12 of 16 classes have fewer than 5 rows", StringComparison.Ordinal)).ToArray(), string.Join('\n', _warnings));
         Assert.IsTrue(_warnings.Single().Contains(single, StringComparison.Ordinal), _warnings.Single());
-        Assert.IsNotNull(model.Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(model.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
 
     [TestMethod]

@@ -22,7 +22,7 @@ public sealed class ValidationKeysTests
 
         MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> model =
             trainer.Fit(ofTraining.Transform(training), ofTraining.Transform(validation));
-        Assert.IsNotNull(model.Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(model.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
 
         (string one, string two) = (Shown(column, 0), Shown(column, 1));
         string expected = $"Key 1 of label column 'Label' is '{two}' in the validation set, and '{one}' in the training set.";
@@ -42,7 +42,7 @@ public sealed class ValidationKeysTests
         IDataView training = Rows(60, first: 0), validation = Rows(40, first: 0);
         MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> model =
             Trainer().Fit(Keys(column).Fit(training).Transform(training), Keys(validationColumn).Fit(validation).Transform(validation));
-        Assert.IsNotNull(model.Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(model.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
 
     /// <summary>Keys without values can only be numbers: there is nothing to compare.</summary>
@@ -52,8 +52,8 @@ public sealed class ValidationKeysTests
         IDataView training = Rows(60, first: 0);
         IDataView keys = Keys(nameof(Labelled.Text)).Fit(training).Transform(training);
         IDataView bare = _context.Data.LoadFromEnumerable(Enumerable.Range(0, 30).Select(i => new Bare { Label = (uint)(i % 2), Features = [i % 2, i] }));
-        Assert.IsNotNull(Trainer().Fit(keys, bare).Model.TrainingHistory.Epochs[0].ValidationLoss);
-        Assert.IsNotNull(Trainer().Fit(bare, keys).Model.TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(Trainer().Fit(keys, bare).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
+        Assert.IsNotNull(Trainer().Fit(bare, keys).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
 
     private static string Shown(string column, int place) => column switch

@@ -46,7 +46,7 @@ public sealed class NetworkModelTests
             Assert.IsGreaterThan(100, rows.Select((row, i) => Math.Abs(Predict(row, normalize: false) - scores[i])).Max());
 
         double Predict(Example row, bool normalize) =>
-            model.LabelMean + model.LabelDeviation * Forward(model.Layers, row.Features, normalize);
+            model.LabelMean + model.LabelDeviation * Forward(model.Network.Members[0], row.Features, normalize);
     }
 
     [TestMethod]
@@ -66,26 +66,29 @@ public sealed class NetworkModelTests
             options.Epsilon = 1e-3;
         });
 
-        Assert.HasCount(3, model.Layers);
-        Assert.AreEqual(16, model.Layers[0].Weights.Outputs);
-        Assert.IsGreaterThanOrEqualTo(5, model.Layers[0].Weights.Inputs, "A column for the missing values of slot 3 belongs to the input.");
-        Assert.AreEqual(16, model.Layers[1].Weights.Inputs);
-        Assert.AreEqual(8, model.Layers[2].Weights.Inputs);
-        Assert.AreEqual(1, model.Layers[2].Weights.Outputs);
-        Assert.HasCount(16 * 8, model.Layers[1].Weights.Values);
-        Assert.AreEqual(model.Layers[1].Weights[5, 7], model.Layers[1].Weights.Values[(5 * 16) + 7]);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Layers[1].Weights[8, 0]);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Layers[1].Weights[0, -1]);
+        IReadOnlyList<BatchNormNetworkLayer> layers = model.Network.Members[0].Layers;
+        Assert.HasCount(3, layers);
+        Assert.IsInstanceOfType<BatchNormNetworkInputLayer>(layers[0]);
+        Assert.AreEqual(16, layers[0].Outputs);
+        Assert.IsGreaterThanOrEqualTo(5, layers[0].Inputs, "A column for the missing values of slot 3 belongs to the input.");
+        BatchNormNetworkWeights second = ((BatchNormNetworkDenseLayer)layers[1]).Weights, last = ((BatchNormNetworkDenseLayer)layers[2]).Weights;
+        Assert.AreEqual(16, second.Inputs);
+        Assert.AreEqual(8, last.Inputs);
+        Assert.AreEqual(1, last.Outputs);
+        Assert.HasCount(16 * 8, second.Values);
+        Assert.AreEqual(second[5, 7], second.Values[(5 * 16) + 7]);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => second[8, 0]);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => second[0, -1]);
         for (int i = 0; i < 3; i++)
         {
-            BatchNormNetworkLayer layer = model.Layers[i];
+            BatchNormNetworkLayer layer = layers[i];
             bool hidden = i < 2;
             Assert.AreEqual(hidden ? ActivationFunction.Tanh : null, layer.Activation);
             Assert.AreEqual(hidden && placement == BatchNormalizationPlacement.BeforeActivation, layer.Bias is null, $"layer {i}");
             Assert.AreEqual(hidden && placement != BatchNormalizationPlacement.None, layer.BatchNormalization is not null, $"layer {i}");
             if (layer.BatchNormalization is not { } normalization)
                 continue;
-            int columns = placement == BatchNormalizationPlacement.LayerInput ? layer.Weights.Inputs : layer.Weights.Outputs;
+            int columns = placement == BatchNormalizationPlacement.LayerInput ? layer.Inputs : layer.Outputs;
             Assert.HasCount(columns, normalization.Gamma);
             Assert.HasCount(columns, normalization.Beta);
             Assert.HasCount(columns, normalization.RunningMean);
@@ -234,35 +237,9 @@ public sealed class NetworkModelTests
         return least;
     }
 
-    private static double Forward(IReadOnlyList<BatchNormNetworkLayer> layers, float[] features, bool normalize)
-    {
-        double[] x = [.. features.Select(value => (double)value)];
-        foreach (BatchNormNetworkLayer layer in layers)
-        {
-            BatchNormNetworkNormalization? normalization = normalize ? layer.BatchNormalization : null;
-            double[] input = normalization?.Placement == BatchNormalizationPlacement.LayerInput ? Normalize(normalization, x) : x;
-            double[] z = new double[layer.Weights.Outputs];
-            for (int output = 0; output < z.Length; output++)
-            {
-                z[output] = layer.Bias is { } bias ? bias[output] : 0;
-                for (int i = 0; i < input.Length; i++)
-                    z[output] += layer.Weights[output, i] * input[i];
-            }
-
-            if (normalization?.Placement == BatchNormalizationPlacement.BeforeActivation)
-                z = Normalize(normalization, z);
-            if (layer.Activation == ActivationFunction.ReLU)
-                z = [.. z.Select(value => Math.Max(0, value))];
-            if (normalization?.Placement == BatchNormalizationPlacement.AfterActivation)
-                z = Normalize(normalization, z);
-            x = z;
-        }
-
-        return x[0];
-    }
-
-    private static double[] Normalize(BatchNormNetworkNormalization n, double[] x) =>
-        [.. x.Select((value, j) => (n.Gamma[j] * (value - n.RunningMean[j]) / Math.Sqrt(n.RunningVariance[j] + n.Epsilon)) + n.Beta[j])];
+    // Without ScaleInputs the parts are the slots as they are.
+    private static double Forward(BatchNormNetworkMember member, float[] features, bool normalize) =>
+        ShownNetwork.Forward(member, [.. features.Select(value => (double)value)], normalize)[0];
 
     private static float[] Flat(List<Example> rows) => [.. rows.SelectMany(row => row.Features)];
 

@@ -123,11 +123,11 @@ public sealed class AutomaticOptionsTests
         BatchNormNetworkRegressionModelParameters model = trainer.Fit(view).Model;
         TrainedNetwork network = ((INetworkModel)model).Network;
 
-        Assert.HasCount(AutomaticOptions.UsualMembers, model.Members);
-        Assert.HasCount(AutomaticOptions.UsualEpochs, model.TrainingHistory.Epochs);
+        Assert.HasCount(AutomaticOptions.UsualMembers, model.Network.Members);
+        Assert.HasCount(AutomaticOptions.UsualEpochs, model.Network.Members[0].TrainingHistory.Epochs);
         Assert.IsInRange(4 + 3 * AutomaticOptions.UsualPieces / 2, 4 + 3 * AutomaticOptions.UsualPieces, network.Encoder.EncodedInputs);
         var shorter = context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [8], maximumNumberOfEpochs: 1);
-        Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, modelParameters: model).Model.Members);
+        Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, modelParameters: model).Model.Network.Members);
     }
 
     /// <summary>Wide tables get fewer networks, one after the other, so that no model explodes.</summary>

@@ -84,7 +84,7 @@ public sealed class NetworkFitTests
 
         var model = trainer.Fit(training, validation);
 
-        TrainingHistory history = model.Model.SubModel.TrainingHistory;
+        TrainingHistory history = model.Model.SubModel.Network.Members[0].TrainingHistory;
         double best = history.Epochs.Min(epoch => epoch.ValidationLoss!.Value);
         Assert.AreEqual(TrainingStopReason.ValidationLossStoppedImproving, history.StopReason);
         Assert.AreEqual(history.BestEpoch + 10, history.Epochs.Count);
@@ -111,7 +111,7 @@ public sealed class NetworkFitTests
         CollectionAssert.AreEqual(Losses(plain.Fit(training, other).Model.SubModel), Losses(withOption.Fit(training, other).Model.SubModel));
         CollectionAssert.AreNotEqual(asArgument, Losses(plain.Fit(training, other).Model.SubModel));
 
-        static double[] Losses(BatchNormNetworkBinaryModelParameters model) => [.. model.TrainingHistory.Epochs.Select(epoch => epoch.ValidationLoss!.Value)];
+        static double[] Losses(BatchNormNetworkBinaryModelParameters model) => [.. model.Network.Members[0].TrainingHistory.Epochs.Select(epoch => epoch.ValidationLoss!.Value)];
     }
 
     [TestMethod]
@@ -123,8 +123,8 @@ public sealed class NetworkFitTests
         IDataView all = View(NetworkKind.Regression);
         var model = (RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)
             NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ValidationFraction = 0).Fit(all);
-        Assert.IsTrue(model.Model.TrainingHistory.Epochs.All(epoch => epoch.ValidationLoss is null));
-        Assert.AreEqual(4, model.Model.TrainingHistory.BestEpoch);
+        Assert.IsTrue(model.Model.Network.Members[0].TrainingHistory.Epochs.All(epoch => epoch.ValidationLoss is null));
+        Assert.AreEqual(4, model.Model.Network.Members[0].TrainingHistory.BestEpoch);
     }
 
     /// <summary>Two rows leave nothing to validate on: they train, and the log says so.</summary>
@@ -154,9 +154,9 @@ public sealed class NetworkFitTests
         BatchNormNetworkBinaryModelParameters third = Binary(Steady).Fit(view, null, first).Model.SubModel;
 
         // The continued training starts far below where the first one started, and at most a little above where it ended.
-        Assert.IsLessThan(0.8 * first.TrainingHistory.Epochs[0].TrainingLoss, second.TrainingHistory.Epochs[0].TrainingLoss);
-        Assert.IsLessThan(1.5 * first.TrainingHistory.Epochs[^1].TrainingLoss, second.TrainingHistory.Epochs[0].TrainingLoss);
-        CollectionAssert.AreEqual(second.TrainingHistory.Epochs.ToArray(), third.TrainingHistory.Epochs.ToArray());
+        Assert.IsLessThan(0.8 * first.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss, second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
+        Assert.IsLessThan(1.5 * first.Network.Members[0].TrainingHistory.Epochs[^1].TrainingLoss, second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
+        CollectionAssert.AreEqual(second.Network.Members[0].TrainingHistory.Epochs.ToArray(), third.Network.Members[0].TrainingHistory.Epochs.ToArray());
     }
 
     /// <summary>A regression model holds its last layer in the label's units; going on from it takes that back.</summary>
@@ -173,11 +173,11 @@ public sealed class NetworkFitTests
         });
         BatchNormNetworkRegressionModelParameters first = Steady(0.01).Fit(view).Model;
         // A rate so small that nothing is learned: the first validation loss is that of the model given.
-        TrainingHistory still = Steady(1e-12).Fit(view, modelParameters: first).Model.TrainingHistory;
+        TrainingHistory still = Steady(1e-12).Fit(view, modelParameters: first).Model.Network.Members[0].TrainingHistory;
 
-        double expected = first.TrainingHistory.Epochs[first.TrainingHistory.BestEpoch - 1].ValidationLoss!.Value;
+        double expected = first.Network.Members[0].TrainingHistory.Epochs[first.Network.Members[0].TrainingHistory.BestEpoch - 1].ValidationLoss!.Value;
         Assert.AreEqual(expected, still.Epochs[0].ValidationLoss!.Value, 0.05 * expected);
-        Assert.IsLessThan(0.5 * first.TrainingHistory.Epochs[0].ValidationLoss!.Value, still.Epochs[0].ValidationLoss!.Value);
+        Assert.IsLessThan(0.5 * first.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss!.Value, still.Epochs[0].ValidationLoss!.Value);
     }
 
     [TestMethod]
@@ -301,7 +301,7 @@ public sealed class NetworkFitTests
             options.Progress = new Collector(reports);
             options.MaximumNumberOfEpochs = 5;
         }).Fit(View(NetworkKind.Binary));
-        IReadOnlyList<EpochRecord> history = model.Model.SubModel.TrainingHistory.Epochs;
+        IReadOnlyList<EpochRecord> history = model.Model.SubModel.Network.Members[0].TrainingHistory.Epochs;
 
         CollectionAssert.AreEqual(new[] { 1, 2, 3, 4, 5 }, reports.Select(report => report.Epoch).ToArray());
         double rows = Math.Round(reports[0].RowsPerSecond * reports[0].ElapsedSeconds);         // without those set aside for validation

@@ -36,7 +36,7 @@ public sealed class NetworkNormalizationAsTransformTests
             HiddenUnits = [8], Placement = BatchNormalizationPlacement.LayerInput, ScaleInputs = false, MaximumNumberOfEpochs = 3, Seed = 1,
             Statistics = BatchNormalizationStatistics.PopulationPooled,
         });
-        BatchNormNetworkNormalization first = trainer.Fit(data).Model.Layers[0].BatchNormalization!;
+        BatchNormNetworkNormalization first = trainer.Fit(data).Model.Network.Members[0].Layers[0].BatchNormalization!;
         BatchNormalizeTransformer transform = ml.Transforms.BatchNormalize("Normalized", "Features", first);
 
         float[][] got = [.. transform.Transform(data).GetColumn<float[]>("Normalized")];

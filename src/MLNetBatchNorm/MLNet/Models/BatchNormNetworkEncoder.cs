@@ -1,0 +1,108 @@
+using MLNetBatchNorm.Encoding;
+
+namespace MLNetBatchNorm;
+
+/// <summary>How a model turns the slots of its feature column into the numbers that the first layer of each network reads.</summary>
+/// <remarks>
+/// Every slot gives one or more parts: its value, scaled; whether it is missing; pieces of its range. A unit of the first layer has a weight for each part
+/// of each slot, see <see cref="BatchNormNetworkInputLayer"/>. Learned from the training rows; the same for all networks of a model.
+/// </remarks>
+public sealed class BatchNormNetworkEncoder
+{
+    private readonly InputEncoder _encoder;
+    private readonly ScaleAndClip? _scaling;
+
+    // What each encoded column is; and the columns of slot s in rising order, _columnsOfSlots from _firsts[s] up to _firsts[s + 1].
+    private readonly EncodedColumn[] _columns;
+    private readonly int[] _columnsOfSlots;
+    private readonly int[] _firsts;
+    private float[]? _missing;
+
+    internal BatchNormNetworkEncoder(InputEncoder encoder)
+    {
+        _encoder = encoder;
+        _scaling = encoder.Part<ScaleAndClip>();
+        _columns = [.. encoder.Describe()];
+        _firsts = new int[encoder.RawInputs + 1];
+        foreach (EncodedColumn column in _columns)
+            _firsts[column.Slot + 1]++;
+        for (int slot = 0; slot < encoder.RawInputs; slot++)
+            _firsts[slot + 1] += _firsts[slot];
+        int[] next = _firsts[..^1];
+        _columnsOfSlots = new int[_columns.Length];
+        for (int i = 0; i < _columns.Length; i++)
+            _columnsOfSlots[next[_columns[i].Slot]++] = i;
+        Slots = new IndexedList<BatchNormNetworkSlot>(encoder.RawInputs, slot => new BatchNormNetworkSlot(this, slot));
+        Parts = new IndexedList<BatchNormNetworkSlotPart>(_columns.Length, Part);
+    }
+
+    /// <summary>The slots of the feature column, in order.</summary>
+    public IReadOnlyList<BatchNormNetworkSlot> Slots { get; }
+
+    /// <summary>
+    /// The parts of all slots, in the order in which a batch normalization of the network's own input
+    /// (<see cref="BatchNormalizationPlacement.LayerInput"/>) has its columns. Those of one slot are in <see cref="BatchNormNetworkSlot.Parts"/>.
+    /// </summary>
+    public IReadOnlyList<BatchNormNetworkSlotPart> Parts { get; }
+
+    internal float Center(int slot) => _scaling is null ? 0 : _scaling.Center[slot];
+
+    internal float Scale(int slot) => _scaling is null ? 1 : _scaling.Scale[slot];
+
+    internal bool IsClipped(int slot) => _scaling?.IsClipped(slot) ?? false;
+
+    internal IReadOnlyList<BatchNormNetworkSlotPart> PartsOf(int slot)
+    {
+        int first = _firsts[slot];
+        return new IndexedList<BatchNormNetworkSlotPart>(_firsts[slot + 1] - first, i => Part(_columnsOfSlots[first + i]));
+    }
+
+    /// <summary>The encoded column that a part is, of this encoder or of another of the same shape.</summary>
+    internal int ColumnOf(BatchNormNetworkSlotPart part)
+    {
+        ArgumentNullException.ThrowIfNull(part);
+        int number = 0;
+        foreach (int column in ColumnsOf(part.Slot))
+        {
+            if (BatchNormNetworkSlotPart.KindOf(_columns[column].Kind) == part.Kind && number++ == part.Number)
+                return column;
+        }
+
+        throw new ArgumentException($"The encoder has no {part}.", nameof(part));
+    }
+
+    private ReadOnlySpan<int> ColumnsOf(int slot) =>
+        slot < _firsts.Length - 1 ? _columnsOfSlots.AsSpan(_firsts[slot].._firsts[slot + 1]) : [];
+
+    private BatchNormNetworkSlotPart Part(int column)
+    {
+        EncodedColumn description = _columns[column];
+        int number = 0;
+        foreach (int other in ColumnsOf(description.Slot))
+        {
+            if (other == column)
+                break;
+            if (_columns[other].Kind == description.Kind)
+                number++;
+        }
+
+        return new BatchNormNetworkSlotPart(description, number, Missing[column]);
+    }
+
+    /// <summary>What each column is where its slot is missing: the encoding of a row in which all are.</summary>
+    private float[] Missing
+    {
+        get
+        {
+            if (_missing is null)
+            {
+                float[] row = new float[_encoder.RawInputs], encoded = new float[_encoder.EncodedInputs];
+                Array.Fill(row, float.NaN);
+                _encoder.Encode(row, encoded);
+                Interlocked.CompareExchange(ref _missing, encoded, null);
+            }
+
+            return _missing;
+        }
+    }
+}
