@@ -59,6 +59,50 @@ public sealed class GoldenModelTests
         }
     }
 
+    /// <summary>
+    /// Going on from models that have the scale of the labels in their last map: at first nothing changes, then the error falls, and a batch of equal
+    /// labels does no harm.
+    /// </summary>
+    [TestMethod]
+    [DataRow("regression-v1")]
+    [DataRow("regression-v2")]
+    [DataRow("regression-ensemble-v1")]
+    [DataRow("regression-ensemble-v2")]
+    public void WarmStart_OfAGoldenModel_GoesOnInTheLabelsUnit(string name)
+    {
+        ITransformer loaded = _context.Model.Load(Path.Combine(AppContext.BaseDirectory, "Golden", name + ".zip"), out _);
+        var start = (BatchNormNetworkRegressionModelParameters)((ISingleFeaturePredictionTransformer<object>)loaded).Model;
+        List<Example> examples = NetworkExamples.Rows(400);
+        IDataView rows = NetworkExamples.View(_context, NetworkKind.Regression, examples);
+        double before = Error(loaded, rows);
+        Assert.AreEqual((0, 1), (start.LabelMean, start.LabelDeviation));
+
+        var still = GoOn(rows, learningRate: 1e-12, epochs: 1);
+        Assert.AreEqual(before, Error(still, rows), 1e-4 * before);
+        Assert.IsTrue(still.Model.LabelDeviation is > 100 and < 1_000_000, $"{still.Model.LabelDeviation}");
+        Assert.IsLessThan(0.8 * before, Error(GoOn(rows, learningRate: 0.02, epochs: 20), rows));
+
+        foreach (Example example in examples)
+            example.Value = 50_000;
+        IDataView equal = NetworkExamples.View(_context, NetworkKind.Regression, examples);
+        Assert.IsLessThan(Error(loaded, equal), Error(GoOn(equal, learningRate: 0.02, epochs: 20), equal));
+
+        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> GoOn(IDataView view, double learningRate, int epochs) =>
+            _context.Regression.Trainers.BatchNormNetwork(NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options =>
+            {
+                options.HiddenUnits = [5, 3];
+                options.Placement = BatchNormalizationPlacement.LayerInput;
+                options.NormalizeOutputLayerInput = true;
+                options.NumberOfEnsembleMembers = null;
+                options.LearningRate = learningRate;
+                options.RunningStatisticsMomentum = learningRate;
+                options.MaximumNumberOfEpochs = epochs;
+            })).Fit(view, modelParameters: start);
+
+        static double Error(ITransformer model, IDataView view) => Math.Sqrt(
+            view.Scalars<float>("Label").Zip(model.Transform(view).Scalars<float>("Score"), (label, score) => Math.Pow((double)label - score, 2)).Average());
+    }
+
     /// <summary>What the list above is for: nothing that can be in a file of a version is missing from all of them.</summary>
     [TestMethod]
     [DataRow(1)]
