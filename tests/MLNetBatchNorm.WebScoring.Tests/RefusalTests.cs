@@ -27,7 +27,23 @@ public sealed class RefusalTests
     [DataRow("/score", "{\"features\": [1, 2", "malformed-json", "Line 1")]
     [DataRow("/score", "{\n\"features\": [1, NaN]}", "malformed-json", "Line 2, byte 17")]
     [DataRow("/score", "{\"features\": [1, Infinity]}", "malformed-json", "write null for a missing value")]
-    [DataRow("/score", "{\"features\": [1], \"features\": [2]}", "malformed-json", "features")]
+    [DataRow("/score", "{\"features\": [1], \"features\": [2]}", "malformed-json", "Line 1, byte 19: The property 'features' stands there a second time.")]
+    [DataRow("/score", "{\n  \"features\": [1],\n  \"x\": 1,\n  \"features\": [2]}", "malformed-json", "Line 4, byte 3: The property 'features'")]
+    [DataRow("/score", "{\"features\": [1], \"\\u0066eatures\": [2]}", "malformed-json", "Line 1, byte 19: The property 'features'")]
+    [DataRow("/score", "{\"a\": {\"b\": 1}, \"c\": {\"b\": {\"d\": 1,\r\n\"d\": 2}}}", "malformed-json", "Line 2, byte 1: The property 'd'")]
+    [DataRow("/score/batch", "{\"rows\": [[1]], \"ü\": 0, \"ü\": 0}", "malformed-json", "Line 1, byte 26: The property 'ü'")]
+    [DataRow("/score/batch", "[{\"\": 0, \"\": 0}]", "malformed-json", "Line 1, byte 10: The property ''")]
+    [DataRow("/score", "{\"features\": [1], \"\\ud800\": 1}", "malformed-json", "Line 1, byte 19: The property's name has half a surrogate pair.")]
+    [DataRow("/score", "{\n\"\\udc00\": 1}", "malformed-json", "Line 2, byte 1: The property's name has half a surrogate pair.")]
+    [DataRow("/score", "{\"features\": [\"\\ud800\"]}", "wrong-length", "Found 1 values")]
+    [DataRow("/score", "{\"features\": \"\\ud800\"}", "not-an-array", "the string \"\\ud800\"")]
+    [DataRow("/score", "{\"features\": [[[[[[[[1]]]]]]]]}", "malformed-json", "Line 1, byte 21")]
+    [DataRow("/score", "{\"features\": [1]} {", "malformed-json", "Line 1, byte 19")]
+    [DataRow("/score", "{\"features\": [01]}", "malformed-json", "Line 1, byte 16")]
+    [DataRow("/score", "{\"features\": [1,]}", "malformed-json", "Line 1, byte 17")]
+    [DataRow("/score", "{\"features\": [1] /* why */}", "malformed-json", "Line 1, byte 18")]
+    [DataRow("/score", "\n\n \"features", "malformed-json", "Line 3, byte")]
+    [DataRow("/score", "{\"features\": \"a\tb\"}", "malformed-json", "Line 1, byte 16")]
     [DataRow("/score", "{}", "missing-field", "'features'")]
     [DataRow("/score", "[1, 2]", "missing-field", "'features'")]
     [DataRow("/score", "{\"rows\": [[1]]}", "missing-field", "'features'")]
@@ -43,6 +59,8 @@ public sealed class RefusalTests
     [TestMethod]
     [DataRow("\"7\"", "not-a-number", "Found the string \"7\", a number is needed")]
     [DataRow("\"NaN\"", "not-a-number", "Found the string \"NaN\"")]
+    [DataRow("\"\\udfff\"", "not-a-number", "Found the string \"\\udfff\"")]
+    [DataRow("\"1234567890123456789012345\"", "not-a-number", "Found the string \"12345678901234567890...\"")]
     [DataRow("true", "not-a-number", "Found true")]
     [DataRow("[1]", "not-a-number", "Found an array")]
     [DataRow("{}", "not-a-number", "Found an object")]
@@ -109,6 +127,30 @@ public sealed class RefusalTests
         using HttpResponseMessage response = await s_service.Client.SendAsync(request);
         Assert.AreEqual(status, (int)response.StatusCode);
         Assert.AreEqual("application/problem+json", response.Content.Headers.ContentType!.MediaType);
+    }
+
+    /// <summary>What is no UTF-8 is malformed where it stops to be it: in a string, where a parser need not look, and outside of one.</summary>
+    [TestMethod]
+    [DataRow("{\"features\": \"", new byte[] { 0xC3, 0x28 }, "\"}", "Line 1, byte 15: ")]
+    [DataRow("{\n\"", new byte[] { 0xFF }, "\": 1}", "Line 2, byte 2: ")]
+    [DataRow("{\"ü\": 1,\r\n \"x\": \"", new byte[] { 0xED, 0xA0, 0x80 }, "\"}", "Line 2, byte 8: ")]
+    [DataRow("", new byte[] { 0xFE, 0xFF, 0x00, 0x7B }, "", "Line 1, byte 1: ")]
+    public async Task Body_ThatIsNotUtf8_Is400_AndItsPlaceIsNamed(string before, byte[] bytes, string after, string place)
+    {
+        using var content = new ByteArrayContent([.. System.Text.Encoding.UTF8.GetBytes(before), .. bytes, .. System.Text.Encoding.UTF8.GetBytes(after)]);
+        content.Headers.ContentType = new("application/json");
+        using HttpResponseMessage response = await s_service.Client.PostAsync("/score", content);
+        await AssertProblemAsync(response, 400, "malformed-json", place + "The text is not UTF-8.");
+    }
+
+    /// <summary>Some programs begin what they write with a byte order mark; it is no part of the text, nor of the places in it.</summary>
+    [TestMethod]
+    public async Task Body_WithByteOrderMark_IsReadAsIfWithoutIt()
+    {
+        using HttpResponseMessage marked = await PostAsync("/score", $"\ufeff{{\"features\": {Zeros}}}");
+        Assert.AreEqual(HttpStatusCode.OK, marked.StatusCode);
+        await AssertRefusedAsync("/score", "\ufeff{\"a\": 1, \"a\": 2}", 400, "malformed-json", "Line 1, byte 10: The property 'a'");
+        await AssertRefusedAsync("/score", "\ufeff{]", 400, "malformed-json", "Line 1, byte 2: ");
     }
 
     /// <summary>A problem's type leads to a paragraph of the page of problems.</summary>

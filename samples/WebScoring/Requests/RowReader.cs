@@ -11,28 +11,20 @@ internal sealed class RowReader(int featureCount)
     /// <summary>More errors than this are not listed.</summary>
     public const int MostErrors = 20;
 
-    private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false, MaxDepth = 8 };
-
     private readonly List<InputError> _errors = [];
     private ProblemKind? _firstKind;
 
     /// <summary>Parses the body.</summary>
-    /// <exception cref="InputException">It is not JSON.</exception>
+    /// <exception cref="InputException">It is not JSON, or not declared to be.</exception>
     public static async Task<JsonDocument> ParseAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         if (!request.HasJsonContentType())
             throw new InputException(ProblemKind.NotJson, $"Content-Type is '{request.ContentType}'. Send the header Content-Type: application/json.");
 
-        try
-        {
-            return await JsonDocument.ParseAsync(request.Body, s_strict, cancellationToken);
-        }
-        catch (JsonException exception)
-        {
-            string reason = exception.Message.Split(" LineNumber:")[0];
-            string hint = reason.Contains("'N'") || reason.Contains("'I'") ? " JSON has no NaN and no Infinity; write null for a missing value." : "";
-            throw new InputException(ProblemKind.MalformedJson, $"Line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}: {reason}{hint}");
-        }
+        // At once and whole: the server lets no more through than ScoringOptions.MaximumBodyBytes.
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, cancellationToken);
+        return JsonText.Parse(body.ToArray());
     }
 
     /// <summary>The row of <c>{"features": [...]}</c>.</summary>
@@ -127,7 +119,7 @@ internal sealed class RowReader(int featureCount)
 
         float number = value.GetSingle();
         if (!float.IsFinite(number))
-            Add(ProblemKind.NotFinite, $"{pointer}/{index}", $"{Shorten(value.GetRawText())} is beyond the 32-bit range of ±3.4e38.");
+            Add(ProblemKind.NotFinite, $"{pointer}/{index}", $"{Excerpt.Of(value.GetRawText())} is beyond the 32-bit range of ±3.4e38.");
         return number;
     }
 
@@ -151,14 +143,12 @@ internal sealed class RowReader(int featureCount)
 
     private static string NameOf(JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.String => $"the string \"{Shorten(value.GetString()!)}\"",
+        JsonValueKind.String => $"the string \"{Excerpt.Of(value.GetRawText()[1..^1])}\"",
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "an array",
-        JsonValueKind.Number => $"the number {Shorten(value.GetRawText())}",
+        JsonValueKind.Number => $"the number {Excerpt.Of(value.GetRawText())}",
         JsonValueKind.True => "true",
         JsonValueKind.False => "false",
         _ => "null",
     };
-
-    private static string Shorten(string text) => text.Length <= 20 ? text : text[..20] + "...";
 }
