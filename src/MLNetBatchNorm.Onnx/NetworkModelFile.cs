@@ -45,7 +45,7 @@ internal static class NetworkModelFile
         graph.AddOutput(OnnxNames.PredictedLabel, ElementType.Uint32, 1);
         ModelProto model = End(graph, options);
         if (classNames is not null)
-            model.MetadataProps.Add(new StringStringEntryProto { Key = ClassNamesKey, Value = JsonSerializer.Serialize(classNames) });
+            model.MetadataProps.Add(new StringStringEntryProto { Key = ClassNamesKey, Value = JsonSerializer.Serialize(classNames, ClassNamesJson.Default.IReadOnlyListString) });
         return model;
     }
 

@@ -15,8 +15,6 @@ internal enum NetworkTask
 /// <summary>The network in a model, and the steps before it.</summary>
 internal sealed class ReportedNetwork
 {
-    private const string SubModelName = nameof(CalibratedModelParametersBase<ICalibrator, ICalibrator>.SubModel);
-
     private ReportedNetwork(
         ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, IReadOnlyList<BatchNormNetworkMember> members)
     {
@@ -64,10 +62,8 @@ internal sealed class ReportedNetwork
             nameof(model));
     }
 
-    // A calibrated model is generic in the model inside, and other type arguments come out of a file than out of Fit; a class derived from it
-    // hides the property by one of the same name.
     private static object Uncalibrated(object parameters)
-        => parameters.GetType().GetProperties().FirstOrDefault(property => property.Name == SubModelName)?.GetValue(parameters) ?? parameters;
+        => parameters is CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator> calibrated ? calibrated.SubModel : parameters;
 
     private static IEnumerable<ITransformer> Steps(ITransformer model)
         => model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Objectives;
 
@@ -5,6 +6,7 @@ namespace MLNetBatchNorm;
 
 /// <summary>What training minimizes; of those there are, the losses for numbers can be chosen: see <see cref="RegressionLoss"/>.</summary>
 /// <remarks>Immutable.</remarks>
+[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
 public abstract class Objective
 {
     private protected Objective()

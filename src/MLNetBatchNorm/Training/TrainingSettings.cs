@@ -1,8 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Training;
 
 /// <summary>Everything that decides how a network is trained, apart from its shape.</summary>
+[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
 internal sealed record TrainingSettings
 {
     /// <summary>What is minimized, and all that follows from it.</summary>

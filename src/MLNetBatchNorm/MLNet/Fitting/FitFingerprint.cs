@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
@@ -100,13 +101,41 @@ internal sealed class FitFingerprint : IDisposable
                 break;
             default:
                 text.Append(CultureInfo.InvariantCulture, $"{name} is {value.GetType().FullName}\n");
-                foreach (PropertyInfo property in PropertiesOf(value.GetType()).OrderBy(p => p.Name, StringComparer.Ordinal))
+                foreach (PropertyInfo property in PropertiesOf(TypeOf(value)).OrderBy(p => p.Name, StringComparer.Ordinal))
                     Append(text, $"{name}.{property.Name}", property.GetValue(value));
                 break;
         }
     }
 
+    /// <summary>The type of what may be made of properties, of which trimming keeps these. Another one here is an option that is not compared.</summary>
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(object value) => value switch
+    {
+        BatchNormNetworkOptions options => TypeOf(options),
+        TrainingSettings settings => TypeOf(settings),
+        Objective objective => TypeOf(objective),
+        Optimizer optimizer => TypeOf(optimizer),
+        LearningRateSchedule schedule => TypeOf(schedule),
+        _ => throw new ArgumentException($"A value of {value.GetType()} is not compared by its properties; add its type here.", nameof(value)),
+    };
+
+    // Trimming goes by the declared type, which carries the attribute, of what is asked for its type.
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(BatchNormNetworkOptions options) => options.GetType();
+
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(TrainingSettings settings) => settings.GetType();
+
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(Objective objective) => objective.GetType();
+
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(Optimizer optimizer) => optimizer.GetType();
+
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
+    private static Type TypeOf(LearningRateSchedule schedule) => schedule.GetType();
+
     // What is not written as JSON (validation rows, callbacks) is no value; rows are hashed as rows.
-    private static IEnumerable<PropertyInfo> PropertiesOf(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+    private static IEnumerable<PropertyInfo> PropertiesOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(property => !s_withoutInfluence.Contains(property.Name) && property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
 }

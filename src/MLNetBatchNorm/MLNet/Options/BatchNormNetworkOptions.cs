@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -22,6 +23,7 @@ namespace MLNetBatchNorm;
 /// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the
 /// range.</para>
 /// </remarks>
+[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
 public abstract class BatchNormNetworkOptions
 {
     /// <summary>Most rows of a batch: beyond it one step sees a whole table, and memory for activations outgrows the data.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Text.Json.Serialization;
 
@@ -30,11 +31,14 @@ internal sealed class OptionRow
     /// <summary>The type of its values, without "or null".</summary>
     public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
 
+    /// <summary>The options of an object of options, each once.</summary>
+    public static IReadOnlyList<OptionRow> Of(BatchNormNetworkOptions options) => Of(options.GetType());
+
     /// <summary>The options of a type of options, each once.</summary>
-    public static IReadOnlyList<OptionRow> Of(Type options) =>
+    public static IReadOnlyList<OptionRow> Of([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options) =>
     [
         .. PropertiesOf(options).SelectMany(property => IsGroup(property.PropertyType)
-            ? PropertiesOf(property.PropertyType).Select(inner => new OptionRow(property, inner))
+            ? PropertiesOf(typeof(CheckpointOptions)).Select(inner => new OptionRow(property, inner))
             : [new OptionRow(null, property)]),
     ];
 
@@ -47,6 +51,6 @@ internal sealed class OptionRow
 
     private static bool IsGroup(Type type) => type == typeof(CheckpointOptions);
 
-    private static IEnumerable<PropertyInfo> PropertiesOf(Type type) =>
+    private static IEnumerable<PropertyInfo> PropertiesOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
         type.GetProperties(BindingFlags.Instance | BindingFlags.Public).Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
 }

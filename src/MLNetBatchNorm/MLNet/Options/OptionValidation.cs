@@ -14,7 +14,7 @@ internal static class OptionValidation
         context.CheckValue(options, nameof(options));
         T copy = options.Copy<T>();
         CheckColumnNames(context, copy);
-        foreach (OptionRow row in OptionRow.Of(typeof(T)))
+        foreach (OptionRow row in OptionRow.Of(copy))
             CheckValue(context, row, row.Read(copy));
         if (copy.HiddenUnits is { } units)
             CheckHiddenUnits(context, units);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -10,6 +11,7 @@ namespace MLNetBatchNorm;
 [JsonDerivedType(typeof(AdamOptimizer), "adam")]
 [JsonDerivedType(typeof(AdamWOptimizer), "adamw")]
 [JsonDerivedType(typeof(RmsPropOptimizer), "rmsprop")]
+[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
 public abstract class Optimizer
 {
     private protected Optimizer()

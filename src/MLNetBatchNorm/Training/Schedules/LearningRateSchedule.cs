@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 
 namespace MLNetBatchNorm;
@@ -8,6 +9,7 @@ namespace MLNetBatchNorm;
 [JsonDerivedType(typeof(CosineSchedule), "cosine")]
 [JsonDerivedType(typeof(WarmupCosineSchedule), "warmup cosine")]
 [JsonDerivedType(typeof(StepSchedule), "step")]
+[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
 public abstract class LearningRateSchedule
 {
     private protected LearningRateSchedule()
