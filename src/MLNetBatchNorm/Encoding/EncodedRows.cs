@@ -46,8 +46,32 @@ internal sealed class EncodedRows
         for (int done = 0; done < count;)
         {
             RowRun run = Source.Run(first + done, count - done);
-            GatherFeatures(run.Table, run.Rows, panels, rowCapacity, firstRow + done);
+            GatherFeatures(Encoder, run.Table, run.Rows, panels, rowCapacity, firstRow + done);
             done += run.Rows.Length;
+        }
+    }
+
+    /// <summary>The same with the pieces as rows of a table.</summary>
+    /// <param name="first">First row.</param>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="panels">The columns beside the pieces.</param>
+    /// <param name="rowCapacity">Stride between panels, in rows.</param>
+    /// <param name="firstRow">Row of the mini-batch to begin with.</param>
+    /// <param name="indices">Rows of the table, for all rows of the mini-batch one behind the other.</param>
+    /// <param name="fractions">Fractions, likewise.</param>
+    public void GatherTable(int first, int count, Span<float> panels, int rowCapacity, int firstRow, Span<int> indices, Span<float> fractions)
+    {
+        PieceTable table = Encoder.Table!;
+        for (int done = 0; done < count;)
+        {
+            RowRun run = Source.Run(first + done, count - done);
+            GatherFeatures(table.Columns, run.Table, run.Rows, panels, rowCapacity, firstRow + done);
+            foreach (int row in run.Rows)
+            {
+                int at = (firstRow + done) * table.Slots;
+                table.Encode(run.Table.PaddedFeatures(row), indices[at..], fractions[at..]);
+                done++;
+            }
         }
     }
 
@@ -84,13 +108,14 @@ internal sealed class EncodedRows
         batch.FindTouched();
     }
 
-    private void GatherFeatures(TrainingTable table, ReadOnlySpan<int> rows, Span<float> panels, int rowCapacity, int firstRow)
+    private static void GatherFeatures(
+        InputEncoder encoder, TrainingTable table, ReadOnlySpan<int> rows, Span<float> panels, int rowCapacity, int firstRow)
     {
         for (int r = 0; r < rows.Length; r++)
         {
             if (r + PrefetchDistance < rows.Length)
                 Prefetch(table.PaddedFeatures(rows[r + PrefetchDistance]));
-            Encoder.EncodeToPanels(table.PaddedFeatures(rows[r]), panels, rowCapacity, firstRow + r);
+            encoder.EncodeToPanels(table.PaddedFeatures(rows[r]), panels, rowCapacity, firstRow + r);
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class InputEncoder
     // First column of each part.
     private readonly int[] _firsts;
 
+    private readonly Lazy<PieceTable?> _table;
+
     /// <summary>An encoder with the given parts.</summary>
     public InputEncoder(int rawInputs, IReadOnlyList<EncodingPart> parts)
     {
@@ -32,6 +34,7 @@ internal sealed class InputEncoder
             EncodedInputs += _parts[i].Columns;
         }
         KeepsZero = _parts.All(part => part.KeepsZero);
+        _table = new Lazy<PieceTable?>(() => PieceTable.Create(rawInputs, _parts));
     }
 
     /// <summary>Number of raw slots.</summary>
@@ -39,6 +42,9 @@ internal sealed class InputEncoder
 
     /// <summary>Number of encoded columns.</summary>
     public int EncodedInputs { get; }
+
+    /// <summary>The last part, if it is <see cref="Pieces"/>, as rows of a table; null where a first layer has to read all columns.</summary>
+    public PieceTable? Table => _table.Value;
 
     /// <summary>The parts in the order of their columns.</summary>
     public IReadOnlyList<EncodingPart> Parts => _parts;

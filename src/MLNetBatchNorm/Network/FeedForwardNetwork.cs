@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -24,6 +25,22 @@ internal sealed class FeedForwardNetwork
     /// <param name="products">As below.</param>
     public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
         : this(parameters, rowCapacity, InputOf(parameters.Definition, rowCapacity, sparseInput), products)
+    {
+    }
+
+    /// <summary>Builds the layers for encoded rows, in the form that suits them.</summary>
+    /// <param name="parameters">As below.</param>
+    /// <param name="rowCapacity">As below.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="products">As below.</param>
+    public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, EncodedRows rows, MatrixProducts? products = null)
+        : this(
+            parameters,
+            rowCapacity,
+            !rows.Shape.IsSparse && parameters.Definition.Plan.TableOf(rows.Encoder) is { } table
+                ? new TableInput(table, rowCapacity)
+                : InputOf(parameters.Definition, rowCapacity, rows.Shape.IsSparse),
+            products)
     {
     }
 
@@ -98,6 +115,12 @@ internal sealed class FeedForwardNetwork
     /// </summary>
     public void Forward(int rows, Worker worker, WorkerTeam team)
     {
+        if (Input.NeedsFinish)
+        {
+            if (worker.Index == 0)
+                Input.Finish(rows);
+            team.Barrier();
+        }
         for (int i = 0; i < _stages.Length - 1; i++)
         {
             Stage stage = _stages[i];
@@ -179,7 +202,7 @@ internal sealed class FeedForwardNetwork
 
     private IEnumerable<AlignedBuffer> Storages()
     {
-        IEnumerable<PanelMatrix?> matrices = [(Input as PanelInput)?.Values, OutputGradient];
+        IEnumerable<PanelMatrix?> matrices = [(Input as PanelInput)?.Values, (Input as TableInput)?.Columns, OutputGradient];
         foreach (Stage stage in _stages)
             matrices = matrices.Append(stage.Linear?.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
         return matrices.OfType<PanelMatrix>().Select(m => m.Storage);

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -53,6 +54,12 @@ internal sealed class Plan
 
     /// <summary>Whether the first node is a linear map, which can read sparse rows; others would fill every column.</summary>
     public bool StartsWithLinear => Nodes[0] is LinearNode;
+
+    /// <summary>
+    /// The pieces of an encoder that the first node adds up as rows of a table; null where it reads them as columns: where a normalization of the input needs their
+    /// values, or workers share the first node's rows because there is no other.
+    /// </summary>
+    public PieceTable? TableOf(InputEncoder encoder) => StartsWithLinear && Nodes[^1].Layer > 0 ? encoder.Table : null;
 
     /// <summary>Whether networks of a placement normalize their own input.</summary>
     public static bool NormalizesInput(BatchNormalizationPlacement placement) => Normalized(placement).BeforeLinear;

@@ -78,7 +78,7 @@ internal static partial class NetworkFormat
         InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        CheckNetworks(reader, definition, members.Length);
+        CheckNetworks(reader, definition, encoder, members.Length);
         for (int member = 0; member < members.Length; member++)
             members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
@@ -116,7 +116,7 @@ internal static partial class NetworkFormat
     {
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var networks = new NetworkParameters[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        CheckNetworks(reader, definition, networks.Length);
+        CheckNetworks(reader, definition, encoder, networks.Length);
         for (int network = 0; network < networks.Length; network++)
             networks[network] = ReadParameters(reader, definition);
         return networks;
@@ -182,12 +182,12 @@ internal static partial class NetworkFormat
     }
 
     /// <summary>Holds what so many networks need against the bytes that are left and the memory that they may take.</summary>
-    private static void CheckNetworks(BinaryReader reader, NetworkDefinition definition, int networks)
+    private static void CheckNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, int networks)
     {
         // First without the plan, which takes memory for each layer itself.
         CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * networks);
         CheckSizes(reader, definition);
-        CheckMemory(reader, BytesInMemory(definition, networks) * networks);
+        CheckMemory(reader, BytesInMemory(definition, encoder, networks) * networks);
     }
 
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
@@ -206,9 +206,12 @@ internal static partial class NetworkFormat
     }
 
     /// <summary>What one of so many networks will take in memory, as it is and folded.</summary>
-    private static double BytesInMemory(NetworkDefinition definition, int members)
+    private static double BytesInMemory(NetworkDefinition definition, InputEncoder encoder, int members)
     {
         double bytes = 0;
+        // A slot's pieces and one more are its rows of a table; slots of a single piece would be twice as many, others are fewer.
+        if (encoder.Part<Pieces>() is { } pieces && FoldedNetwork.MayBeTable(definition.Plan, members))
+            bytes += (double)Padded(definition.OutputsOf(0)) * pieces.Columns / 2 * sizeof(float);
         foreach (Node node in definition.Plan.Nodes)
         {
             if (node is LinearNode map)

@@ -41,7 +41,7 @@ internal sealed class Evaluator
     {
         _data = data;
         _team = team;
-        _folded = FoldedNetwork.Create(InputEncoder.Identity(parameters.Definition.Inputs), parameters, sharesFirstLayer: data.Shape.IsSparse);
+        _folded = FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse);
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
         _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
         RowShape shape = data.Shape;

@@ -27,7 +27,7 @@ internal static class TrainingLoop
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
-        using var team = new WorkerTeam(UsefulThreads(parameters, Plan(parameters, training, settings), settings.Threads));
+        using var team = new WorkerTeam(UsefulThreads(parameters, training, Plan(parameters, training, settings), settings.Threads));
         return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 
@@ -38,7 +38,7 @@ internal static class TrainingLoop
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
-        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training.Shape.IsSparse, settings.Products);
+        var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training, settings.Products);
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
         Evaluator? evaluator = validation is null ? null : new Evaluator(validation, parameters, settings, team);
@@ -152,10 +152,14 @@ internal static class TrainingLoop
     private static BatchPlan Plan(NetworkParameters parameters, EncodedRows training, TrainingSettings settings) =>
         new(training.Count, settings.BatchSize, parameters.Definition.UsesBatchNormalization);
 
-    private static int UsefulThreads(NetworkParameters parameters, BatchPlan plan, int threads)
+    private static int UsefulThreads(NetworkParameters parameters, EncodedRows training, BatchPlan plan, int threads)
     {
+        double weights = parameters.ParameterCount;
+        // Of the weights of a slot's pieces a row reads two.
+        if (!training.Shape.IsSparse && parameters.Definition.Plan.TableOf(training.Encoder) is { } table)
+            weights -= (double)(training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots) * parameters.Definition.OutputsOf(0);
         // Two operations for each weight forward, and twice that backward.
-        double operations = 6.0 * parameters.ParameterCount * plan.LargestBatch;
+        double operations = 6 * weights * plan.LargestBatch;
         return (int)Math.Clamp(operations / OperationsPerThread, 1, threads);
     }
 }

@@ -111,6 +111,29 @@ public sealed class FiniteDifferenceTests
         comparison.AssertAgrees(placement, TestContext);
     }
 
+    /// <summary>Pieces that are added up as rows of a table: the reference reads them as columns.</summary>
+    [TestMethod]
+    [DataRow(nameof(BatchNormalizationPlacement.None), false)]
+    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), false)]
+    [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), true)]
+    [DataRow(nameof(BatchNormalizationPlacement.AfterActivation), true)]
+    public void Gradients_OfATable_AreCentralDifferences(string placement, bool missing)
+    {
+        var comparison = new Comparison();
+        InputEncoder encoder = WithPieces(missing);
+        var definition = new NetworkDefinition
+        {
+            Inputs = encoder.EncodedInputs,
+            HiddenUnits = [67, 7],
+            Outputs = Outputs,
+            Activation = ActivationFunction.Tanh,
+            Placement = Enum.Parse<BatchNormalizationPlacement>(placement),
+            Epsilon = 1e-3,
+        };
+        Check(comparison, definition, KnownObjectives.SoftmaxCrossEntropy, rows: 60, sampled: 150, encoder: encoder);
+        comparison.AssertAgrees($"{placement} {missing}", TestContext);
+    }
+
     /// <summary>The comparison can fail: a loss that is not the one trained on, or statistics over other rows, are noticed.</summary>
     [TestMethod]
     [DataRow("smoothing")]
@@ -143,12 +166,18 @@ public sealed class FiniteDifferenceTests
     /// <param name="amplification">How much more error than usual the shape lets through: two rows in a batch differ by little more than their rounding.</param>
     /// <param name="sampled">How many parameters of each array are compared, evenly spread; 0: all.</param>
     private static void Check(
-        Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows, int sampled = 0)
+        Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows, int sampled = 0,
+        InputEncoder? encoder = null)
     {
         var settings = new TrainingSettings { Objective = loss.With(labelSmoothing: 0.1, delta: 0.7), Optimizer = new SgdOptimizer() };
         for (ulong seed = 1; ; seed++)
         {
-            double[][] x = Generated.Rows(rows, definition.Inputs, seed), y = Generated.Targets(loss, x, definition.Outputs, seed);
+            double[][] raw = Generated.Rows(rows, encoder?.RawInputs ?? definition.Inputs, seed), x = raw;
+            for (int r = 0; encoder is not null && r < rows; r++)
+                raw[r][r % Inputs] = r % 3 == 0 ? double.NaN : raw[r][r % Inputs];
+            if (encoder is not null)
+                x = [.. raw.Select(row => Encoded(encoder, row))];
+            double[][] y = Generated.Targets(loss, x, definition.Outputs, seed);
             double[] w = Generated.Weights(rows, seed);
             NetworkParameters parameters = Generated.Network(definition, seed);
             var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong)) { DropoutFactors = DropoutFactors(definition, wrong) };
@@ -158,7 +187,7 @@ public sealed class FiniteDifferenceTests
                 continue;                              // the next seed's numbers are farther from every kink
 
             double[][] referenceOutputs = reference.Forward(x, training: true);
-            (double computedLoss, double[][] outputs, Dictionary<string, double[]> gradients) = Train(parameters, Generated.Table(x, y, w), settings);
+            (double computedLoss, double[][] outputs, Dictionary<string, double[]> gradients) = Train(parameters, Generated.Table(raw, y, w), settings, encoder);
             string what = $"{definition.Placement} {loss}";
             comparison.Relative($"{what} outputs", referenceOutputs, outputs, OutputTolerance * amplification);
             comparison.Elementwise($"{what} loss", [referenceLoss], [computedLoss], OutputTolerance * amplification, OutputTolerance);
@@ -173,6 +202,20 @@ public sealed class FiniteDifferenceTests
             }
             return;
         }
+    }
+
+    /// <summary>Five slots of six pieces, between which most values lie; where they are missing, all are empty or have numbers of their own.</summary>
+    private static InputEncoder WithPieces(bool missing) => new(Inputs,
+    [
+        new ScaleAndClip(new float[Inputs], [.. Enumerable.Repeat(0.25f, Inputs)], [.. Enumerable.Repeat(true, Inputs)], new float[Inputs]),
+        new Pieces([.. Enumerable.Range(0, 6 * Inputs).Select(p => new InputPiece(p / 6, p % 6 * 1.5f - 5, 1 / 1.5f, missing ? 0.9f - 0.125f * (p % 6) : 0))]),
+    ]);
+
+    private static double[] Encoded(InputEncoder encoder, double[] raw)
+    {
+        float[] encoded = new float[encoder.EncodedInputs];
+        encoder.Encode([.. raw.Select(value => (float)value)], encoded);
+        return [.. encoded.Select(value => (double)value)];
     }
 
     private static double[] Differences(ReferenceNetwork reference, string name, int[] chosen, Func<double> loss)
@@ -191,11 +234,13 @@ public sealed class FiniteDifferenceTests
     }
 
     /// <summary>One step of the code that trains users' models, at a rate of 0, so that parameters stay what they are.</summary>
-    private static (double Loss, double[][] Outputs, Dictionary<string, double[]> Gradients) Train(NetworkParameters parameters, TrainingTable table, TrainingSettings settings)
+    private static (double Loss, double[][] Outputs, Dictionary<string, double[]> Gradients) Train(NetworkParameters parameters, TrainingTable table, TrainingSettings settings, InputEncoder? encoder)
     {
-        var network = new FeedForwardNetwork(parameters, table.Rows);
+        var data = new EncodedRows(table, encoder);
+        var network = new FeedForwardNetwork(parameters, table.Rows, data);
+        Assert.AreEqual(encoder is not null, network.Operations.First() is TableLayer);
         using var team = new WorkerTeam(1);
-        var step = new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+        var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
         (double loss, double weight) = step.Run(0, table.Rows, learningRate: 0, DropoutKey);
         return (loss / weight, Panels.Rows(network.Output), NetworkState.Gradients(network, parameters));
     }

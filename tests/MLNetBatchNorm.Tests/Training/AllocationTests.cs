@@ -38,6 +38,40 @@ public sealed class AllocationTests
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(2)]
+    public void Run_PiecesAsTable_AllocatesNothing(int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        InputEncoder encoder = WithPieces();
+        NetworkParameters parameters = Generated.Network(WithPieces(encoder), 1);
+        var data = new EncodedRows(Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1, weighted: true).TableInMemory(), encoder);
+        data.TableInMemory().Features(5)[2] = float.NaN;
+        var network = new FeedForwardNetwork(parameters, 24, data);
+        Assert.IsInstanceOfType<TableInput>(network.Input);
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new AdamWOptimizer() };
+        var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+        Assert.AreEqual(0, AllocatedBy(() => Run(step)));
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(200)]
+    public void Score_PiecesAsTable_AllocatesNothing(int rows)
+    {
+        InputEncoder encoder = WithPieces();
+        FoldedNetwork folded = FoldedNetwork.Create(encoder, Generated.Network(WithPieces(encoder), 1));
+        Assert.IsInstanceOfType<FoldedTable>(folded.Members[0][0]);
+        ScoringScratch scratch = folded.CreateScratch(rows);
+        float[] features = new float[rows * 7], outputs = new float[rows * 3];
+        Assert.AreEqual(0, AllocatedBy(() =>
+        {
+            for (int i = 0; i < Steps; i++)
+                folded.Score(features, rows, outputs, scratch);
+        }));
+    }
+
     /// <summary>The counters see what other threads allocate: a small array a step on a member of the team do not go unnoticed.</summary>
     [TestMethod]
     public void Run_WithAnAllocationOnAnotherThread_IsNoticed()
@@ -103,6 +137,15 @@ public sealed class AllocationTests
         EncodedRows data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
         return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }
+
+    private static InputEncoder WithPieces() => new(7,
+    [
+        new UntouchedSlots(7),
+        new Pieces([.. Enumerable.Range(0, 7 * 8).Select(p => new InputPiece(p / 8, p % 8 - 4, 1, Missing: 0.5f))]),
+    ]);
+
+    private static NetworkDefinition WithPieces(InputEncoder encoder) =>
+        new() { Inputs = encoder.EncodedInputs, HiddenUnits = [37, 18], Outputs = 3, DropoutRate = 0.2 };
 
     private static NetworkDefinition Definition(BatchNormalizationPlacement placement) => new()
     {

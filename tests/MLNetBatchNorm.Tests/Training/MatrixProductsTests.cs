@@ -116,17 +116,18 @@ public sealed class MatrixProductsTests
 
         public override void Multiply(
             ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-            int firstRow, int endRow, int firstPanel, int endPanel)
+            int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
         {
             Products++;
-            Managed.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            Managed.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
         }
 
         public override void WeightGradient(
-            ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows, Span<float> c, int firstPanel, int endPanel)
+            ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+            Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
         {
             Gradients++;
-            Managed.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            Managed.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
         }
     }
 }

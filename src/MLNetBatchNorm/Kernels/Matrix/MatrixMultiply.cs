@@ -23,16 +23,24 @@ internal static partial class MatrixMultiply
     /// Forward: a = activations, b = weights. Gradient of the input: a = gradient of the output, b = transposed weights.
     /// One or two rows have a kernel of their own (scoring): then reading b is all the time there is.
     /// </remarks>
+    public static void Multiply(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel) =>
+        Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, inner);
+
+    /// <summary>The same with more rows in a panel of b, of which the first ones are read.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
-        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
+        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
     {
         if (Vector512.IsHardwareAccelerated)
-            Multiply<Simd512, Vector512<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            Multiply<Simd512, Vector512<float>>(
+                a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
         else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
-            Multiply<Simd256, Vector256<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            Multiply<Simd256, Vector256<float>>(
+                a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
         else
-            Multiply<Simd128, Vector128<float>>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            Multiply<Simd128, Vector128<float>>(
+                a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
     }
 
     /// <summary>Gradient of the weights, c = transpose(a) * d, for the panels [firstPanel, endPanel) of c.</summary>
@@ -41,30 +49,43 @@ internal static partial class MatrixMultiply
     /// layout; its panels in the range are overwritten.
     ///   c[i, o] = sum_r a[r, i] * d[r, o]
     /// </remarks>
+    public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+        Span<float> c, int firstPanel, int endPanel) =>
+        WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, inputs);
+
+    /// <summary>The same with more rows in a panel of c, of which the first ones are written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
-        Span<float> c, int firstPanel, int endPanel)
+        Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
     {
         if (Vector512.IsHardwareAccelerated)
-            WeightGradient<Simd512, Vector512<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            WeightGradient<Simd512, Vector512<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
         else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
-            WeightGradient<Simd256, Vector256<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            WeightGradient<Simd256, Vector256<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
         else
-            WeightGradient<Simd128, Vector128<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            WeightGradient<Simd128, Vector128<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
     }
 
-    /// <summary><see cref="Multiply"/> on a given vector width.</summary>
+    /// <summary>The public one on a given vector width.</summary>
+    internal static void Multiply<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
+        where TSimd : struct, ISimd<V>
+        where V : struct =>
+        Multiply<TSimd, V>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, inner);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static unsafe void Multiply<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
-        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
+        Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
         if (firstRow < 0 || endRow < firstRow || endRow > aRowCapacity || endRow > cRowCapacity || firstPanel < 0 || endPanel < firstPanel || inner < 0)
             ThrowRange();
+        if (bRowCapacity < inner)
+            ThrowRange();
         if (a.Length < PanelLayout.Length(aRowCapacity, inner))
             ThrowShort(nameof(a));
-        if (b.Length < (long)endPanel * Width * inner)
+        if (b.Length < (long)endPanel * Width * bRowCapacity)
             ThrowShort(nameof(b));
         if (!bias.IsEmpty && bias.Length < (long)endPanel * Width)
             ThrowShort(nameof(bias));
@@ -81,7 +102,7 @@ internal static partial class MatrixMultiply
             p.Rows = endRow - firstRow;
             p.Inner = inner;
             p.B = bStart;
-            p.BPanel = (nint)inner * Width;
+            p.BPanel = (nint)bRowCapacity * Width;
             p.Bias = biasStart;
             p.C = cStart + (nint)firstRow * Width;
             p.CPanel = (nint)cRowCapacity * Width;
@@ -96,20 +117,26 @@ internal static partial class MatrixMultiply
         }
     }
 
-    /// <summary><see cref="WeightGradient"/> on a given vector width.</summary>
+    /// <summary>The public one on a given vector width.</summary>
+    internal static void WeightGradient<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
+        int rows, Span<float> c, int firstPanel, int endPanel)
+        where TSimd : struct, ISimd<V>
+        where V : struct =>
+        WeightGradient<TSimd, V>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, inputs);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static unsafe void WeightGradient<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
-        int rows, Span<float> c, int firstPanel, int endPanel)
+        int rows, Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || rows < 0 || rows > aRowCapacity || rows > dRowCapacity)
+        if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || cRowCapacity < inputs || rows < 0 || rows > aRowCapacity || rows > dRowCapacity)
             ThrowRange();
         if (a.Length < PanelLayout.Length(aRowCapacity, inputs))
             ThrowShort(nameof(a));
         if (d.Length < (long)endPanel * Width * dRowCapacity)
             ThrowShort(nameof(d));
-        if (c.Length < (long)endPanel * Width * inputs)
+        if (c.Length < (long)endPanel * Width * cRowCapacity)
             ThrowShort(nameof(c));
         if (inputs == 0 || firstPanel == endPanel)
             return;
@@ -125,7 +152,7 @@ internal static partial class MatrixMultiply
             p.BPanel = (nint)dRowCapacity * Width;
             p.Bias = null;
             p.C = cStart;
-            p.CPanel = (nint)inputs * Width;
+            p.CPanel = (nint)cRowCapacity * Width;
             p.FirstColumn = firstPanel * Width;
             p.EndColumn = endPanel * Width;
             Run<TSimd, V, RowsAcrossPanels>(p);

@@ -11,13 +11,26 @@ internal abstract class MatrixProducts
     public abstract int GradientPanelsAtOnce { get; }
 
     /// <summary>As <see cref="MatrixMultiply.Multiply(ReadOnlySpan{float}, int, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int, int, int, int, int)"/>.</summary>
+    public void Multiply(
+        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
+        int firstRow, int endRow, int firstPanel, int endPanel) =>
+        Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, inner);
+
+    /// <summary>The same with more rows in a panel of b, of which the first ones are read.</summary>
     public abstract void Multiply(
         ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-        int firstRow, int endRow, int firstPanel, int endPanel);
+        int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity);
 
     /// <summary>As <see cref="MatrixMultiply.WeightGradient(ReadOnlySpan{float}, int, int, ReadOnlySpan{float}, int, int, Span{float}, int, int)"/>.</summary>
+    public void WeightGradient(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+        Span<float> c, int firstPanel, int endPanel) =>
+        WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, inputs);
+
+    /// <summary>The same with more rows in a panel of c, of which the first ones are written.</summary>
     public abstract void WeightGradient(
-        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows, Span<float> c, int firstPanel, int endPanel);
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+        Span<float> c, int firstPanel, int endPanel, int cRowCapacity);
 
     private sealed class ManagedProducts : MatrixProducts
     {
@@ -26,11 +39,12 @@ internal abstract class MatrixProducts
 
         public override void Multiply(
             ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-            int firstRow, int endRow, int firstPanel, int endPanel) =>
-            MatrixMultiply.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity) =>
+            MatrixMultiply.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
 
         public override void WeightGradient(
-            ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows, Span<float> c, int firstPanel, int endPanel) =>
-            MatrixMultiply.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+            Span<float> c, int firstPanel, int endPanel, int cRowCapacity) =>
+            MatrixMultiply.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
     }
 }

@@ -24,13 +24,14 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
     /// <inheritdoc/>
     public override void Multiply(
         ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-        int firstRow, int endRow, int firstPanel, int endPanel)
+        int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
     {
         KernelArguments.RequireRows(firstRow, endRow, Math.Min(aRowCapacity, cRowCapacity));
         RequirePanels(firstPanel, endPanel);
         KernelArguments.RequireAtLeast(inner, 0, nameof(inner));
         KernelArguments.RequireLength(a.Length, PanelLayout.Length(aRowCapacity, inner), nameof(a));
-        KernelArguments.RequireLength(b.Length, (long)endPanel * Width * inner, nameof(b));
+        KernelArguments.RequireAtLeast(bRowCapacity, inner, nameof(bRowCapacity));
+        KernelArguments.RequireLength(b.Length, (long)endPanel * Width * bRowCapacity, nameof(b));
         KernelArguments.RequireLength(bias.Length, bias.IsEmpty ? 0 : (long)endPanel * Width, nameof(bias));
         KernelArguments.RequireLength(c.Length, (long)endPanel * Width * cRowCapacity, nameof(c));
         int rows = endRow - firstRow, panels = endPanel - firstPanel, columns = panels * Width;
@@ -38,7 +39,7 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
             return;
         if (inner == 0)                                // BLAS refuses empty operands in its own ways
         {
-            MatrixMultiply.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel);
+            MatrixMultiply.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
             return;
         }
 
@@ -47,7 +48,7 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
         fixed (float* pa = a, pb = b, pBias = bias, pc = c)
         {
             ToRowMajor(pa + (long)firstRow * Width, aRowCapacity, rows, innerPanels, scratch.A);
-            ToRowMajor(pb + (long)firstPanel * Width * inner, inner, inner, panels, scratch.B);
+            ToRowMajor(pb + (long)firstPanel * Width * bRowCapacity, bRowCapacity, inner, panels, scratch.B);
             blas.Multiply(false, rows, columns, inner, scratch.A, aStride, scratch.B, columns, scratch.C, columns);
             FromRowMajor(scratch.C, rows, panels, pBias == null ? null : pBias + firstPanel * Width, pc + ((long)firstPanel * cRowCapacity + firstRow) * Width, cRowCapacity);
         }
@@ -56,20 +57,22 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
 
     /// <inheritdoc/>
     public override void WeightGradient(
-        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows, Span<float> c, int firstPanel, int endPanel)
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+        Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
     {
         KernelArguments.RequireRows(0, rows, Math.Min(aRowCapacity, dRowCapacity));
         RequirePanels(firstPanel, endPanel);
         KernelArguments.RequireAtLeast(inputs, 0, nameof(inputs));
         KernelArguments.RequireLength(a.Length, PanelLayout.Length(aRowCapacity, inputs), nameof(a));
         KernelArguments.RequireLength(d.Length, (long)endPanel * Width * dRowCapacity, nameof(d));
-        KernelArguments.RequireLength(c.Length, (long)endPanel * Width * inputs, nameof(c));
+        KernelArguments.RequireAtLeast(cRowCapacity, inputs, nameof(cRowCapacity));
+        KernelArguments.RequireLength(c.Length, (long)endPanel * Width * cRowCapacity, nameof(c));
         int panels = endPanel - firstPanel, columns = panels * Width;
         if (inputs == 0 || panels == 0)
             return;
         if (rows == 0)
         {
-            MatrixMultiply.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel);
+            MatrixMultiply.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
             return;
         }
 
@@ -80,7 +83,7 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
             ToRowMajor(pa, aRowCapacity, rows, inputPanels, scratch.A);
             ToRowMajor(pd + (long)firstPanel * Width * dRowCapacity, dRowCapacity, rows, panels, scratch.B);
             blas.Multiply(true, inputs, columns, rows, scratch.A, aStride, scratch.B, columns, scratch.C, columns);
-            FromRowMajor(scratch.C, inputs, panels, null, pc + (long)firstPanel * Width * inputs, inputs);
+            FromRowMajor(scratch.C, inputs, panels, null, pc + (long)firstPanel * Width * cRowCapacity, cRowCapacity);
         }
         Return(scratch);
     }

@@ -8,8 +8,13 @@ namespace MLNetBatchNorm.Kernels;
 /// <param name="Source">Place in the raw row.</param>
 /// <param name="FirstRow">Row of the table for the first border; the others follow.</param>
 /// <param name="MissingRow">Row of the table for NaN.</param>
-/// <param name="Borders">Rising, finite, at least two.</param>
-internal readonly record struct PieceSlot(int Source, int FirstRow, int MissingRow, float[] Borders);
+/// <param name="Borders">Rising, finite, at least two; with scales only those at which pieces start.</param>
+/// <param name="Scales">1 / width of each piece, positive and finite; null: from the borders.</param>
+internal readonly record struct PieceSlot(int Source, int FirstRow, int MissingRow, float[] Borders, float[]? Scales = null)
+{
+    /// <summary>Number of pieces.</summary>
+    public int Pieces => Scales?.Length ?? (Borders?.Length ?? 0) - 1;
+}
 
 /// <summary>Raw values to rows of a table and fractions between them.</summary>
 /// <remarks>
@@ -18,7 +23,8 @@ internal readonly record struct PieceSlot(int Source, int FirstRow, int MissingR
 ///   fraction p_j = (x - a_(j-1)) scale_j, held between 0 and 1
 /// so that the pieces before j are full and those behind it empty. Below a_0 and at -infinity: the first row and 0. From a_K on and at
 /// +infinity: the last piece and 1 (at a_K itself up to rounding). On another border: the border's row and 0. NaN: the missing row and 0.
-/// <para>A piece narrower than 2^-128 has the largest float as its scale.</para>
+/// <para>A piece narrower than 2^-128 has the largest float as its scale. Scales that are given are taken as they are; a value between two
+/// pieces that do not touch has the first of them full.</para>
 /// </remarks>
 internal sealed unsafe class PieceEncoder
 {
@@ -37,9 +43,9 @@ internal sealed unsafe class PieceEncoder
         int pieces = 0;
         foreach (PieceSlot slot in slots)
         {
-            if (slot.Borders is null || slot.Borders.Length < 2)
+            if (slot.Pieces < 1 || slot.Borders.Length < slot.Pieces)
                 throw new ArgumentException($"A slot has {slot.Borders?.Length ?? 0} borders; a piece needs two.", nameof(slots));
-            pieces = checked(pieces + slot.Borders.Length - 1 + s_padding);
+            pieces = checked(pieces + slot.Pieces + s_padding);
         }
 
         _starts = new float[pieces];
@@ -52,7 +58,14 @@ internal sealed unsafe class PieceEncoder
             if (slot.Source < 0 || slot.FirstRow < 0 || slot.MissingRow < 0)
                 throw new ArgumentException($"Slot {s} is {slot}; no place or row is below 0.", nameof(slots));
             float[] borders = slot.Borders;
-            for (int k = 0; k + 1 < borders.Length; k++)
+            for (int k = 0; slot.Scales is { } scales && k < scales.Length; k++)
+            {
+                if (!float.IsFinite(borders[k]) || !(k == 0 || borders[k - 1] < borders[k]) || !float.IsFinite(scales[k]) || !(scales[k] > 0))
+                    throw new ArgumentException($"Piece {k} of slot {s} starts at {borders[k]} with scale {scales[k]}.", nameof(slots));
+                _starts[first + k] = borders[k];
+                _scales[first + k] = scales[k];
+            }
+            for (int k = 0; slot.Scales is null && k < slot.Pieces; k++)
             {
                 if (!float.IsFinite(borders[k]) || !float.IsFinite(borders[k + 1]) || !(borders[k] < borders[k + 1]))
                 {
@@ -63,9 +76,9 @@ internal sealed unsafe class PieceEncoder
                 _starts[first + k] = borders[k];
                 _scales[first + k] = (float)Math.Min(1 / ((double)borders[k + 1] - borders[k]), float.MaxValue);
             }
-            _slots[s] = new Slot(slot.Source, first, borders.Length - 1, slot.FirstRow, slot.MissingRow);
+            _slots[s] = new Slot(slot.Source, first, slot.Pieces, slot.FirstRow, slot.MissingRow);
             RawSlots = Math.Max(RawSlots, checked(slot.Source + 1));
-            first += borders.Length - 1 + s_padding;
+            first += slot.Pieces + s_padding;
         }
     }
 

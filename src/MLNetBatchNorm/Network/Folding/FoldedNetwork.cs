@@ -23,11 +23,16 @@ internal sealed class FoldedNetwork
     private readonly Layer[][] _layers;
     private readonly float _part;
 
-    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer)
+    // The part of the encoder's columns that the first map has as a table; null: none.
+    private readonly PieceTable? _table;
+
+    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer, bool takesTable)
     {
         _encoder = encoder;
         SharesFirstLayer = sharesFirstLayer;
-        _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count)))];
+        Plan plan = members[0].Definition.Plan;
+        _table = takesTable && !sharesFirstLayer && MayBeTable(plan, members.Count) ? plan.TableOf(encoder) : null;
+        _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _table))];
         _layers = [.. _members.Select(Layers)];
         Outputs = members[0].Definition.Outputs;
         _part = members.Any(HasLargeOutputs) ? 1 / (float)BitOperations.RoundUpToPowerOf2((uint)members.Count) : 1;
@@ -38,6 +43,13 @@ internal sealed class FoldedNetwork
     /// Below, panels are a little faster.
     /// </summary>
     public static bool KeepsCompact(LinearNode map, int members) => map.Outputs == 1 && (long)map.Inputs * members > PaddedInputs;
+
+    /// <summary>
+    /// Whether the first map may have pieces as a table, which can be half as large again as its weights: not where the padding of few outputs makes these many
+    /// times as large as they are in a file.
+    /// </summary>
+    public static bool MayBeTable(Plan plan, int members) =>
+        plan.Nodes[0] is LinearNode map && (map.Outputs >= PanelLayout.Width || (long)map.Inputs * members <= PaddedInputs);
 
     /// <summary>Inputs of maps of a single output that are padded in any case: 4 MB of memory.</summary>
     private const int PaddedInputs = 1 << 16;
@@ -67,17 +79,19 @@ internal sealed class FoldedNetwork
     {
         // What stands in front of the first layer can only be folded into it.
         bool shares = networks[0].Definition.Plan.StartsWithLinear && RowForm.AreWide(encoder.RawInputs);
-        return new FoldedNetwork(encoder, networks, shares);
+        return new FoldedNetwork(encoder, networks, shares, takesTable: true);
     }
 
-    /// <summary>Folds the networks of a model whole, so that linear maps and activations are all there is to them.</summary>
-    public static FoldedNetwork CreateWhole(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) => new(encoder, networks, sharesFirstLayer: false);
+    /// <summary>Folds the networks of a model whole, so that linear maps of all columns and activations are all there is to them.</summary>
+    public static FoldedNetwork CreateWhole(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) =>
+        new(encoder, networks, sharesFirstLayer: false, takesTable: false);
 
     /// <summary>Folds one network behind the given encoder.</summary>
     /// <param name="encoder">From raw slots to the network's inputs.</param>
     /// <param name="parameters">The network.</param>
     /// <param name="sharesFirstLayer">See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.</param>
-    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) => new(encoder, [parameters], sharesFirstLayer);
+    public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) =>
+        new(encoder, [parameters], sharesFirstLayer, takesTable: true);
 
     /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
     public void Refold(NetworkParameters parameters, int member = 0)
@@ -92,7 +106,7 @@ internal sealed class FoldedNetwork
         // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
         const int maximumBlock = 1 << 22;
         int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, BlockRows));
-        return new ScoringScratch(rows, _encoder.EncodedInputs, _members[0], isEnsemble: _members.Length > 1);
+        return new ScoringScratch(rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
     }
 
     /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major.</summary>
@@ -113,7 +127,7 @@ internal sealed class FoldedNetwork
         {
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
-            PanelMatrix result = member is { } one ? Forward(one, scratch, count, scratch.Panels) : Forward(scratch, count, scratch.Panels);
+            PanelMatrix result = member is { } one ? Forward(one, scratch, count, scratch.Dense) : Forward(scratch, count, scratch.Dense);
             (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
     }
@@ -135,7 +149,7 @@ internal sealed class FoldedNetwork
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
-    public bool TakesSparse => _encoder.KeepsZero || RowForm.AreWide(RawInputs);
+    public bool TakesSparse => _table is null && (_encoder.KeepsZero || RowForm.AreWide(RawInputs));
 
     /// <summary>Runs the nodes over the first <paramref name="rows"/> rows of an encoded input and returns where the outputs are.</summary>
     public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)
@@ -200,7 +214,12 @@ internal sealed class FoldedNetwork
 
     private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {
-        Span<float> input = scratch.Panels.Values.Span;
+        if (scratch.Dense is TableInput table)
+        {
+            table.Encode(raw, rows, scratch.Line.Span);
+            return;
+        }
+        Span<float> input = ((PanelInput)scratch.Dense).Values.Span;
         if (scratch.Rows == 1)                         // panels of one row are a plain vector
         {
             _encoder.Encode(raw, input);

@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Encoding;
+
 namespace MLNetBatchNorm.Network;
 
 /// <summary>Walks the nodes of a network and makes those that are affine maps of each column, such as batch normalization with frozen statistics, a part of a linear map beside them.</summary>
@@ -11,7 +13,8 @@ internal static class Folding
     /// <param name="network">The network.</param>
     /// <param name="sharesFirstLayer">Whether the first linear map stays as it is, over its own memory; see <see cref="FoldedNetwork.SharesFirstLayer"/>.</param>
     /// <param name="keepsCompact">Whether a folded map takes no more memory than it needs.</param>
-    public static FoldedOperation[] Fold(NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact)
+    /// <param name="table">The pieces in the input of the first linear map that become a table; null: all are columns.</param>
+    public static FoldedOperation[] Fold(NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact, PieceTable? table)
     {
         Node[] nodes = [.. network.Definition.Plan.Nodes.Where(node => !node.IsIdentityInPrediction)];
         var operations = new List<FoldedOperation>();
@@ -28,7 +31,10 @@ internal static class Folding
             Freeze(before is null ? left : left[..^1], network, operations);
             left.Clear();
             Node? behind = !shares && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
-            operations.Add(shares ? linear.Share(network) : linear.Fold(network, before, behind, keepsCompact(linear)));
+            operations.Add(
+                shares ? linear.Share(network)
+                : table is not null && linear.Layer == 0 ? linear.FoldTable(network, behind, table)
+                : linear.Fold(network, before, behind, keepsCompact(linear)));
         }
         Freeze(left, network, operations);
         return [.. operations];
@@ -36,7 +42,7 @@ internal static class Folding
 
     /// <summary>
     /// Writes the linear map with the affine maps in front of it and behind it folded in; either may be null.
-    /// <paramref name="folded"/> has a bias; <paramref name="linear"/> may have none.
+    /// <paramref name="folded"/> has a bias; <paramref name="linear"/> may have none, and may have more inputs: then the first are taken.
     /// </summary>
     public static void Fold(
         LinearParameters linear, (double[] Scale, double[] Shift)? input, (double[] Scale, double[] Shift)? output, LinearParameters folded)
@@ -48,7 +54,7 @@ internal static class Folding
             double sum = linear.Bias is null ? 0 : linear.Bias.Span[o];
             ReadOnlySpan<float> weights = linear.Weights.Span[linear.WeightIndex(o, 0)..];
             Span<float> foldedWeights = folded.Weights.Span[folded.WeightIndex(o, 0)..];
-            for (int i = 0; i < linear.Inputs; i++)
+            for (int i = 0; i < folded.Inputs; i++)
             {
                 double weight = weights[i * linear.Lanes];
                 if (input is { } affine)

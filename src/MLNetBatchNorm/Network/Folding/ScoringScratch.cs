@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -7,16 +8,18 @@ namespace MLNetBatchNorm.Network;
 internal sealed class ScoringScratch
 {
     private readonly int _encodedInputs;
+    private readonly PieceTable? _table;
 
     // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
-    private PanelInput? _panels;
+    private NodeInput? _dense;
     private SparseRowsInput? _sparse;
     private AlignedBuffer? _line;
 
-    internal ScoringScratch(int rows, int encodedInputs, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
+    internal ScoringScratch(int rows, int encodedInputs, PieceTable? table, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
     {
         Rows = rows;
         _encodedInputs = encodedInputs;
+        _table = table;
         int[] columns = [.. operations.OfType<FoldedLinear>().Select(linear => linear.Node.Outputs)];
         int widest = columns.Max(PanelLayout.PanelCount);
         long length = (long)widest * rows * PanelLayout.Width;
@@ -29,16 +32,16 @@ internal sealed class ScoringScratch
     public int Rows { get; }
 
     /// <summary>The encoded block for rows of a kind.</summary>
-    public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Panels;
+    public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Dense;
 
-    /// <summary>The encoded block, written out.</summary>
-    internal PanelInput Panels => _panels ??= new PanelInput(new PanelMatrix(Rows, _encodedInputs));
+    /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table.</summary>
+    internal NodeInput Dense => _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, Rows);
 
     /// <summary>The encoded block where rows are sparse.</summary>
     internal SparseRowsInput Sparse => _sparse ??= new SparseRowsInput(new SparseBatch(_encodedInputs));
 
     /// <summary>One encoded row.</summary>
-    internal AlignedBuffer Line => _line ??= new AlignedBuffer(PanelLayout.PanelCount(_encodedInputs) * PanelLayout.Width);
+    internal AlignedBuffer Line => _line ??= new AlignedBuffer(PanelLayout.PanelCount(_table?.Columns.EncodedInputs ?? _encodedInputs) * PanelLayout.Width);
 
     /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
     internal PanelInput[] Outputs { get; }

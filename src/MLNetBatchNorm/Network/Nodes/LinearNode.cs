@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -23,6 +24,9 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     /// <param name="behind">The one behind it.</param>
     /// <param name="compact">Whether a map of few outputs takes no more memory than it needs.</param>
     public abstract FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
+
+    /// <summary>What computes it when the network predicts and pieces of its input come as rows of a table, with the affine node behind it, if there is one, folded in.</summary>
+    public abstract FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table);
 
     /// <summary>What computes it when the network predicts, over the very memory that it is trained in.</summary>
     public abstract FoldedLinear Share(NetworkParameters parameters);

@@ -21,4 +21,13 @@ internal abstract class NodeInput
     public virtual void Fill(EncodedRows data, int first, int begin, int end)
     {
     }
+
+    /// <summary>Whether training has something to do with a mini-batch that is whole, before anybody reads it.</summary>
+    public virtual bool NeedsFinish => false;
+
+    /// <summary>Does it; one worker for all.</summary>
+    /// <param name="rows">Rows of the mini-batch.</param>
+    public virtual void Finish(int rows)
+    {
+    }
 }

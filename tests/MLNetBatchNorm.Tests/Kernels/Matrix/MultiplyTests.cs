@@ -131,6 +131,25 @@ public sealed class MultiplyTests
         Assert.AreEqual(5, MatrixOracle.FirstDifference(expected, oneBit));
     }
 
+    /// <summary>Weights of which the layer multiplies the first rows only; what is behind them is not read.</summary>
+    [TestMethod]
+    public void Multiply_MoreRowsInAPanel_HasTheBitsOfTheFirstOnes()
+    {
+        foreach (int rows in new[] { 1, 2, 13 })
+        {
+            var p = new Problem(rows, 33, 70);
+            float[] b = MatrixOracle.Filled(5 * 16 * 40), c = new float[5 * 16 * p.CRowCapacity], expected = (float[])c.Clone();
+            for (int panel = 0; panel < 5; panel++)
+                p.B.AsSpan(panel * 16 * 33, 16 * 33).CopyTo(b.AsSpan(panel * 16 * 40));
+            MatrixMultiply.Multiply(p.A, p.ARowCapacity, 33, p.B, p.Bias, expected, p.CRowCapacity, 0, rows, 1, 5);
+            MatrixMultiply.Multiply(p.A, p.ARowCapacity, 33, b, p.Bias, c, p.CRowCapacity, 0, rows, 1, 5, 40);
+            Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected, c));
+            Assert.IsTrue(expected.AsSpan().ContainsAnyExcept(0f));
+            Assert.Throws<ArgumentException>(
+                () => MatrixMultiply.Multiply(p.A, p.ARowCapacity, 33, b, p.Bias, c, p.CRowCapacity, 0, rows, 1, 5, 32));
+        }
+    }
+
     [TestMethod]
     public void Multiply_WithoutBias_StartsFromPositiveZero()
     {

@@ -104,6 +104,22 @@ public sealed class WeightGradientTests
             }
     }
 
+    /// <summary>The gradient of the first rows of weights; what is behind them is left alone.</summary>
+    [TestMethod]
+    public void WeightGradient_MoreRowsInAPanel_WritesTheFirstOnes()
+    {
+        var p = new Problem(50, 37, 112);
+        float[] expected = p.Run(MatrixOracle.WeightGradientByChains), c = MatrixOracle.Filled(7 * 16 * 41), rest = MatrixOracle.Filled(7 * 16 * 41);
+        MatrixMultiply.WeightGradient(p.A, p.ARowCapacity, 37, p.D, p.DRowCapacity, 50, c, 0, 7, 41);
+        for (int panel = 0; panel < 7; panel++)
+        {
+            int first = panel * 16 * 41, end = first + 16 * 37;
+            Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected[(panel * 16 * 37)..((panel + 1) * 16 * 37)], c[first..end]));
+            Assert.AreEqual(-1, MatrixOracle.FirstDifference(rest[end..(first + 16 * 41)], c[end..(first + 16 * 41)]));
+        }
+        Assert.Throws<ArgumentException>(() => MatrixMultiply.WeightGradient(p.A, p.ARowCapacity, 37, p.D, p.DRowCapacity, 50, c, 0, 7, 36));
+    }
+
     [TestMethod]
     public void WeightGradient_UnalignedSpans_HasTheBitsOfTheDefinition()
     {

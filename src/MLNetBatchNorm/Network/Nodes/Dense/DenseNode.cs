@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
@@ -42,6 +43,7 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
         return input switch
         {
             PanelInput panels => new DenseLayer(Name, linear, panels.Values, output, passesGradient, products),
+            TableInput table => new TableLayer(Name, linear, table, output, products),
             SparseRowsInput sparse => new SparseLayer(Name, linear, sparse.Rows, output),
             _ => throw new ArgumentException($"A linear map does not read {input.GetType().Name}.", nameof(input)),
         };
@@ -68,6 +70,9 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
 
     public override FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
         new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact));
+
+    public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table) =>
+        new FoldedTable(this, behind, parameters, table);
 
     public override FoldedLinear Share(NetworkParameters parameters) => new FoldedDense(this, ((LinearParameters)parameters[this]!).ToScore());
 }

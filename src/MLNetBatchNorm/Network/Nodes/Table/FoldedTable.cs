@@ -1,0 +1,73 @@
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>A first linear map in prediction whose pieces are rows of a table; what is affine behind it is folded into the weights of the other columns, the bias and the table.</summary>
+internal sealed class FoldedTable : FoldedLinear
+{
+    private readonly PieceTable _pieces;
+    private readonly Node? _behind;
+    private readonly LinearParameters _columns;
+    private readonly AlignedBuffer _table;
+
+    /// <param name="node">The map.</param>
+    /// <param name="behind">The affine node behind it that becomes a part of it, or null.</param>
+    /// <param name="network">What it has learned.</param>
+    /// <param name="pieces">The table in its input.</param>
+    public FoldedTable(DenseNode node, Node? behind, NetworkParameters network, PieceTable pieces)
+        : base(node, parameters: null)
+    {
+        _pieces = pieces;
+        _behind = behind;
+        _columns = new LinearParameters(pieces.Columns.EncodedInputs, node.Outputs, bias: true);
+        _table = new AlignedBuffer(PanelLayout.Length(pieces.Rows, node.Outputs));
+        Refold(network);
+    }
+
+    public override bool IsFinite => _columns.IsFinite && _table.IsFinite;
+
+    public override void Refold(NetworkParameters network)
+    {
+        var linear = (LinearParameters)network[Node]!;
+        (double[] Scale, double[] Shift)? output = _behind?.Affine(network[_behind]);
+        Folding.Fold(linear, input: null, output, _columns);
+        TableLayout layout = _pieces.Layout;
+        for (int o = 0; o < linear.Outputs; o++)
+        {
+            double scale = output?.Scale[o] ?? 1;
+            ReadOnlySpan<float> weights = linear.Weights.Span[linear.WeightIndex(o, 0)..];
+            Span<float> rows = _table.Span[PanelLayout.WeightIndex(0, o, _pieces.Rows)..];
+            for (int s = 0; s < layout.Slots; s++)
+            {
+                // Double, rounded once, as in Folding.Fold; the first row is 0.
+                double sum = 0, missing = 0;
+                ReadOnlySpan<float> missingValues = _pieces.MissingValues(s);
+                TableSlot slot = layout.Slot(s);
+                int weight = slot.FirstWeight * linear.Lanes, row = layout.BorderRow(s, 1) * PanelLayout.Width;
+                for (int piece = 0; piece < slot.Pieces; piece++, weight += linear.Lanes, row += PanelLayout.Width)
+                {
+                    sum += weights[weight] * scale;
+                    missing += weights[weight] * scale * missingValues[piece];
+                    rows[row] = (float)sum;
+                }
+                if (_pieces.HasMissingRows)
+                    rows[(layout.Rows + s) * PanelLayout.Width] = (float)missing;
+            }
+        }
+    }
+
+    public override void Apply(NodeInput input, int rows, PanelMatrix output)
+    {
+        if (input is not TableInput table)
+            throw new ArgumentException($"A table does not read {input.GetType().Name}.", nameof(input));
+        PanelMatrix columns = table.Columns;
+        ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
+        if (columns.RowCapacity == 1)
+            MatrixMultiply.MultiplyRow(columns.Span, columns.Columns, weights, bias, output.Span, output.Panels);
+        else
+            MatrixMultiply.Multiply(columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+        TableSums.Forward(
+            table.Batch(rows), _table.Span, _pieces.Rows, default, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+    }
+}
