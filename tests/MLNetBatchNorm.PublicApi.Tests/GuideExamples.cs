@@ -102,6 +102,17 @@ public sealed class GuideExamples
         var model = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income").Fit(before, after);
         #endregion
 
+        #region GuideSamplingKey
+        var split = mlContext.Data.TrainTestSplit(features, testFraction: 0.2, samplingKeyColumnName: "Household");
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            LabelColumnName = "Income",
+            SamplingKeyColumnName = "Household",              // text, numbers, times, keys; without one a row is a group of its own
+        });
+        var grouped = trainer.Fit(split.TrainSet);
+        #endregion
+
+        Assert.IsNotEmpty(grouped.Model.Network.Members[0].TrainingHistory.Epochs);
         Assert.HasCount(200, before.GetColumn<float>("Year").ToArray());
         Assert.HasCount(100, after.GetColumn<float>("Year").ToArray());
         Assert.IsNotNull(model.Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
@@ -174,6 +185,7 @@ public sealed class GuideExamples
                 Income = 1000 + 100 * age + 500 * random.NextSingle(),
                 City = i % 3 == 0 ? "Bern" : "Basel",
                 Year = 2020 + i % 6,
+                Household = $"{i / 3}",
                 Product = age < 45 ? "tent" : "chair",
                 Bought = random.Next(10) == 0,
             };
@@ -190,6 +202,8 @@ public sealed class GuideExamples
         public string City { get; set; } = "";
 
         public float Year { get; set; }
+
+        public string Household { get; set; } = "";
 
         public string Product { get; set; } = "";
 

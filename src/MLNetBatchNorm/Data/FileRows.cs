@@ -72,9 +72,12 @@ internal sealed class FileRows : RowStore
     {
         if (fraction == 0)
             return (All(largestBatch), null);
-        RowPart aside = RowPart.Of(ShareInMemory(fraction), seed, part);
+        // Groups, which cannot be cut, may take half of the budget instead of a quarter.
+        RowPart aside = Groups is null
+            ? RowPart.Of(ShareInMemory(fraction), seed, part)
+            : Groups.Part(ShareInMemory(fraction), seed, part, mostRows: (long)(Rows * Math.Min(1, _budget / 2.0 / _rows.MemoryBytes)));
         TrainingTable validation = Load(aside, cancellation);
-        if (byClass && FirstRowsOfClassesAllIn(validation) is { Length: > 0 } needed)
+        if (byClass && Classes!.FirstRowsOfClassesAllIn(validation.Targets.ToArray()) is { Length: > 0 } needed)
         {
             aside = aside.Without(needed);
             validation = Load(aside, cancellation);
@@ -128,15 +131,6 @@ internal sealed class FileRows : RowStore
     }
 
     internal override void Complete() => _rows.Complete();
-
-    /// <summary>The first rows of the classes that would have none left.</summary>
-    private int[] FirstRowsOfClassesAllIn(TrainingTable part)
-    {
-        int[] left = [.. Classes!.Rows];
-        foreach (float target in part.Targets)
-            left[(int)target]--;
-        return [.. Enumerable.Range(0, left.Length).Where(c => left[c] == 0 && Classes.Rows[c] > 0).Select(c => Classes.FirstRows[c])];
-    }
 
     // The share of the rows that fits a quarter of the budget.
     private double ShareInMemory(double fraction) => Math.Min(fraction, _budget / 4.0 / _rows.MemoryBytes);

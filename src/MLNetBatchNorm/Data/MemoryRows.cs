@@ -53,11 +53,22 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
         // Two rows must be left to train on.
         if (fraction == 0 || Rows < 3)
             return (all, null);
-        (TableRows training, TableRows validation) = all.Split(fraction, seed, byClass, part);
+        (TableRows training, TableRows validation) = Groups is null
+            ? all.Split(fraction, seed, byClass, part)
+            : SplitGroups(Groups.Part(fraction, seed, part, mostRows: long.MaxValue), byClass);
         return validation.Count == 0 ? (all, null) : (training, validation);
     }
 
     public override TrainingTable ToTable(CancellationToken cancellation) => table;
+
+    private (TableRows Training, TableRows Validation) SplitGroups(RowPart aside, bool byClass)
+    {
+        if (byClass)
+            aside = aside.Without(Classes!.FirstRowsOfClassesAllIn(RowsOf(aside).Select(row => table.Targets[row])));
+        return (new TableRows(table, RowsOf(aside.Rest)), new TableRows(table, RowsOf(aside)));
+    }
+
+    private int[] RowsOf(RowPart part) => [.. Enumerable.Range(0, Rows).Where(part.Contains)];
 
     public override void Dispose()
     {

@@ -3,7 +3,10 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Data;
 
 /// <summary>A random part of the rows of a stream, told from a row's number alone: nothing is stored for a row, but for the few that are left out of it by their numbers.</summary>
-/// <remarks>Row r has a random number u in [0, 1), and belongs to the part if u lies in [start, start + fraction), taken around the circle, or outside of it.</remarks>
+/// <remarks>
+/// Row r has a random number u in [0, 1), and belongs to the part if u lies in [start, start + fraction), taken around the circle, or outside of it.
+/// Where rows have groups, the groups of a part are listed instead.
+/// </remarks>
 internal readonly struct RowPart
 {
     private readonly ulong _key;
@@ -11,6 +14,8 @@ internal readonly struct RowPart
     private readonly double _fraction;
     private readonly bool _outside;
     private readonly int[] _leftOut;
+    private readonly RowGroups? _groups;
+    private readonly HashSet<uint>? _chosen;
 
     private RowPart(ulong key, double start, double fraction, bool outside, int[] leftOut)
     {
@@ -21,11 +26,22 @@ internal readonly struct RowPart
         _leftOut = leftOut;
     }
 
+    private RowPart(RowGroups groups, HashSet<uint> chosen, bool outside)
+    {
+        _groups = groups;
+        _chosen = chosen;
+        _outside = outside;
+        _leftOut = [];
+    }
+
     /// <summary>All rows.</summary>
     public static RowPart All => new(0, 0, 0, outside: true, []);
 
     /// <summary>The rows that are not in this part.</summary>
-    public RowPart Rest => new(_key, _start, _fraction, !_outside, _leftOut);
+    public RowPart Rest => _groups is null ? new(_key, _start, _fraction, !_outside, _leftOut) : new(_groups, _chosen!, !_outside);
+
+    /// <summary>The rows of some groups.</summary>
+    public static RowPart OfGroups(RowGroups groups, HashSet<uint> chosen) => new(groups, chosen, outside: false);
 
     /// <summary>One of the 1 / <paramref name="fraction"/> disjoint parts; later numbers are parts of another random choice.</summary>
     public static RowPart Of(double fraction, ulong seed, int part)
@@ -34,12 +50,19 @@ internal readonly struct RowPart
         return new RowPart(RandomStream.Mix(seed ^ RandomStream.Mix(RandomPurpose.ValidationPart + (ulong)(part / parts))), part % parts * fraction, fraction, outside: false, []);
     }
 
-    /// <summary>This part without some rows, which come to the rest.</summary>
-    public RowPart Without(IEnumerable<int> rows) => new(_key, _start, _fraction, _outside, [.. rows.Order()]);
+    /// <summary>This part without some rows, which come to the rest, each with its group.</summary>
+    public RowPart Without(IEnumerable<int> rows)
+    {
+        if (_groups is not { } groups)
+            return new(_key, _start, _fraction, _outside, [.. rows.Order()]);
+        return new(groups, [.. _chosen!.Except(rows.Select(groups.Of))], _outside);
+    }
 
     /// <summary>Whether the row belongs to the part.</summary>
     public bool Contains(int row)
     {
+        if (_groups is not null)
+            return _chosen!.Contains(_groups.Of(row)) != _outside;
         if (_fraction == 0)
             return _outside;
         if (_leftOut.Length > 0 && Array.BinarySearch(_leftOut, row) >= 0)

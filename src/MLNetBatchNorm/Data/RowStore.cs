@@ -34,6 +34,9 @@ internal abstract class RowStore : IDisposable
     /// <summary>How the rows are spread over the classes, where targets are classes; told by whoever adds the rows.</summary>
     public ClassSummary? Classes { get; set; }
 
+    /// <summary>Which rows are never to be parted by <see cref="Split"/>; null: each is alone. Told by whoever adds the rows.</summary>
+    public RowGroups? Groups { get; set; }
+
     /// <summary>Some rows to take quantiles from, at most so many; of dense rows only.</summary>
     public abstract TableRows Sample(int atMost);
 
@@ -45,6 +48,7 @@ internal abstract class RowStore : IDisposable
     public abstract RowSource All(int largestBatch);
 
     /// <summary>Some rows for training and the others, as many as may be and can be kept in memory, for validation. Every class keeps a row for training.</summary>
+    /// <remarks>Where there are <see cref="Groups"/> they decide, and classes give as many rows as their groups have.</remarks>
     /// <param name="fraction">Share of the rows set aside for validation.</param>
     /// <param name="seed">Decides which.</param>
     /// <param name="byClass">Whether the first target is a class number, and each class is to give its part; then <see cref="Classes"/> is known.</param>

@@ -22,6 +22,9 @@ internal static class RandomPurpose
     /// <summary>Seeds of the restarts of a training.</summary>
     public const ulong Restart = 2003;
 
+    /// <summary>Groups of the rows whose sampling key is missing.</summary>
+    public const ulong RowsWithoutKey = 2004;
+
     /// <summary>Order of an epoch's rows in memory.</summary>
     public const ulong RowOrder = 3000;
 

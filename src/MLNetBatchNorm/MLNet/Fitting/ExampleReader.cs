@@ -28,13 +28,20 @@ internal sealed class ExampleReader : IDisposable
     private readonly ValueGetter<float> _getLabel;
     private readonly ValueGetter<float>? _getWeight;
     private readonly ValueGetter<VBuffer<float>> _getFeatures;
+    private readonly SamplingKeyReader? _samplingKey;
     private readonly int _slots;
     private VBuffer<float> _buffer;
     private float _label;
     private float _weight = 1;
 
     /// <summary>Opens a cursor over the columns of <paramref name="data"/> that have a role.</summary>
-    public ExampleReader(IHost host, RoleMappedData data, LabelDomain labels, CancellationToken cancellationToken)
+    /// <param name="host">The trainer's host.</param>
+    /// <param name="data">The rows.</param>
+    /// <param name="labels">Which labels are legal.</param>
+    /// <param name="cancellationToken">Asked every few hundred rows.</param>
+    /// <param name="samplingKey">The column that says which rows belong together, or null.</param>
+    public ExampleReader(
+        IHost host, RoleMappedData data, LabelDomain labels, CancellationToken cancellationToken, DataViewSchema.Column? samplingKey = null)
     {
         _host = host;
         _data = data;
@@ -44,12 +51,13 @@ internal sealed class ExampleReader : IDisposable
         DataViewSchema.Column features = data.Schema.Feature!.Value;
         DataViewSchema.Column? weight = data.Schema.Weight;
         _slots = ((VectorDataViewType)features.Type).Size;
-        _cursor = data.Data.GetRowCursor(weight is { } present ? [label, features, present] : [label, features]);
+        _cursor = data.Data.GetRowCursor(new[] { label, features, weight, samplingKey }.OfType<DataViewSchema.Column>());
         try
         {
             _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
             _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
             _getWeight = weight is { } column ? _cursor.GetGetter<float>(column) : null;
+            _samplingKey = samplingKey is { } key ? new SamplingKeyReader(_cursor, key) : null;
         }
         catch
         {
@@ -70,6 +78,9 @@ internal sealed class ExampleReader : IDisposable
 
     /// <summary>Label of the current row; a class number as a float.</summary>
     public float Label => _label;
+
+    /// <summary>Which group the current row belongs to; null: none but its own.</summary>
+    public uint? SamplingKey => _samplingKey?.Read();
 
     /// <summary>Weight of the current row; 1 without a weight column.</summary>
     public float Weight => _weight;

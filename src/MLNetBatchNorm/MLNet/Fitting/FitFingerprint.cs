@@ -57,6 +57,9 @@ internal sealed class FitFingerprint : IDisposable
             _rows.AppendData(MemoryMarshal.AsBytes(features.GetIndices()));
     }
 
+    /// <summary>The row just added belongs to this group.</summary>
+    public void AddGroup(uint group) => _rows.AppendData(MemoryMarshal.AsBytes<uint>([group]));
+
     /// <summary>The owner of the checkpoints of one training.</summary>
     public CheckpointOwner OwnerOf(BatchNormNetworkOptions options, NetworkTraining training, NetworkParameters initial)
     {

@@ -22,6 +22,9 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public required float[]? ClassWeights { get; init; }
 
+    /// <summary>The column that says which rows belong together where validation rows are set aside, or null.</summary>
+    public required string? SamplingKeyColumnName { get; init; }
+
     /// <summary>The model that training goes on from, or null.</summary>
     public required TrainedNetwork? Start { get; init; }
 
@@ -35,14 +38,17 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <param name="cancellation">Asked every few hundred rows.</param>
     public FitRows Load(RoleMappedData trainingSet, RoleMappedData? validationSet, IChannel channel, CancellationToken cancellation)
     {
-        RowStore training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, cancellation).Load(trainingSet, "training", channel);
+        // Where validation rows are given, none are set aside, and nothing has to stay together.
+        string? samplingKey = validationSet is null ? SamplingKeyColumnName : null;
+        RowStore training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, samplingKey, cancellation)
+            .Load(trainingSet, "training", channel);
         RowStore? validation = null;
         try
         {
             // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
             long budget = Math.Max(budgetBytes / 4, budgetBytes - training.BytesInMemory);
             if (validationSet is not null)
-                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, cancellation).Load(validationSet, "validation", channel);
+                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, null, cancellation).Load(validationSet, "validation", channel);
         }
         catch
         {
@@ -87,9 +93,10 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         return categorical;
     }
 
-    private TrainingSetLoader CreateLoader(bool? sparse, long budget, bool forTraining, CancellationToken cancellation) =>
+    private TrainingSetLoader CreateLoader(bool? sparse, long budget, bool forTraining, string? samplingKey, CancellationToken cancellation) =>
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
+            SamplingKeyColumnName = samplingKey,
         };
 }

@@ -58,7 +58,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitCheckpoints? checkpoints = FitCheckpoints.Create(host, channel, options, planner.MostTrainings);
         var loader = new FitLoader(host, task, seed, (long)options.MemoryBudgetInMegabytes << 20)
         {
-            AllowsSparse = planner.AllowsSparse, Start = planner.Start,
+            AllowsSparse = planner.AllowsSparse, Start = planner.Start, SamplingKeyColumnName = options.SamplingKeyColumnName,
             ClassWeights = planner.GivenClassWeights, Fingerprint = checkpoints?.Fingerprint,
         };
         if (validationSet is not null)

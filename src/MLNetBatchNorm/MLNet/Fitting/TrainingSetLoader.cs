@@ -30,6 +30,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public float[]? ClassWeights { get; init; }
 
+    /// <summary>The column that says which rows belong together; null: each is alone.</summary>
+    public string? SamplingKeyColumnName { get; init; }
+
     /// <summary>Told about every row that is used; may be null.</summary>
     public FitFingerprint? Fingerprint { get; init; }
 
@@ -49,7 +52,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             ClassSummary? classes = task.LabelKind == LabelKind.Number ? null : new ClassSummary(task.Classes);
             double weights = 0;
             long withoutWeight = 0;
-            using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken);
+            RowGroups? groups = SamplingKeyColumnName is null ? null : new RowGroups();
+            DataViewSchema.Column? samplingKey = SamplingKeyColumnName is { } key ? SamplingKeyReader.Column(host, data.Schema.Schema, key) : null;
+            using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken, samplingKey);
             while (reader.MoveNext())
             {
                 float label = reader.Label;
@@ -66,6 +71,13 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                 else
                     rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
                 classes?.Add((int)label, rows.Rows - 1, reader.Weight);
+                if (groups is not null)
+                {
+                    uint group = reader.SamplingKey ?? SamplingKeyReader.Alone(rows.Rows - 1);
+                    groups.Add(group);
+                    Fingerprint?.AddGroup(group);
+                }
+
                 weights += reader.Weight;
                 if (ForTraining)
                     seenSlots.Add(reader.Buffer);
@@ -76,6 +88,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                 throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
             store = rows.Complete();
             store.Classes = classes;
+            store.Groups = groups;
             if (ForTraining)
             {
                 CheckClasses(data, classes, rows.Rows);

@@ -17,8 +17,8 @@ namespace MLNetBatchNorm;
 /// </para>
 /// <para>
 /// Options can be written as JSON and read again; what is no value stays out: <see cref="ValidationSet"/>, <see cref="Progress"/>,
-/// <see cref="CancellationToken"/>. They can be bound to configuration, and validated there with <c>ValidateDataAnnotations</c>; only what has a class
-/// of its own (<see cref="Optimizer"/>, <see cref="LearningRateSchedule"/>, a loss) configuration cannot name.
+/// <see cref="CancellationToken"/>. They can be bound to configuration, and validated there with <c>ValidateDataAnnotations</c>; only what
+/// has a class of its own (<see cref="Optimizer"/>, <see cref="LearningRateSchedule"/>, a loss) configuration cannot name.
 /// </para>
 /// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the
 /// range.</para>
@@ -50,6 +50,26 @@ public abstract class BatchNormNetworkOptions
     /// <summary>Name of the example weight column, a <see cref="float"/>: what each row counts for in the loss.</summary>
     /// <value>Default null: every row counts for 1. Rows whose weight is 0 or negative are left out.</value>
     public string? ExampleWeightColumnName { get; set; }
+
+    /// <summary>
+    /// Name of the column that says which rows belong together, such as a patient, a customer or a day: where rows are set aside for
+    /// validation (<see cref="ValidationFraction"/>), rows of the same key are either all set aside or all trained on, in each network.
+    /// Otherwise a network recognizes in the validation rows what it has learned by heart, training goes on too long, and the losses shown
+    /// are too good.
+    /// </summary>
+    /// <value>Default null: each row is drawn by itself. It has no effect on validation rows that are given.</value>
+    /// <remarks>
+    /// <para>
+    /// ML.NET's name for it: give <c>TrainTestSplit</c> and <c>CrossValidate</c> the same. A key may be text, a number, true or false, a
+    /// time, a row's id or a key of any integer type, one for each row. A row whose key is missing (empty text, NaN, the key 0) is a group
+    /// of its own.
+    /// </para>
+    /// <para>
+    /// The part set aside is as near to the fraction as groups allow, and classes are not kept in proportion; but every class keeps a group
+    /// to learn from. Where all rows have one key, none are set aside. Keys take 4 bytes a row of memory, also of rows in a file.
+    /// </para>
+    /// </remarks>
+    public string? SamplingKeyColumnName { get; set; }
 
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
     /// <value>
@@ -234,8 +254,8 @@ public abstract class BatchNormNetworkOptions
     /// <value>
     /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and
     /// none for rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with
-    /// <see cref="ScaleInputs"/>. Slots that hold two values only, whatever these are, are indicators and not numeric. A slot with few distinct values gets one piece between each two of them, and a value that many rows share
-    /// has a piece of its own.
+    /// <see cref="ScaleInputs"/>. Slots that hold two values only, whatever these are, are indicators and not numeric. A slot with few
+    /// distinct values gets one piece between each two of them, and a value that many rows share has a piece of its own.
     /// </value>
     [OptionRange(0, 256, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
     public int? NumberOfInputPieces { get; set; }

@@ -3,10 +3,13 @@ using System.Globalization;
 
 namespace MLNetBatchNorm;
 
-/// <summary>The numbers that an option may take, and what to tell somebody who gave another. On an array it speaks of each element.</summary>
+/// <summary>
+/// The numbers that an option may take, and what to tell somebody who gave another. On an array it speaks of each element.
+/// </summary>
 /// <remarks>
-/// It stands with the option's default and documentation, and is all there is: the trainers' validator, the tests of the documentation, of README.md
-/// and of bad input read it. As an attribute for validation it also serves whoever binds options to configuration with <c>ValidateDataAnnotations</c>.
+/// It stands with the option's default and documentation, and is all there is: the trainers' validator, the tests of the documentation, of
+/// README.md and of bad input read it. As an attribute for validation it also serves whoever binds options to configuration with
+/// <c>ValidateDataAnnotations</c>.
 /// </remarks>
 /// <param name="minimum">Lower end.</param>
 /// <param name="maximum">Upper end.</param>

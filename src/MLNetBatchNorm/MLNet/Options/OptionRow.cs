@@ -4,9 +4,13 @@ using System.Text.Json.Serialization;
 
 namespace MLNetBatchNorm;
 
-/// <summary>One option of a trainer in the table of all of them, which is made from the options' properties: an option stands in one place, its property.</summary>
+/// <summary>
+/// One option of a trainer in the table of all of them, which is made from the options' properties: an option stands in one place, its
+/// property.
+/// </summary>
 /// <remarks>
-/// What is no value, and so can be neither checked nor saved (token, progress, views), carries <see cref="JsonIgnoreAttribute"/> and is not in the table.
+/// What is no value, and so can be neither checked nor saved (token, progress, views), carries <see cref="JsonIgnoreAttribute"/> and is not
+/// in the table.
 /// </remarks>
 internal sealed class OptionRow
 {

@@ -37,6 +37,8 @@ internal static class OptionValidation
         CheckColumnName(context, nameof(options.FeatureColumnName), options.FeatureColumnName);
         if (options.ExampleWeightColumnName is not null)
             CheckColumnName(context, nameof(options.ExampleWeightColumnName), options.ExampleWeightColumnName);
+        if (options.SamplingKeyColumnName is not null)
+            CheckColumnName(context, nameof(options.SamplingKeyColumnName), options.SamplingKeyColumnName);
     }
 
     private static void CheckColumnName(IExceptionContext context, string option, string? name)

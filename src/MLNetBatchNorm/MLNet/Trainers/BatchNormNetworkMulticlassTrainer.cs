@@ -80,7 +80,7 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
 
     /// <inheritdoc/>
-    protected override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema)
+    private protected override SchemaShape.Column[] OutputColumns(SchemaShape inputSchema)
     {
         bool found = inputSchema.TryFindColumn(LabelColumn.Name, out SchemaShape.Column label);
         Host.Check(found, "The base class has checked that the label column is there.");

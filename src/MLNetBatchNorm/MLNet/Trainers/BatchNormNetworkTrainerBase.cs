@@ -57,6 +57,17 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     }
 
     /// <inheritdoc/>
+    protected sealed override SchemaShape.Column[] GetOutputColumnsCore(SchemaShape inputSchema)
+    {
+        if (NetworkOptions.SamplingKeyColumnName is { } samplingKey)
+            SamplingKeyReader.Check(Host, inputSchema, samplingKey);
+        return OutputColumns(inputSchema);
+    }
+
+    /// <summary>The columns that the model adds to scored rows.</summary>
+    private protected abstract SchemaShape.Column[] OutputColumns(SchemaShape inputSchema);
+
+    /// <inheritdoc/>
     protected sealed override TModel TrainModelCore(TrainContext trainContext)
     {
         Host.CheckValue(trainContext, nameof(trainContext));
@@ -76,7 +87,7 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     {
         if (context.ValidationSet is not null || NetworkOptions.ValidationSet is not { } ofOptions)
             return context.ValidationSet;
-        GetOutputSchema(SchemaShape.Create(ofOptions.Schema));
+        GetOutputSchema(SamplingKeyReader.WithColumn(SchemaShape.Create(ofOptions.Schema), NetworkOptions.SamplingKeyColumnName));
         return MakeRoles(ofOptions);
     }
 }

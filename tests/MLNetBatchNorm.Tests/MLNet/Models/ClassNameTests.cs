@@ -124,7 +124,7 @@ public sealed class ClassNameTests
             Fraction = fractions[i % 3],
             Flag = i % 3 != 1,
             Time = TimeSpan.FromHours(hours[i % 3]),
-            Key = (uint)(1 + i % 3),
+            Key = (uint)(i % 3),               // ML.NET makes keys of it, 1 to 3
         }).ToArray());
     }
 

@@ -5,7 +5,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>What is chosen where options are left open follows from the size of the data by the documented rule, and what is set stays.</summary>
+/// <summary>
+/// What is chosen where options are left open follows from the size of the data by the documented rule, and what is set stays.
+/// </summary>
 [TestClass]
 public sealed class AutomaticOptionsTests
 {
@@ -67,7 +69,10 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
     }
 
-    /// <summary>Four of the eight networks go first, then epochs, then the other networks; the work stays within the bound until all are at their least.</summary>
+    /// <summary>
+    /// Four of the eight networks go first, then epochs, then the other networks; the work stays within the bound until all are at their
+    /// least.
+    /// </summary>
     [TestMethod]
     public void Choose_GrowingTables_SaveNetworksThenEpochsThenNetworks()
     {
@@ -113,7 +118,9 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(7, AutomaticOptions.ChoosePieces(options, numericSlots, none: false));
     }
 
-    /// <summary>The whole way: with nothing set, a fit has the networks, epochs and pieces of the rule; going on from it keeps them.</summary>
+    /// <summary>
+    /// The whole way: with nothing set, a fit has the networks, epochs and pieces of the rule; going on from it keeps them.
+    /// </summary>
     [TestMethod]
     public void Fit_WithNothingSet_FollowsTheRule()
     {

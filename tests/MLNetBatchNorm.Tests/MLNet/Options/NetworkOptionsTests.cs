@@ -118,7 +118,9 @@ public sealed class NetworkOptionsTests
         CollectionAssert.AreEqual(before, trainer.Fit(view).Transform(view).Scalars<float>("Score"));
     }
 
-    /// <summary>A copy shares nothing with its original that can be changed: every array and every group of options is another one.</summary>
+    /// <summary>
+    /// A copy shares nothing with its original that can be changed: every array and every group of options is another one.
+    /// </summary>
     [TestMethod]
     public void Copy_OfEveryOptionThatCanBeChanged_IsAnother()
     {

@@ -78,14 +78,16 @@ public sealed partial class OptionDocumentationTests
         // Null has a meaning of its own here: no column, no library, no weights, no checkpoint, the whole batch, any seed, all threads.
         string[] otherNulls =
         [
-            "ClassWeights", "ExampleWeightColumnName", "NativeBlasLibrary", "NumberOfThreads", "Seed", "VirtualBatchSize",
+            "ClassWeights", "ExampleWeightColumnName", "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed", "VirtualBatchSize",
             "Checkpoint.IntervalInEpochs", "Checkpoint.IntervalInSeconds", "Checkpoint.Path",
         ];
         CollectionAssert.AreEquivalent(expected.Concat(otherNulls).ToArray(), NetworkOptionRows.All.Where(row => DefaultOf(row) is null).Select(row => row.Name)
             .Append("Checkpoint.IntervalInSeconds").ToArray());
     }
 
-    /// <summary>Each row of README.md's table names an option, its default and its range; the options that have no row stand below the table.</summary>
+    /// <summary>
+    /// Each row of README.md's table names an option, its default and its range; the options that have no row stand below the table.
+    /// </summary>
     [TestMethod]
     public void Readme_Table_IsThatOfTheOptions()
     {
