@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -18,6 +19,7 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     private readonly IProgressChannel _progressChannel;
     private readonly BatchNormNetworkOptions _options;
     private readonly FitPlan _plan;
+    private readonly string _inputs;
     private readonly LabelUnits _target;
     private readonly BestOfRestarts _best;
     private readonly long _started = Stopwatch.GetTimestamp();
@@ -43,6 +45,7 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _channel = channel;
         _options = options;
         _plan = plan;
+        _inputs = InputText(rows, plan.Encoder);
         _target = rows.Target;
         _best = best;
         _epochs = plan.Chosen.Epochs;
@@ -62,9 +65,18 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         string times = _plan.Restarts == 0 ? "" : Text($", {(_plan.Chosen.Members == 1 ? "" : "each ")}{1 + _plan.Restarts} times");
         string units = string.Join(" + ", definition.HiddenUnits);
         _channel.Info(MessageSensitivity.None, Text(
-            $"Training {networks} of {_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters){times}, for {_epochs} epochs in batches of {_plan.Settings.BatchSize} at a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}."));
+            $"Training {networks} of {_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters){times}, for {_epochs} epochs in batches of {_plan.Settings.BatchSize} at a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}. {_inputs}"));
         if (_plan.ChosenOptions.Count > 0)
             _channel.Info(MessageSensitivity.None, $"Chosen where the options leave it open: {string.Join(", ", _plan.ChosenOptions)}.");
+    }
+
+    /// <summary>How rows are kept, and what the first layer reads of them.</summary>
+    private static string InputText(FitRows rows, InputEncoder encoder)
+    {
+        string form = rows.IsSparse ? Text($"sparse, {rows.EntriesOfRow:0.#} entries a row") : "dense";
+        IEnumerable<string> columns = encoder.Describe().GroupBy(column => column.Kind)
+            .Select(group => Text($"{group.Count()} {group.Key.ToString().ToLowerInvariant()}"));
+        return $"Rows are kept {form}; columns of the first layer: {string.Join(", ", columns)}.";
     }
 
     /// <inheritdoc/>

@@ -4,7 +4,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
-using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -68,7 +67,6 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet));
-        channel.Info(MessageSensitivity.None, Text(rows, plan.Encoder));
         if (ClassWeighting.IsBalanced(options))
             channel.Info(MessageSensitivity.None, ClassWeighting.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
@@ -89,14 +87,6 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         TrainingSettings settings = plan.Settings with { Seed = plan.Seed };
         return new TrainedNetwork(
             plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows));
-    }
-
-    private static string Text(FitRows rows, InputEncoder encoder)
-    {
-        string form = rows.IsSparse ? string.Create(CultureInfo.InvariantCulture, $"sparse, {rows.EntriesOfRow:0.#} entries a row") : "dense";
-        string parts = string.Join(", ", encoder.Describe().GroupBy(column => column.Kind)
-            .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} {group.Key.ToString().ToLowerInvariant()}")));
-        return $"Training rows are kept {form}; columns of the first layer: {parts}.";
     }
 
     private TrainedNetwork Train(FitPlan plan, FitRows rows, FitCheckpoints? checkpoints, IChannel channel, CancellationToken cancellation)

@@ -138,7 +138,7 @@ public sealed class InputTreatmentTests
             float[] dense = [.. model.Transform(View(rows, 1101, sparse: false)).GetColumn<float>("Score")];
             CollectionAssert.AreEqual(sparse, dense, "A row has its score however it comes.");
         }
-        Assert.IsTrue(log.Any(line => line.Contains("Training rows are kept sparse, 2 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)), string.Join("\n", log));
+        Assert.IsTrue(log.Any(line => line.Contains("Rows are kept sparse, 2 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)), string.Join("\n", log));
     }
 
     private IEstimator<ITransformer> Trainer(NetworkKind kind, int? pieces) => NetworkExamples.Quick(_context, kind, options =>
