@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using System.Text.Json.Nodes;
 
 namespace MLNetBatchNorm.Tests;
 
@@ -41,6 +42,39 @@ internal static class FreshProcess
         foreach (string argument in (string[])["-c", $"trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"", task.FileName, .. task.ArgumentList])
             start.ArgumentList.Add(argument);
         return End<TTask>(Process.Start(start)!);
+    }
+
+    /// <summary>
+    /// As <see cref="Run{TTask}(string[])"/>, in a program that does not reference the library: its default context does not find it. The task is
+    /// told where the library's file is, in front of the other arguments.
+    /// </summary>
+    public static string RunWithoutLibrary<TTask>(params string[] arguments) where TTask : IFreshProcessTask
+    {
+        string tests = typeof(FreshProcess).Assembly.Location, library = Path.Combine(AppContext.BaseDirectory, LibraryName + ".dll");
+        // The runtime looks for what this file lists in the file's own folder.
+        string dependencies = Path.Combine(AppContext.BaseDirectory, $"host-{Guid.NewGuid():N}.deps.json");
+        try
+        {
+            JsonNode json = JsonNode.Parse(File.ReadAllText(Path.ChangeExtension(tests, ".deps.json")))!;
+            foreach (JsonObject part in json["targets"]!.AsObject().Select(target => target.Value!.AsObject()).Append(json["libraries"]!.AsObject()))
+            {
+                foreach (string name in part.Select(entry => entry.Key).Where(name => name.StartsWith(LibraryName + "/", StringComparison.Ordinal)).ToArray())
+                    part.Remove(name);
+            }
+
+            File.WriteAllText(dependencies, json.ToJsonString());
+            var start = new ProcessStartInfo(
+                "dotnet", ["exec", "--depsfile", dependencies, "--runtimeconfig", Path.ChangeExtension(tests, ".runtimeconfig.json"), tests, TaskSwitch, typeof(TTask).FullName!, library, .. arguments])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            return End<TTask>(Process.Start(start)!);
+        }
+        finally
+        {
+            File.Delete(dependencies);
+        }
     }
 
     private static string End<TTask>(Process started)
