@@ -14,6 +14,14 @@ internal static class DotnetCommand
     /// <param name="arguments">The command and its arguments.</param>
     public static string Run(string folder, string? packages, params string[] arguments)
     {
+        (int exitCode, string printed) = TryRun(folder, packages, arguments);
+        Assert.AreEqual(0, exitCode, $"dotnet {string.Join(' ', arguments)}\n{printed}");
+        return printed;
+    }
+
+    /// <summary>As <see cref="Run"/>, of a command that may fail.</summary>
+    public static (int ExitCode, string Printed) TryRun(string folder, string? packages, params string[] arguments)
+    {
         var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
             start.Environment.Remove(name);
@@ -24,17 +32,28 @@ internal static class DotnetCommand
         if (packages != null)
             start.Environment["NUGET_PACKAGES"] = packages;
 
+        return End(start);
+    }
+
+    /// <summary>What a program printed; one that fails fails the test, with its output.</summary>
+    public static string RunProgram(string program, string folder)
+    {
+        (int exitCode, string printed) = End(new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true });
+        Assert.AreEqual(0, exitCode, $"{program}\n{printed}");
+        return printed;
+    }
+
+    private static (int ExitCode, string Printed) End(ProcessStartInfo start)
+    {
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(s_limit))
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"dotnet {string.Join(' ', arguments)} did not end within {s_limit}.");
+            Assert.Fail($"{start.FileName} {string.Join(' ', start.ArgumentList)} did not end within {s_limit}.");
         }
 
-        string printed = output.GetAwaiter().GetResult() + error.GetAwaiter().GetResult();
-        Assert.AreEqual(0, process.ExitCode, $"dotnet {string.Join(' ', arguments)}\n{printed}");
-        return printed;
+        return (process.ExitCode, output.GetAwaiter().GetResult() + error.GetAwaiter().GetResult());
     }
 }

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
@@ -8,7 +9,7 @@ namespace MLNetBatchNorm.PublicApi.Tests;
 
 /// <summary>The packages as they would be published: what is in them, and that a new project outside the repository can use them.</summary>
 [TestClass]
-public sealed class PackageTests
+public sealed partial class PackageTests
 {
     private const string Version = "0.1.0";
     private const string Main = "MLNetBatchNorm";
@@ -106,7 +107,14 @@ public sealed class PackageTests
     public void NewProject_InstallsThePackages_TrainsSavesLoadsAndScores()
     {
         string project = Path.Combine(s_folder, "Consumer");
-        WriteConsumer(project);
+        WriteConsumer(project, s_names, "", """
+
+            using (FileStream file = File.Create("tumours.onnx"))
+                mlContext.Model.ConvertBatchNormNetworkToOnnx(loaded, file);
+            Console.WriteLine($"ONNX file written: {new FileInfo("tumours.onnx").Length > 10_000}");
+            MLNetBatchNorm.Reporting.TrainingReport.Write(mlContext, loaded, split.TestSet, "tumours.html", new() { PermutationCount = 0 });
+            Console.WriteLine($"page written: {new FileInfo("tumours.html").Length > 10_000}");
+            """);
 
         string output = DotnetCommand.Run(project, Path.Combine(s_folder, "installed"), "run", "--configuration", "Release");
 
@@ -121,7 +129,34 @@ public sealed class PackageTests
         }
     }
 
-    private static void WriteConsumer(string project)
+    /// <summary>With the lines of docs/deployment.md: published, and run from the folder it was published to.</summary>
+    [TestMethod]
+    public void NewProject_TrimmedAndAsASingleFile_TrainsSavesLoadsAndScores()
+    {
+        string project = Path.Combine(s_folder, "Trimmed"), published = Path.Combine(project, "published");
+        string document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "docs", "deployment.md")).ReplaceLineEndings("\n");
+        WriteConsumer(project, [Main], document.Split("```xml\n")[1].Split("```")[0] + "<WarningsNotAsErrors>IL2104</WarningsNotAsErrors>", "");
+        string packages = Path.Combine(s_folder, "installed");
+        string[] arguments = ["publish", "--configuration", "Release", "--use-current-runtime", "--self-contained", "--output", published];
+
+        (int exitCode, string output) = DotnetCommand.TryRun(project, packages, arguments);
+        if (exitCode != 0 && NoRuntimePack().Match(output) is { Success: true } missing)
+            Assert.Inconclusive($"The runtime or the trimmer that is published with the program cannot be had here: {missing.Value}");
+
+        Assert.AreEqual(0, exitCode, output);
+        StringAssert.Contains(output, "IL2104: Assembly 'Microsoft.ML.Data'", "It was not trimmed.");
+        Assert.IsFalse(output.Contains("Assembly 'MLNetBatchNorm"), output);
+        string program = Path.Combine(published, OperatingSystem.IsWindows() ? "Consumer.exe" : "Consumer");
+        CollectionAssert.AreEquivalent(new[] { Path.GetFileName(program) }, Directory.GetFiles(published).Select(Path.GetFileName).Where(name => Path.GetExtension(name) is not (".pdb" or ".xml" or ".dbg")).ToArray());
+        string printed = DotnetCommand.RunProgram(program, project);
+        StringAssert.Contains(printed, "area under the ROC curve: 0.99");
+        StringAssert.Contains(printed, "scores 108, the same after loading: True");
+    }
+
+    [GeneratedRegex(@"error NU1\d\d\d: .*(Microsoft\.NETCore\.App\.|Microsoft\.NET\.ILLink\.).*")]
+    private static partial Regex NoRuntimePack();
+
+    private static void WriteConsumer(string project, string[] packages, string properties, string more)
     {
         string data = Path.Combine(project, "samples", "data");
         Directory.CreateDirectory(data);
@@ -134,11 +169,10 @@ public sealed class PackageTests
                 <ImplicitUsings>enable</ImplicitUsings>
                 <Nullable>enable</Nullable>
                 <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+                {properties}
               </PropertyGroup>
               <ItemGroup>
-                <PackageReference Include="{Main}" Version="{Version}" />
-                <PackageReference Include="{Onnx}" Version="{Version}" />
-                <PackageReference Include="{Report}" Version="{Version}" />
+                {string.Join("\n", packages.Select(name => new XElement("PackageReference", new XAttribute("Include", name), new XAttribute("Version", Version))))}
               </ItemGroup>
             </Project>
             """);
@@ -153,12 +187,7 @@ public sealed class PackageTests
 
             float[] scores = [.. model.Transform(split.TestSet).GetColumn<float>("Score")];
             Console.WriteLine($"scores {scores.Length}, the same after loading: {scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"))}");
-            using (FileStream file = File.Create("tumours.onnx"))
-                mlContext.Model.ConvertBatchNormNetworkToOnnx(loaded, file);
-            Console.WriteLine($"ONNX file written: {new FileInfo("tumours.onnx").Length > 10_000}");
-            MLNetBatchNorm.Reporting.TrainingReport.Write(mlContext, loaded, split.TestSet, "tumours.html", new() { PermutationCount = 0 });
-            Console.WriteLine($"page written: {new FileInfo("tumours.html").Length > 10_000}");
-            """);
+            """ + more);
     }
 
     private static string[] Entries(string package)
