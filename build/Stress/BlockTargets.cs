@@ -40,7 +40,7 @@ internal sealed class NetworkTarget : FuzzTarget
             int body = at + Sections.HeaderBytes, length = (int)BitConverter.ToInt64(bytes, at + tagBytes);
             if (bytes.AsSpan(at, tagBytes).SequenceEqual("ENCO"u8))
                 old.AddRange(EncoderAsVersion1(network.Encoder));
-            else if (!bytes.AsSpan(at, tagBytes).SequenceEqual("CHOS"u8))
+            else if (System.Text.Encoding.ASCII.GetString(bytes, at, tagBytes) is "DEFI" or "NETS" or "HIST")
                 old.AddRange(bytes.AsSpan(body, length));
             at = body + length;
         }
@@ -178,6 +178,9 @@ internal static class SampleNetworks
                 new ScaleAndClip([10, 0, 1], [0.5f, 1, 2], [true, false, true]), new MissingColumns([0]),
                 new Pieces([new InputPiece(0, 8, 0.25f), new InputPiece(2, 1, 4)]),
             ]);
-        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))]);
+        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))])
+        {
+            SlotNames = SlotNames.Create(3, ["Age".AsMemory(), default, "Größe".AsMemory()], out _),
+        };
     }
 }

@@ -93,6 +93,7 @@ internal static partial class NetworkFormat
         Objective? objective = null;
         TargetScale? scale = null;
         ChosenSettings? chosen = null;
+        SlotNames? names = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -102,10 +103,11 @@ internal static partial class NetworkFormat
             [ObjectiveTag] = section => objective = ReadObjective(section),
             [ScaleTag] = section => scale = TargetScale.Read(section),
             [ChosenTag] = section => chosen = ReadChosen(section),
+            [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
         });
         TrainingHistory[] known = Required(histories, HistoriesTag);
         NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
-        return new TrainedNetwork(encoder!, members, chosen) { Objective = objective, Scale = scale };
+        return new TrainedNetwork(encoder!, members, chosen) { Objective = objective, Scale = scale, SlotNames = names };
     }
 
     /// <summary>What a section gave that others need.</summary>

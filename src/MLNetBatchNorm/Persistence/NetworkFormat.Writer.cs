@@ -47,6 +47,9 @@ internal static partial class NetworkFormat
     /// -- "CHOS" what was chosen; absent where it is not known
     /// int32    rows of a step, epochs at most;  float64 learning rate, validation fraction;  int32 seed;  int64 training rows
     /// int32    number of bytes of the library's version, then these in UTF-8
+    /// -- "SLOT" names of the feature slots, behind the encoding; absent where there are none
+    /// uint16   number of bytes of the slot's name              S times
+    ///          the names in UTF-8
     /// -- "END ", empty
     /// </code>
     /// </remarks>
@@ -75,6 +78,8 @@ internal static partial class NetworkFormat
             writer.WriteSection(ScaleTag, scale.Write);
         if (network.Chosen is { } chosen)
             writer.WriteSection(ChosenTag, section => WriteChosen(section, chosen));
+        if (network.SlotNames is { } names)
+            writer.WriteSection(SlotNamesTag, names.Write);
         writer.WriteEnd();
     }
 

@@ -59,6 +59,9 @@ internal sealed class TrainedNetwork
     /// </summary>
     public TargetScale? Scale { get; init; }
 
+    /// <summary>The names of the feature column's slots; null where it had none, and in models of versions 1 and 2 of the format.</summary>
+    public SlotNames? SlotNames { get; init; }
+
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;
 

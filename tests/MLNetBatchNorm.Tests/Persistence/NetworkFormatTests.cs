@@ -91,6 +91,26 @@ public sealed class NetworkFormatTests
             chosen.NumberOfTrainingRows, chosen.LibraryVersion));
     }
 
+    [TestMethod]
+    public void Read_NamesOfSlots_AreTheSame()
+    {
+        TrainedNetwork sample = Sample(BatchNormalizationPlacement.None);
+        SlotNames names = SlotNames.Create(2, ["Größe".AsMemory(), default], out _)!;
+        byte[] bytes = Write(new TrainedNetwork(sample.Encoder, sample.Members, sample.Chosen) { SlotNames = names });
+        SlotNames read = Read(bytes).SlotNames!;
+
+        Assert.AreEqual(("Größe", null), (read[0], read[1]));
+        byte[] section = Section("SLOT", [7, 0, 0, 0, .. "Größe"u8]);
+        CollectionAssert.AreEqual(section, bytes[^(section.Length + Sections.HeaderBytes)..^Sections.HeaderBytes]);
+        Assert.IsNull(Read(Write(sample)).SlotNames);
+        Assert.IsNull(Read(DocumentedBytes(version: 2)).SlotNames);
+        // In front of the encoder, the number of slots is not known.
+        byte[] early = [.. bytes[..8], .. section, .. bytes[8..^(section.Length + Sections.HeaderBytes)], .. bytes[^Sections.HeaderBytes..]];
+        Assert.Contains("no section 'ENCO'", Assert.ThrowsExactly<NetworkFormatException>(() => Read(early)).Message);
+        for (int length = bytes.Length - section.Length; length < bytes.Length; length++)
+            Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} bytes");
+    }
+
     public static IEnumerable<object[]> WrongSections =>
     [
         ["unknown", (byte[])[.. Section("NEW1", [1, 2])], "section 'NEW1' in the data of the network that this version"],
@@ -107,6 +127,12 @@ public sealed class NetworkFormatTests
         ["mean of nonsense", Section("SCAL", [.. Double(double.NaN), .. Double(1)]), "mean of the labels is NaN"],
         ["deviation below zero", Section("SCAL", [.. Double(3), .. Double(-1)]), "is -1; it must be finite and not negative"],
         ["deviation without end", Section("SCAL", [.. Double(3), .. Double(double.PositiveInfinity)]), "deviation of the labels is"],
+        ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
+        ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]), "number of bytes in the names of feature slots is 5, but only 3"],
+        ["more than names", Section("SLOT", [1, 0, 1, 0, 65, 66, 67]), "Section 'SLOT' of the data of the network is 1 bytes longer than"],
+        ["a name that is no text", Section("SLOT", [1, 0, 2, 0, 65, 0xC3, 0x28]), "name of feature slot 1 is not a text in UTF-8"],
+        ["half a letter in each name", Section("SLOT", [1, 0, 1, 0, 0xC3, 0xA4]), "name of feature slot 0 is not a text in UTF-8"],
+        ["names of nonsense length", Section("SLOT", new byte[SlotNames.MaximumBytes + 1]), "feature slots take 16777217 bytes; at most 16777216"],
         ["version of nonsense", (byte[])[.. Section("CHOS", [.. s_chosenBytes[..^5], 0xFF, 0xFE, 0xFF, 0xFE, 0xFF])], "not a text in UTF-8"],
     ];
 

@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
@@ -91,6 +92,25 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         }
 
         return categorical;
+    }
+
+    /// <summary>The names of the feature column's slots, as far as a model keeps them; null if there are none.</summary>
+    public static SlotNames? SlotNames(RoleMappedData data, IChannel channel)
+    {
+        DataViewSchema.Column features = data.Schema.Feature!.Value;
+        if (!features.HasSlotNames())
+            return null;
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        features.GetSlotNames(ref names);
+        SlotNames? kept = Encoding.SlotNames.Create(names.Length, names.DenseValues(), out long bytes);
+        if (bytes > Encoding.SlotNames.MaximumBytes)
+        {
+            channel.Info(
+                MessageSensitivity.None, "The names of the feature slots take {0} MB, more than the {1} that a model keeps; it keeps none.",
+                bytes >> 20, Encoding.SlotNames.MaximumBytes >> 20);
+        }
+
+        return kept;
     }
 
     private TrainingSetLoader CreateLoader(bool? sparse, long budget, bool forTraining, string? samplingKey, CancellationToken cancellation) =>

@@ -14,6 +14,9 @@ internal sealed class FitPlan
     /// <summary>From raw slots to the inputs of all networks.</summary>
     public required InputEncoder Encoder { get; init; }
 
+    /// <summary>The names of the slots, or null.</summary>
+    public required SlotNames? SlotNames { get; init; }
+
     /// <summary>The shape of all networks.</summary>
     public required NetworkDefinition Definition { get; init; }
 

@@ -60,7 +60,8 @@ internal sealed class FitPlanner
     /// <summary>Decides everything, which includes learning how features are encoded.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="categoricalSlots">Slots that are not to be scaled.</param>
-    public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots)
+    /// <param name="names">The names of the slots, or null.</param>
+    public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots, SlotNames? names)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots), none: rows.IsSpilled);
@@ -74,6 +75,7 @@ internal sealed class FitPlanner
         {
             Seed = _seed,
             Encoder = encoder,
+            SlotNames = names ?? _start?.SlotNames,
             Definition = definition,
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,

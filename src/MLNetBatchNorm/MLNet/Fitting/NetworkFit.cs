@@ -66,7 +66,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         planner.CheckSize(sparse: true);
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
-        FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet));
+        FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.SlotNames(trainingSet, channel));
         if (ClassWeighting.IsBalanced(options))
             channel.Info(MessageSensitivity.None, ClassWeighting.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
@@ -86,7 +86,10 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             $"Label column '{trainingSet.Schema.Label!.Value.Name}' is {found} in all {rows.Count} rows of the training set; the model says {found} of every row.");
         TrainingSettings settings = plan.Settings with { Seed = plan.Seed };
         return new TrainedNetwork(
-            plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows));
+            plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows))
+        {
+            Objective = settings.Objective, SlotNames = plan.SlotNames,
+        };
     }
 
     private TrainedNetwork Train(FitPlan plan, FitRows rows, FitCheckpoints? checkpoints, IChannel channel, CancellationToken cancellation)
@@ -111,7 +114,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
 
         var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
-            Objective = task.Objective, Scale = rows.Target.Scale,
+            Objective = task.Objective, Scale = rows.Target.Scale, SlotNames = plan.SlotNames,
         };
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));

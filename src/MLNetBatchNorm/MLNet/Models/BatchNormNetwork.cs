@@ -14,7 +14,7 @@ public sealed class BatchNormNetwork
     internal BatchNormNetwork(TrainedNetwork trained, MemberScorer score)
     {
         ChosenSettings = trained.Chosen;
-        Encoder = new BatchNormNetworkEncoder(trained.Encoder);
+        Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames);
         Members = trained.Members.Select((member, number) => new BatchNormNetworkMember(member, Encoder, number, score)).ToImmutableArray();
     }
 

@@ -11,6 +11,7 @@ public sealed class BatchNormNetworkEncoder
 {
     private readonly InputEncoder _encoder;
     private readonly ScaleAndClip? _scaling;
+    private readonly SlotNames? _names;
 
     // What each encoded column is; and the columns of slot s in rising order, _columnsOfSlots from _firsts[s] up to _firsts[s + 1].
     private readonly EncodedColumn[] _columns;
@@ -18,8 +19,9 @@ public sealed class BatchNormNetworkEncoder
     private readonly int[] _firsts;
     private float[]? _missing;
 
-    internal BatchNormNetworkEncoder(InputEncoder encoder)
+    internal BatchNormNetworkEncoder(InputEncoder encoder, SlotNames? names)
     {
+        _names = names;
         _encoder = encoder;
         _scaling = encoder.Part<ScaleAndClip>();
         _columns = [.. encoder.Describe()];
@@ -44,6 +46,17 @@ public sealed class BatchNormNetworkEncoder
     /// (<see cref="BatchNormalizationPlacement.LayerInput"/>) has its columns. Those of one slot are in <see cref="BatchNormNetworkSlot.Parts"/>.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkSlotPart> Parts { get; }
+
+    /// <summary>The slot of a name, such as <c>Age</c> or <c>Deck.A</c>; names are those of the feature column that the model was trained on.</summary>
+    /// <param name="name">The name, exactly.</param>
+    /// <returns>The first slot with this name; null if there is none, or if the model has no names.</returns>
+    public BatchNormNetworkSlot? GetSlotOrNull(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _names?.Find(name) is { } slot ? Slots[slot] : null;
+    }
+
+    internal string? NameOf(int slot) => _names?[slot];
 
     internal float Center(int slot) => _scaling is null ? 0 : _scaling.Center[slot];
 
@@ -86,7 +99,7 @@ public sealed class BatchNormNetworkEncoder
                 number++;
         }
 
-        return new BatchNormNetworkSlotPart(description, number, Missing[column]);
+        return new BatchNormNetworkSlotPart(description, NameOf(description.Slot), number, Missing[column]);
     }
 
     /// <summary>What each column is where its slot is missing: the encoding of a row in which all are.</summary>

@@ -15,6 +15,12 @@ public sealed class BatchNormNetworkSlot
     /// <summary>Number of the slot in the feature column, from 0.</summary>
     public int Index { get; }
 
+    /// <summary>
+    /// Name of the slot, as the feature column had it in training; null where it had none, where the names of all slots take more than 16 MiB, and in models
+    /// that format version 1 or 2 was saved in.
+    /// </summary>
+    public string? Name => _encoder.NameOf(Index);
+
     /// <summary>What is subtracted from x, in the slot's own units: a numeric slot's median; 0 where the slot is not shifted.</summary>
     public float Center => _encoder.Center(Index);
 

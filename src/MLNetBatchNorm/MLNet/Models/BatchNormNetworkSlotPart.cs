@@ -9,8 +9,11 @@ namespace MLNetBatchNorm;
 /// </remarks>
 public sealed class BatchNormNetworkSlotPart
 {
-    internal BatchNormNetworkSlotPart(EncodedColumn column, int number, float valueWhereMissing)
+    private readonly string _slotText;
+
+    internal BatchNormNetworkSlotPart(EncodedColumn column, string? name, int number, float valueWhereMissing)
     {
+        _slotText = name is null ? $"slot {column.Slot}" : $"slot {column.Slot} ('{name}')";
         Slot = column.Slot;
         Kind = KindOf(column.Kind);
         Number = number;
@@ -37,12 +40,12 @@ public sealed class BatchNormNetworkSlotPart
     /// <summary>What the part is in a row in which the slot's value is missing.</summary>
     public float ValueWhereMissing { get; }
 
-    /// <summary>Slot, kind and number, such as <c>piece 2 of slot 5, from 30 to 42.5</c>.</summary>
+    /// <summary>Slot, kind and number, such as <c>piece 2 of slot 5 ('Age'), from 30 to 42.5</c>.</summary>
     public override string ToString() => Kind switch
     {
-        BatchNormNetworkSlotPartKind.Value => $"value of slot {Slot}",
-        BatchNormNetworkSlotPartKind.Missing => $"missing value of slot {Slot}",
-        BatchNormNetworkSlotPartKind.Piece => FormattableString.Invariant($"piece {Number} of slot {Slot}, from {From} to {To}"),
+        BatchNormNetworkSlotPartKind.Value => $"value of {_slotText}",
+        BatchNormNetworkSlotPartKind.Missing => $"missing value of {_slotText}",
+        BatchNormNetworkSlotPartKind.Piece => FormattableString.Invariant($"piece {Number} of {_slotText}, from {From} to {To}"),
         _ => throw new InvalidOperationException($"Unknown kind of part {Kind}."),
     };
 

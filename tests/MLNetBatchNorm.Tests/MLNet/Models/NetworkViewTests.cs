@@ -189,6 +189,40 @@ public sealed class NetworkViewTests
         Assert.IsTrue(float.IsFinite(score[0]));
     }
 
+    /// <summary>Names are those of the rows that were trained on last; they are saved, and a network that others go on from passes them on.</summary>
+    [TestMethod]
+    public void Encoder_NamesOfSlots_AreThoseOfTheFeatureColumn()
+    {
+        IDataView rows = _context.Data.LoadFromEnumerable(Enumerable.Range(0, 40).Select(i => new Named
+        {
+            Age = 20 + i, Deck = new[] { "A", "B", "C" }[i % 3], Label = i % 7,
+        }));
+        IEstimator<ITransformer> features = _context.Transforms.Categorical.OneHotEncoding("Deck")
+            .Append(_context.Transforms.Concatenate("Features", "Age", "Deck"));
+        IDataView named = features.Fit(rows).Transform(rows), nameless = _context.Data.LoadFromEnumerable(Bare(named));
+        BatchNormNetworkRegressionTrainer trainer = _context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [4], maximumNumberOfEpochs: 2);
+        RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> trained = trainer.Fit(named);
+        using var stream = new MemoryStream();
+        _context.Model.Save(trained, named.Schema, stream);
+        var loaded = (RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)_context.Model.Load(stream, out _);
+
+        foreach (BatchNormNetworkRegressionModelParameters model in new[] { trained.Model, loaded.Model, trainer.Fit(nameless, null, trained.Model).Model })
+        {
+            BatchNormNetworkEncoder encoder = model.Network.Encoder;
+            CollectionAssert.AreEqual(new[] { "Age", "Deck.A", "Deck.B", "Deck.C" }, encoder.Slots.Select(slot => slot.Name).ToArray());
+            Assert.AreEqual(2, encoder.GetSlotOrNull("Deck.B")!.Index);
+            Assert.AreEqual("value of slot 2 ('Deck.B')", $"{encoder.GetSlotOrNull("Deck.B")!.Value}");
+            Assert.IsNull(encoder.GetSlotOrNull("Deck"));
+        }
+
+        BatchNormNetworkEncoder none = trainer.Fit(nameless).Model.Network.Encoder;
+        Assert.IsNull(none.Slots[0].Name);
+        Assert.IsNull(none.GetSlotOrNull("Age"));
+    }
+
+    private static IEnumerable<BareRow> Bare(IDataView view) => view.GetColumn<float[]>("Features").Zip(
+        view.GetColumn<float>("Label"), (features, label) => new BareRow { Features = features, Label = label });
+
     [TestMethod]
     public void ChosenSettings_OfATraining_AreWhatItUsed()
     {
@@ -231,6 +265,23 @@ public sealed class NetworkViewTests
         double[] probabilities = new double[logits.Length];
         TensorPrimitives.SoftMax<double>(logits, probabilities);
         return probabilities;
+    }
+
+    private sealed class Named
+    {
+        public float Age { get; set; }
+
+        public string Deck { get; set; } = "";
+
+        public float Label { get; set; }
+    }
+
+    private sealed class BareRow
+    {
+        [VectorType(4)]
+        public float[] Features { get; set; } = [];
+
+        public float Label { get; set; }
     }
 
     private sealed class SparseRow
