@@ -6,6 +6,9 @@ internal sealed class SparseRows(int chunkBytes)
     // Entries of a chunk: column numbers and values. A longer row gets a chunk of its own length.
     private readonly int _chunkEntries = chunkBytes / 8;
 
+    // Of the first chunk as it is made; it doubles until it is as large as others are, so that a small table is small.
+    private const int SmallestChunkEntries = 1 << 13;
+
     private readonly List<(int[] Indices, float[] Values)> _chunks = [];
     private readonly List<(int Chunk, int Start, int Count)> _rows = [];
     private int _chunk = -1;
@@ -32,7 +35,7 @@ internal sealed class SparseRows(int chunkBytes)
         }
 
         if (_chunk < 0 || _used + indices.Length > _chunks[_chunk].Indices.Length)
-            NextChunk(indices.Length);
+            Reserve(indices.Length);
         indices.CopyTo(_chunks[_chunk].Indices.AsSpan(_used));
         values.CopyTo(_chunks[_chunk].Values.AsSpan(_used));
         _rows.Add((_chunk, _used, indices.Length));
@@ -49,11 +52,21 @@ internal sealed class SparseRows(int chunkBytes)
         Entries = 0;
     }
 
-    private void NextChunk(int entries)
+    private void Reserve(int entries)
     {
+        if (_chunk == 0 && _chunks[0].Indices.Length < _chunkEntries && _used + entries <= _chunkEntries)
+        {
+            int enlarged = (int)Math.Min(_chunkEntries, Math.Max(2L * _chunks[0].Indices.Length, _used + entries));
+            (int[] indices, float[] values) = _chunks[0];
+            Array.Resize(ref indices, enlarged);
+            Array.Resize(ref values, enlarged);
+            _chunks[0] = (indices, values);
+            return;
+        }
+
         _chunk++;
         _used = 0;
-        int length = Math.Max(_chunkEntries, entries);
+        int length = Math.Max(_chunks.Count == 0 ? Math.Min(SmallestChunkEntries, _chunkEntries) : _chunkEntries, entries);
         if (_chunk == _chunks.Count)
             _chunks.Add((new int[length], new float[length]));
         else if (_chunks[_chunk].Indices.Length < entries)

@@ -11,6 +11,9 @@ internal sealed class TrainingTable
     // 16 MiB: large enough that a chunk's header is nothing, small enough that a chunk of slack is little.
     public const int LargestChunkBytes = 16 << 20;
 
+    // Of the first chunk as it is made; it doubles until it is as large as others are, so that a small table is small.
+    private const int SmallestChunkBytes = 1 << 16;
+
     private readonly int _stride;
     private readonly int _rowsPerChunkShift;
     private readonly List<AlignedBuffer> _chunks = [];
@@ -80,8 +83,7 @@ internal sealed class TrainingTable
     {
         if (Sparse is not null)
             throw new InvalidOperationException("The table is sparse.");
-        if (Rows >> _rowsPerChunkShift >= _chunks.Count)
-            _chunks.Add(new AlignedBuffer((long)_stride << _rowsPerChunkShift));
+        Reserve(Rows);
         AddTarget(target, weight);
         return Features(Rows - 1);
     }
@@ -114,6 +116,25 @@ internal sealed class TrainingTable
             throw new ArgumentOutOfRangeException(nameof(row), row, $"The table has {Rows} rows.");
         int inChunk = row & ((1 << _rowsPerChunkShift) - 1);
         return _chunks[row >> _rowsPerChunkShift].Span.Slice(inChunk * _stride, _stride);
+    }
+
+    /// <summary>Makes room for a row.</summary>
+    private void Reserve(int row)
+    {
+        long wholeChunk = (long)_stride << _rowsPerChunkShift;
+        if (_chunks.Count == 0)
+            _chunks.Add(new AlignedBuffer(Math.Min(wholeChunk, Math.Max(SmallestChunkBytes / sizeof(float) / _stride, 1) * (long)_stride)));
+        else if (row >> _rowsPerChunkShift == _chunks.Count)
+            _chunks.Add(new AlignedBuffer(wholeChunk));
+        else if (_chunks.Count == 1 && (row + 1L) * _stride > _chunks[0].Length)
+            _chunks[0] = Enlarged(_chunks[0], Math.Min(wholeChunk, 2L * _chunks[0].Length));
+    }
+
+    private static AlignedBuffer Enlarged(AlignedBuffer chunk, long length)
+    {
+        var larger = new AlignedBuffer(length);
+        chunk.Span.CopyTo(larger.Span);
+        return larger;
     }
 
     private void AddTarget(ReadOnlySpan<float> target, float weight)
