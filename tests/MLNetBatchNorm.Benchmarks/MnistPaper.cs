@@ -75,10 +75,10 @@ internal static class MnistPaper
         var settings = new TrainingSettings
         {
             Objective = new SoftmaxCrossEntropy(), BatchSize = BatchSize, MaximumEpochs = Epochs, LearningRate = LearningRate,
-            Optimizer = new SgdOptimizer(), Seed = seed, Threads = Environment.ProcessorCount,
+            Optimizer = new SgdOptimizer(), Seed = seed,
         };
         var curve = new Curve(variant, parameters, test);
-        TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, curve, CancellationToken.None);
+        TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, curve, CancellationToken.None, threads: Environment.ProcessorCount);
         if (definition.UsesBatchNormalization)
             Console.WriteLine($"population\t{variant}\t{Epochs * StepsPerEpoch}\t{curve.Accuracy():F4}");
         return curve;

@@ -51,7 +51,7 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
     {
         var settings = new TrainingSettings
         {
-            Objective = new SoftmaxCrossEntropy(), BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Threads = threads, Seed = 1,
+            Objective = new SoftmaxCrossEntropy(), BatchSize = Batch, MaximumEpochs = 1_000_000, LearningRate = 1e-3, Seed = 1,
             Products = products ?? MatrixProducts.Managed,
         };
         var data = new EncodedRows(table);            // the order of the rows belongs to the data
@@ -60,7 +60,7 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
         var clock = new EpochClock(seconds, stop);
         try
         {
-            TrainingLoop.Train(parameters, data, null, settings, clock, stop.Token);
+            TrainingLoop.Train(parameters, data, null, settings, clock, stop.Token, threads: threads);
         }
         catch (OperationCanceledException)
         {

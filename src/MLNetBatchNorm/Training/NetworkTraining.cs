@@ -51,8 +51,8 @@ internal sealed class NetworkTraining
         if (kept?.Finished is { } finished)
             return finished;
         observer.Started(rows.Training.Count, rows.Validation?.Count ?? 0);
-        TrainingSettings settings = Settings with { Threads = threads };
-        TrainingHistory history = TrainingLoop.Train(parameters, rows.Training, rows.Validation, settings, observer, cancellation, kept);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads);
         var result = new NetworkMember(parameters, Rows.Target.Restore(history));
         kept?.Finish(result);
         return result;

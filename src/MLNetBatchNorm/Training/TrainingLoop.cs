@@ -21,13 +21,14 @@ internal static class TrainingLoop
     /// <param name="observer">Told about each epoch; may be null.</param>
     /// <param name="cancellation">Asked before every step and every block of validation rows.</param>
     /// <param name="checkpoints">Where an interrupted training goes on from, and is kept; may be null. The result is the same.</param>
+    /// <param name="threads">Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.</param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
-        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
+        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1)
     {
-        using var team = new WorkerTeam(UsefulThreads(parameters, training, Plan(parameters, training, settings), settings.Threads));
+        using var team = new WorkerTeam(UsefulThreads(parameters, training, Plan(parameters, training, settings), threads));
         return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 

@@ -46,9 +46,6 @@ internal sealed record TrainingSettings
     /// <summary>Seed of row order and dropout.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.</summary>
-    public int Threads { get; init; } = 1;
-
     /// <summary>What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.</summary>
     public MatrixProducts Products { get; init; } = MatrixProducts.Managed;
 }

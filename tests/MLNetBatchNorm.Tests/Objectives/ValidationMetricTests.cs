@@ -149,7 +149,7 @@ public sealed class ValidationMetricTests
         {
             using var team = new WorkerTeam(threads);
             NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
-            var settings = new TrainingSettings { Objective = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01, Threads = threads };
+            var settings = new TrainingSettings { Objective = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01 };
             return [.. TrainingLoop.Train(
                 team, parameters, Generated.Data(loss, 200, 5, outputs, seed), Generated.Data(loss, 3000, 5, outputs, seed: 8, weighted: true), settings, null, CancellationToken.None).Epochs];
         }

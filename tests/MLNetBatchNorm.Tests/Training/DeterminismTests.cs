@@ -56,8 +56,9 @@ public sealed class DeterminismTests
         foreach (int threads in new[] { 1, 2, 4 })
         {
             NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 20, HiddenUnits = [100, 60], Outputs = 3 }, 1);
-            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2, Threads = threads };
-            TrainingLoop.Train(parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null, CancellationToken.None);
+            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2 };
+            TrainingLoop.Train(
+                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null, CancellationToken.None, threads: threads);
             hashes.Add(Generated.Hash(parameters));
         }
         Assert.AreEqual(hashes[0], hashes[1]);

@@ -67,12 +67,13 @@ public sealed class InterruptionTests
         {
             using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(2 * moment));
             var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [128, 128], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled };
-            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 128, MaximumEpochs = 1000, Threads = 3 };
+            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 128, MaximumEpochs = 1000 };
             var watch = Stopwatch.StartNew();
             try
             {
                 TrainingLoop.Train(
-                    Generated.Network(definition, 1), Generated.Data(KnownObjectives.SquaredError, 600, 5, 1, 1), TrainingLoopTests.Validation(), settings, null, source.Token);
+                    Generated.Network(definition, 1), Generated.Data(KnownObjectives.SquaredError, 600, 5, 1, 1), TrainingLoopTests.Validation(), settings, null, source.Token,
+                    threads: 3);
             }
             catch (OperationCanceledException)
             {

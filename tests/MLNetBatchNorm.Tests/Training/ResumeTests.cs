@@ -135,10 +135,10 @@ public sealed class ResumeTests
             var settings = new TrainingSettings
             {
                 Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, Rungs = Rungs, LearningRate = LearningRate, Optimizer = Optimizer,
-                Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5, Threads = 2,
+                Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5,
             };
             NetworkParameters parameters = Generated.Network(definition, 1);
-            TrainingHistory history = TrainingLoop.Train(parameters, Data(70, 1), Validated ? Data(40, 2) : null, settings, null, CancellationToken.None, checkpoints);
+            TrainingHistory history = TrainingLoop.Train(parameters, Data(70, 1), Validated ? Data(40, 2) : null, settings, null, CancellationToken.None, checkpoints, threads: 2);
             return $"{Generated.Hash(parameters)} {history.BestEpoch} {history.StopReason} {string.Join(' ', history.Epochs)}";
         }
 

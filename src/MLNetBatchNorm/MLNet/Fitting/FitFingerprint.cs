@@ -23,7 +23,7 @@ internal sealed class FitFingerprint : IDisposable
     private static readonly HashSet<string> s_withoutInfluence =
     [
         nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.Checkpoint),
-        nameof(TrainingSettings.Threads), nameof(TrainingSettings.Products),
+        nameof(TrainingSettings.Products),
         // How far a training is to go; what it has come to until then is the same.
         nameof(TrainingSettings.Rungs), nameof(TrainingSettings.EpochsOfAllRungs),
     ];

@@ -37,7 +37,7 @@ internal sealed class FitPlanner
             WarmStart.CheckShape(host, start, slots, task.Outputs, options);
         _products = CreateProducts();
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
-        GivenClassWeights = ClassWeighting.Given(host, options, task.Classes, order);
+        GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);
     }
 
     /// <summary>The model to go on from, or null.</summary>
@@ -91,19 +91,19 @@ internal sealed class FitPlanner
     private IEnumerable<string> ChosenOptions(FitRows rows, AutomaticOptions chosen, NetworkDefinition definition, int pieces)
     {
         if (_options.HiddenUnits is null && _start is null)
-            yield return $"HiddenUnits {string.Join(", ", definition.HiddenUnits)}";
+            yield return $"HiddenUnits = [{string.Join(", ", definition.HiddenUnits)}]";
         if (_options.BatchSize is null)
-            yield return Text($"BatchSize {chosen.BatchSize}");
+            yield return Text($"BatchSize = {chosen.BatchSize}");
         if (_options.MaximumNumberOfEpochs is null)
-            yield return Text($"MaximumNumberOfEpochs {chosen.Epochs}");
+            yield return Text($"MaximumNumberOfEpochs = {chosen.Epochs}");
         if (_options.LearningRate is null)
-            yield return Text($"LearningRate {chosen.LearningRate:G4}");
+            yield return Text($"LearningRate = {chosen.LearningRate:G4}");
         if (_options.NumberOfEnsembleMembers is null && _start is null)
-            yield return Text($"NumberOfEnsembleMembers {chosen.Members}");
+            yield return Text($"NumberOfEnsembleMembers = {chosen.Members}");
         if (_options.ValidationFraction is null && !rows.HasValidation)
-            yield return Text($"ValidationFraction {chosen.ValidationFraction:G4}");
+            yield return Text($"ValidationFraction = {chosen.ValidationFraction:G4}");
         if (_options.NumberOfInputPieces is null && _start is null)
-            yield return Text($"NumberOfInputPieces {pieces}");
+            yield return Text($"NumberOfInputPieces = {pieces}");
     }
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
@@ -111,7 +111,7 @@ internal sealed class FitPlanner
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {
         Objective = _task.Objective,
-        ClassWeights = ClassWeighting.IsBalanced(_options) ? ClassWeighting.Balanced(rows.Classes!.Weights) : GivenClassWeights,
+        ClassWeights = ClassWeightOptions.IsBalanced(_options) ? BalancedWeights.Of(rows.Classes!.Weights) : GivenClassWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,
         LearningRate = chosen.LearningRate,

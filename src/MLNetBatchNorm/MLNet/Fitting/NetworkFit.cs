@@ -5,6 +5,7 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -67,8 +68,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.SlotNames(trainingSet, channel));
-        if (ClassWeighting.IsBalanced(options))
-            channel.Info(MessageSensitivity.None, ClassWeighting.Text(plan.Settings.ClassWeights!));
+        if (ClassWeightOptions.IsBalanced(options))
+            channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
             channel.Warning(MessageSensitivity.None, thin);
 

@@ -21,7 +21,7 @@ internal static class OptionValidation
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
             CheckLoss(context, regression.Loss);
         if (copy is BatchNormNetworkClassificationOptions classification)
-            ClassWeighting.Check(context, classification);
+            ClassWeightOptions.Check(context, classification);
         if (copy.Optimizer is { } optimizer)
             CheckPart(context, nameof(copy.Optimizer), optimizer.Validate);
         if (copy.LearningRateSchedule is { } schedule)

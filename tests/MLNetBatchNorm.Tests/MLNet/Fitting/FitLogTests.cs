@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
@@ -25,8 +26,9 @@ public sealed class FitLogTests
         });
 
         string all = string.Join('\n', log);
-        Assert.HasCount(1, log.Where(line => line.StartsWith("Training ", StringComparison.Ordinal)).ToArray(), all);
-        string[] lines = [.. log.Where(line => !line.StartsWith("Training ", StringComparison.Ordinal) && !line.StartsWith("Chosen ", StringComparison.Ordinal))];
+        int header = Array.FindLastIndex(log, line => Regex.IsMatch(line, @"^Training (a network|\d networks, each) of 4 features, 16 \+ 8 hidden units"));
+        Assert.AreEqual(header, Array.FindIndex(log, line => line.Contains("hidden units", StringComparison.Ordinal)), all);
+        string[] lines = [.. log.Skip(header + 1).Where(line => !line.StartsWith("Chosen ", StringComparison.Ordinal))];
         Assert.HasCount(lines.Length, lines.Distinct(), all);
         foreach (string line in lines)
             Assert.MatchesRegex(@"^(First training|Restart \d/\d|Network \d/\d(, restart \d/\d)?)(,| is) ", line);
@@ -59,7 +61,7 @@ public sealed class FitLogTests
         });
         string chosen = open.Single(line => line.StartsWith("Chosen ", StringComparison.Ordinal));
         Assert.AreEqual(
-            "Chosen where the options leave it open: BatchSize 32, LearningRate 0.003, NumberOfEnsembleMembers 8, ValidationFraction 0.2, NumberOfInputPieces 32.", chosen);
+            "Chosen where the options leave it open: BatchSize = 32, LearningRate = 0.003, NumberOfEnsembleMembers = 8, ValidationFraction = 0.2, NumberOfInputPieces = 32.", chosen);
 
         string[] set = LogOf(NetworkKind.Regression, NetworkExamples.Rows(80), options => (options.LearningRate, options.ValidationFraction) = (0.01, 0.25));
         Assert.IsFalse(set.Any(line => line.StartsWith("Chosen ", StringComparison.Ordinal)), string.Join('\n', set));

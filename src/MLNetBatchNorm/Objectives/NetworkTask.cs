@@ -1,6 +1,4 @@
-using MLNetBatchNorm.Objectives;
-
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Objectives;
 
 /// <summary>What a trainer asks of one call of <c>Fit</c>, beside its options.</summary>
 /// <param name="Objective">What is minimized, and all that follows from it.</param>

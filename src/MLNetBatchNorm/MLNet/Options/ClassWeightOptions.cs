@@ -3,8 +3,8 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What a row of each class counts for in the loss, beside a weight of its own.</summary>
-internal static class ClassWeighting
+/// <summary>What the options say that a row of each class counts for in the loss, beside a weight of its own.</summary>
+internal static class ClassWeightOptions
 {
     private const string Option = nameof(BatchNormNetworkClassificationOptions.ClassWeights);
 
@@ -42,28 +42,8 @@ internal static class ClassWeighting
         return Singles(weights);
     }
 
-    /// <summary>Whether the options ask for <see cref="Balanced"/>.</summary>
+    /// <summary>Whether the options ask for <see cref="Training.BalancedWeights"/>.</summary>
     public static bool IsBalanced(BatchNormNetworkOptions options) => options is BatchNormNetworkClassificationOptions { UnbalancedSets: true };
-
-    /// <summary>
-    /// Weights with which every class that has rows comes to the same total, and a row to 1 in the mean: <c>total / (classes * total of the class)</c>. A class
-    /// without rows, of which training can say nothing, has weight 1.
-    /// </summary>
-    /// <param name="weightOfClass">Sum of the weights of the rows of each class.</param>
-    public static float[] Balanced(double[] weightOfClass)
-    {
-        double total = weightOfClass.Sum();
-        int classes = weightOfClass.Count(weight => weight > 0);
-        return [.. weightOfClass.Select(weight => weight > 0 ? (float)(total / (classes * weight)) : 1)];
-    }
-
-    /// <summary>What a log says of balanced weights.</summary>
-    public static string Text(float[] weights)
-    {
-        const int mostShown = 20;
-        string shown = string.Join(", ", weights.Take(mostShown).Select(weight => weight.ToString("G4", CultureInfo.InvariantCulture)));
-        return string.Create(CultureInfo.InvariantCulture, $"The rows of the {weights.Length} classes count for {shown}{(weights.Length > mostShown ? ", ..." : "")}.");
-    }
 
     // In the precision in which they are used: a weight too small for it is 0.
     private static float[] Singles(double[] weights) => [.. weights.Select(weight => (float)weight)];

@@ -1,7 +1,6 @@
 using MLNetBatchNorm.Data;
-using MLNetBatchNorm.Training;
 
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Training;
 
 /// <summary>Classes of so few rows that validation says little of them.</summary>
 internal static class ThinClasses
