@@ -74,6 +74,9 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] /= 0)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Amount = float.PositiveInfinity)));
+        yield return () => Multiclass("Key").Fit(Keyed(rows, rows, row => row.Class != "tent"));
+        yield return () => Multiclass("Key").Fit(Keyed(rows, rows), Keyed(Rows(Some(61).Skip(1)), rows));
+        yield return () => Regression("Amount", "Numbers", options => options.ExampleWeightColumnName = "Tiny").Fit(rows);
         yield return () => _mlContext.BinaryClassification.Evaluate(
             Binary("IsLarge").Fit(rows).Transform(Rows(Some(60, row => row.IsLarge = false))), "IsLarge");
 
@@ -100,6 +103,8 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers", options => options.ValidationFraction = 0.2).Fit(Rows(Some(2)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows([.. Some(60), .. Some(2, row => row.Amount = float.NaN)]));
         yield return () => Binary("IsLarge").Fit(Rows(Some(60, row => row.IsLarge = false)));
+        IDataView thin = Rows([.. Some(60, row => row.Class = "tent"), .. Some(1, row => row.Class = "chair")]);
+        yield return () => Multiclass("Key").Fit(Keyed(thin, thin));
     }
 
     private static string Provoke(Action action)
@@ -157,6 +162,10 @@ public sealed partial class TroubleshootingTests
         return options;
     }
 
+    /// <summary>With keys that are made of some rows, and without those of a class.</summary>
+    private IDataView Keyed(IDataView keysFrom, IDataView rows, Func<Named, bool>? without = null) => _mlContext.Data.FilterByCustomPredicate<Named>(
+        _mlContext.Transforms.Conversion.MapValueToKey("Key", "Class").Fit(keysFrom).Transform(rows), without ?? (_ => false));
+
     private IDataView Rows(IEnumerable<Row> rows) => _mlContext.Data.LoadFromEnumerable(rows);
 
     private IDataView Wider(IDataView rows) => _mlContext.Transforms.Concatenate("Numbers", "Numbers", "Age").Fit(rows).Transform(rows);
@@ -182,8 +191,15 @@ public sealed partial class TroubleshootingTests
     [GeneratedRegex("^```message\n(?<text>.*?)^```$", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex MessageBlock();
 
+    private sealed class Named
+    {
+        public string Class { get; set; } = "";
+    }
+
     private sealed class Row
     {
+        public float Tiny { get; set; } = 1e-33f;
+
         public float Age { get; set; }
 
         public double Double { get; set; }
