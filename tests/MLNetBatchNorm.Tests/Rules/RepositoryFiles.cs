@@ -11,12 +11,18 @@ internal static partial class RepositoryFiles
     /// <summary>How the reason begins.</summary>
     public const string ReasonMark = "Length:";
 
+    /// <summary>Characters of the longest line that a source file may have.</summary>
+    public const int LongestLine = 140;
+
     // In two parts each, so that this file keeps to its own rule.
     private static readonly string[] s_registryHosts =
     [
         "nu" + "get.org", "nu" + "get.pkg", "my" + "get.org", "py" + "pi.org", "python" + "hosted.org", "np" + "mjs", "yarn" + "pkg", "crates" + ".io", "rubygems" + ".org",
         "maven" + ".org", "mvn" + "repository", "proxy.golang" + ".org", "pkgs.dev" + ".azure", "conda" + ".io", "anaconda" + ".org",
     ];
+
+    // A link cannot be broken: xref is the documentation tool's way to name a member.
+    private static readonly string[] s_links = ["http://", "https://", "xref:"];
 
     private static readonly string[] s_foldersOfBuilds = [".git", ".vs", ".idea", "bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
 
@@ -50,6 +56,12 @@ internal static partial class RepositoryFiles
         IEnumerable<string> firstComment = lines.SkipWhile(line => !IsComment(line)).TakeWhile(IsComment);
         return firstComment.Any(line => line.Contains(ReasonMark, StringComparison.Ordinal));
     }
+
+    /// <summary>Lines longer than <see cref="LongestLine"/>, but for those with a link.</summary>
+    public static IEnumerable<string> LongLines(string text) => text.Split('\n')
+        .Select((line, i) => (Text: line, Number: i + 1))
+        .Where(line => line.Text.Length > LongestLine && !s_links.Any(line.Text.Contains))
+        .Select(line => $"line {line.Number} has {line.Text.Length} characters, more than {LongestLine}");
 
     /// <summary>Targets of a Markdown file's links that are files, and absent.</summary>
     /// <param name="folder">The folder of the file.</param>

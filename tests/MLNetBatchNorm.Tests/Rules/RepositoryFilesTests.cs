@@ -49,6 +49,19 @@ public sealed class RepositoryFilesTests
     }
 
     [TestMethod]
+    public void SourceFiles_HaveNoLongLines() => AssertNone(
+        file => file.Path.EndsWith(".cs") ? RepositoryFiles.LongLines(file.Text) : []);
+
+    [TestMethod]
+    public void LongLines_OfATextThatHasSome_AreFound()
+    {
+        string longest = new('x', RepositoryFiles.LongestLine);
+        CollectionAssert.AreEqual(
+            new[] { "line 2 has 141 characters, more than 140" },
+            RepositoryFiles.LongLines($"{longest}\n{longest}x\n// https://host.org/{longest}\n/// [a](xref:{longest})\n").ToArray());
+    }
+
+    [TestMethod]
     public void TextFiles_HaveUnixLineEnds() => AssertNone(file => file.Text.Contains('\r') && !file.Path.EndsWith(".sln") ? ["has a carriage return"] : []);
 
     [TestMethod]
