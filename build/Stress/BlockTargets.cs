@@ -16,7 +16,8 @@ internal sealed class NetworkTarget : FuzzTarget
 
     public override string Name => "network";
 
-    public override IReadOnlyList<byte[]> Seeds { get; } = [.. SampleNetworks.All().Select(Write), AsVersion1(SampleNetworks.All().First(n => n.Members.Count == 1))];
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [.. SampleNetworks.All().Select(Write), AsVersion1(SampleNetworks.All().First(n => n.Members.Count == 1))];
 
     public override void Read(byte[] input)
     {
@@ -29,7 +30,10 @@ internal sealed class NetworkTarget : FuzzTarget
 
     public override long AllowedBytes(int length) => FixedBytes + 10L * length;
 
-    /// <summary>The block of a single network as the first version wrote it: the sections one behind the other, and no metrics at the end of what is there about each epoch.</summary>
+    /// <summary>
+    /// The block of a single network as the first version wrote it: the sections one behind the other, and no metrics
+    /// at the end of what is there about each epoch.
+    /// </summary>
     private static byte[] AsVersion1(TrainedNetwork network)
     {
         byte[] bytes = Write(network);
@@ -146,7 +150,8 @@ internal static class SampleNetworks
 {
     public static TrainingHistory History { get; } = new()
     {
-        Epochs = [Epoch(1, 0.7, 0.6, 0.8), Epoch(2, 0.5, null, null)], BestEpoch = 1, StopReason = TrainingStopReason.ValidationLossStoppedImproving,
+        Epochs = [Epoch(1, 0.7, 0.6, 0.8), Epoch(2, 0.5, null, null)], BestEpoch = 1,
+        StopReason = TrainingStopReason.ValidationLossStoppedImproving,
     };
 
     public static EpochRecord Epoch(int epoch, double trainingLoss, double? validationLoss, double? metric) => new()
@@ -162,7 +167,8 @@ internal static class SampleNetworks
         yield return Create([], BatchNormalizationPlacement.None, 1);
         // Single outputs of many inputs, in several networks: what grows most in memory.
         var wide = new NetworkDefinition { Inputs = 300, HiddenUnits = [1], Outputs = 1 };
-        yield return new TrainedNetwork(InputEncoder.Identity(300), [.. Enumerable.Range(0, 8).Select(m => new NetworkMember(Parameters(wide, (ulong)m), History))]);
+        yield return new TrainedNetwork(
+            InputEncoder.Identity(300), [.. Enumerable.Range(0, 8).Select(m => new NetworkMember(Parameters(wide, (ulong)m), History))]);
         var identity = new NetworkDefinition { Inputs = 40, HiddenUnits = [], Outputs = 1, Placement = BatchNormalizationPlacement.None };
         yield return new TrainedNetwork(InputEncoder.Identity(40), Parameters(identity, 1), History);
     }
@@ -171,14 +177,19 @@ internal static class SampleNetworks
 
     private static TrainedNetwork Create(int[] hiddenUnits, BatchNormalizationPlacement placement, int members)
     {
-        var definition = new NetworkDefinition { Inputs = 6, HiddenUnits = hiddenUnits, Outputs = 2, Placement = placement, NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput };
+        var definition = new NetworkDefinition
+        {
+            Inputs = 6, HiddenUnits = hiddenUnits, Outputs = 2, Placement = placement,
+            NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput,
+        };
         var encoder = new InputEncoder(
             3,
             [
                 new ScaleAndClip([10, 0, 1], [0.5f, 1, 2], [true, false, true]), new MissingColumns([0]),
                 new Pieces([new InputPiece(0, 8, 0.25f), new InputPiece(2, 1, 4)]),
             ]);
-        return new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))])
+        return new TrainedNetwork(
+            encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Parameters(definition, (ulong)m), History))])
         {
             SlotNames = SlotNames.Create(3, ["Age".AsMemory(), default, "Größe".AsMemory()], out _),
         };

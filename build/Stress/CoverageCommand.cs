@@ -12,7 +12,10 @@ internal static class CoverageCommand
     public static int Run(string[] arguments)
     {
         int types = SharpFuzz.Fuzzer.Instrument(
-            arguments[0], name => name.StartsWith("MLNetBatchNorm.", StringComparison.Ordinal) && !name.StartsWith("MLNetBatchNorm.Kernels.", StringComparison.Ordinal), Options.Value).Count();
+            arguments[0],
+            name => name.StartsWith("MLNetBatchNorm.", StringComparison.Ordinal)
+                && !name.StartsWith("MLNetBatchNorm.Kernels.", StringComparison.Ordinal),
+            Options.Value).Count();
         Console.WriteLine($"{types} types count their branches");
         return 0;
     }

@@ -36,7 +36,8 @@ internal static class FuzzCommand
     {
         FuzzTarget target = Targets().Single(t => t.Name.Replace(' ', '-') == name);
         FuzzResult result = FuzzResult.Of(target, File.ReadAllBytes(path));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Signature}: {result.Allocated} bytes allocated. {result.Fault}"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{result.Signature}: {result.Allocated} bytes allocated. {result.Fault}"));
         return result.Fault is null ? 0 : 1;
     }
 
@@ -58,7 +59,9 @@ internal static class FuzzCommand
             Environment.Exit(3);
         });
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{target.Name}: {inputs} inputs, {fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} different endings{describe()}, {fuzzer.Inputs} starting points, largest allocation {fuzzer.LargestAllocation:P0} of what is allowed, {fuzzer.Faults.Count} faults, {watch.Elapsed.TotalSeconds:0} s"));
+            $"{target.Name}: {inputs} inputs, {fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} different "
+            + $"endings{describe()}, {fuzzer.Inputs} starting points, largest allocation {fuzzer.LargestAllocation:P0} of what is allowed, "
+            + $"{fuzzer.Faults.Count} faults, {watch.Elapsed.TotalSeconds:0} s"));
         foreach ((string signature, long count) in fuzzer.Signatures.OrderByDescending(s => s.Value).Take(12))
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {count,9} {signature}"));
         for (int i = 0; i < fuzzer.Faults.Count; i++)

@@ -52,10 +52,15 @@ internal readonly record struct FuzzResult(string Signature, string? Fault, long
         }
 
         if (fault is null && allocated > target.AllowedBytes(input.Length))
-            fault = $"{allocated} bytes were allocated for an input of {input.Length}; {target.AllowedBytes(input.Length)} are allowed ({signature})";
+        {
+            fault = $"{allocated} bytes were allocated for an input of {input.Length}; "
+                + $"{target.AllowedBytes(input.Length)} are allowed ({signature})";
+        }
         return new FuzzResult(signature, fault, allocated);
     }
 
     private static string WithoutNumbers(string message) => string.Join(
-        ' ', message.Split(' ', 40).Where(word => !word.Any(char.IsDigit) && !word.Contains("NaN", StringComparison.Ordinal) && !word.Contains("Infinity", StringComparison.Ordinal)));
+        ' ',
+        message.Split(' ', 40).Where(word => !word.Any(char.IsDigit) && !word.Contains("NaN", StringComparison.Ordinal)
+            && !word.Contains("Infinity", StringComparison.Ordinal)));
 }

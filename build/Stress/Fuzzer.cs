@@ -13,8 +13,8 @@ internal interface ICoverage
 }
 
 /// <summary>
-/// Feeds mutated inputs to a target. Inputs that take a way through the reader that none took before join those that are mutated further: a branch
-/// where branches are counted, else an ending (exception and message) stands for the way. The same seed gives the same inputs.
+/// Feeds mutated inputs to a target. Inputs that take a way through the reader that none took before join those that are mutated further: a
+/// branch where branches are counted, else an ending (exception and message) stands for the way. The same seed gives the same inputs.
 /// </summary>
 internal sealed class Fuzzer(FuzzTarget target, ulong seed, ICoverage? coverage = null)
 {
@@ -52,7 +52,8 @@ internal sealed class Fuzzer(FuzzTarget target, ulong seed, ICoverage? coverage 
         var random = new RandomStream(seed, 0);
         for (long i = 0; i < count; i++)
         {
-            byte[] input = target.Mend(Mutator.Mutate(ref random, _inputs[random.Next(_inputs.Count)], _inputs[random.Next(_inputs.Count)]));
+            byte[] input = target.Mend(
+                Mutator.Mutate(ref random, _inputs[random.Next(_inputs.Count)], _inputs[random.Next(_inputs.Count)]));
             _current = input;
             Interlocked.Exchange(ref _inputUnderWay, i);
             coverage?.Begin();

@@ -2,12 +2,21 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Stress;
 
-/// <summary>Changes bytes in the ways that find mistakes in readers of binary formats: bits, counts, numbers that are none, lengths, parts of other inputs.</summary>
+/// <summary>
+/// Changes bytes in the ways that find mistakes in readers of binary formats: bits, counts, numbers
+/// that are none, lengths, parts of other inputs.
+/// </summary>
 internal static class Mutator
 {
-    private static readonly int[] s_integers = [0, 1, 2, -1, 3, 15, 16, 17, 127, 128, 255, 256, 1024, 1025, 65535, 65536, 1 << 20, (1 << 20) + 1, 1 << 24, (1 << 24) + 1, int.MaxValue, int.MinValue, int.MaxValue / 4];
-    private static readonly float[] s_singles = [0, 1, -1, float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, 1e-30f, 1e30f];
-    private static readonly double[] s_doubles = [0, 1, -1, double.NaN, double.PositiveInfinity, double.MaxValue, double.Epsilon, 1e-300, 1e300, -1e-9];
+    private static readonly int[] s_integers =
+    [
+        0, 1, 2, -1, 3, 15, 16, 17, 127, 128, 255, 256, 1024, 1025, 65535, 65536, 1 << 20, (1 << 20) + 1, 1 << 24, (1 << 24) + 1,
+        int.MaxValue, int.MinValue, int.MaxValue / 4,
+    ];
+    private static readonly float[] s_singles =
+        [0, 1, -1, float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, 1e-30f, 1e30f];
+    private static readonly double[] s_doubles =
+        [0, 1, -1, double.NaN, double.PositiveInfinity, double.MaxValue, double.Epsilon, 1e-300, 1e300, -1e-9];
 
     /// <summary>A changed copy of <paramref name="input"/>: one change, or up to eight.</summary>
     /// <param name="random">Decides on everything.</param>

@@ -9,9 +9,10 @@ namespace MLNetBatchNorm.Stress;
 /// soak [minutes]: trains, interrupts, saves, loads and scores in a loop, and looks at the process every ten seconds.
 /// </summary>
 /// <remarks>
-/// The rule: a straight line is laid through what was seen after the first third of the time, in which code is compiled and pools are filled. Over the
-/// rest of the time it may rise by no more than 2 MB and 5% (objects of .NET that are still in use), 24 MB and 10% (memory of the process), 4 open files,
-/// 4 threads. A leak of one object of a kilobyte in every turn would break the first of these within minutes.
+/// The rule: a straight line is laid through what was seen after the first third of the time, in which code is compiled and
+/// pools are filled. Over the rest of the time it may rise by no more than 2 MB and 5% (objects of .NET that are still in
+/// use), 24 MB and 10% (memory of the process), 4 open files, 4 threads. A leak of one object of a kilobyte in every turn
+/// would break the first of these within minutes.
 /// </remarks>
 internal static class SoakCommand
 {
@@ -45,7 +46,10 @@ internal static class SoakCommand
                 continue;
             next = watch.Elapsed + s_period;
             samples.Add(Sample.Take(watch.Elapsed.TotalSeconds));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{samples[^1].Seconds:0}\t{turns}\t{samples[^1].Objects:0.00}\t{samples[^1].Memory:0.0}\t{samples[^1].Files}\t{samples[^1].Threads}"));
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{samples[^1].Seconds:0}\t{turns}\t{samples[^1].Objects:0.00}\t{samples[^1].Memory:0.0}"
+                + $"\t{samples[^1].Files}\t{samples[^1].Threads}"));
         }
 
         return Judge(samples, duration.TotalSeconds);
@@ -68,17 +72,25 @@ internal static class SoakCommand
         return steady ? 0 : 1;
     }
 
-    /// <summary>The rise from the first to the last sample along the median of all slopes between two of them (Theil and Sen), which no single sample can tilt.</summary>
+    /// <summary>
+    /// The rise from the first to the last sample along the median of all slopes between two of them
+    /// (Theil and Sen), which no single sample can tilt.
+    /// </summary>
     private static bool Check(string what, Sample[] samples, Func<Sample, double> read, double allowed, double allowedShare)
     {
-        double[] slopes = [.. samples.SelectMany((a, i) => samples[(i + 1)..].Select(b => (read(b) - read(a)) / (b.Seconds - a.Seconds))).Order()];
+        double[] slopes =
+            [.. samples.SelectMany((a, i) => samples[(i + 1)..].Select(b => (read(b) - read(a)) / (b.Seconds - a.Seconds))).Order()];
         double mean = samples.Average(read), limit = allowed + allowedShare * mean;
         double rise = slopes[slopes.Length / 2] * (samples[^1].Seconds - samples[0].Seconds);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: mean {mean:0.0}, rises by {rise:0.00} in {samples[^1].Seconds - samples[0].Seconds:0} s, allowed {limit:0.0}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{what}: mean {mean:0.0}, rises by {rise:0.00} in {samples[^1].Seconds - samples[0].Seconds:0} s, allowed {limit:0.0}"));
         return rise <= limit;
     }
 
-    /// <summary>What an application does, in a context of its own, because a context keeps some progress events for as long as it lives.</summary>
+    /// <summary>
+    /// What an application does, in a context of its own, because a context keeps some progress events for as long as it lives.
+    /// </summary>
     private static void Turn(int turn, string folder)
     {
         var context = new MLContext(1);

@@ -8,7 +8,9 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetBatchNorm.Stress;
 
-/// <summary>Whole model files: what the library reads must be borne by the library; what ML.NET reads itself is ML.NET's, and only counted.</summary>
+/// <summary>
+/// Whole model files: what the library reads must be borne by the library; what ML.NET reads itself is ML.NET's, and only counted.
+/// </summary>
 internal abstract class ModelFileTarget : FuzzTarget
 {
     private static long s_loadBytes;
@@ -18,7 +20,8 @@ internal abstract class ModelFileTarget : FuzzTarget
     /// <summary>Loading a good model costs that much whatever its size: a context, its catalog of components, the zip.</summary>
     private static long LoadBytes => s_loadBytes != 0 ? s_loadBytes : s_loadBytes = Measure();
 
-    public override bool IsDocumented(Exception exception) => exception is not OutOfMemoryException && (!IsOurs(exception) || (exception is FormatException && exception.IsMarked()));
+    public override bool IsDocumented(Exception exception) =>
+        exception is not OutOfMemoryException && (!IsOurs(exception) || (exception is FormatException && exception.IsMarked()));
 
     public override long AllowedBytes(int length) => 2 * LoadBytes + 10L * length;
 
@@ -52,9 +55,14 @@ internal abstract class ModelFileTarget : FuzzTarget
         view = context.Transforms.Conversion.MapValueToKey("Class").Fit(view).Transform(view);
         foreach (IEstimator<ITransformer> trainer in new IEstimator<ITransformer>[]
         {
-            context.BinaryClassification.Trainers.BatchNormNetwork(Small(new BatchNormNetworkBinaryTrainer.Options { LabelColumnName = "Flag" })),
-            context.MulticlassClassification.Trainers.BatchNormNetwork(Small(new BatchNormNetworkMulticlassTrainer.Options { LabelColumnName = "Class" })),
-            context.Regression.Trainers.BatchNormNetwork(Small(new BatchNormNetworkRegressionTrainer.Options { LabelColumnName = "Number", NumberOfEnsembleMembers = 2, NumberOfInputPieces = 3 })),
+            context.BinaryClassification.Trainers.BatchNormNetwork(
+                Small(new BatchNormNetworkBinaryTrainer.Options { LabelColumnName = "Flag" })),
+            context.MulticlassClassification.Trainers.BatchNormNetwork(
+                Small(new BatchNormNetworkMulticlassTrainer.Options { LabelColumnName = "Class" })),
+            context.Regression.Trainers.BatchNormNetwork(Small(new BatchNormNetworkRegressionTrainer.Options
+            {
+                LabelColumnName = "Number", NumberOfEnsembleMembers = 2, NumberOfInputPieces = 3,
+            })),
             context.Transforms.BatchNormalize("Features"),
         })
         {
@@ -93,7 +101,8 @@ internal sealed class EntryTarget : ModelFileTarget
     private static readonly (string Name, byte[] Bytes)[][] s_files = [.. Models.Select(ZipFile.Entries)];
 
     // Behind the entry's bytes stands the number of the file it belongs to, which mutations seldom reach.
-    public override IReadOnlyList<byte[]> Seeds { get; } = [.. s_files.Select((entries, file) => (byte[])[.. entries[OurEntry(entries)].Bytes, (byte)file])];
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [.. s_files.Select((entries, file) => (byte[])[.. entries[OurEntry(entries)].Bytes, (byte)file])];
 
     public override string Name => "model entry";
 
@@ -107,14 +116,20 @@ internal sealed class EntryTarget : ModelFileTarget
     }
 
     private static int OurEntry((string Name, byte[] Bytes)[] entries) => Array.FindIndex(
-        entries, e => e.Name.EndsWith("Model.key", StringComparison.Ordinal) && new[] { "MBNN", "BNORMTRN" }.Any(s => e.Bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(s)) >= 0));
+        entries,
+        e => e.Name.EndsWith("Model.key", StringComparison.Ordinal)
+            && new[] { "MBNN", "BNORMTRN" }.Any(s => e.Bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(s)) >= 0));
 }
 
 /// <summary>Any byte of the zip but those of the two entries that hold a table's schema in ML.NET's binary format.</summary>
-/// <remarks>ML.NET believes the counts in those entries: 2,000,000,000 key values, of which none is there, keep it busy for minutes. That is not ours to mend.</remarks>
+/// <remarks>
+/// ML.NET believes the counts in those entries: 2,000,000,000 key values, of which none is there, keep
+/// it busy for minutes. That is not ours to mend.
+/// </remarks>
 internal sealed class ZipTarget : ModelFileTarget
 {
-    private static readonly HashSet<string> s_goodSchemas = [.. Models.SelectMany(ZipFile.Entries).Where(e => IsSchema(e.Name)).Select(e => Convert.ToHexString(e.Bytes))];
+    private static readonly HashSet<string> s_goodSchemas =
+        [.. Models.SelectMany(ZipFile.Entries).Where(e => IsSchema(e.Name)).Select(e => Convert.ToHexString(e.Bytes))];
 
     public override IReadOnlyList<byte[]> Seeds { get; } = Models;
 
@@ -189,7 +204,8 @@ internal static class ZipFile
             uint header = BinaryPrimitives.ReadUInt32LittleEndian(mended.AsSpan(at + 42));
             if (header + 30L > mended.Length || BinaryPrimitives.ReadUInt32LittleEndian(mended.AsSpan((int)header)) != LocalHeader)
                 continue;
-            long content = header + 30L + BinaryPrimitives.ReadUInt16LittleEndian(mended.AsSpan((int)header + 26)) + BinaryPrimitives.ReadUInt16LittleEndian(mended.AsSpan((int)header + 28));
+            long content = header + 30L + BinaryPrimitives.ReadUInt16LittleEndian(mended.AsSpan((int)header + 26))
+                + BinaryPrimitives.ReadUInt16LittleEndian(mended.AsSpan((int)header + 28));
             if (content + size > mended.Length)
                 continue;
             uint checksum = Checksum(mended.AsSpan((int)content, (int)size));

@@ -1,4 +1,5 @@
-// What if the rows are more than memory should hold? The same rows, never all in memory at once, with a budget of 8 MB and with room for all.
+// What if the rows are more than memory should hold? The same rows, never all in memory at
+// once, with a budget of 8 MB and with room for all.
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;

@@ -1,4 +1,5 @@
-// Do missing values and categories need any preparation? A table of fares with both, given to a network as it is, and then without those columns.
+// Do missing values and categories need any preparation? A table of fares with both, given to a
+// network as it is, and then without those columns.
 using Microsoft.ML;
 using MLNetBatchNorm.Samples;
 

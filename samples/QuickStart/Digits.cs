@@ -19,7 +19,8 @@ internal static class Digits
         var labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit");
 
         ITransformer network = TrainingConsole.Show("digits", progress => labelled
-            .Append(ml.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options { Progress = progress }))
+            .Append(ml.MulticlassClassification.Trainers.BatchNormNetwork(
+                new BatchNormNetworkMulticlassTrainer.Options { Progress = progress }))
             .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
             .Fit(split.TrainSet));
 
@@ -29,6 +30,7 @@ internal static class Digits
             .Fit(split.TrainSet);
 
         double Accuracy(ITransformer model) => ml.MulticlassClassification.Evaluate(model.Transform(split.TestSet)).MicroAccuracy;
-        return new TaskResult("digits", "accuracy", Accuracy(network), Accuracy(linear), "LbfgsMaximumEntropy", 0.97, network, split.TestSet);
+        return new TaskResult(
+            "digits", "accuracy", Accuracy(network), Accuracy(linear), "LbfgsMaximumEntropy", 0.97, network, split.TestSet);
     }
 }

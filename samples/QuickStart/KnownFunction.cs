@@ -34,9 +34,12 @@ internal static class KnownFunction
 
         double RSquared(IDataView scored, string score = "Score") => ml.Regression.Evaluate(scored, scoreColumnName: score).RSquared;
         double ceiling = RSquared(split.TestSet, nameof(Row.WithoutNoise));
-        Console.WriteLine($"function: y = 10 sin(pi x1 x2) + 20 (x3 - 0.5)^2 + 10 x4 + 5 x5 + noise of deviation 1; R2 of the function itself {ceiling:F4}");
+        Console.WriteLine(
+            "function: y = 10 sin(pi x1 x2) + 20 (x3 - 0.5)^2 + 10 x4 + 5 x5 + noise of deviation 1; "
+            + $"R2 of the function itself {ceiling:F4}");
         return new TaskResult(
-            "function", "R2", RSquared(network.Transform(split.TestSet)), RSquared(linear.Transform(split.TestSet)), "Sdca", ceiling - AllowedGap, network, split.TestSet);
+            "function", "R2", RSquared(network.Transform(split.TestSet)), RSquared(linear.Transform(split.TestSet)), "Sdca",
+            ceiling - AllowedGap, network, split.TestSet);
     }
 
     private static IEnumerable<Row> Generate(Random random)

@@ -26,7 +26,8 @@ internal static class Report
     {
         string[] missed =
         [
-            .. results.Where(result => !result.IsGoodEnough).Select(result => $"{result.Name} {result.Measure} {result.Network:F4} is below {result.Required:F4}"),
+            .. results.Where(result => !result.IsGoodEnough)
+                .Select(result => $"{result.Name} {result.Measure} {result.Network:F4} is below {result.Required:F4}"),
             .. results.Where((_, i) => !identical[i]).Select(result => $"{result.Name} has other scores in the second process"),
         ];
         string figures = string.Join(", ", results.Select(result => $"{result.Name} {result.Measure} {result.Network:F4}"));

@@ -36,7 +36,9 @@ internal static class SecondProcess
         }
     }
 
-    /// <summary>The second process: loads every model of the folder and writes the scores of its rows beside it. Names no type of the library.</summary>
+    /// <summary>
+    /// The second process: loads every model of the folder and writes the scores of its rows beside it. Names no type of the library.
+    /// </summary>
     public static int ScoreSavedModels(string folder)
     {
         if (AppDomain.CurrentDomain.GetAssemblies().Any(assembly => assembly.GetName().Name == LibraryName))
@@ -60,7 +62,9 @@ internal static class SecondProcess
     {
         byte[] expected = ScoreBytes(result.Model.Transform(result.HeldOut));
         bool same = expected.Length > 0 && expected.AsSpan().SequenceEqual(File.ReadAllBytes(path));
-        Console.WriteLine($"{result.Name}: {expected.Length / sizeof(float)} scores from the saved model in a second process are {(same ? "identical bit for bit" : "NOT the same")}");
+        Console.WriteLine(
+            $"{result.Name}: {expected.Length / sizeof(float)} scores from the saved model in a second process are "
+            + $"{(same ? "identical bit for bit" : "NOT the same")}");
         return same;
     }
 

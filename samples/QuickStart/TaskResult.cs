@@ -12,7 +12,8 @@ namespace QuickStart;
 /// <param name="Model">The trained pipeline.</param>
 /// <param name="HeldOut">The held-out rows, as the pipeline takes them.</param>
 internal sealed record TaskResult(
-    string Name, string Measure, double Network, double Linear, string LinearTrainer, double Required, ITransformer Model, IDataView HeldOut)
+    string Name, string Measure, double Network, double Linear, string LinearTrainer, double Required,
+    ITransformer Model, IDataView HeldOut)
 {
     /// <summary>Whether the network reached what it has to.</summary>
     public bool IsGoodEnough => Network >= Required;

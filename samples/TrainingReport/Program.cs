@@ -12,7 +12,8 @@ foreach (Func<MLContext, TaskResult> run in new[] { Digits.Run, Tumours.Run, Kno
     TaskResult result = run(ml);
     string page = Path.Combine(folder, result.Name + ".html");
     TrainingReport.Write(ml, result.Model, result.HeldOut, page, new TrainingReportOptions { Title = $"Training report: {result.Name}" });
-    Console.WriteLine($"{result.Name}: {result.Measure} {result.Network:F4}, {new FileInfo(page).Length / 1024} KiB in {Path.GetFileName(page)}");
+    Console.WriteLine(
+        $"{result.Name}: {result.Measure} {result.Network:F4}, {new FileInfo(page).Length / 1024} KiB in {Path.GetFileName(page)}");
 }
 
 Console.WriteLine($"The pages are in {folder}");

@@ -9,34 +9,50 @@ using MLNetBatchNorm.OnnxProtocol;
 
 namespace Microsoft.ML;
 
-/// <summary>Adds <c>mlContext.Model.ConvertBatchNormNetworkToOnnx</c>, which writes a trained batch-normalized network as an ONNX file.</summary>
+/// <summary>
+/// Adds <c>mlContext.Model.ConvertBatchNormNetworkToOnnx</c>, which writes a trained batch-normalized network as an ONNX file.
+/// </summary>
 /// <remarks>
 /// <para>
-/// The file has one input, the raw features [rows, slots] with NaN where a value is missing: scaling, missing values and pieces are part of the network.
-/// Its outputs have the names of ML.NET's columns:
+/// The file has one input, the raw features [rows, slots] with NaN where a value is missing: scaling, missing values and pieces are part of
+/// the network. Its outputs have the names of ML.NET's columns:
 /// </para>
 /// <list type="bullet">
-/// <item><description>binary: <c>Score</c> (the logit, float), <c>Probability</c> (float), <c>PredictedLabel</c> (bool), each [rows, 1];</description></item>
-/// <item><description>multiclass: <c>Score</c> (probabilities, float) [rows, classes], <c>PredictedLabel</c> (uint32) [rows, 1], ML.NET's key, counted from 1;</description></item>
+/// <item>
+/// <description>
+/// binary: <c>Score</c> (the logit, float), <c>Probability</c> (float), <c>PredictedLabel</c> (bool), each [rows, 1];
+/// </description>
+/// </item>
+/// <item>
+/// <description>
+/// multiclass: <c>Score</c> (probabilities, float) [rows, classes], <c>PredictedLabel</c> (uint32) [rows, 1], ML.NET's key, counted from 1;
+/// </description>
+/// </item>
 /// <item><description>regression: <c>Score</c> (float) [rows, 1].</description></item>
 /// </list>
 /// <para>
-/// Scores agree with the model's to rounding in single precision. Of a pipeline, only the network is written. For a whole pipeline use <c>ConvertToOnnx</c> of the package
-/// Microsoft.ML.OnnxConverter, in which the network takes part like the trainers of ML.NET itself.
+/// Scores agree with the model's to rounding in single precision. Of a pipeline, only the network is written. For a whole pipeline use
+/// <c>ConvertToOnnx</c> of the package Microsoft.ML.OnnxConverter, in which the network takes part like the trainers of ML.NET itself.
 /// </para>
 /// </remarks>
-[SuppressMessage("ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters", Justification = "They differ in the type of what they convert, which has no default.")]
+[SuppressMessage(
+    "ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters",
+    Justification = "They differ in the type of what they convert, which has no default.")]
 public static class BatchNormNetworkOnnxCatalog
 {
     /// <summary>Writes a trained batch-normalized network as an ONNX file.</summary>
     /// <param name="catalog">The model operations, <c>mlContext.Model</c>.</param>
-    /// <param name="transformer">What <c>Fit</c> of one of the three trainers returned, or what <c>mlContext.Model.Load</c> made of it again. A changed threshold is kept.</param>
+    /// <param name="transformer">
+    /// What <c>Fit</c> of one of the three trainers returned, or what <c>mlContext.Model.Load</c>
+    /// made of it again. A changed threshold is kept.
+    /// </param>
     /// <param name="stream">Where to write; it is left open.</param>
     /// <param name="options">How to write; null: as the defaults of <see cref="BatchNormNetworkOnnxOptions"/> say.</param>
     /// <exception cref="ArgumentNullException"><paramref name="transformer"/> or <paramref name="stream"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ArgumentException">
-    /// <paramref name="transformer"/> is no such network, or a pipeline of more than the network; or <paramref name="stream"/> cannot be written to.
+    /// <paramref name="transformer"/> is no such network, or a pipeline of more than the network; or
+    /// <paramref name="stream"/> cannot be written to.
     /// </exception>
     /// <exception cref="InvalidOperationException">The network is larger than an ONNX file can be, 2 GiB.</exception>
     public static void ConvertBatchNormNetworkToOnnx(
@@ -61,15 +77,18 @@ public static class BatchNormNetworkOnnxCatalog
                 break;
             default:
                 throw new ArgumentException(
-                    "The transformer is not a batch-normalized network; it must come from the Fit of a BatchNormNetwork trainer. Pipelines around one are written by ConvertToOnnx of Microsoft.ML.OnnxConverter.",
+                    "The transformer is not a batch-normalized network; it must come from the Fit of a BatchNormNetwork trainer. "
+                    + "Pipelines around one are written by ConvertToOnnx of Microsoft.ML.OnnxConverter.",
                     nameof(transformer));
         }
     }
 
     /// <summary>Writes a binary classifier, with the label true where the score is above 0.</summary>
-    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
+    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(
+    ///     ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
     public static void ConvertBatchNormNetworkToOnnx(
-        this ModelOperationsCatalog catalog, BatchNormNetworkBinaryModelParameters modelParameters, Stream stream, BatchNormNetworkOnnxOptions? options = null)
+        this ModelOperationsCatalog catalog, BatchNormNetworkBinaryModelParameters modelParameters, Stream stream,
+        BatchNormNetworkOnnxOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(modelParameters);
@@ -78,9 +97,11 @@ public static class BatchNormNetworkOnnxCatalog
     }
 
     /// <summary>Writes a multiclass classifier. Model parameters do not know the names of the classes; the transformer does.</summary>
-    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
+    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(
+    ///     ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
     public static void ConvertBatchNormNetworkToOnnx(
-        this ModelOperationsCatalog catalog, BatchNormNetworkMulticlassModelParameters modelParameters, Stream stream, BatchNormNetworkOnnxOptions? options = null)
+        this ModelOperationsCatalog catalog, BatchNormNetworkMulticlassModelParameters modelParameters, Stream stream,
+        BatchNormNetworkOnnxOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(modelParameters);
@@ -98,7 +119,8 @@ public static class BatchNormNetworkOnnxCatalog
     /// <exception cref="ArgumentException"><paramref name="stream"/> cannot be written to.</exception>
     /// <exception cref="InvalidOperationException">The network is larger than an ONNX file can be, 2 GiB.</exception>
     public static void ConvertBatchNormNetworkToOnnx(
-        this ModelOperationsCatalog catalog, BatchNormNetworkRegressionModelParameters modelParameters, Stream stream, BatchNormNetworkOnnxOptions? options = null)
+        this ModelOperationsCatalog catalog, BatchNormNetworkRegressionModelParameters modelParameters, Stream stream,
+        BatchNormNetworkOnnxOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(modelParameters);
@@ -130,17 +152,21 @@ public static class BatchNormNetworkOnnxCatalog
         if (steps.Length == 1)
             return TheOnly(steps[0]);
         throw new ArgumentException(
-            $"The transformer is a pipeline of {steps.Length} steps, of which this would write the network only. Give the network, such as the pipeline's LastTransformer, and feed the file its feature column; or write the whole pipeline by ConvertToOnnx of Microsoft.ML.OnnxConverter.",
+            $"The transformer is a pipeline of {steps.Length} steps, of which this would write the network only. "
+            + "Give the network, such as the pipeline's LastTransformer, and feed the file its feature column; "
+            + "or write the whole pipeline by ConvertToOnnx of Microsoft.ML.OnnxConverter.",
             nameof(transformer));
     }
 
     private static TrainedNetwork NetworkOf(INetworkModel model) => model.Network;
 
     /// <summary>The names of the classes in the order of their keys; null if the keys stand for nothing.</summary>
-    private static IReadOnlyList<string>? ClassNames(ISingleFeaturePredictionTransformer<BatchNormNetworkMulticlassModelParameters> transformer)
+    private static IReadOnlyList<string>? ClassNames(
+        ISingleFeaturePredictionTransformer<BatchNormNetworkMulticlassModelParameters> transformer)
     {
         var schema = new DataViewSchema.Builder();
-        schema.AddColumn(transformer.FeatureColumnName, new VectorDataViewType(NumberDataViewType.Single, transformer.Model.NumberOfFeatures));
+        schema.AddColumn(
+            transformer.FeatureColumnName, new VectorDataViewType(NumberDataViewType.Single, transformer.Model.NumberOfFeatures));
         return ClassNameExtensions.FindClassNames(transformer.GetOutputSchema(schema.ToSchema())[OnnxNames.Score]);
     }
 

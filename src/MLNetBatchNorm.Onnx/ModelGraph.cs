@@ -87,7 +87,10 @@ internal sealed class ModelGraph : OnnxGraph
         var shape = new TensorShapeProto();
         shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = RowsDimension });
         shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = columns });
-        return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = type, Shape = shape } } };
+        return new ValueInfoProto
+        {
+            Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = type, Shape = shape } },
+        };
     }
 
     private string Constant(string name, TensorProto.Types.ElementType type, byte[] bytes, params long[] shape)

@@ -40,12 +40,18 @@ internal static class NetworkModelFile
     public static ModelProto Multiclass(TrainedNetwork network, IReadOnlyList<string>? classNames, BatchNormNetworkOnnxOptions options)
     {
         ModelGraph graph = Begin(network, options);
-        NetworkOnnx.AddClasses(graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score, OnnxNames.PredictedLabel);
+        NetworkOnnx.AddClasses(
+            graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score, OnnxNames.PredictedLabel);
         graph.AddOutput(OnnxNames.Score, ElementType.Float, network.Parameters.Definition.Outputs);
         graph.AddOutput(OnnxNames.PredictedLabel, ElementType.Uint32, 1);
         ModelProto model = End(graph, options);
         if (classNames is not null)
-            model.MetadataProps.Add(new StringStringEntryProto { Key = ClassNamesKey, Value = JsonSerializer.Serialize(classNames, ClassNamesJson.Default.IReadOnlyListString) });
+        {
+            model.MetadataProps.Add(new StringStringEntryProto
+            {
+                Key = ClassNamesKey, Value = JsonSerializer.Serialize(classNames, ClassNamesJson.Default.IReadOnlyListString),
+            });
+        }
         return model;
     }
 

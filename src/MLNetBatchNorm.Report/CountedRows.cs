@@ -19,7 +19,9 @@ internal sealed class CountedRows
     /// <summary>Rows that have no label.</summary>
     public int Unlabelled { get; }
 
-    /// <summary>Rows that have a label and no score: a network gives no number where a feature is missing that it knows no stand-in for.</summary>
+    /// <summary>
+    /// Rows that have a label and no score: a network gives no number where a feature is missing that it knows no stand-in for.
+    /// </summary>
     public int Unscored { get; }
 
     /// <summary>What the rows that count have of something.</summary>

@@ -24,8 +24,11 @@ internal static class CourseSections
 
     private static string Describe(TrainingHistory history)
     {
-        string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs were done" : "the validation loss stopped improving";
-        return $"{Numbers.Count(history.Epochs.Count)} epochs; training ended because {reason}. The model is that of epoch {Numbers.Count(history.BestEpoch)}.";
+        string reason = history.StopReason == TrainingStopReason.AllEpochsDone
+            ? "all epochs were done"
+            : "the validation loss stopped improving";
+        return $"{Numbers.Count(history.Epochs.Count)} epochs; training ended because {reason}. "
+            + $"The model is that of epoch {Numbers.Count(history.BestEpoch)}.";
     }
 
     private static string Describe(IReadOnlyList<TrainingHistory> histories)
@@ -34,7 +37,8 @@ internal static class CourseSections
         string epochs = least == most ? $"{Numbers.Count(most)} epochs each" : $"{Numbers.Count(least)} to {Numbers.Count(most)} epochs";
         int stopped = histories.Count(history => history.StopReason == TrainingStopReason.ValidationLossStoppedImproving);
         string reason = stopped == 0 ? "" : $", {Numbers.Count(stopped)} of them until the validation loss stopped improving";
-        return $"{Numbers.Count(histories.Count)} networks, trained for {epochs}{reason}. The model predicts the mean of what they predict, each as it was in its best epoch.";
+        return $"{Numbers.Count(histories.Count)} networks, trained for {epochs}{reason}. "
+            + "The model predicts the mean of what they predict, each as it was in its best epoch.";
     }
 
     private static void AddLoss(Page page, IReadOnlyList<TrainingHistory> histories, string unit)
@@ -46,12 +50,17 @@ internal static class CourseSections
         figure.FromZero();
 
         EpochRecord[] best = [.. histories.Select(Best)];
-        string validation = best.All(epoch => epoch.ValidationLoss is not null) ? $", {Numbers.Exact(best.Average(epoch => epoch.ValidationLoss!.Value))} on the validation rows" : "";
-        string start = Numbers.Exact(histories.Average(history => history.Epochs[0].TrainingLoss)), end = Numbers.Exact(histories.Average(history => history.Epochs[^1].TrainingLoss));
+        string validation = best.All(epoch => epoch.ValidationLoss is not null)
+            ? $", {Numbers.Exact(best.Average(epoch => epoch.ValidationLoss!.Value))} on the validation rows"
+            : "";
+        string start = Numbers.Exact(histories.Average(history => history.Epochs[0].TrainingLoss)),
+            end = Numbers.Exact(histories.Average(history => history.Epochs[^1].TrainingLoss));
         string there = Numbers.Exact(best.Average(epoch => epoch.TrainingLoss));
         string description = histories.Count == 1
-            ? $"It fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). In the best epoch, {Numbers.Count(best[0].Epoch)}, it was {there} there{validation}."
-            : $"Each line is one network. On average it fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). In the best epochs it was {there} there{validation}.";
+            ? $"It fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). "
+                + $"In the best epoch, {Numbers.Count(best[0].Epoch)}, it was {there} there{validation}."
+            : $"Each line is one network. On average it fell from {start} to {end} on the training rows (measured while they are learned "
+                + $"from, with dropout). In the best epochs it was {there} there{validation}.";
         (string[] header, IEnumerable<string[]> rows) = Table(histories);
         page.Figure("Loss", figure, description, header, rows);
     }
@@ -70,7 +79,8 @@ internal static class CourseSections
             : $" Each line is one network; in their best epochs they had {Numbers.Measure(best.Min())} to {Numbers.Measure(best.Max())}.";
         page.Figure(
             TitleOf(task), figure,
-            $"After each epoch, on the validation rows. As their loss chooses the best epoch, it is a little too good there.{reached}{below}",
+            "After each epoch, on the validation rows. "
+            + $"As their loss chooses the best epoch, it is a little too good there.{reached}{below}",
             histories.Count == 1 ? ["epoch", "validation"] : ["network", "epoch", "validation"],
             Rows(histories).Select(row => (string[])[.. Place(histories, row), MetricText(row.Epoch)]));
     }
@@ -83,12 +93,17 @@ internal static class CourseSections
         var rows = histories.Select((history, i) =>
         {
             EpochRecord best = Best(history);
-            string[] cells = [Numbers.Count(i + 1), $"{Numbers.Count(history.BestEpoch)} of {Numbers.Count(history.Epochs.Count)}", Numbers.Exact(best.TrainingLoss), LossText(best)];
+            string[] cells =
+            [
+                Numbers.Count(i + 1), $"{Numbers.Count(history.BestEpoch)} of {Numbers.Count(history.Epochs.Count)}",
+                Numbers.Exact(best.TrainingLoss), LossText(best),
+            ];
             return measured ? [.. cells, MetricText(best)] : cells;
         });
         page.Figure(
             "Networks", Page.Table(measured ? [.. header, AxisOf(task)] : header, rows),
-            "The losses of each network's best epoch, and what it measured then. Where networks set rows aside for validation, each has others, so that a difference may be one of the rows.");
+            "The losses of each network's best epoch, and what it measured then. Where networks set rows aside for validation, "
+            + "each has others, so that a difference may be one of the rows.");
     }
 
     private static void AddRate(Page page, IReadOnlyList<EpochRecord> epochs)
@@ -98,16 +113,19 @@ internal static class CourseSections
         figure.FromZero();
         EpochRecord highest = epochs.MaxBy(epoch => epoch.LearningRate)!;
         page.Figure(
-            "Learning rate", figure, $"At the end of each epoch. The highest is {Numbers.Exact(highest.LearningRate)}, in epoch {Numbers.Count(highest.Epoch)}.",
+            "Learning rate", figure,
+            $"At the end of each epoch. The highest is {Numbers.Exact(highest.LearningRate)}, in epoch {Numbers.Count(highest.Epoch)}.",
             ["epoch", "learning rate"], epochs.Select(epoch => new[] { Numbers.Count(epoch.Epoch), Numbers.Exact(epoch.LearningRate) }));
     }
 
     /// <summary>A line for each network, thin where there are several; epochs without a number are left out.</summary>
-    private static void Draw(Figure figure, IReadOnlyList<TrainingHistory> histories, Func<EpochRecord, double?> read, ScottPlot.Color color, string name)
+    private static void Draw(
+        Figure figure, IReadOnlyList<TrainingHistory> histories, Func<EpochRecord, double?> read, ScottPlot.Color color, string name)
     {
         foreach (TrainingHistory history in histories)
         {
-            (double X, double Y)[] points = [.. history.Epochs.Select(epoch => ((double)epoch.Epoch, read(epoch) ?? double.NaN)).Where(point => double.IsFinite(point.Item2))];
+            (double X, double Y)[] points = [.. history.Epochs.Select(epoch => ((double)epoch.Epoch, read(epoch) ?? double.NaN))
+                .Where(point => double.IsFinite(point.Item2))];
             if (points.Length == 0)
                 continue;
             figure.Line([.. points.Select(p => p.X)], [.. points.Select(p => p.Y)], color, name, thin: histories.Count > 1);
@@ -123,7 +141,8 @@ internal static class CourseSections
             return;
         }
 
-        (double X, double? Y)[] points = [.. histories.Select(Best).Select(epoch => ((double)epoch.Epoch, read(epoch))).Where(point => point.Item2 is { } value && double.IsFinite(value))];
+        (double X, double? Y)[] points = [.. histories.Select(Best).Select(epoch => ((double)epoch.Epoch, read(epoch)))
+            .Where(point => point.Item2 is { } value && double.IsFinite(value))];
         if (points.Length > 0)
             figure.Dots([.. points.Select(p => p.X)], [.. points.Select(p => p.Y!.Value)], Figure.Ink, "best epoch of a network");
     }
@@ -134,7 +153,8 @@ internal static class CourseSections
         return (
             histories.Count == 1 ? header : ["network", .. header],
             Rows(histories).Select(row => (string[])
-                [.. Place(histories, row), Numbers.Exact(row.Epoch.TrainingLoss), LossText(row.Epoch), Numbers.Exact(row.Epoch.LearningRate)]));
+                [.. Place(histories, row), Numbers.Exact(row.Epoch.TrainingLoss), LossText(row.Epoch),
+                    Numbers.Exact(row.Epoch.LearningRate)]));
     }
 
     /// <summary>The epochs of all networks; of very many, evenly taken ones, and always the best and the last.</summary>

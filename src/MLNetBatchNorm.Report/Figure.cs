@@ -51,7 +51,8 @@ internal sealed class Figure
     public IReadOnlyList<LegendEntry> Legend => _legend;
 
     /// <summary>A line, with a name for the legend; thin if it is one of several of a kind.</summary>
-    public void Line(IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color, string name = "", LinePattern? pattern = null, bool thin = false)
+    public void Line(
+        IReadOnlyList<double> xs, IReadOnlyList<double> ys, Color color, string name = "", LinePattern? pattern = null, bool thin = false)
     {
         var line = _plot.Add.ScatterLine(xs.ToArray(), ys.ToArray(), thin ? color.WithAlpha(0.7) : color);
         line.LineWidth = thin ? 1.2f : 2;
@@ -66,9 +67,13 @@ internal sealed class Figure
     public void Bubbles(IReadOnlyList<ReliabilityBin> bins, Color color)
     {
         double most = bins.Max(bin => bin.Count);
-        _plot.Add.ScatterLine(bins.Select(bin => bin.Predicted).ToArray(), bins.Select(bin => bin.Observed).ToArray(), color.WithAlpha(0.5));
+        _plot.Add.ScatterLine(
+            bins.Select(bin => bin.Predicted).ToArray(), bins.Select(bin => bin.Observed).ToArray(), color.WithAlpha(0.5));
         foreach (ReliabilityBin bin in bins)
-            _plot.Add.Marker(bin.Predicted, bin.Observed, MarkerShape.FilledCircle, 6 + 10 * (float)Math.Sqrt(bin.Count / most), color.WithAlpha(0.85));
+        {
+            _plot.Add.Marker(
+                bin.Predicted, bin.Observed, MarkerShape.FilledCircle, 6 + 10 * (float)Math.Sqrt(bin.Count / most), color.WithAlpha(0.85));
+        }
     }
 
     /// <summary>Points that stand out from the lines they are on.</summary>
@@ -85,7 +90,8 @@ internal sealed class Figure
     public void Bars(Histogram histogram, Color color)
     {
         double width = histogram.Edges[1] - histogram.Edges[0];
-        var bars = _plot.Add.Bars(histogram.Counts.Select((_, i) => histogram.Edges[i] + width / 2), histogram.Counts.Select(count => (double)count));
+        var bars = _plot.Add.Bars(
+            histogram.Counts.Select((_, i) => histogram.Edges[i] + width / 2), histogram.Counts.Select(count => (double)count));
         foreach (Bar bar in bars.Bars)
             Style(bar, color, width * 0.92);
         _plot.Axes.Margins(bottom: 0);
@@ -99,7 +105,8 @@ internal sealed class Figure
         bars.Horizontal = true;
         foreach (Bar bar in bars.Bars)
             Style(bar, color, 0.7);
-        _plot.Axes.Left.TickGenerator = new NumericManual(positions, [.. values.Select((value, i) => Drawable(Names.Short(value.Name), i))]);
+        _plot.Axes.Left.TickGenerator = new NumericManual(
+            positions, [.. values.Select((value, i) => Drawable(Names.Short(value.Name), i))]);
         _plot.Axes.Left.MajorTickStyle.Length = 0;
         _plot.Axes.Bottom.TickGenerator = Ticks(target: 4);
         _plot.Axes.SetLimitsY(-0.6, values.Count - 0.4);
@@ -120,7 +127,9 @@ internal sealed class Figure
         _plot.Axes.SetLimitsY(0, _plot.Axes.GetLimits().Top);
     }
 
-    /// <summary>Leaves the lowest numbers out of the picture where they would press all others to its upper edge. True if there are such.</summary>
+    /// <summary>
+    /// Leaves the lowest numbers out of the picture where they would press all others to its upper edge. True if there are such.
+    /// </summary>
     public bool IgnoreLowest(IReadOnlyList<double> ys)
     {
         double low = Histogram.Quantile(ys, 0.1), high = ys.Max(), bottom = low - (high - low);
@@ -140,18 +149,23 @@ internal sealed class Figure
     /// <summary>The picture as an element of the page.</summary>
     /// <param name="id">A name that no other picture of the page has.</param>
     /// <param name="description">What is to be seen, for those who do not see it.</param>
-    public XElement ToSvg(string id, string description) => SvgInk.Adapt(XElement.Parse(_plot.GetSvgXml(_width, _height)), _width, _height, id, description, _replacements);
+    public XElement ToSvg(string id, string description)
+        => SvgInk.Adapt(XElement.Parse(_plot.GetSvgXml(_width, _height)), _width, _height, id, description, _replacements);
 
     /// <summary>
-    /// What is drawn for a name. A name in letters that the font here does not have would come out as nothing; the reader's may have them, so
-    /// another text takes its room, in whose place the name is put afterwards.
+    /// What is drawn for a name. A name in letters that the font here does not have would come out as nothing; the reader's may have them,
+    /// so another text takes its room, in whose place the name is put afterwards.
     /// </summary>
     private string Drawable(string name, int index)
     {
-        if (Fonts.GetTypeface(_plot.Axes.Left.TickLabelStyle.FontName, bold: false, italic: false) is not { } typeface || typeface.ContainsGlyphs(name))
+        if (Fonts.GetTypeface(_plot.Axes.Left.TickLabelStyle.FontName, bold: false, italic: false) is not { } typeface
+            || typeface.ContainsGlyphs(name))
+        {
             return name;
+        }
         // Such letters are about as wide as an m.
-        string placeholder = string.Create(CultureInfo.InvariantCulture, $"{new string('m', new StringInfo(name).LengthInTextElements)}{index}");
+        string placeholder = string.Create(
+            CultureInfo.InvariantCulture, $"{new string('m', new StringInfo(name).LengthInTextElements)}{index}");
         _replacements[placeholder] = name;
         return placeholder;
     }

@@ -3,18 +3,24 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What the network said about the held-out rows, beside what is true. Rows without a label and rows without a score are counted, and left out.</summary>
+/// <summary>
+/// What the network said about the held-out rows, beside what is true. Rows without a label and
+/// rows without a score are counted, and left out.
+/// </summary>
 internal abstract class HeldOutResults(CountedRows rows)
 {
     /// <summary>Scores the rows and reads the labels.</summary>
     /// <param name="network">The network.</param>
     /// <param name="inputs">The columns it reads, and the label.</param>
     /// <param name="label">The name of the label column.</param>
-    /// <exception cref="ArgumentException">The label column is absent, of another type or of other classes, or there is no row with a label.</exception>
+    /// <exception cref="ArgumentException">
+    /// The label column is absent, of another type or of other classes, or there is no row with a label.
+    /// </exception>
     public static HeldOutResults Read(ReportedNetwork network, IDataView inputs, string label)
     {
         DataViewSchema.Column column = inputs.Schema.GetColumnOrNull(label) ?? throw new ArgumentException(
-            $"There is no label column '{label}': found {string.Join(", ", inputs.Schema.Select(c => c.Name))}. Name it in {nameof(TrainingReportOptions)}.{nameof(TrainingReportOptions.LabelColumnName)}.");
+            $"There is no label column '{label}': found {string.Join(", ", inputs.Schema.Select(c => c.Name))}. "
+            + $"Name it in {nameof(TrainingReportOptions)}.{nameof(TrainingReportOptions.LabelColumnName)}.");
         bool fits = network.Task switch
         {
             NetworkTask.Binary => column.Type is BooleanDataViewType,
@@ -22,7 +28,11 @@ internal abstract class HeldOutResults(CountedRows rows)
             _ => column.Type == NumberDataViewType.Single,
         };
         if (!fits)
-            throw new ArgumentException($"The label column '{label}' is of type {column.Type}; a network for {network.Task.ToString().ToLowerInvariant()} results needs {Needed(network.Task)}.");
+        {
+            throw new ArgumentException(
+                $"The label column '{label}' is of type {column.Type}; a network for {network.Task.ToString().ToLowerInvariant()} results "
+                + $"needs {Needed(network.Task)}.");
+        }
 
         IDataView scored = network.Predictor.Transform(inputs);
         HeldOutResults results = network.Task switch
@@ -67,14 +77,16 @@ internal sealed class BinaryResults(CountedRows rows, bool[] labels, float[] pro
 
     public IReadOnlyList<bool> Decisions { get; } = rows.Take(decisions, decision => decision);
 
-    protected override string? WhyUndefined => Labels.Distinct().Count() < 2 ? "the area under the ROC curve is not defined where all rows are of one class" : null;
+    protected override string? WhyUndefined =>
+        Labels.Distinct().Count() < 2 ? "the area under the ROC curve is not defined where all rows are of one class" : null;
 
     public static BinaryResults Read(DataViewSchema.Column label, IDataView inputs, IDataView scored)
     {
         bool[] labels = [.. inputs.GetColumn<bool>(label)];
         float[] probabilities = [.. scored.GetColumn<float>("Probability")];
         bool[] decisions = [.. scored.GetColumn<bool>("PredictedLabel")];
-        return new BinaryResults(new CountedRows(labels.Length, _ => true, i => float.IsFinite(probabilities[i])), labels, probabilities, decisions);
+        return new BinaryResults(
+            new CountedRows(labels.Length, _ => true, i => float.IsFinite(probabilities[i])), labels, probabilities, decisions);
     }
 }
 
@@ -101,18 +113,22 @@ internal sealed class MulticlassResults(IReadOnlyList<string> names, CountedRows
         uint[] keys = [.. inputs.GetColumn<uint>(label)];
         float[][] scores = [.. scored.GetColumn<float[]>(score)];
         return new MulticlassResults(
-            Reporting.Names.Distinct(label.GetClassNames(), key => $"key {key + 1}"), new CountedRows(keys.Length, i => keys[i] > 0, i => scores[i].All(float.IsFinite)), keys, scores);
+            Reporting.Names.Distinct(label.GetClassNames(), key => $"key {key + 1}"),
+            new CountedRows(keys.Length, i => keys[i] > 0, i => scores[i].All(float.IsFinite)), keys, scores);
     }
 
     /// <summary>A label that became a key by another mapping than in training counts right answers as wrong ones.</summary>
     private static void CheckClasses(DataViewSchema.Column label, DataViewSchema.Column score, int classes)
     {
         IReadOnlyList<string> trained = Known(score), given = Known(label);
-        bool same = trained.Count > 0 && given.Count > 0 ? trained.SequenceEqual(given) : ((KeyDataViewType)label.Type).Count == (ulong)classes;
+        bool same = trained.Count > 0 && given.Count > 0
+            ? trained.SequenceEqual(given)
+            : ((KeyDataViewType)label.Type).Count == (ulong)classes;
         if (!same)
         {
             throw new ArgumentException(
-                $"The keys of the label column '{label.Name}' stand for {Describe(given, ((KeyDataViewType)label.Type).Count)}, those that the network was trained with for "
+                $"The keys of the label column '{label.Name}' stand for {Describe(given, ((KeyDataViewType)label.Type).Count)}, "
+                + "those that the network was trained with for "
                 + $"{Describe(trained, (ulong)classes)}. Let one MapValueToKey, fitted once, make the keys of both.");
         }
     }
@@ -122,7 +138,10 @@ internal sealed class MulticlassResults(IReadOnlyList<string> names, CountedRows
     private static string Describe(IReadOnlyList<string> names, ulong count)
     {
         const int Shown = 5;
-        return names.Count == 0 ? $"{count} classes" : $"{count} classes ({string.Join(", ", names.Take(Shown).Select(Reporting.Names.Readable))}{(names.Count > Shown ? ", ..." : "")})";
+        return names.Count == 0
+            ? $"{count} classes"
+            : $"{count} classes "
+                + $"({string.Join(", ", names.Take(Shown).Select(Reporting.Names.Readable))}{(names.Count > Shown ? ", ..." : "")})";
     }
 }
 

@@ -20,7 +20,8 @@ internal static class ImportanceSection
         SlotImportance[] top = [.. importance.Take(shown)];
         page.Section(
             Title,
-            $"How much the {measure} falls when one slot of the features is shuffled among the held-out rows. Slots that tell the same share their importance, and each may seem to be worth little.");
+            $"How much the {measure} falls when one slot of the features is shuffled among the held-out rows. "
+            + "Slots that tell the same share their importance, and each may seem to be worth little.");
         var figure = new Figure($"loss of {measure}", "", width: 460, height: 60 + 22 * top.Length);
         figure.NamedBars([.. top.Select(slot => (slot.Name, slot.Loss))], Figure.Blue);
         page.Figure(
@@ -29,6 +30,9 @@ internal static class ImportanceSection
                 ? $"Most important: {Names.InSentence(top[0].Name)}, without which the {measure} is {Numbers.Exact(top[0].Loss)} lower."
                 : $"On these rows no slot is worth anything: the {measure} is no lower without it.",
             ["slot", "loss", "standard error"],
-            importance.Select(slot => new[] { slot.Name, Numbers.Exact(slot.Loss), slot.StandardError is { } error ? Numbers.Exact(error) : "one permutation" }));
+            importance.Select(slot => new[]
+            {
+                slot.Name, Numbers.Exact(slot.Loss), slot.StandardError is { } error ? Numbers.Exact(error) : "one permutation",
+            }));
     }
 }

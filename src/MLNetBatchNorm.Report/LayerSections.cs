@@ -1,6 +1,8 @@
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What the layers hold: how the parameters and statistics of their batch normalizations are distributed over the units of all networks.</summary>
+/// <summary>
+/// What the layers hold: how the parameters and statistics of their batch normalizations are distributed over the units of all networks.
+/// </summary>
 internal static class LayerSections
 {
     private const int Bins = 24;
@@ -16,14 +18,17 @@ internal static class LayerSections
                 continue;
             string whose = networks.Count == 1
                 ? "Each number counted here is one column's."
-                : $"Each number counted here is one column's, of all {Numbers.Count(networks.Count)} networks together; the tables have each network by itself as well.";
+                : $"Each number counted here is one column's, of all {Numbers.Count(networks.Count)} networks together; "
+                    + "the tables have each network by itself as well.";
             page.Section(
                 $"Layer {layer + 1}: {first[layer].Inputs} → {first[layer].Outputs}",
                 $"Batch normalization with {kind.Statistics} statistics, epsilon {Numbers.Exact(kind.Epsilon)}. {whose}", small: true);
             BatchNormNetworkNormalization[] all = [.. networks.Select(network => network[layer].BatchNormalization!)];
             Add(page, "Running mean", "mean", [.. all.Select(n => n.RunningMean)]);
             // Variances span orders of magnitude.
-            Add(page, "Running variance", "variance, power of ten", [.. all.Select(n => (IReadOnlyList<float>)[.. n.RunningVariance.Select(v => (float)Math.Log10(v + n.Epsilon))])]);
+            Add(
+                page, "Running variance", "variance, power of ten",
+                [.. all.Select(n => (IReadOnlyList<float>)[.. n.RunningVariance.Select(v => (float)Math.Log10(v + n.Epsilon))])]);
             Add(page, "Gamma", "gamma", [.. all.Select(n => n.Gamma)]);
             Add(page, "Beta", "beta", [.. all.Select(n => n.Beta)]);
         }
@@ -35,10 +40,15 @@ internal static class LayerSections
         var figure = new Figure(axis, "columns", width: 320, height: 220);
         figure.Bars(Histogram.Of(values, Bins), Figure.Blue);
         double[] parts = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1];
-        string[] Row(string name, IReadOnlyList<double> numbers) => [name, .. parts.Select(part => Numbers.Exact(Histogram.Quantile(numbers, part)))];
-        IEnumerable<string[]> rows = networks.Count == 1 ? [] : networks.Select((numbers, i) => Row(Numbers.Count(i + 1), [.. numbers.Select(value => (double)value)]));
+        string[] Row(string name, IReadOnlyList<double> numbers) =>
+            [name, .. parts.Select(part => Numbers.Exact(Histogram.Quantile(numbers, part)))];
+        IEnumerable<string[]> rows = networks.Count == 1
+            ? []
+            : networks.Select((numbers, i) => Row(Numbers.Count(i + 1), [.. numbers.Select(value => (double)value)]));
         page.Figure(
-            title, figure, $"{Numbers.Count(values.Length)} columns, median {Numbers.Exact(Histogram.Quantile(values, 0.5))}, from {Numbers.Exact(values.Min())} to {Numbers.Exact(values.Max())}.",
+            title, figure,
+            $"{Numbers.Count(values.Length)} columns, median {Numbers.Exact(Histogram.Quantile(values, 0.5))}, "
+            + $"from {Numbers.Exact(values.Min())} to {Numbers.Exact(values.Max())}.",
             ["network", "least", "5 %", "25 %", "median", "75 %", "95 %", "greatest"], [Row("all", values), .. rows]);
     }
 }

@@ -12,7 +12,9 @@ internal static class Names
     /// <summary>The longest that stands beside a picture or in a sentence, in characters as one sees them.</summary>
     private const int ShortLength = 24;
 
-    /// <summary>The name with all that cannot be seen made visible, and in quotation marks where one would not see where it begins or ends.</summary>
+    /// <summary>
+    /// The name with all that cannot be seen made visible, and in quotation marks where one would not see where it begins or ends.
+    /// </summary>
     public static string Readable(string name)
     {
         string shown = Escape(name, char.IsControl);
@@ -39,7 +41,9 @@ internal static class Names
         return characters.LengthInTextElements <= ShortLength ? name : characters.SubstringByTextElements(0, ShortLength - 1) + "…";
     }
 
-    /// <summary>A short name for the midst of a sentence: one that is written from right to left leaves the order of the words around it.</summary>
+    /// <summary>
+    /// A short name for the midst of a sentence: one that is written from right to left leaves the order of the words around it.
+    /// </summary>
     public static string InSentence(string name)
     {
         string shown = Short(name);
@@ -70,5 +74,6 @@ internal static class Names
 
     // The blocks of Hebrew, Arabic, Syriac and their neighbours (UAX #9, classes R and AL).
     private static bool IsRightToLeft(Rune rune)
-        => rune.Value is (>= 0x590 and <= 0x8FF) or (>= 0xFB1D and <= 0xFDFF) or (>= 0xFE70 and <= 0xFEFF) or (>= 0x10800 and <= 0x10FFF) or (>= 0x1E800 and <= 0x1EFFF);
+        => rune.Value is (>= 0x590 and <= 0x8FF) or (>= 0xFB1D and <= 0xFDFF) or (>= 0xFE70 and <= 0xFEFF) or (>= 0x10800 and <= 0x10FFF)
+            or (>= 0x1E800 and <= 0x1EFFF);
 }

@@ -16,7 +16,9 @@ internal sealed class Page
     /// <param name="text">What there is to know about it in a sentence or two.</param>
     /// <param name="small">Whether its figures are small, four beside each other on a wide screen.</param>
     public void Section(string title, string text, bool small = false)
-        => _sections.Add(new XElement("section", new XElement("h2", title), new XElement("p", text), new XElement("div", new XAttribute("class", small ? "figures small" : "figures"))));
+        => _sections.Add(new XElement(
+            "section", new XElement("h2", title), new XElement("p", text),
+            new XElement("div", new XAttribute("class", small ? "figures small" : "figures"))));
 
     /// <summary>Adds the few numbers that say most.</summary>
     public void Tiles(IEnumerable<(string Name, string Value)> tiles)
@@ -29,13 +31,15 @@ internal sealed class Page
     /// <param name="description">What is to be seen on it, in words: a sentence with the numbers that matter.</param>
     /// <param name="header">The columns of the table.</param>
     /// <param name="rows">Its rows.</param>
-    public void Figure(string title, Figure figure, string description, IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => _sections[^1].Element("div")!.Add(new XElement(
-        "figure",
-        new XElement("figcaption", title),
-        Legend(figure.Legend),
-        figure.ToSvg($"figure{++_figures}", $"{title}. {description}"),
-        new XElement("p", description),
-        new XElement("details", new XElement("summary", "numbers"), Scrolling(Table(header, rows)))));
+    public void Figure(
+        string title, Figure figure, string description, IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows)
+        => _sections[^1].Element("div")!.Add(new XElement(
+            "figure",
+            new XElement("figcaption", title),
+            Legend(figure.Legend),
+            figure.ToSvg($"figure{++_figures}", $"{title}. {description}"),
+            new XElement("p", description),
+            new XElement("details", new XElement("summary", "numbers"), Scrolling(Table(header, rows)))));
 
     /// <summary>Adds a table that is itself the picture.</summary>
     public void Figure(string title, XElement table, string description) => _sections[^1].Element("div")!.Add(new XElement(
@@ -44,7 +48,10 @@ internal sealed class Page
     public static XElement Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => new(
         "table",
         new XElement("thead", new XElement("tr", header.Select(cell => new XElement("th", new XAttribute("scope", "col"), cell)))),
-        new XElement("tbody", rows.Select(row => new XElement("tr", row.Select((cell, i) => i == 0 ? new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), cell) : new XElement("td", cell))))));
+        new XElement("tbody", rows.Select(row => new XElement("tr", row.Select(
+            (cell, i) => i == 0
+                ? new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), cell)
+                : new XElement("td", cell))))));
 
     public string ToHtml()
     {
@@ -65,15 +72,19 @@ internal sealed class Page
     private static XElement? Legend(IReadOnlyList<LegendEntry> entries) => entries.Count == 0 ? null : new XElement(
         "ul",
         new XAttribute("class", "legend"),
-        entries.Select(entry => new XElement("li", new XAttribute("class", entry.Mark), new XAttribute("style", $"--mark: {entry.Color}"), entry.Name)));
+        entries.Select(entry => new XElement(
+            "li", new XAttribute("class", entry.Mark), new XAttribute("style", $"--mark: {entry.Color}"), entry.Name)));
 
-    private static XElement Scrolling(XElement table) => new("div", new XAttribute("class", "scroll"), new XAttribute("tabindex", "0"), table);
+    private static XElement Scrolling(XElement table)
+        => new("div", new XAttribute("class", "scroll"), new XAttribute("tabindex", "0"), table);
 
     private static string ReadStyle()
     {
         using Stream stream = typeof(Page).Assembly.GetManifestResourceStream("report.css")!;
         string style = new StreamReader(stream).ReadToEnd();
         // A browser reads a style as it is; XML would write these as entities.
-        return style.AsSpan().IndexOfAny('<', '>', '&') < 0 ? style : throw new InvalidOperationException("The style has a character that XML escapes.");
+        return style.AsSpan().IndexOfAny('<', '>', '&') < 0
+            ? style
+            : throw new InvalidOperationException("The style has a character that XML escapes.");
     }
 }

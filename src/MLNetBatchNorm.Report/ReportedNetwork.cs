@@ -16,7 +16,8 @@ internal enum NetworkTask
 internal sealed class ReportedNetwork
 {
     private ReportedNetwork(
-        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, IReadOnlyList<BatchNormNetworkMember> members)
+        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task,
+        IReadOnlyList<BatchNormNetworkMember> members)
     {
         Before = before;
         Predictor = predictor;
@@ -63,7 +64,9 @@ internal sealed class ReportedNetwork
     }
 
     private static object Uncalibrated(object parameters)
-        => parameters is CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator> calibrated ? calibrated.SubModel : parameters;
+        => parameters is CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator> calibrated
+            ? calibrated.SubModel
+            : parameters;
 
     private static IEnumerable<ITransformer> Steps(ITransformer model)
         => model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];

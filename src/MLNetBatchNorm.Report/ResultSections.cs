@@ -38,18 +38,22 @@ internal static class ResultSections
         var matrix = new ConfusionMatrix(["false", "true"], [.. results.Labels.Select(Index)], [.. results.Decisions.Select(Index)]);
         var roc = RocCurve.Points(results.Probabilities, results.Labels);
         var bins = Reliability.OfProbabilities(results.Probabilities, results.Labels);
-        double logLoss = Enumerable.Range(0, results.Count).Average(i => LogLoss(results.Labels[i] ? results.Probabilities[i] : 1 - results.Probabilities[i]));
+        double logLoss = Enumerable.Range(0, results.Count)
+            .Average(i => LogLoss(results.Labels[i] ? results.Probabilities[i] : 1 - results.Probabilities[i]));
 
         page.Section(Title, $"{Rows(results)}, {Numbers.Count(matrix.Truths(1))} of them true.{LeftOut(results)}");
         page.Tiles(
         [
-            ("area under ROC", roc.Count > 0 ? Numbers.Measure(RocCurve.Area(roc)) : "one class only"), ("accuracy", Numbers.Measure(matrix.Accuracy)),
+            ("area under ROC", roc.Count > 0 ? Numbers.Measure(RocCurve.Area(roc)) : "one class only"),
+            ("accuracy", Numbers.Measure(matrix.Accuracy)),
             ("log-loss", Numbers.Measure(logLoss)), ("calibration error", Numbers.Measure(Reliability.Error(bins))),
         ]);
         AddConfusion(page, matrix);
         if (roc.Count > 0)
             AddRoc(page, roc);
-        AddReliability(page, bins, "probability of true", "rows that are true", "Rows of like probability together: on the dashed line, seven of ten rows that get 0.7 are true.");
+        AddReliability(
+            page, bins, "probability of true", "rows that are true",
+            "Rows of like probability together: on the dashed line, seven of ten rows that get 0.7 are true.");
 
         static int Index(bool value) => value ? 1 : 0;
     }
@@ -71,7 +75,9 @@ internal static class ResultSections
         if (matrix.Classes <= MaximumClassesShown)
             AddConfusion(page, matrix);
         AddClasses(page, matrix);
-        AddReliability(page, bins, "probability of the predicted class", "predictions that are right", "Rows of like confidence together: on the dashed line, seven of ten predictions made with 0.7 are right.");
+        AddReliability(
+            page, bins, "probability of the predicted class", "predictions that are right",
+            "Rows of like confidence together: on the dashed line, seven of ten predictions made with 0.7 are right.");
     }
 
     private static void Add(Page page, RegressionResults results)
@@ -83,24 +89,30 @@ internal static class ResultSections
         page.Section(Title, $"{Rows(results)}. A residual is the label less the prediction.{LeftOut(results)}");
         page.Tiles(
         [
-            ("R²", total > 0 ? Numbers.Measure(1 - squares / total) : "labels are equal"), ("root mean squared error", Numbers.Exact(Math.Sqrt(squares / residuals.Length))),
+            ("R²", total > 0 ? Numbers.Measure(1 - squares / total) : "labels are equal"),
+            ("root mean squared error", Numbers.Exact(Math.Sqrt(squares / residuals.Length))),
             ("mean absolute error", Numbers.Exact(residuals.Average(Math.Abs))), ("mean residual", Numbers.Exact(residuals.Average())),
         ]);
         AddPredictions(page, results);
         AddResiduals(page, residuals);
         AddReliability(
             page, Reliability.OfNumbers(results.Predictions, results.Labels), "mean prediction", "mean label",
-            "Tenths of the rows by their prediction: on the dashed line, they are right on average.", range: (results.Predictions.Min(), results.Predictions.Max()));
+            "Tenths of the rows by their prediction: on the dashed line, they are right on average.",
+            range: (results.Predictions.Min(), results.Predictions.Max()));
     }
 
-    private static string Rows(HeldOutResults results) => results.Count == 1 ? "1 row that was not used for training" : $"{Numbers.Count(results.Count)} rows that were not used for training";
+    private static string Rows(HeldOutResults results) => results.Count == 1
+        ? "1 row that was not used for training"
+        : $"{Numbers.Count(results.Count)} rows that were not used for training";
 
     private static string LeftOut(HeldOutResults results)
     {
         string[] kinds =
         [
             .. results.Unlabelled > 0 ? new[] { $"{Numbers.Count(results.Unlabelled)} without a label" } : [],
-            .. results.Unscored > 0 ? new[] { $"{Numbers.Count(results.Unscored)} without a score, where a feature is missing or infinite" } : [],
+            .. results.Unscored > 0
+                ? new[] { $"{Numbers.Count(results.Unscored)} without a score, where a feature is missing or infinite" }
+                : [],
         ];
         return kinds.Length > 0 ? $" Left out: {string.Join(", and ", kinds)}." : "";
     }
@@ -109,11 +121,17 @@ internal static class ResultSections
 
     private static void AddConfusion(Page page, ConfusionMatrix matrix)
     {
-        var header = new XElement("tr", new XElement("th", "is \\ as"), matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), new XAttribute("dir", "auto"), name)));
+        var header = new XElement(
+            "tr", new XElement("th", "is \\ as"),
+            matrix.Names.Select(name => new XElement("th", new XAttribute("scope", "col"), new XAttribute("dir", "auto"), name)));
         IEnumerable<XElement> rows = Enumerable.Range(0, matrix.Classes).Select(truth => new XElement(
-            "tr", new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), matrix.Names[truth]), Enumerable.Range(0, matrix.Classes).Select(decision => Cell(matrix, truth, decision))));
+            "tr", new XElement("th", new XAttribute("scope", "row"), new XAttribute("dir", "auto"), matrix.Names[truth]),
+            Enumerable.Range(0, matrix.Classes).Select(decision => Cell(matrix, truth, decision))));
         var table = new XElement("table", new XAttribute("class", "confusion"), new XElement("thead", header), new XElement("tbody", rows));
-        page.Figure("Confusion matrix", table, $"{Numbers.Count(matrix.Right)} of {Numbers.Count(matrix.Rows)} rows are recognized. Rows of the table: what it is; columns: what it was taken for; classes in the order of their keys.");
+        page.Figure(
+            "Confusion matrix", table,
+            $"{Numbers.Count(matrix.Right)} of {Numbers.Count(matrix.Rows)} rows are recognized. Rows of the table: what it is; columns: "
+            + "what it was taken for; classes in the order of their keys.");
     }
 
     private static XElement Cell(ConfusionMatrix matrix, int truth, int decision)
@@ -129,7 +147,8 @@ internal static class ResultSections
 
     private static void AddClasses(Page page, ConfusionMatrix matrix)
     {
-        var rows = Enumerable.Range(0, matrix.Classes).Select(i => new[] { matrix.Names[i], Numbers.Count(matrix.Truths(i)), Share(matrix.Precision(i)), Share(matrix.Recall(i)) });
+        var rows = Enumerable.Range(0, matrix.Classes)
+            .Select(i => new[] { matrix.Names[i], Numbers.Count(matrix.Truths(i)), Share(matrix.Precision(i)), Share(matrix.Recall(i)) });
         page.Figure(
             "Classes", Page.Table(["class", "rows", "precision", "recall"], rows),
             "Precision: the part of the rows taken for a class that are of it. Recall: the part of a class that is recognized.");
@@ -144,11 +163,14 @@ internal static class ResultSections
         figure.Line([.. roc.Select(p => p.FalsePositives)], [.. roc.Select(p => p.TruePositives)], Figure.Blue);
         figure.Limits(-0.02, 1.02, 0, 1.02);
         page.Figure(
-            "ROC curve", figure, $"Each point is one threshold. The area under the curve is {Numbers.Measure(RocCurve.Area(roc))}; guessing has 0.5.",
-            ["false positives", "true positives"], roc.Select(p => new[] { Numbers.Measure(p.FalsePositives), Numbers.Measure(p.TruePositives) }));
+            "ROC curve", figure,
+            $"Each point is one threshold. The area under the curve is {Numbers.Measure(RocCurve.Area(roc))}; guessing has 0.5.",
+            ["false positives", "true positives"],
+            roc.Select(p => new[] { Numbers.Measure(p.FalsePositives), Numbers.Measure(p.TruePositives) }));
     }
 
-    private static void AddReliability(Page page, IReadOnlyList<ReliabilityBin> bins, string xLabel, string yLabel, string text, (double Low, double High)? range = null)
+    private static void AddReliability(
+        Page page, IReadOnlyList<ReliabilityBin> bins, string xLabel, string yLabel, string text, (double Low, double High)? range = null)
     {
         (double low, double high) = range ?? (0, 1);
         double margin = 0.04 * (high - low);
@@ -159,7 +181,8 @@ internal static class ResultSections
             figure.Limits(-margin, 1 + margin, -margin, 1 + margin);
         page.Figure(
             "Reliability", figure, $"{text} Larger points stand for more rows.",
-            [xLabel, yLabel, "rows"], bins.Select(bin => new[] { Numbers.Exact(bin.Predicted), Numbers.Exact(bin.Observed), Numbers.Count(bin.Count) }));
+            [xLabel, yLabel, "rows"],
+            bins.Select(bin => new[] { Numbers.Exact(bin.Predicted), Numbers.Exact(bin.Observed), Numbers.Count(bin.Count) }));
     }
 
     private static void AddPredictions(Page page, RegressionResults results)
@@ -171,9 +194,15 @@ internal static class ResultSections
         figure.Line([low, high], [low, high], Figure.Gray, pattern: LinePattern.Dashed);
         page.Figure(
             "Labels over predictions", figure,
-            shown.Length < results.Count ? $"{Numbers.Count(shown.Length)} of the rows, evenly taken; on the dashed line a prediction is exact." : "On the dashed line a prediction is exact.",
+            shown.Length < results.Count
+                ? $"{Numbers.Count(shown.Length)} of the rows, evenly taken; on the dashed line a prediction is exact."
+                : "On the dashed line a prediction is exact.",
             ["part of the rows", "prediction", "label"],
-            new[] { 0, 0.25, 0.5, 0.75, 1 }.Select(part => new[] { part.ToString("P0", CultureInfo.InvariantCulture), Numbers.Exact(Histogram.Quantile(results.Predictions, part)), Numbers.Exact(Histogram.Quantile(results.Labels, part)) }));
+            new[] { 0, 0.25, 0.5, 0.75, 1 }.Select(part => new[]
+            {
+                part.ToString("P0", CultureInfo.InvariantCulture), Numbers.Exact(Histogram.Quantile(results.Predictions, part)),
+                Numbers.Exact(Histogram.Quantile(results.Labels, part)),
+            }));
     }
 
     private static void AddResiduals(Page page, double[] residuals)
@@ -184,9 +213,12 @@ internal static class ResultSections
         figure.Vertical(0, Figure.Gray);
         page.Figure(
             "Residuals", figure,
-            $"Half of them lie between {Numbers.Exact(Histogram.Quantile(residuals, 0.25))} and {Numbers.Exact(Histogram.Quantile(residuals, 0.75))}, the greatest errors are {Numbers.Exact(residuals.Min())} and {Numbers.Exact(residuals.Max())}.",
+            $"Half of them lie between {Numbers.Exact(Histogram.Quantile(residuals, 0.25))} and "
+            + $"{Numbers.Exact(Histogram.Quantile(residuals, 0.75))}, the greatest errors are {Numbers.Exact(residuals.Min())} and "
+            + $"{Numbers.Exact(residuals.Max())}.",
             ["from", "to", "rows"],
-            histogram.Counts.Select((count, i) => new[] { Numbers.Exact(histogram.Edges[i]), Numbers.Exact(histogram.Edges[i + 1]), Numbers.Count(count) }));
+            histogram.Counts.Select(
+                (count, i) => new[] { Numbers.Exact(histogram.Edges[i]), Numbers.Exact(histogram.Edges[i + 1]), Numbers.Count(count) }));
     }
 
     private static int[] Spread(int count)

@@ -3,7 +3,9 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What one slot of the features is worth: how much worse the held-out rows are predicted once its values are shuffled among them.</summary>
+/// <summary>
+/// What one slot of the features is worth: how much worse the held-out rows are predicted once its values are shuffled among them.
+/// </summary>
 /// <param name="Name">The slot's name, or its number.</param>
 /// <param name="Loss">By how much the measure falls, in the mean of the permutations.</param>
 /// <param name="StandardError">Of that mean; null for a single permutation.</param>
@@ -24,22 +26,29 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
     /// <param name="mlContext">Shuffles.</param>
     /// <param name="network">The network.</param>
     /// <param name="inputs">The columns it reads, and the label.</param>
-    /// <param name="areLeftOut">Whether there are rows without a label or score. Left in, what they lack would be shuffled into other rows.</param>
+    /// <param name="areLeftOut">
+    /// Whether there are rows without a label or score. Left in, what they lack would be shuffled into other rows.
+    /// </param>
     /// <param name="options">How often is shuffled, and which column is the label.</param>
-    public static IReadOnlyList<SlotImportance> Measure(MLContext mlContext, ReportedNetwork network, IDataView inputs, bool areLeftOut, TrainingReportOptions options)
+    public static IReadOnlyList<SlotImportance> Measure(
+        MLContext mlContext, ReportedNetwork network, IDataView inputs, bool areLeftOut, TrainingReportOptions options)
     {
         const string label = Label;
         int permutations = options.PermutationCount;
         IDataView labelled = mlContext.Transforms.CopyColumns(Label, options.LabelColumnName).Fit(inputs).Transform(inputs);
-        IDataView rows = mlContext.Data.Cache(areLeftOut ? Counted(mlContext, network.Task, network.Predictor.Transform(labelled)) : labelled);
+        IDataView rows = mlContext.Data.Cache(
+            areLeftOut ? Counted(mlContext, network.Task, network.Predictor.Transform(labelled)) : labelled);
         IEnumerable<MetricStatistics> changes = network.Task switch
         {
             NetworkTask.Binary => mlContext.BinaryClassification
-                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations).Select(change => change.AreaUnderRocCurve),
+                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations)
+                .Select(change => change.AreaUnderRocCurve),
             NetworkTask.Multiclass => mlContext.MulticlassClassification
-                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations).Select(change => change.MicroAccuracy),
+                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations)
+                .Select(change => change.MicroAccuracy),
             _ => mlContext.Regression
-                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations).Select(change => change.RSquared),
+                .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations)
+                .Select(change => change.RSquared),
         };
         IReadOnlyList<string> names = SlotNames(inputs.Schema[network.Predictor.FeatureColumnName]);
         return
@@ -67,6 +76,7 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
             features.GetSlotNames(ref names);
         ReadOnlyMemory<char>[] known = [.. names.DenseValues()];
         return Names.Distinct(
-            Enumerable.Range(0, slots).Select(i => i < known.Length && !known[i].IsEmpty ? known[i].ToString() : $"slot {i}"), i => $"slot {i}");
+            Enumerable.Range(0, slots).Select(i => i < known.Length && !known[i].IsEmpty ? known[i].ToString() : $"slot {i}"),
+            i => $"slot {i}");
     }
 }

@@ -72,29 +72,36 @@ internal sealed record ReliabilityBin(int Count, double Predicted, double Observ
 internal static class Reliability
 {
     /// <summary>Bins of equal width over probabilities from 0 to 1; empty ones are left out.</summary>
-    public static IReadOnlyList<ReliabilityBin> OfProbabilities(IReadOnlyList<double> probabilities, IReadOnlyList<bool> cameTrue, int bins = 10)
+    public static IReadOnlyList<ReliabilityBin> OfProbabilities(
+        IReadOnlyList<double> probabilities, IReadOnlyList<bool> cameTrue, int bins = 10)
     {
-        var groups = Enumerable.Range(0, probabilities.Count).GroupBy(i => Math.Min((int)(probabilities[i] * bins), bins - 1)).OrderBy(group => group.Key);
-        return [.. groups.Select(group => new ReliabilityBin(group.Count(), group.Average(i => probabilities[i]), group.Average(i => cameTrue[i] ? 1.0 : 0.0)))];
+        var groups = Enumerable.Range(0, probabilities.Count).GroupBy(i => Math.Min((int)(probabilities[i] * bins), bins - 1))
+            .OrderBy(group => group.Key);
+        return [.. groups.Select(
+            group => new ReliabilityBin(group.Count(), group.Average(i => probabilities[i]), group.Average(i => cameTrue[i] ? 1.0 : 0.0)))];
     }
 
     /// <summary>Bins of (nearly) equally many rows over predictions in ascending order.</summary>
     public static IReadOnlyList<ReliabilityBin> OfNumbers(IReadOnlyList<double> predictions, IReadOnlyList<double> labels, int bins = 10)
     {
         int[] order = [.. Enumerable.Range(0, predictions.Count).OrderBy(i => predictions[i])];
-        var groups = order.Select((row, rank) => (row, bin: (int)((long)rank * bins / order.Length))).GroupBy(pair => pair.bin, pair => pair.row);
-        return [.. groups.Select(group => new ReliabilityBin(group.Count(), group.Average(i => predictions[i]), group.Average(i => labels[i])))];
+        var groups = order.Select((row, rank) => (row, bin: (int)((long)rank * bins / order.Length))).GroupBy(
+            pair => pair.bin, pair => pair.row);
+        return [.. groups.Select(
+            group => new ReliabilityBin(group.Count(), group.Average(i => predictions[i]), group.Average(i => labels[i])))];
     }
 
     /// <summary>Mean distance between predicted and observed, each bin weighing by its rows: the expected calibration error.</summary>
-    public static double Error(IReadOnlyList<ReliabilityBin> bins) => bins.Sum(bin => bin.Count * Math.Abs(bin.Predicted - bin.Observed)) / bins.Sum(bin => bin.Count);
+    public static double Error(IReadOnlyList<ReliabilityBin> bins)
+        => bins.Sum(bin => bin.Count * Math.Abs(bin.Predicted - bin.Observed)) / bins.Sum(bin => bin.Count);
 }
 
 /// <summary>The curve of the rate of true positives over that of false positives, and the area under it.</summary>
 internal static class RocCurve
 {
     /// <summary>The corners of the curve from (0, 0) to (1, 1): one for each different score.</summary>
-    public static IReadOnlyList<(double FalsePositives, double TruePositives)> Points(IReadOnlyList<double> scores, IReadOnlyList<bool> labels)
+    public static IReadOnlyList<(double FalsePositives, double TruePositives)> Points(
+        IReadOnlyList<double> scores, IReadOnlyList<bool> labels)
     {
         int positives = labels.Count(label => label), negatives = labels.Count - positives;
         if (positives == 0 || negatives == 0)
@@ -114,7 +121,8 @@ internal static class RocCurve
 
     /// <summary>The area under the points, joined by straight lines; equal scores count half.</summary>
     public static double Area(IReadOnlyList<(double FalsePositives, double TruePositives)> points)
-        => Enumerable.Range(1, Math.Max(0, points.Count - 1)).Sum(i => (points[i].FalsePositives - points[i - 1].FalsePositives) * (points[i].TruePositives + points[i - 1].TruePositives) / 2);
+        => Enumerable.Range(1, Math.Max(0, points.Count - 1)).Sum(
+            i => (points[i].FalsePositives - points[i - 1].FalsePositives) * (points[i].TruePositives + points[i - 1].TruePositives) / 2);
 }
 
 /// <summary>How numbers are distributed.</summary>

@@ -3,7 +3,9 @@ using System.Xml.Linq;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>Makes a drawn picture part of a page: it scales, takes the page's colour and font, speaks, and shares no identifier with other pictures.</summary>
+/// <summary>
+/// Makes a drawn picture part of a page: it scales, takes the page's colour and font, speaks, and shares no identifier with other pictures.
+/// </summary>
 internal static class SvgInk
 {
     /// <summary>How <see cref="Figure.Ink"/> is written.</summary>
@@ -14,7 +16,8 @@ internal static class SvgInk
     // Widths of letters are not known here; a digit's is a good guess for what stands on an axis.
     private const double LetterWidth = 0.55;
 
-    public static XElement Adapt(XElement svg, int width, int height, string id, string description, IReadOnlyDictionary<string, string> replacements)
+    public static XElement Adapt(
+        XElement svg, int width, int height, string id, string description, IReadOnlyDictionary<string, string> replacements)
     {
         XNamespace names = svg.Name.Namespace;
         svg.Attributes().Where(a => a.IsNamespaceDeclaration && a.Value != names.NamespaceName).Remove();
@@ -25,7 +28,8 @@ internal static class SvgInk
         svg.SetAttributeValue("aria-labelledby", id);
         svg.SetAttributeValue("fill", PageInk);         // what is drawn in black has no colour of its own written to it
         // The drawing library counts identifiers through the whole process; counted anew, the same picture is the same text.
-        Dictionary<string, string> identifiers = svg.Descendants().Attributes("id").Select((drawn, i) => (drawn.Value, Number: i + 1)).ToDictionary(pair => pair.Value, pair => $"{id}-{pair.Number}");
+        Dictionary<string, string> identifiers = svg.Descendants().Attributes("id").Select((drawn, i) => (drawn.Value, Number: i + 1))
+            .ToDictionary(pair => pair.Value, pair => $"{id}-{pair.Number}");
         foreach (XElement element in svg.Descendants())
         {
             foreach (XAttribute attribute in element.Attributes().ToArray())
@@ -52,7 +56,10 @@ internal static class SvgInk
             attribute.Remove();
     }
 
-    /// <summary>Every letter was placed by the widths of the font that it was drawn with; the reader's is another one, so the text is placed as a whole.</summary>
+    /// <summary>
+    /// Every letter was placed by the widths of the font that it was drawn with; the reader's is
+    /// another one, so the text is placed as a whole.
+    /// </summary>
     private static void Anchor(XElement text)
     {
         double[] xs = Positions(text.Attribute("x"));
@@ -71,5 +78,6 @@ internal static class SvgInk
 
     private static double[] Positions(XAttribute? list) => list is null
         ? []
-        : [.. list.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(x => double.Parse(x, CultureInfo.InvariantCulture))];
+        : [.. list.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(x => double.Parse(x, CultureInfo.InvariantCulture))];
 }

@@ -13,8 +13,9 @@ public static class TrainingConsole
     private const int BarWidth = 12;
 
     /// <summary>
-    /// Runs a training and shows it: in a terminal a bar with epoch, losses, the metric of the validation rows, rows a second and time left, which is gone at the end; where
-    /// output goes into a file or another program, a plain line for the first epoch and every tenth. A line at the end says how it went.
+    /// Runs a training and shows it: in a terminal a bar with epoch, losses, the metric of the validation rows, rows a second and
+    /// time left, which is gone at the end; where output goes into a file or another program, a plain line for the first epoch and
+    /// every tenth. A line at the end says how it went.
     /// </summary>
     /// <example>
     /// <code>
@@ -25,7 +26,9 @@ public static class TrainingConsole
     /// </example>
     /// <typeparam name="T">What the training gives.</typeparam>
     /// <param name="name">What is trained, in a word.</param>
-    /// <param name="train">Trains; it gives its argument to <see cref="BatchNormNetworkOptions.Progress"/>. It is called once, on the calling thread.</param>
+    /// <param name="train">
+    /// Trains; it gives its argument to <see cref="BatchNormNetworkOptions.Progress"/>. It is called once, on the calling thread.
+    /// </param>
     /// <param name="console">Where to show it; null for standard output.</param>
     /// <returns>What <paramref name="train"/> returned. What it throws goes through.</returns>
     public static T Show<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole? console = null)
@@ -34,7 +37,8 @@ public static class TrainingConsole
         ArgumentNullException.ThrowIfNull(train);
         console ??= AnsiConsole.Console;
         // A build machine may claim to understand a terminal's commands though its output is a file.
-        return Show(name, train, console, live: console.Profile.Capabilities is { Ansi: true, Interactive: true } && !Console.IsOutputRedirected);
+        return Show(
+            name, train, console, live: console.Profile.Capabilities is { Ansi: true, Interactive: true } && !Console.IsOutputRedirected);
     }
 
     internal static T Show<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole console, bool live)
@@ -43,7 +47,10 @@ public static class TrainingConsole
         T result = live ? WithBar(name, train, console, last) : WithLines(name, train, console, last);
         if (last.Latest is { } progress)
         {
-            Write(console, Text($"{name}: {Epoch(progress)}, best epoch {progress.BestEpoch}, {Losses(progress)}, {progress.RowsPerSecond:N0} rows/s, {progress.ElapsedSeconds:0.0} s"));
+            Write(
+                console,
+                Text($"{name}: {Epoch(progress)}, best epoch {progress.BestEpoch}, {Losses(progress)}, ")
+                + Text($"{progress.RowsPerSecond:N0} rows/s, {progress.ElapsedSeconds:0.0} s"));
         }
 
         return result;
@@ -54,7 +61,11 @@ public static class TrainingConsole
         reports.Handle = progress =>
         {
             if (progress.Epoch == 1 || progress.Epoch % EpochsBetweenLines == 0)
-                Write(console, Text($"{name}: {Epoch(progress)}, {Losses(progress)}, {progress.RowsPerSecond:N0} rows/s, {TimeLeft(progress)} left"));
+            {
+                Write(
+                    console,
+                    Text($"{name}: {Epoch(progress)}, {Losses(progress)}, {progress.RowsPerSecond:N0} rows/s, {TimeLeft(progress)} left"));
+            }
         };
         return train(reports);
     }
@@ -63,37 +74,46 @@ public static class TrainingConsole
     {
         var measures = new MeasuresColumn();
         bool first = true;
-        return console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, measures).Start(context =>
-        {
-            ProgressTask bar = context.AddTask(Markup.Escape(name));
-            reports.Handle = progress =>
+        return console.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, measures)
+            .Start(context =>
             {
-                bar.MaxValue = 1;
-                bar.Value = progress.FractionDone;
-                bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{Network(progress)}"));
-                measures.Text = Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
-                if (first)
-                    context.Refresh();             // afterwards the bar draws itself, ten times a second
-                first = false;
-            };
-            return train(reports);
-        });
+                ProgressTask bar = context.AddTask(Markup.Escape(name));
+                reports.Handle = progress =>
+                {
+                    bar.MaxValue = 1;
+                    bar.Value = progress.FractionDone;
+                    bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{Network(progress)}"));
+                    measures.Text = Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
+                    if (first)
+                        context.Refresh();             // afterwards the bar draws itself, ten times a second
+                    first = false;
+                };
+                return train(reports);
+            });
     }
 
     private static string Epoch(TrainingProgress progress)
-        => Text($"{(progress.NumberOfMembers > 1 ? $"network {progress.Member}/{progress.NumberOfMembers}, " : "")}{(progress.Restart > 0 ? $"restart {progress.Restart}/{progress.NumberOfRestarts}, " : "")}epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
+        => (progress.NumberOfMembers > 1 ? Text($"network {progress.Member}/{progress.NumberOfMembers}, ") : "")
+            + (progress.Restart > 0 ? Text($"restart {progress.Restart}/{progress.NumberOfRestarts}, ") : "")
+            + Text($"epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
 
-    /// <summary>Which of all networks that are trained, restarts included: for beside the bar, where there is no room for both numbers.</summary>
+    /// <summary>
+    /// Which of all networks that are trained, restarts included: for beside the bar, where there is no room for both numbers.
+    /// </summary>
     private static string Network(TrainingProgress progress)
     {
         int trainings = 1 + progress.NumberOfRestarts;
-        return progress.NumberOfMembers * trainings > 1 ? Text($" net {(progress.Member - 1) * trainings + progress.Restart + 1}/{progress.NumberOfMembers * trainings}") : "";
+        return progress.NumberOfMembers * trainings > 1
+            ? Text($" net {(progress.Member - 1) * trainings + progress.Restart + 1}/{progress.NumberOfMembers * trainings}")
+            : "";
     }
 
     private static string Losses(TrainingProgress progress)
     {
         string validation = progress.ValidationLoss is { } loss ? Text($", validation loss {loss:G4}") : "";
-        string metric = progress.ValidationMetric is { } value ? $", {progress.ValidationMetricName} {Numbers.Metric(value, undefined: "-")}" : "";
+        string metric =
+            progress.ValidationMetric is { } value ? $", {progress.ValidationMetricName} {Numbers.Metric(value, undefined: "-")}" : "";
         return Text($"loss {progress.TrainingLoss:G4}{validation}{metric}");
     }
 
@@ -117,7 +137,9 @@ public static class TrainingConsole
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Calls back on the training thread, in order; <see cref="Progress{T}"/> would hand over to the thread pool of a console program.</summary>
+    /// <summary>
+    /// Calls back on the training thread, in order; <see cref="Progress{T}"/> would hand over to the thread pool of a console program.
+    /// </summary>
     private sealed class Reports : IProgress<TrainingProgress>
     {
         public TrainingProgress? Latest { get; private set; }

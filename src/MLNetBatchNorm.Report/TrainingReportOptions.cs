@@ -6,12 +6,14 @@ public sealed class TrainingReportOptions
     /// <summary>The heading of the page. Default: "Training report".</summary>
     public string Title { get; set; } = "Training report";
 
-    /// <summary>The label column, as the network reads it: after the steps of the pipeline that stand before the network. Default: "Label".</summary>
+    /// <summary>
+    /// The label column, as the network reads it: after the steps of the pipeline that stand before the network. Default: "Label".
+    /// </summary>
     public string LabelColumnName { get; set; } = "Label";
 
     /// <summary>
-    /// How often each slot of the features is shuffled to see what it is worth; 0 leaves that part out. Default: 3. The time is slots x this number x
-    /// one scoring of the held-out rows.
+    /// How often each slot of the features is shuffled to see what it is worth; 0 leaves that part out. Default: 3. The time is slots x
+    /// this number x one scoring of the held-out rows.
     /// </summary>
     public int PermutationCount { get; set; } = 3;
 

@@ -8,11 +8,11 @@ namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>Trains on every table of a folder with one pipeline and no option set, and measures on the table's test rows.</summary>
 /// <remarks>
-/// Tab-separated lines: <c>NAME TASK METHOD SEED METRIC VALUE ... fit_s SECONDS score_s SECONDS</c>, for binary tables <c>acc auc logloss</c>, for multiclass
-/// <c>acc macro logloss</c>, for regression <c>r2 rmse mae</c>. Log-loss is in nats. fit_s includes the reading of the text file and the
-/// one-hot encoding, score_s both passes of them. The peers are ML.NET's own trainers with their own defaults behind the same pipeline.
-/// For choosing defaults there are <c>--validation</c>, which measures on a quarter of the training rows and never reads the test rows, and
-/// <c>Option=Value</c>, such as <c>DropoutRate=0.3</c> or <c>HiddenUnits=512,256</c>.
+/// Tab-separated lines: <c>NAME TASK METHOD SEED METRIC VALUE ... fit_s SECONDS score_s SECONDS</c>, for binary tables
+/// <c>acc auc logloss</c>, for multiclass <c>acc macro logloss</c>, for regression <c>r2 rmse mae</c>. Log-loss is in nats. fit_s includes
+/// the reading of the text file and the one-hot encoding, score_s both passes of them. The peers are ML.NET's own trainers with their own
+/// defaults behind the same pipeline. For choosing defaults there are <c>--validation</c>, which measures on a quarter of the training rows
+/// and never reads the test rows, and <c>Option=Value</c>, such as <c>DropoutRate=0.3</c> or <c>HiddenUnits=512,256</c>.
 /// </remarks>
 internal sealed class AccuracyCommand
 {
@@ -53,7 +53,10 @@ internal sealed class AccuracyCommand
         return failures == 0 ? 0 : 1;
     }
 
-    /// <summary>Prints the line; where a trainer refuses a table (LightGBM: one of a dozen rows), says so on standard error and lets the others go on.</summary>
+    /// <summary>
+    /// Prints the line; where a trainer refuses a table (LightGBM: one of a dozen rows), says
+    /// so on standard error and lets the others go on.
+    /// </summary>
     private bool TryMeasure(string folder, string method)
     {
         try
@@ -90,14 +93,16 @@ internal sealed class AccuracyCommand
     }
 
     /// <summary>A method's trainer with its defaults.</summary>
-    public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method) => new AccuracyCommand([]).TrainerAsSet(ml, task, method);
+    public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method) =>
+        new AccuracyCommand([]).TrainerAsSet(ml, task, method);
 
     private IEstimator<ITransformer> TrainerAsSet(MLContext ml, string task, string method) => (task, method) switch
     {
         ("binary", "batchnorm") => ml.BinaryClassification.Trainers.BatchNormNetwork(Set(new BatchNormNetworkBinaryTrainer.Options())),
         ("binary", "lightgbm") => ml.BinaryClassification.Trainers.LightGbm(),
         ("binary", "fasttree") => ml.BinaryClassification.Trainers.FastTree(),
-        ("multiclass", "batchnorm") => ml.MulticlassClassification.Trainers.BatchNormNetwork(Set(new BatchNormNetworkMulticlassTrainer.Options())),
+        ("multiclass", "batchnorm") => ml.MulticlassClassification.Trainers.BatchNormNetwork(
+            Set(new BatchNormNetworkMulticlassTrainer.Options())),
         ("multiclass", "lightgbm") => ml.MulticlassClassification.Trainers.LightGbm(),
         ("multiclass", "fasttree") => ml.MulticlassClassification.Trainers.OneVersusAll(ml.BinaryClassification.Trainers.FastTree()),
         ("regression", "batchnorm") => ml.Regression.Trainers.BatchNormNetwork(Set(new BatchNormNetworkRegressionTrainer.Options())),

@@ -4,9 +4,10 @@ namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>Compares the lines that <see cref="AccuracyCommand"/> has written with those of other methods, in the same format.</summary>
 /// <remarks>
-/// A method's figure on a table is the mean over its seeds of the main metric: auc (binary), acc (multiclass) or r2 (regression); more is better. Printed
-/// are a table in Markdown, for each other method the tables on which batchnorm is better, each method's mean rank (equal figures share a rank) over
-/// the tables that all methods have, and the log-loss beside LightGBM's. Tables that batchnorm has no line for, and lines that begin with #, are left out.
+/// A method's figure on a table is the mean over its seeds of the main metric: auc (binary), acc (multiclass) or r2 (regression); more is
+/// better. Printed are a table in Markdown, for each other method the tables on which batchnorm is better, each method's mean rank (equal
+/// figures share a rank) over the tables that all methods have, and the log-loss beside LightGBM's. Tables that batchnorm has no line
+/// for, and lines that begin with #, are left out.
 /// </remarks>
 internal static class AccuracyTable
 {
@@ -43,7 +44,12 @@ internal static class AccuracyTable
         Console.WriteLine($"| table | {Ours} | {string.Join(" | ", others)} | fit, s |");
         Console.WriteLine($"| --- |{string.Concat(Enumerable.Repeat(" ---: |", others.Length + 2))}");
         foreach (string table in tables)
-            Console.WriteLine($"| {table} | {string.Join(" | ", others.Prepend(Ours).Select(method => Show(Mean(lines, table, method, line => line.Main))))} | {Mean(lines, table, Ours, line => line.Figures["fit_s"]):F1} |");
+        {
+            Console.WriteLine(
+                $"| {table} | "
+                + $"{string.Join(" | ", others.Prepend(Ours).Select(method => Show(Mean(lines, table, method, line => line.Main))))} | "
+                + $"{Mean(lines, table, Ours, line => line.Figures["fit_s"]):F1} |");
+        }
         Console.WriteLine();
         foreach (string other in others)
             PrintWins(lines, tables, other);
@@ -63,8 +69,11 @@ internal static class AccuracyTable
     private static void PrintWins(Line[] lines, string[] tables, string other)
     {
         string[] both = [.. tables.Where(table => Mean(lines, table, other, line => line.Main) is not null)];
-        string[] lost = [.. both.Where(table => !(Mean(lines, table, Ours, line => line.Main) > Mean(lines, table, other, line => line.Main)))];
-        Console.WriteLine($"better than {other} on {both.Length - lost.Length} of {both.Length}{(lost.Length > 0 ? "; not on " + string.Join(", ", lost) : "")}");
+        string[] lost =
+            [.. both.Where(table => !(Mean(lines, table, Ours, line => line.Main) > Mean(lines, table, other, line => line.Main)))];
+        Console.WriteLine(
+            $"better than {other} on {both.Length - lost.Length} of "
+            + $"{both.Length}{(lost.Length > 0 ? "; not on " + string.Join(", ", lost) : "")}");
     }
 
     private static void PrintRanks(Line[] lines, string[] tables, string[] methods)
@@ -75,20 +84,32 @@ internal static class AccuracyTable
         var ranks = methods.ToDictionary(method => method, _ => 0.0);
         foreach (string table in complete)
         {
-            Dictionary<string, double> figures = methods.ToDictionary(method => method, method => Mean(lines, table, method, line => line.Main)!.Value);
+            Dictionary<string, double> figures = methods.ToDictionary(
+                method => method, method => Mean(lines, table, method, line => line.Main)!.Value);
             foreach (string method in methods)
-                ranks[method] += (1 + figures.Values.Count(v => v > figures[method]) + (figures.Values.Count(v => v == figures[method]) - 1) / 2.0) / complete.Length;
+            {
+                ranks[method] +=
+                    (1 + figures.Values.Count(v => v > figures[method]) + (figures.Values.Count(v => v == figures[method]) - 1) / 2.0)
+                        / complete.Length;
+            }
         }
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"mean rank on {complete.Length} tables: {string.Join(", ", ranks.OrderBy(rank => rank.Value).Select(rank => FormattableString.Invariant($"{rank.Key} {rank.Value:F2}")))}"));
+        IEnumerable<string> ranking = ranks.OrderBy(rank => rank.Value)
+            .Select(rank => FormattableString.Invariant($"{rank.Key} {rank.Value:F2}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"mean rank on {complete.Length} tables: {string.Join(", ", ranking)}"));
     }
 
     private static void PrintLogLoss(Line[] lines, string[] tables)
     {
         foreach (string table in tables.Where(table => lines.First(line => line.Table == table).Task != "regression"))
         {
-            double? ours = Mean(lines, table, Ours, line => line.Figures["logloss"]), theirs = Mean(lines, table, "lightgbm", line => line.Figures["logloss"]);
+            double? ours = Mean(lines, table, Ours, line => line.Figures["logloss"]),
+                theirs = Mean(lines, table, "lightgbm", line => line.Figures["logloss"]);
             if (theirs is not null)
-                Console.WriteLine($"log-loss\t{table}\t{Ours}\t{Show(ours)}\tlightgbm\t{Show(theirs)}\t{(ours <= theirs ? "no worse" : "worse")}");
+            {
+                Console.WriteLine(
+                    $"log-loss\t{table}\t{Ours}\t{Show(ours)}\tlightgbm\t{Show(theirs)}\t{(ours <= theirs ? "no worse" : "worse")}");
+            }
         }
     }
 }

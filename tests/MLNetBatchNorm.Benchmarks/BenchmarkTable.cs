@@ -6,10 +6,13 @@ using Microsoft.ML.Data;
 namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>
-/// A folder that holds one table: <c>train.csv.gz</c> and <c>test.csv.gz</c> (a header, commas, no quotes, an empty cell is a missing value, the column
-/// to predict is <c>target</c>) and <c>meta.json</c> (<c>task</c>: binary, multiclass or regression; <c>numeric</c> and <c>categorical</c>: names of columns).
+/// A folder that holds one table: <c>train.csv.gz</c> and <c>test.csv.gz</c> (a header, commas, no quotes, an empty cell is a
+/// missing value, the column to predict is <c>target</c>) and <c>meta.json</c> (<c>task</c>: binary, multiclass or regression;
+/// <c>numeric</c> and <c>categorical</c>: names of columns).
 /// </summary>
-/// <remarks>Both files are unpacked to a temporary folder, because ML.NET's text loader reads plain files only; <see cref="Dispose"/> removes it.</remarks>
+/// <remarks>
+/// Both files are unpacked to a temporary folder, because ML.NET's text loader reads plain files only; <see cref="Dispose"/> removes it.
+/// </remarks>
 internal sealed class BenchmarkTable : IDisposable
 {
     private const string TargetColumn = "target";
@@ -58,8 +61,14 @@ internal sealed class BenchmarkTable : IDisposable
             throw new InvalidDataException($"{_folder}: no column has a value; give numeric or categorical columns in meta.json.");
         IEstimator<ITransformer> join = _ml.Transforms.Concatenate("Features", parts);
         if (_categorical.Length > 0)
-            join = _ml.Transforms.Categorical.OneHotEncoding([.. CategoryColumns.Select(name => new InputOutputColumnPair(name))]).Append(join);
-        return Task == "multiclass" ? join.Append(_ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)) : join;
+        {
+            join = _ml.Transforms.Categorical.OneHotEncoding([.. CategoryColumns.Select(name => new InputOutputColumnPair(name))])
+                .Append(join);
+        }
+        return Task == "multiclass"
+            ? join.Append(_ml.Transforms.Conversion.MapValueToKey(
+                "Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
+            : join;
     }
 
     /// <summary>Every table under <paramref name="root"/>, by name; the folder itself if it is one.</summary>
@@ -67,7 +76,8 @@ internal sealed class BenchmarkTable : IDisposable
     {
         string[] folders = File.Exists(Path.Combine(root, "meta.json"))
             ? [root]
-            : [.. Directory.GetDirectories(root).Where(folder => File.Exists(Path.Combine(folder, "meta.json"))).Order(StringComparer.Ordinal)];
+            : [.. Directory.GetDirectories(root).Where(folder => File.Exists(Path.Combine(folder, "meta.json")))
+                .Order(StringComparer.Ordinal)];
         return folders.Length > 0 ? folders : throw new InvalidDataException($"{root} holds no folder with a meta.json.");
     }
 
@@ -76,7 +86,9 @@ internal sealed class BenchmarkTable : IDisposable
     private IEnumerable<string> CategoryColumns => _categorical.Select((_, i) => $"Category{i}");
 
     private static string[] Names(JsonElement root, string property) =>
-        root.TryGetProperty(property, out JsonElement names) && names.ValueKind == JsonValueKind.Array ? [.. names.EnumerateArray().Select(name => name.GetString()!)] : [];
+        root.TryGetProperty(property, out JsonElement names) && names.ValueKind == JsonValueKind.Array
+            ? [.. names.EnumerateArray().Select(name => name.GetString()!)]
+            : [];
 
     private string Unpack(string part)
     {
@@ -88,8 +100,8 @@ internal sealed class BenchmarkTable : IDisposable
     }
 
     /// <summary>
-    /// The columns with a value in some training row. There is nothing to learn from the others, one-hot encoding cannot make a vector of no
-    /// categories, and our trainer refuses a number that is never there.
+    /// The columns with a value in some training row. There is nothing to learn from the others, one-hot encoding cannot make a vector of
+    /// no categories, and our trainer refuses a number that is never there.
     /// </summary>
     private static string[] WithValues(string path, string[] columns)
     {
@@ -118,8 +130,12 @@ internal sealed class BenchmarkTable : IDisposable
         };
         var columns = new List<TextLoader.Column> { new("Label", labelKind, Place(header, TargetColumn)) };
         if (_numeric.Length > 0)
-            columns.Add(new TextLoader.Column(NumbersColumn, DataKind.Single, [.. _numeric.Select(name => new TextLoader.Range(Place(header, name)))]));
-        columns.AddRange(CategoryColumns.Zip(_categorical, (column, name) => new TextLoader.Column(column, DataKind.String, Place(header, name))));
+        {
+            columns.Add(new TextLoader.Column(
+                NumbersColumn, DataKind.Single, [.. _numeric.Select(name => new TextLoader.Range(Place(header, name)))]));
+        }
+        columns.AddRange(
+            CategoryColumns.Zip(_categorical, (column, name) => new TextLoader.Column(column, DataKind.String, Place(header, name))));
         TextLoader loader = _ml.Data.CreateTextLoader(new TextLoader.Options
         {
             Columns = [.. columns],
@@ -136,6 +152,8 @@ internal sealed class BenchmarkTable : IDisposable
     private static int Place(string[] header, string column)
     {
         int place = Array.IndexOf(header, column);
-        return place >= 0 ? place : throw new InvalidDataException($"The header has no column '{column}'; it has {string.Join(", ", header)}.");
+        return place >= 0
+            ? place
+            : throw new InvalidDataException($"The header has no column '{column}'; it has {string.Join(", ", header)}.");
     }
 }

@@ -7,11 +7,13 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>The model parameters' <c>Score</c> against ONNX Runtime on the exported model, on one thread: blocks of 1,024 rows and single rows.</summary>
+/// <summary>
+/// The model parameters' <c>Score</c> against ONNX Runtime on the exported model, on one thread: blocks of 1,024 rows and single rows.
+/// </summary>
 /// <remarks>
-/// blocks CASE rows/s OTHERS_rows/s RATIO; row CASE microseconds OTHERS_microseconds RATIO: medians of rounds in which the two take turns, and how many times
-/// ours is as fast. Then blocks-threads CASE THREADS rows/s RATIO: 64 blocks in one call on all processors, against one thread.
-/// Both compute probabilities. ONNX Runtime gets its input and output memory once, as a careful caller would.
+/// blocks CASE rows/s OTHERS_rows/s RATIO; row CASE microseconds OTHERS_microseconds RATIO: medians of rounds in which the two take turns,
+/// and how many times ours is as fast. Then blocks-threads CASE THREADS rows/s RATIO: 64 blocks in one call on all processors, against one
+/// thread. Both compute probabilities. ONNX Runtime gets its input and output memory once, as a careful caller would.
 /// </remarks>
 internal static class BlocksCommand
 {
@@ -46,7 +48,8 @@ internal static class BlocksCommand
         Print($"row\t{c.Name}\t{ours:F3}\t{theirs:F3}\t{theirs / ours:F2}");
 
         int threads = Environment.ProcessorCount;
-        (double one, double all) = Race(() => model.Score(features, manyRows, scores), () => model.Score(features, manyRows, scores, threads));
+        (double one, double all) = Race(
+            () => model.Score(features, manyRows, scores), () => model.Score(features, manyRows, scores, threads));
         Print($"blocks-threads\t{c.Name}\t{threads}\t{manyRows / all * 1e6:F0}\t{one / all:F2}");
     }
 
@@ -54,7 +57,8 @@ internal static class BlocksCommand
     {
         var trainer = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options
         {
-            HiddenUnits = c.Hidden, MaximumNumberOfEpochs = 1, ScaleInputs = false, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1, Seed = 1,
+            HiddenUnits = c.Hidden, MaximumNumberOfEpochs = 1, ScaleInputs = false, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1,
+            Seed = 1,
         });
         return trainer.Fit(NetworkCaseView.Create(mlContext, c, rows: 5000)).Model;
     }
@@ -104,7 +108,10 @@ internal static class BlocksCommand
 
         public OnnxScorer(byte[] model, float[] features, int rows, NetworkCase c)
         {
-            using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL };
+            using var options = new SessionOptions
+            {
+                IntraOpNumThreads = 1, InterOpNumThreads = 1, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
+            };
             _session = new InferenceSession(model, options);
             _inputNames = [_session.InputNames[0]];
             _outputNames = [_session.OutputMetadata.First(o => o.Value.ElementType == typeof(float)).Key];

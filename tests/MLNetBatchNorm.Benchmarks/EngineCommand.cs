@@ -6,7 +6,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>One prediction at a time: <see cref="PredictionEngine{TSrc, TDst}"/> over our network and over ML.NET's own trainers, on the same rows.</summary>
+/// <summary>
+/// One prediction at a time: <see cref="PredictionEngine{TSrc, TDst}"/> over our network and over ML.NET's own trainers, on the same rows.
+/// </summary>
 /// <remarks>
 /// engine NAME MICROSECONDS BYTES: the median of rounds in which the engines take turns, and what a call allocates. The caller's prediction
 /// object is used again for every call, so that the bytes are those of the models.
@@ -64,11 +66,16 @@ internal static class EngineCommand
                 timer.Measure();
         }
         foreach (EngineTimer timer in timers)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"engine\t{timer.Name}\t{timer.MedianMicroseconds:F3}\t{timer.BytesPerCall:F1}"));
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"engine\t{timer.Name}\t{timer.MedianMicroseconds:F3}\t{timer.BytesPerCall:F1}"));
+        }
         return 0;
     }
 
-    /// <summary>Rows whose label is a noisy curved function of the features, so that every trainer builds a model of its usual size.</summary>
+    /// <summary>
+    /// Rows whose label is a noisy curved function of the features, so that every trainer builds a model of its usual size.
+    /// </summary>
     private static Example[] Examples(int count)
     {
         var random = new RandomStream(1, 0);
@@ -77,7 +84,8 @@ internal static class EngineCommand
         {
             var features = new float[Inputs];
             NetworkCase.FillNormal(features, ref random);
-            double signal = features[0] * features[1] + Math.Sin(2 * features[2]) + features[3] + 0.5 * features[4] * features[5] + random.NextDouble() - 0.5;
+            double signal = features[0] * features[1] + Math.Sin(2 * features[2]) + features[3] + 0.5 * features[4] * features[5]
+                + random.NextDouble() - 0.5;
             examples[i] = new Example { Features = features, Label = signal > 0 };
         }
         return examples;

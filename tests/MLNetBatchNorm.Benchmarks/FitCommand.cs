@@ -3,10 +3,12 @@ using Microsoft.ML;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>The work of <c>throughput</c>'s case through the public trainer's <c>Fit</c> on an <see cref="IDataView"/>, reading included.</summary>
+/// <summary>
+/// The work of <c>throughput</c>'s case through the public trainer's <c>Fit</c> on an <see cref="IDataView"/>, reading included.
+/// </summary>
 /// <remarks>
-/// throughput CASE THREADS rows/s before and after; fit CASE THREADS rows/s RATIO to the mean of the two. Rows of <c>Fit</c> are counted once in each epoch.
-/// "scaled" leaves the scaling of the features on, as a user would, which <c>throughput</c> does not have.
+/// throughput CASE THREADS rows/s before and after; fit CASE THREADS rows/s RATIO to the mean of the two. Rows of <c>Fit</c> are counted
+/// once in each epoch. "scaled" leaves the scaling of the features on, as a user would, which <c>throughput</c> does not have.
 /// </remarks>
 internal static class FitCommand
 {
@@ -39,8 +41,10 @@ internal static class FitCommand
     {
         var trainer = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options
         {
-            HiddenUnits = c.Hidden, BatchSize = c.Batch, MaximumNumberOfEpochs = Epochs, LearningRate = 1e-3, LearningRateSchedule = new ConstantSchedule(),
-            DropoutRate = 0, ValidationFraction = 0, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1, ScaleInputs = scaled, NumberOfThreads = threads, Seed = 1,
+            HiddenUnits = c.Hidden, BatchSize = c.Batch, MaximumNumberOfEpochs = Epochs, LearningRate = 1e-3,
+            LearningRateSchedule = new ConstantSchedule(),
+            DropoutRate = 0, ValidationFraction = 0, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1, ScaleInputs = scaled,
+            NumberOfThreads = threads, Seed = 1,
         });
         long start = Stopwatch.GetTimestamp();
         trainer.Fit(data);

@@ -3,7 +3,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>The work of a benchmark per call, from which its columns are computed: floating-point operations, or the bytes a pass must touch.</summary>
+/// <summary>
+/// The work of a benchmark per call, from which its columns are computed: floating-point operations, or the bytes a pass must touch.
+/// </summary>
 public interface IKernelWork
 {
     /// <summary>What is worked on, for the tables.</summary>
@@ -56,17 +58,22 @@ public class MatrixBenchmarks : IKernelWork
     /// <summary>z = x W + b.</summary>
     [Benchmark]
     public void Forward() =>
-        MatrixMultiply.Multiply(_x.Span, Layer.Rows, Layer.Inputs, _w.Span, _bias.Span, _z.Span, Layer.Rows, 0, Layer.Rows, 0, PanelLayout.PanelCount(Layer.Outputs));
+        MatrixMultiply.Multiply(
+            _x.Span, Layer.Rows, Layer.Inputs, _w.Span, _bias.Span, _z.Span, Layer.Rows, 0, Layer.Rows, 0,
+            PanelLayout.PanelCount(Layer.Outputs));
 
     /// <summary>dx = dz W^T.</summary>
     [Benchmark]
     public void InputGradient() =>
-        MatrixMultiply.Multiply(_z.Span, Layer.Rows, Layer.Outputs, _wt.Span, default, _dx.Span, Layer.Rows, 0, Layer.Rows, 0, PanelLayout.PanelCount(Layer.Inputs));
+        MatrixMultiply.Multiply(
+            _z.Span, Layer.Rows, Layer.Outputs, _wt.Span, default, _dx.Span, Layer.Rows, 0, Layer.Rows, 0,
+            PanelLayout.PanelCount(Layer.Inputs));
 
     /// <summary>dW = x^T dz.</summary>
     [Benchmark]
     public void WeightGradient() =>
-        MatrixMultiply.WeightGradient(_x.Span, Layer.Rows, Layer.Inputs, _z.Span, Layer.Rows, Layer.Rows, _dw.Span, 0, PanelLayout.PanelCount(Layer.Outputs));
+        MatrixMultiply.WeightGradient(
+            _x.Span, Layer.Rows, Layer.Inputs, _z.Span, Layer.Rows, Layer.Rows, _dw.Span, 0, PanelLayout.PanelCount(Layer.Outputs));
 
     /// <inheritdoc/>
     public double Operations(string method) => 2.0 * Layer.Rows * Layer.Inputs * Layer.Outputs;
@@ -98,7 +105,8 @@ public class LayerBenchmarks : IKernelWork
     {
         long length = PanelLayout.Length(Layer.Rows, Layer.Outputs);
         (_x, _y, _d) = (Benchmark.Buffer(length), Benchmark.Buffer(length), Benchmark.Buffer(length));
-        (_column, _one, _sums, _moments) = (new(PanelLayout.Width), new(PanelLayout.Width), new(2 * PanelLayout.Width), new(3 * PanelLayout.Width));
+        (_column, _one, _sums, _moments) =
+            (new(PanelLayout.Width), new(PanelLayout.Width), new(2 * PanelLayout.Width), new(3 * PanelLayout.Width));
         _one.Span.Fill(1);
     }
 
@@ -116,7 +124,11 @@ public class LayerBenchmarks : IKernelWork
     public void NormalizeReLU()
     {
         for (int p = 0; p < Panels; p++)
-            BatchNormKernels.Normalize(ActivationFunction.ReLU, Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span, _one.Span, _column.Span, Panel(_y, p));
+        {
+            BatchNormKernels.Normalize(
+                ActivationFunction.ReLU, Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span,
+                _one.Span, _column.Span, Panel(_y, p));
+        }
     }
 
     /// <summary>Gradients of gamma and beta, through ReLU.</summary>
@@ -126,8 +138,8 @@ public class LayerBenchmarks : IKernelWork
         for (int p = 0; p < Panels; p++)
         {
             BatchNormKernels.BackwardSums(
-                ActivationFunction.ReLU, Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span, _one.Span, _column.Span, Panel(_y, p), Panel(_d, p),
-                _sums.Span[..16], _sums.Span[16..]);
+                ActivationFunction.ReLU, Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span, _one.Span, _column.Span,
+                Panel(_y, p), Panel(_d, p), _sums.Span[..16], _sums.Span[16..]);
         }
     }
 
@@ -137,7 +149,10 @@ public class LayerBenchmarks : IKernelWork
     {
         // Sums of zero leave the gradient as it is, so that repeated calls do not drive it out of range.
         for (int p = 0; p < Panels; p++)
-            BatchNormKernels.BackwardInput(Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span, _one.Span, _column.Span, _column.Span, Panel(_d, p));
+        {
+            BatchNormKernels.BackwardInput(
+                Panel(_x, p), Layer.Rows, _column.Span, _column.Span, _one.Span, _one.Span, _column.Span, _column.Span, Panel(_d, p));
+        }
     }
 
     /// <summary>ReLU alone.</summary>
@@ -172,7 +187,8 @@ public class LayerBenchmarks : IKernelWork
         return sizeof(float) * (double)arrays * PanelLayout.Length(Layer.Rows, Layer.Outputs);
     }
 
-    private Span<float> Panel(AlignedBuffer buffer, int panel) => buffer.Span.Slice(panel * Layer.Rows * PanelLayout.Width, Layer.Rows * PanelLayout.Width);
+    private Span<float> Panel(AlignedBuffer buffer, int panel) =>
+        buffer.Span.Slice(panel * Layer.Rows * PanelLayout.Width, Layer.Rows * PanelLayout.Width);
 }
 
 /// <summary>One update of all parameters, on one thread.</summary>
@@ -190,7 +206,8 @@ public class OptimizerBenchmarks : IKernelWork
     /// <summary>Allocates and fills the arrays.</summary>
     [GlobalSetup]
     public void Setup() =>
-        (_p, _g, _m, _v) = (Benchmark.Buffer(Parameters), Benchmark.Buffer(Parameters), Benchmark.Buffer(Parameters), new AlignedBuffer(Parameters));
+        (_p, _g, _m, _v) =
+            (Benchmark.Buffer(Parameters), Benchmark.Buffer(Parameters), Benchmark.Buffer(Parameters), new AlignedBuffer(Parameters));
 
     /// <summary>Plain gradient descent.</summary>
     [Benchmark]
@@ -202,7 +219,8 @@ public class OptimizerBenchmarks : IKernelWork
 
     /// <summary>AdamW.</summary>
     [Benchmark]
-    public void AdamW() => OptimizerKernels.AdamW(_p.Span, _g.Span, _m.Span, _v.Span, new AdamCoefficients(1e-9, 0.9, 0.999, 1e-8, 0.01, 1000));
+    public void AdamW() =>
+        OptimizerKernels.AdamW(_p.Span, _g.Span, _m.Span, _v.Span, new AdamCoefficients(1e-9, 0.9, 0.999, 1e-8, 0.01, 1000));
 
     /// <inheritdoc/>
     public double Operations(string method) => 0;

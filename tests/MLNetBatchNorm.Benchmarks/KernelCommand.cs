@@ -27,7 +27,8 @@ internal static class KernelCommand
         string[] filters = [.. args.Where(a => a != "quick")];
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak\t{FmaPeak.GigaflopsPerCore:F1}"));
 
-        // In this process: the peak and the kernels are then measured under the same conditions, and no project has to be generated and built.
+        // In this process: the peak and the kernels are then measured under the same conditions,
+        // and no project has to be generated and built.
         Job job = (quick ? Job.ShortRun : Job.Default).WithToolchain(InProcessEmitToolchain.Instance);
         var config = ManualConfig.CreateEmpty()
             .AddJob(job)
@@ -35,7 +36,10 @@ internal static class KernelCommand
             .AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Statistics)
             .AddColumn(new WorkColumn("GFLOP/s", Gigaflops), new WorkColumn("of peak", ShareOfPeak), new WorkColumn("GB/s", Gigabytes));
         if (filters.Length > 0)
-            config.AddFilter(new SimpleFilter(c => filters.Any(f => c.Descriptor.WorkloadMethod.Name.Contains(f, StringComparison.OrdinalIgnoreCase))));
+        {
+            config.AddFilter(
+                new SimpleFilter(c => filters.Any(f => c.Descriptor.WorkloadMethod.Name.Contains(f, StringComparison.OrdinalIgnoreCase))));
+        }
         bool complete = true;
         foreach (Summary summary in BenchmarkRunner.Run(Benchmarks, config))
         {
@@ -49,8 +53,10 @@ internal static class KernelCommand
                 }
                 BenchmarkCase benchmark = report.BenchmarkCase;
                 Console.WriteLine(string.Join('\t',
-                    "kernel", benchmark.Descriptor.WorkloadMethod.Name, WorkOf(benchmark).Shape, (statistics.Median / 1000).ToString("F3", CultureInfo.InvariantCulture),
-                    Gigaflops(benchmark, statistics.Median), ShareOfPeak(benchmark, statistics.Median), Gigabytes(benchmark, statistics.Median)));
+                    "kernel", benchmark.Descriptor.WorkloadMethod.Name, WorkOf(benchmark).Shape,
+                    (statistics.Median / 1000).ToString("F3", CultureInfo.InvariantCulture),
+                    Gigaflops(benchmark, statistics.Median), ShareOfPeak(benchmark, statistics.Median),
+                    Gigabytes(benchmark, statistics.Median)));
             }
         }
         return complete ? 0 : 1;

@@ -28,13 +28,19 @@ internal sealed record MnistImages(byte[] Pixels, byte[] Digits)
         byte[] pixels = ReadIdx(Path.Combine(directory, $"{part}-images-idx3-ubyte.gz"), 28, 28);
         byte[] digits = ReadIdx(Path.Combine(directory, $"{part}-labels-idx1-ubyte.gz"));
         if (pixels.Length != digits.Length * PixelCount)
-            throw new InvalidDataException($"{directory}: the {part} part has {pixels.Length / PixelCount} images but {digits.Length} digits.");
+        {
+            throw new InvalidDataException(
+                $"{directory}: the {part} part has {pixels.Length / PixelCount} images but {digits.Length} digits.");
+        }
         if (digits.Max() > 9)
             throw new InvalidDataException($"{directory}: the {part} part has a digit above 9.");
         return new MnistImages(pixels, digits);
     }
 
-    /// <summary>Reads a gzipped idx file of bytes: two zero bytes, 8 for "byte", the number of dimensions, each dimension as a big-endian int, the values.</summary>
+    /// <summary>
+    /// Reads a gzipped idx file of bytes: two zero bytes, 8 for "byte", the number of dimensions,
+    /// each dimension as a big-endian int, the values.
+    /// </summary>
     private static byte[] ReadIdx(string path, params int[] innerDimensions)
     {
         using var file = new GZipStream(File.OpenRead(path), CompressionMode.Decompress);
@@ -49,7 +55,10 @@ internal sealed record MnistImages(byte[] Pixels, byte[] Digits)
             length = checked(length * innerDimensions[i]);
         }
         if (!expected || length <= 0)
-            throw new InvalidDataException($"{path} is not an idx file of bytes with the dimensions [n{string.Concat(innerDimensions.Select(d => $", {d}"))}].");
+        {
+            throw new InvalidDataException(
+                $"{path} is not an idx file of bytes with the dimensions [n{string.Concat(innerDimensions.Select(d => $", {d}"))}].");
+        }
         var values = new byte[length];
         file.ReadExactly(values);
         return values;

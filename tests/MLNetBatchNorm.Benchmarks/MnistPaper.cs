@@ -8,12 +8,16 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>The experiment of Ioffe and Szegedy 2015, section 4.1 and figure 1: the same sigmoid network on MNIST with and without batch normalization.</summary>
+/// <summary>
+/// The experiment of Ioffe and Szegedy 2015, section 4.1 and figure 1: the same sigmoid network
+/// on MNIST with and without batch normalization.
+/// </summary>
 /// <remarks>
-/// <para>784-100-100-100-10, 50,000 steps of 60 images, as in the paper. What the paper leaves open: weights from N(0, 0.1²), biases 0, plain
-/// gradient descent at rate 0.1, a pixel is 1 above 127 and otherwise 0. Both networks start from the same weights and see the same batches.</para>
-/// <para>accuracy VARIANT STEP VALUE: on the 10,000 test images, with running statistics; population VARIANT STEP VALUE: the same at the end
-/// with the statistics of the paper's algorithm 2. Then the curves, as a picture.</para>
+/// <para>784-100-100-100-10, 50,000 steps of 60 images, as in the paper. What the paper leaves open: weights from N(0,
+/// 0.1²), biases 0, plain gradient descent at rate 0.1, a pixel is 1 above 127 and otherwise 0. Both networks start from the
+/// same weights and see the same batches.</para>
+/// <para>accuracy VARIANT STEP VALUE: on the 10,000 test images, with running statistics; population VARIANT STEP VALUE: the same at the
+/// end with the statistics of the paper's algorithm 2. Then the curves, as a picture.</para>
 /// </remarks>
 internal static class MnistPaper
 {
@@ -67,7 +71,8 @@ internal static class MnistPaper
     {
         var definition = new NetworkDefinition
         {
-            Inputs = MnistImages.PixelCount, HiddenUnits = [100, 100, 100], Outputs = 10, Activation = ActivationFunction.Sigmoid, Placement = placement,
+            Inputs = MnistImages.PixelCount, HiddenUnits = [100, 100, 100], Outputs = 10, Activation = ActivationFunction.Sigmoid,
+            Placement = placement,
             Statistics = BatchNormalizationStatistics.Population,
         };
         var parameters = new NetworkParameters(definition);
@@ -78,7 +83,8 @@ internal static class MnistPaper
             Optimizer = new SgdOptimizer(), Seed = seed,
         };
         var curve = new Curve(variant, parameters, test);
-        TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, curve, CancellationToken.None, threads: Environment.ProcessorCount);
+        TrainingLoop.Train(
+            parameters, new EncodedRows(table), null, settings, curve, CancellationToken.None, threads: Environment.ProcessorCount);
         if (definition.UsesBatchNormalization)
             Console.WriteLine($"population\t{variant}\t{Epochs * StepsPerEpoch}\t{curve.Accuracy():F4}");
         return curve;

@@ -29,7 +29,9 @@ internal static class MnistPaperChart
         int later = with.Count / 5 - 1;
         double[] tail = [.. without.Skip(later), .. with.Skip(later)];
         Plot enlarged = multiplot.GetPlot(1);
-        Draw(enlarged, steps, without, with, string.Create(CultureInfo.InvariantCulture, $"The same, enlarged, from step {steps[later]:N0} on"));
+        Draw(
+            enlarged, steps, without, with,
+            string.Create(CultureInfo.InvariantCulture, $"The same, enlarged, from step {steps[later]:N0} on"));
         enlarged.Axes.SetLimits(steps[later], end, Math.Floor(200 * tail.Min()) / 200, Math.Ceiling(200 * tail.Max()) / 200);
         enlarged.Axes.Left.TickGenerator = Percent(0.005, "P1");
         enlarged.HideLegend();

@@ -22,7 +22,8 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
 
     /// <summary>The case of that name.</summary>
     public static NetworkCase Get(string name) =>
-        All.FirstOrDefault(c => c.Name == name) ?? throw new ArgumentException($"There is no case '{name}'; there are {string.Join(", ", All.Select(c => c.Name))}.");
+        All.FirstOrDefault(c => c.Name == name)
+            ?? throw new ArgumentException($"There is no case '{name}'; there are {string.Join(", ", All.Select(c => c.Name))}.");
 
     /// <summary>The network before training.</summary>
     public NetworkParameters CreateParameters() =>
@@ -41,13 +42,16 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
         return table;
     }
 
-    /// <summary>Trains epoch after epoch with AdamW, no dropout, no validation, rows shuffled, and times the epochs after a second of warm-up.</summary>
+    /// <summary>
+    /// Trains epoch after epoch with AdamW, no dropout, no validation, rows shuffled, and times the epochs after a second of warm-up.
+    /// </summary>
     /// <param name="parameters">The network; trained on return.</param>
     /// <param name="table">The rows, in memory.</param>
     /// <param name="threads">Threads that train.</param>
     /// <param name="seconds">How long to measure at least.</param>
     /// <param name="products">What multiplies the matrices; null: managed code.</param>
-    public TrainingSpeed Train(NetworkParameters parameters, TrainingTable table, int threads, double seconds, MatrixProducts? products = null)
+    public TrainingSpeed Train(
+        NetworkParameters parameters, TrainingTable table, int threads, double seconds, MatrixProducts? products = null)
     {
         var settings = new TrainingSettings
         {
@@ -68,7 +72,8 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
         GC.KeepAlive(data);
         int largestBatch = new BatchPlan(table.Rows, Batch, needsTwoRows: true).LargestBatch;
         return new TrainingSpeed(
-            clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before + 4 * parameters.ParameterCount, new FeedForwardNetwork(parameters, largestBatch).ActivationBytes);
+            clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before + 4 * parameters.ParameterCount,
+            new FeedForwardNetwork(parameters, largestBatch).ActivationBytes);
     }
 
     /// <summary>Sums of twelve uniform numbers: near enough to normal ones for a benchmark's input.</summary>

@@ -4,7 +4,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>A case's random rows as ML.NET sees them: a view over objects in memory, the most common source, and not the cheapest to read.</summary>
+/// <summary>
+/// A case's random rows as ML.NET sees them: a view over objects in memory, the most common source, and not the cheapest to read.
+/// </summary>
 internal static class NetworkCaseView
 {
     private sealed class Example
@@ -14,7 +16,9 @@ internal static class NetworkCaseView
         public required uint Label { get; init; }
     }
 
-    /// <summary>Normal features in the column Features, random classes as keys in the column Label (in objects, a key counts from 0).</summary>
+    /// <summary>
+    /// Normal features in the column Features, random classes as keys in the column Label (in objects, a key counts from 0).
+    /// </summary>
     public static IDataView Create(MLContext mlContext, NetworkCase c, int rows)
     {
         var examples = new Example[rows];

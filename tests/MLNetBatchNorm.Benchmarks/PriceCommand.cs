@@ -5,11 +5,15 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>What a model of each table costs: its training, a row, many rows, its bytes; ours and ML.NET's own trainers with no option set, on the same rows.</summary>
+/// <summary>
+/// What a model of each table costs: its training, a row, many rows, its bytes; ours and ML.NET's own
+/// trainers with no option set, on the same rows.
+/// </summary>
 /// <remarks>
-/// Tab-separated lines: <c>price TABLE METHOD fit_s row_us rows_per_s model_bytes</c>. fit_s: median of three calls of <c>Fit</c> of one-hot encoding and trainer, behind
-/// one that warms up and leaves the rows in memory. row_us: a call of <see cref="PredictionEngine{TSrc, TDst}"/> on features that are there, median of rounds.
-/// rows_per_s: <c>Transform</c> over the test rows, scores read one after the other. model_bytes: the trainer's saved transformer, without the encoding.
+/// Tab-separated lines: <c>price TABLE METHOD fit_s row_us rows_per_s model_bytes</c>. fit_s: median of three calls of <c>Fit</c> of
+/// one-hot encoding and trainer, behind one that warms up and leaves the rows in memory. row_us: a call of
+/// <see cref="PredictionEngine{TSrc, TDst}"/> on features that are there, median of rounds. rows_per_s: <c>Transform</c> over the test
+/// rows, scores read one after the other. model_bytes: the trainer's saved transformer, without the encoding.
 /// </remarks>
 internal static class PriceCommand
 {
@@ -63,12 +67,15 @@ internal static class PriceCommand
             seconds[fit] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
         IDataView test = ml.Data.Cache(featurize.Fit(table.Train).Transform(table.Test), "Features");
-        double micros = table.Task == "multiclass" ? RowMicroseconds<SeveralScores>(ml, model, test) : RowMicroseconds<OneScore>(ml, model, test);
+        double micros = table.Task == "multiclass"
+            ? RowMicroseconds<SeveralScores>(ml, model, test)
+            : RowMicroseconds<OneScore>(ml, model, test);
         using var saved = new MemoryStream();
         ml.Model.Save(model, test.Schema, saved);
+        double rowsPerSecond = RowsPerSecond(model, test, table.Task);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"price\t{table.Name}\t{method}\t{Median(seconds):F3}\t{micros:F3}\t{RowsPerSecond(model, test, table.Task):F0}\t{saved.Length}");
+            $"price\t{table.Name}\t{method}\t{Median(seconds):F3}\t{micros:F3}\t{rowsPerSecond:F0}\t{saved.Length}");
     }
 
     private static double RowMicroseconds<TPrediction>(MLContext ml, ITransformer model, IDataView rows)
@@ -106,7 +113,9 @@ internal static class PriceCommand
         return rows;
     }
 
-    /// <summary>Seconds of one run of the action in each of several rounds; the first round, while code is compiled, is not among them.</summary>
+    /// <summary>
+    /// Seconds of one run of the action in each of several rounds; the first round, while code is compiled, is not among them.
+    /// </summary>
     private static double[] Repeat(Action action)
     {
         var seconds = new double[Rounds];

@@ -39,17 +39,17 @@ try
                 usage:
                   throughput [threads] [seconds] [case|all]          training and scoring speed of four networks, data in memory
                   throughput [threads] [seconds] [case|all] LIBRARY  the same training with the matrix products of a native library
-                  fit [threads] [rows] [scaled]                      the same training through the trainer's Fit, against throughput in the same process
+                  fit [threads] [rows] [scaled]                      the same training through Fit, against throughput in the same process
                   scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
                   engine                                             PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
-                  blocks [case...]                                   blocks and rows through the model's Score, against ONNX Runtime on one thread
+                  blocks [case...]                                   blocks and rows through Score, against ONNX Runtime on one thread
                   transform [rows]                                   Transform over a view, against ML.NET's linear trainer
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
                   accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
                   price DIR [seed]                                   Fit, a row, many rows and bytes: ours, LightGBM, FastTree
-                  text DIR [--peers] [seed]                          Fit of FeaturizeText and a trainer: ours, SDCA, LightGBM, nothing cached
+                  text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without

@@ -32,7 +32,8 @@ internal static class Scale
         double rowsPerSecond = c.Train(parameters, c.RandomTable(), threads, seconds).RowsPerSecond;
         double microseconds = 1e6 / rowsPerSecond;
         double operations = 6.0 * parameters.ParameterCount;
-        Console.WriteLine($"scale\t{series}\t{value}\t{threads}\t{rowsPerSecond:F0}\t{microseconds:F3}\t{operations * rowsPerSecond / 1e9:F1}");
+        Console.WriteLine(
+            $"scale\t{series}\t{value}\t{threads}\t{rowsPerSecond:F0}\t{microseconds:F3}\t{operations * rowsPerSecond / 1e9:F1}");
         return microseconds;
     }
 }

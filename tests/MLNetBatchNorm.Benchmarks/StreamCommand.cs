@@ -8,12 +8,13 @@ namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>Training on more rows than the memory budget holds, beside the same training in memory.</summary>
 /// <remarks>
-/// <para>stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]. Rows of 30 features and a regression label come from a generator, one at a time: no object of them is
-/// in memory. Each training is a process of its own, so that its peak is its own. Lines
-/// <c>stream KIND rows N fit_rows/s R epoch_rows/s E peak_mb P before_mb B r2 M</c>; KIND is "memory" (SMALLER_ROWS rows, budget without end),
-/// "file" (the same rows, budget so small that they are in a file) and "large" (ROWS rows, BUDGET_MB). r2 is measured on 100,000 other rows.</para>
-/// <para>fit_rows/s: rows times epochs over the whole of <c>Fit</c>, reading included. epoch_rows/s: the same without the first epoch and what comes before it.
-/// Then ratios to "memory", and peak_over_budget_mb: peak of "large" less BUDGET_MB, to be at most 200.</para>
+/// <para>stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]. Rows of 30 features and a regression label come from a generator, one at a time: no
+/// object of them is in memory. Each training is a process of its own, so that its peak is its own. Lines
+/// <c>stream KIND rows N fit_rows/s R epoch_rows/s E peak_mb P before_mb B r2 M</c>; KIND is "memory" (SMALLER_ROWS rows,
+/// budget without end), "file" (the same rows, budget so small that they are in a file) and "large" (ROWS rows,
+/// BUDGET_MB). r2 is measured on 100,000 other rows.</para>
+/// <para>fit_rows/s: rows times epochs over the whole of <c>Fit</c>, reading included. epoch_rows/s: the same without the first epoch and
+/// what comes before it. Then ratios to "memory", and peak_over_budget_mb: peak of "large" less BUDGET_MB, to be at most 200.</para>
 /// </remarks>
 internal static class StreamCommand
 {
@@ -44,7 +45,8 @@ internal static class StreamCommand
         double[] file = Child("file", smaller, Math.Max(1, smaller / 65_536), epochs);
         double[] large = Child("large", rows, budget, epochs);
         Print($"ratio\tfile\tfit\t{file[0] / memory[0]:F3}\tepoch\t{file[1] / memory[1]:F3}\tr2_difference\t{file[4] - memory[4]:F4}");
-        Print($"ratio\tlarge\tfit\t{large[0] / memory[0]:F3}\tepoch\t{large[1] / memory[1]:F3}\tpeak_over_budget_mb\t{large[2] - budget:F0}");
+        Print(
+            $"ratio\tlarge\tfit\t{large[0] / memory[0]:F3}\tepoch\t{large[1] / memory[1]:F3}\tpeak_over_budget_mb\t{large[2] - budget:F0}");
         return 0;
     }
 
@@ -74,11 +76,14 @@ internal static class StreamCommand
         var times = new List<long>();
         var trainer = ml.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
         {
-            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = epochs, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, EarlyStoppingPatience = 0, Seed = 1,
+            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = epochs, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0,
+            EarlyStoppingPatience = 0, Seed = 1,
             Progress = new Reports(() => times.Add(Stopwatch.GetTimestamp())),
         });
         // The compiler's work is not to be measured.
-        ml.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options { MaximumNumberOfEpochs = 1, NumberOfEnsembleMembers = 1, Seed = 1 }).Fit(View(ml, 3_000, 7));
+        ml.Regression.Trainers.BatchNormNetwork(
+            new BatchNormNetworkRegressionTrainer.Options { MaximumNumberOfEpochs = 1, NumberOfEnsembleMembers = 1, Seed = 1 })
+            .Fit(View(ml, 3_000, 7));
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         long before = Environment.WorkingSet;
         long start = Stopwatch.GetTimestamp();
@@ -87,7 +92,9 @@ internal static class StreamCommand
         double epochSeconds = Stopwatch.GetElapsedTime(times[0], times[^1]).TotalSeconds;
         long peak = PeakBytes();
         double r2 = ml.Regression.Evaluate(model.Transform(View(ml, TestRows, 2))).RSquared;
-        Print($"stream\t{kind}\trows\t{rows}\tfit_rows/s\t{(double)rows * epochs / fitSeconds:F0}\tepoch_rows/s\t{(double)rows * (epochs - 1) / epochSeconds:F0}\tpeak_mb\t{peak >> 20}\tbefore_mb\t{before >> 20}\tr2\t{r2:F4}");
+        double rate = (double)rows * epochs / fitSeconds, rateOfEpochs = (double)rows * (epochs - 1) / epochSeconds;
+        string memory = $"peak_mb\t{peak >> 20}\tbefore_mb\t{before >> 20}";
+        Print($"stream\t{kind}\trows\t{rows}\tfit_rows/s\t{rate:F0}\tepoch_rows/s\t{rateOfEpochs:F0}\t{memory}\tr2\t{r2:F4}");
         return 0;
     }
 
@@ -111,8 +118,8 @@ internal static class StreamCommand
                 row.Features[f] = (float)(2 * random.NextDouble() - 1);
             float[] x = row.Features;
             // A friedman function of ten columns; the others are noise, and the label has some.
-            row.Label = (float)(10 * Math.Sin(Math.PI * x[0] * x[1]) + 20 * x[2] * x[2] + 10 * x[3] + 5 * Math.Abs(x[4]) + 3 * x[5] * x[6] - 4 * Math.Max(x[7], x[8])
-                + 2 * random.NextDouble());
+            row.Label = (float)(10 * Math.Sin(Math.PI * x[0] * x[1]) + 20 * x[2] * x[2] + 10 * x[3] + 5 * Math.Abs(x[4])
+                + 3 * x[5] * x[6] - 4 * Math.Max(x[7], x[8]) + 2 * random.NextDouble());
             yield return row;
         }
     }

@@ -8,17 +8,21 @@ using Microsoft.ML.Trainers;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary>Text classification on the sparse vectors of <c>FeaturizeText</c>: ours and, on request, ML.NET's SDCA and LightGBM on the same rows.</summary>
+/// <summary>
+/// Text classification on the sparse vectors of <c>FeaturizeText</c>: ours and, on request, ML.NET's SDCA and LightGBM on the same rows.
+/// </summary>
 /// <remarks>
 /// <para>
-/// What is timed is <c>Fit</c> of the whole pipeline, <c>FeaturizeText</c> and a trainer, as one writes it first: a trainer that asks for the rows several times has their features computed
-/// as often. With <c>--cached</c> the features are computed once before, and kept in memory: fit_s is then the trainer's own time, as behind <c>AppendCacheCheckpoint</c>.
+/// What is timed is <c>Fit</c> of the whole pipeline, <c>FeaturizeText</c> and a trainer, as one writes it first: a trainer that asks for
+/// the rows several times has their features computed as often. With <c>--cached</c> the features are computed once before, and kept in
+/// memory: fit_s is then the trainer's own time, as behind <c>AppendCacheCheckpoint</c>.
 /// </para>
 /// <para>
-/// Lines <c>text plain|cached METHOD auc VALUE acc VALUE logloss VALUE fit_s SECONDS cpu_s SECONDS peak_mb MEGABYTES before_mb MEGABYTES dim SLOTS</c>; for ours
-/// also <c>weights_mb</c> (weights and optimizer state) and <c>data_mb</c> (the entries of the training rows, 8 bytes each), for the others <c>batchnorm_share</c>: fit_s of ours
-/// divided by theirs. cpu_s is the processor time of the fit on all threads, which other programs disturb less; before_mb and peak_mb are the process's working set before the fit
-/// and its largest during it. DIR holds train.tsv.gz and test.tsv.gz: a header, then label (0 or 1), tab, text.
+/// Lines <c>text plain|cached METHOD auc VALUE acc VALUE logloss VALUE fit_s SECONDS cpu_s SECONDS peak_mb MEGABYTES before_mb MEGABYTES
+/// dim SLOTS</c>; for ours also <c>weights_mb</c> (weights and optimizer state) and <c>data_mb</c> (the entries of the training rows, 8
+/// bytes each), for the others <c>batchnorm_share</c>: fit_s of ours divided by theirs. cpu_s is the processor time of the fit on all
+/// threads, which other programs disturb less; before_mb and peak_mb are the process's working set before the fit and its largest during
+/// it. DIR holds train.tsv.gz and test.tsv.gz: a header, then label (0 or 1), tab, text.
 /// </para>
 /// </remarks>
 internal static class TextCommand
@@ -54,7 +58,8 @@ internal static class TextCommand
         double ours = 0;
         foreach ((string method, IEstimator<ITransformer> trainer) in Trainers(ml, args.Contains("--peers")))
         {
-            double seconds = Measure(ml, $"text\t{(cached ? "cached" : "plain")}\t{method}", cached ? trainer : featurize.Append(trainer), train, test, ours);
+            double seconds = Measure(
+                ml, $"text\t{(cached ? "cached" : "plain")}\t{method}", cached ? trainer : featurize.Append(trainer), train, test, ours);
             ours = ours > 0 ? ours : seconds;
         }
         return 0;
@@ -94,7 +99,8 @@ internal static class TextCommand
     }
 
     /// <summary>Fits, prints the line and returns the seconds of the fit.</summary>
-    private static double Measure(MLContext ml, string name, IEstimator<ITransformer> pipeline, IDataView train, IDataView test, double secondsOfOurs)
+    private static double Measure(
+        MLContext ml, string name, IEstimator<ITransformer> pipeline, IDataView train, IDataView test, double secondsOfOurs)
     {
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         long before = Environment.WorkingSet;
@@ -117,8 +123,10 @@ internal static class TextCommand
         IDataView scored = model.Transform(test);
         CalibratedBinaryClassificationMetrics metrics = ml.BinaryClassification.Evaluate(scored);
         string more = secondsOfOurs > 0 ? Text($"\tbatchnorm_share\t{secondsOfOurs / seconds:F3}") : Sizes(model, train);
-        Console.WriteLine(Text(
-            $"{name}\tauc\t{metrics.AreaUnderRocCurve:F5}\tacc\t{metrics.Accuracy:F5}\tlogloss\t{metrics.LogLoss * Math.Log(2):F5}\tfit_s\t{seconds:F2}\tcpu_s\t{processorSeconds:F2}\tpeak_mb\t{peak >> 20}\tbefore_mb\t{before >> 20}\tdim\t{((VectorDataViewType)scored.Schema[Features].Type).Size}{more}"));
+        Console.WriteLine(
+            Text($"{name}\tauc\t{metrics.AreaUnderRocCurve:F5}\tacc\t{metrics.Accuracy:F5}\tlogloss\t{metrics.LogLoss * Math.Log(2):F5}")
+            + Text($"\tfit_s\t{seconds:F2}\tcpu_s\t{processorSeconds:F2}\tpeak_mb\t{peak >> 20}\tbefore_mb\t{before >> 20}")
+            + Text($"\tdim\t{((VectorDataViewType)scored.Schema[Features].Type).Size}{more}"));
         return seconds;
     }
 
@@ -126,7 +134,8 @@ internal static class TextCommand
     private static string Sizes(ITransformer model, IDataView train)
     {
         ITransformer last = model is IEnumerable<ITransformer> chain ? chain.Last() : model;
-        var network = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)last;
+        var network =
+            (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)last;
         long weights = network.Model.SubModel.Network.Members[0].Layers.Sum(layer => (long)layer.Inputs * layer.Outputs);
         long entries = model.Transform(train).GetColumn<VBuffer<float>>(Features).Sum(row => (long)row.GetValues().Length);
         return Text($"\tweights_mb\t{3 * sizeof(float) * weights >> 20}\tdata_mb\t{2 * sizeof(float) * entries >> 20}");

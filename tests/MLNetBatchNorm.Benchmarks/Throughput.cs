@@ -9,10 +9,11 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <summary>Steady-state speed of the training loop that <c>Fit</c> runs, and of scoring.</summary>
 /// <remarks>
 /// train CASE THREADS rows/s; score1 CASE THREADS microseconds for one row; score CASE THREADS rows/s in blocks of 1,024;
-/// memory CASE THREADS bytes beyond the data, bytes of these for the activations of one batch, and the rest as a multiple of the parameters.
-/// With the name of a native library instead: train CASE THREADS rows/s, and native CASE THREADS rows/s RATIO with the library's matrix products, each the
-/// median of rounds in which the two take turns.
-/// AdamW, ReLU, batch normalization at placement A, softmax cross-entropy, no dropout, no validation, data in memory, rows shuffled every epoch.
+/// memory CASE THREADS bytes beyond the data, bytes of these for the activations of one batch, and the rest as a multiple of the
+/// parameters. With the name of a native library instead: train CASE THREADS rows/s, and native CASE THREADS rows/s RATIO with the
+/// library's matrix products, each the median of rounds in which the two take turns.
+/// AdamW, ReLU, batch normalization at placement A, softmax cross-entropy, no dropout, no
+/// validation, data in memory, rows shuffled every epoch.
 /// </remarks>
 internal static class Throughput
 {
@@ -35,7 +36,8 @@ internal static class Throughput
             TrainingTable table = c.RandomTable();
             TrainingSpeed speed = c.Train(parameters, table, threads, seconds);
             Console.WriteLine($"train\t{c.Name}\t{threads}\t{speed.RowsPerSecond:F0}");
-            Console.WriteLine($"memory\t{c.Name}\t{threads}\t{speed.Memory}\t{speed.Activations}\t{(speed.Memory - speed.Activations) / (4.0 * parameters.ParameterCount):F2}");
+            double copies = (speed.Memory - speed.Activations) / (4.0 * parameters.ParameterCount);
+            Console.WriteLine($"memory\t{c.Name}\t{threads}\t{speed.Memory}\t{speed.Activations}\t{copies:F2}");
             Score(c, threads, seconds / 4, parameters);
         }
         return 0;
@@ -50,7 +52,8 @@ internal static class Throughput
             managedSpeeds[round] = c.Train(c.CreateParameters(), table, threads, seconds).RowsPerSecond;
             nativeSpeeds[round] = c.Train(c.CreateParameters(), table, threads, seconds, native).RowsPerSecond;
         }
-        double managedSpeed = managedSpeeds.Order().ElementAt(NativeRounds / 2), nativeSpeed = nativeSpeeds.Order().ElementAt(NativeRounds / 2);
+        double managedSpeed = managedSpeeds.Order().ElementAt(NativeRounds / 2),
+            nativeSpeed = nativeSpeeds.Order().ElementAt(NativeRounds / 2);
         Console.WriteLine($"train\t{c.Name}\t{threads}\t{managedSpeed:F0}");
         Console.WriteLine($"native\t{c.Name}\t{threads}\t{nativeSpeed:F0}\t{nativeSpeed / managedSpeed:F2}");
     }

@@ -6,10 +6,12 @@ using Microsoft.ML.Trainers;
 
 namespace MLNetBatchNorm.Benchmarks;
 
-/// <summary><c>Transform</c> over a view of a million rows: ours, ML.NET's linear trainer, and the network's own time for the same rows one by one.</summary>
+/// <summary>
+/// <c>Transform</c> over a view of a million rows: ours, ML.NET's linear trainer, and the network's own time for the same rows one by one.
+/// </summary>
 /// <remarks>
-/// transform CASE SECONDS LINEAR_SECONDS NETWORK_SECONDS RATIO: medians of rounds in turn; the ratio is ours to the sum of the linear scorer's and the network's.
-/// Each pass asks for the probabilities of every row.
+/// transform CASE SECONDS LINEAR_SECONDS NETWORK_SECONDS RATIO: medians of rounds in turn; the ratio is ours to the sum of the linear
+/// scorer's and the network's. Each pass asks for the probabilities of every row.
 /// </remarks>
 internal static class TransformCommand
 {
@@ -26,7 +28,8 @@ internal static class TransformCommand
         {
             HiddenUnits = c.Hidden, MaximumNumberOfEpochs = 1, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1, Seed = 1,
         }).Fit(few);
-        var linear = mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy(new LbfgsMaximumEntropyMulticlassTrainer.Options { MaximumNumberOfIterations = 5 }).Fit(few);
+        var linear = mlContext.MulticlassClassification.Trainers
+            .LbfgsMaximumEntropy(new LbfgsMaximumEntropyMulticlassTrainer.Options { MaximumNumberOfIterations = 5 }).Fit(few);
         float[][] features = [.. few.GetColumn<float[]>("Features")];
         var scores = new float[c.Classes];
 
@@ -35,13 +38,18 @@ internal static class TransformCommand
             seconds[method] = new double[Rounds];
         for (int round = -1; round < Rounds; round++)              // the first round warms up
         {
-            double[] now = [Time(() => Read(network.Transform(data))), Time(() => Read(linear.Transform(data))), Time(() => Score(network.Model, features, rows, scores))];
+            double[] now =
+            [
+                Time(() => Read(network.Transform(data))), Time(() => Read(linear.Transform(data))),
+                Time(() => Score(network.Model, features, rows, scores)),
+            ];
             for (int method = 0; method < 3 && round >= 0; method++)
                 seconds[method][round] = now[method];
         }
         double[] median = [.. seconds.Select(s => s.Order().ElementAt(Rounds / 2))];
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"transform\t{c.Name}\t{median[0]:F3}\t{median[1]:F3}\t{median[2]:F3}\t{median[0] / (median[1] + median[2]):F2}"));
+            CultureInfo.InvariantCulture,
+            $"transform\t{c.Name}\t{median[0]:F3}\t{median[1]:F3}\t{median[2]:F3}\t{median[0] / (median[1] + median[2]):F2}"));
         return 0;
     }
 

@@ -27,7 +27,8 @@ public sealed class CheckerTests
                 options.NumberOfInputPieces = 3;
                 options.Activation = ActivationFunction.Mish;
             });
-            models.AddRange(from opSet in Enumerable.Range(12, 6) from fold in new[] { true, false } select OnnxModel.Of(context, transformer, opSet, fold));
+            models.AddRange(from opSet in Enumerable.Range(12, 6) from fold in new[] { true, false } select OnnxModel.Of(
+                context, transformer, opSet, fold));
         }
 
         (int exitCode, string output) = Check(models);
@@ -60,7 +61,9 @@ public sealed class CheckerTests
             string[] paths = [.. models.Select((_, i) => Path.Combine(folder, $"{i}.onnx"))];
             for (int i = 0; i < paths.Length; i++)
                 File.WriteAllBytes(paths[i], models[i].Content.ToByteArray());
-            return Run(["-c", "import sys, onnx\nfor path in sys.argv[1:]:\n  onnx.checker.check_model(onnx.load(path), full_check=True)", .. paths]);
+            return Run(
+                ["-c", "import sys, onnx\nfor path in sys.argv[1:]:\n  onnx.checker.check_model(onnx.load(path), full_check=True)",
+                    .. paths]);
         }
         finally
         {

@@ -52,7 +52,9 @@ public sealed class ExportOptionsTests
         CollectionAssert.AreEqual(layer.BatchNormalization.RunningVariance, model.Initializer("bn1.running_variance"));
         float[] weights = [.. Enumerable.Range(0, layer.Outputs).SelectMany(unit => layer.Encoder.Parts.Select(part => layer[unit, part]))];
         CollectionAssert.AreEqual(weights, model.Initializer("linear1.weight"));
-        Assert.IsFalse(model.Content.Graph.Initializer.Any(t => t.Name == "linear1.bias"), "A linear map in front of batch normalization has no bias.");
+        Assert.IsFalse(
+            model.Content.Graph.Initializer.Any(t => t.Name == "linear1.bias"),
+            "A linear map in front of batch normalization has no bias.");
     }
 
     [TestMethod]
@@ -85,7 +87,8 @@ public sealed class ExportOptionsTests
         byte[] bytes = Bytes(s => _context.Model.ConvertBatchNormNetworkToOnnx(transformer, s));
         CollectionAssert.AreEqual(bytes, Bytes(s => _context.Model.ConvertBatchNormNetworkToOnnx(loaded, s)));
 
-        var binary = (ISingleFeaturePredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)transformer;
+        var binary = (ISingleFeaturePredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<
+            BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)transformer;
         CollectionAssert.AreEqual(bytes, Bytes(s => _context.Model.ConvertBatchNormNetworkToOnnx(binary.Model.SubModel, s)));
 
         ITransformer multiclass = TinyNetworks.Train(_context, NetworkKind.Multiclass);
@@ -107,7 +110,8 @@ public sealed class ExportOptionsTests
             (new BatchNormNetworkOnnxOptions { InputName = "Score" }, "InputName"),
         })
         {
-            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.Model.ConvertBatchNormNetworkToOnnx(transformer, new MemoryStream(), options));
+            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _context.Model.ConvertBatchNormNetworkToOnnx(transformer, new MemoryStream(), options));
             Assert.Contains(word, error.Message);
         }
     }
@@ -125,7 +129,8 @@ public sealed class ExportOptionsTests
         Assert.Contains("not a batch-normalized network", Refused(normalizer.Fit(view), new MemoryStream()).Message);
         ITransformer network = TinyNetworks.Train(_context, NetworkKind.Regression);
         Assert.Contains("written", Refused(network, new MemoryStream([], writable: false)).Message);
-        Assert.ThrowsExactly<ArgumentNullException>(() => _context.Model.ConvertBatchNormNetworkToOnnx((ITransformer)null!, new MemoryStream()));
+        Assert.ThrowsExactly<ArgumentNullException>(
+            () => _context.Model.ConvertBatchNormNetworkToOnnx((ITransformer)null!, new MemoryStream()));
         Assert.ThrowsExactly<ArgumentNullException>(() => _context.Model.ConvertBatchNormNetworkToOnnx(network, null!));
     }
 

@@ -110,7 +110,8 @@ public sealed class ExportParityTests
         ITransformer mixed = TinyNetworks.Trainer(context, NetworkKind.Binary).Fit(mixedView);
         OnnxModel mixedModel = OnnxModel.Of(context, mixed);
         Assert.HasCount(3, mixedModel.Operations.Where(o => o == "Where"), "two for missing values, one for columns that are not scaled");
-        float[][] wider = [.. TinyNetworks.TestRows().Select((r, i) => (float[])[.. r, i % 3 == 0 ? 1 : 0, i % 3 == 1 ? 1 : 0, i % 3 == 2 ? float.NaN : 0])];
+        float[][] wider = [.. TinyNetworks.TestRows()
+            .Select((r, i) => (float[])[.. r, i % 3 == 0 ? 1 : 0, i % 3 == 1 ? 1 : 0, i % 3 == 2 ? float.NaN : 0])];
         Parity.Check(mixedModel, context, mixed, wider, "mixed");
     }
 
@@ -166,7 +167,8 @@ public sealed class ExportParityTests
         float[][] rows = TinyNetworks.TestRows();
         OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
         Assert.IsNull(Parity.Difference(model.Run(rows), context, transformer, rows));
-        string[] constants = [.. model.Content.Graph.Initializer.Where(t => t.DataType == OnnxProtocol.TensorProto.Types.ElementType.Float).Select(t => t.Name)];
+        string[] constants = [.. model.Content.Graph.Initializer.Where(t => t.DataType == OnnxProtocol.TensorProto.Types.ElementType.Float)
+            .Select(t => t.Name)];
         Assert.IsGreaterThan(20, constants.Length);
         foreach (string name in constants)
         {

@@ -8,7 +8,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Onnx.Tests;
 
-/// <summary>Explicit batch normalization of columns that are far from zero, measured in their deviations, keeps its accuracy in single precision.</summary>
+/// <summary>
+/// Explicit batch normalization of columns that are far from zero, measured in their deviations, keeps its accuracy in single precision.
+/// </summary>
 [TestClass]
 public sealed class LargeMeanTests
 {
@@ -25,7 +27,8 @@ public sealed class LargeMeanTests
             options.Placement = BatchNormalizationPlacement.LayerInput;
             options.Statistics = BatchNormalizationStatistics.PopulationPooled;
         }).Fit(NetworkExamples.View(context, NetworkKind.Regression, examples));
-        TrainedNetwork network = ((INetworkModel)((ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters>)trained).Model).Network;
+        TrainedNetwork network =
+            ((INetworkModel)((ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters>)trained).Model).Network;
         float[][] rows = [.. examples.Select(e => e.Features)];
         TargetScale scale = network.Scale!;
         double[] expected = [.. rows.Select(row => scale.Mean + scale.Deviation * InDoublePrecision(network.Parameters, row))];
@@ -84,11 +87,15 @@ public sealed class LargeMeanTests
             if (parameters.BatchNormalization[layer] is { } bn)
             {
                 for (int i = 0; i < x.Length; i++)
-                    x[i] = bn.Gamma.Span[i] * (x[i] - bn.RunningMean[i]) / Math.Sqrt(bn.RunningVariance[i] + parameters.Definition.Epsilon) + bn.Beta.Span[i];
+                {
+                    x[i] = bn.Gamma.Span[i] * (x[i] - bn.RunningMean[i]) / Math.Sqrt(bn.RunningVariance[i] + parameters.Definition.Epsilon)
+                        + bn.Beta.Span[i];
+                }
             }
 
             LinearParameters linear = parameters.Linear[layer];
-            x = [.. Enumerable.Range(0, linear.Outputs).Select(o => linear.Bias!.Span[o] + Enumerable.Range(0, x.Length).Sum(i => x[i] * linear.Weight(o, i)))];
+            x = [.. Enumerable.Range(0, linear.Outputs)
+                .Select(o => linear.Bias!.Span[o] + Enumerable.Range(0, x.Length).Sum(i => x[i] * linear.Weight(o, i)))];
             if (layer < parameters.Linear.Length - 1)
                 x = [.. x.Select(v => Math.Max(0, v))];
         }

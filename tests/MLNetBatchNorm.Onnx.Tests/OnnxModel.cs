@@ -52,7 +52,9 @@ internal sealed class OnnxModel(ModelProto content)
         tensor.RawData = ByteString.CopyFrom(bytes);
     }
 
-    /// <summary>Runs rows of features, all at once or one at a time, and returns every output by name, its rows one after the other.</summary>
+    /// <summary>
+    /// Runs rows of features, all at once or one at a time, and returns every output by name, its rows one after the other.
+    /// </summary>
     public Dictionary<string, Array> Run(float[][] rows, bool oneByOne = false)
     {
         using SessionOptions options = Options();
@@ -77,7 +79,8 @@ internal sealed class OnnxModel(ModelProto content)
     {
         string input = session.InputMetadata.Keys.Single();
         var tensor = new DenseTensor<float>(rows.SelectMany(r => r).ToArray(), [rows.Length, rows[0].Length]);
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> outputs = session.Run([NamedOnnxValue.CreateFromTensor(input, tensor)]);
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> outputs = session.Run(
+            [NamedOnnxValue.CreateFromTensor(input, tensor)]);
         return outputs.ToDictionary(o => o.Name, Values);
     }
 }

@@ -9,8 +9,9 @@ namespace MLNetBatchNorm.Onnx.Tests;
 internal static class Parity
 {
     /// <summary>
-    /// Relative to the range of the column's values among the rows: a logit near zero has no relative accuracy of its own, and a large offset would hide mistakes.
-    /// A range below a tenth of the largest value counts as that tenth, because floats of that size are no finer.
+    /// Relative to the range of the column's values among the rows: a logit near zero has no relative accuracy of
+    /// its own, and a large offset would hide mistakes. A range below a tenth of the largest value counts as that
+    /// tenth, because floats of that size are no finer.
     /// </summary>
     public const double Tolerance = 1e-5;
 
@@ -18,14 +19,16 @@ internal static class Parity
     public static double Worst { get; private set; }
 
     /// <summary>Fails unless every output agrees.</summary>
-    public static void Check(OnnxModel model, MLContext context, ITransformer transformer, float[][] rows, string what, bool oneByOne = false)
+    public static void Check(
+        OnnxModel model, MLContext context, ITransformer transformer, float[][] rows, string what, bool oneByOne = false)
     {
         if (Difference(model.Run(rows, oneByOne), context, transformer, rows) is { } difference)
             Assert.Fail($"{what}: {difference}");
     }
 
     /// <summary>Null where all outputs agree: numbers within the tolerance, labels exactly.</summary>
-    public static string? Difference(IReadOnlyDictionary<string, Array> outputs, MLContext context, ITransformer transformer, float[][] rows) =>
+    public static string? Difference(
+        IReadOnlyDictionary<string, Array> outputs, MLContext context, ITransformer transformer, float[][] rows) =>
         Difference(outputs, transformer.Transform(View(context, rows)));
 
     /// <summary>As the other, for rows that the model has scored.</summary>
@@ -64,7 +67,9 @@ internal static class Parity
             _ => throw new NotSupportedException($"Column {name} is of type {type}."),
         };
 
-        T[] Values<T>() => type is VectorDataViewType ? [.. view.GetColumn<VBuffer<T>>(name).SelectMany(row => row.DenseValues())] : [.. view.GetColumn<T>(name)];
+        T[] Values<T>() => type is VectorDataViewType
+            ? [.. view.GetColumn<VBuffer<T>>(name).SelectMany(row => row.DenseValues())]
+            : [.. view.GetColumn<T>(name)];
     }
 
     private static string? Difference(string name, Array expected, Array actual)
@@ -82,7 +87,11 @@ internal static class Parity
         {
             double deviation = Math.Abs(Convert.ToDouble(actual.GetValue(i), CultureInfo.InvariantCulture) - numbers[i]) / range;
             if (!(deviation <= Tolerance))
-                return string.Create(CultureInfo.InvariantCulture, $"{name} {i} is {actual.GetValue(i)} instead of {numbers[i]}, {deviation:G3} of the range");
+            {
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name} {i} is {actual.GetValue(i)} instead of {numbers[i]}, {deviation:G3} of the range");
+            }
             Worst = Math.Max(Worst, deviation);
         }
 

@@ -20,7 +20,8 @@ public sealed class RealRowsTests
         var context = new MLContext(1);
         (float[][] rows, float[] targets) = Read("digits.csv");
         var options = NetworkExamples.QuickOptions<BatchNormNetworkMulticlassTrainer.Options>(Shrink);
-        IDataView view = context.Transforms.Conversion.MapValueToKey("Label", "Target").Fit(View(context, rows, targets)).Transform(View(context, rows, targets));
+        IDataView view = context.Transforms.Conversion.MapValueToKey("Label", "Target").Fit(View(context, rows, targets))
+            .Transform(View(context, rows, targets));
         ITransformer transformer = context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view);
         Check(context, transformer, rows, fold);
     }
@@ -33,7 +34,8 @@ public sealed class RealRowsTests
         var context = new MLContext(1);
         (float[][] rows, float[] targets) = Read("breast_cancer.csv");
         var options = NetworkExamples.QuickOptions<BatchNormNetworkBinaryTrainer.Options>(Shrink);
-        IDataView view = context.Transforms.Conversion.ConvertType("Label", "Target", DataKind.Boolean).Fit(View(context, rows, targets)).Transform(View(context, rows, targets));
+        IDataView view = context.Transforms.Conversion.ConvertType("Label", "Target", DataKind.Boolean).Fit(View(context, rows, targets))
+            .Transform(View(context, rows, targets));
         ITransformer transformer = context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(view);
         Check(context, transformer, rows, fold);
     }
@@ -47,8 +49,10 @@ public sealed class RealRowsTests
 
     private void Check(MLContext context, ITransformer transformer, float[][] rows, bool fold)
     {
-        float[][] withGaps = [.. rows, .. rows.Take(100).Select((r, i) => r.Select((v, slot) => slot % 7 == i % 7 ? float.NaN : v).ToArray())];
-        Parity.Check(OnnxModel.Of(context, transformer, fold: fold), context, transformer, withGaps, $"{withGaps.Length} rows, fold {fold}");
+        float[][] withGaps =
+            [.. rows, .. rows.Take(100).Select((r, i) => r.Select((v, slot) => slot % 7 == i % 7 ? float.NaN : v).ToArray())];
+        Parity.Check(
+            OnnxModel.Of(context, transformer, fold: fold), context, transformer, withGaps, $"{withGaps.Length} rows, fold {fold}");
         TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
     }
 
@@ -56,7 +60,8 @@ public sealed class RealRowsTests
     {
         SchemaDefinition schema = SchemaDefinition.Create(typeof(TableRow));
         schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, rows[0].Length);
-        return context.Data.LoadFromEnumerable(rows.Zip(targets, (row, target) => new TableRow { Features = row, Target = target }), schema);
+        return context.Data.LoadFromEnumerable(
+            rows.Zip(targets, (row, target) => new TableRow { Features = row, Target = target }), schema);
     }
 
     private static (float[][] Rows, float[] Targets) Read(string name)

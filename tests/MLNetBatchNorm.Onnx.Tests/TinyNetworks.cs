@@ -37,7 +37,9 @@ internal static class TinyNetworks
         return rows;
     }
 
-    /// <summary>Other rows than those of training: ordinary ones, some with values missing, also where none was in training, and outliers.</summary>
+    /// <summary>
+    /// Other rows than those of training: ordinary ones, some with values missing, also where none was in training, and outliers.
+    /// </summary>
     public static float[][] TestRows()
     {
         float[][] rows = [.. NetworkExamples.Rows(80, seed: 2).Select(r => r.Features)];

@@ -37,11 +37,13 @@ public sealed class AspNetExamples
         float[][] allPixels = [.. table.GetColumn<float[]>("Features")];
         float[] pixels = allPixels[0];
         var trained = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(hiddenUnits: [16], maximumNumberOfEpochs: 2).Fit(table);
-        mlContext.Model.Save(trained, mlContext.Transforms.SelectColumns("Features").Fit(table).GetOutputSchema(table.Schema), "digits.zip");
+        mlContext.Model.Save(
+            trained, mlContext.Transforms.SelectColumns("Features").Fit(table).GetOutputSchema(table.Schema), "digits.zip");
 
         #region EnginePool
         ITransformer model = mlContext.Model.Load("digits.zip", out _);
-        ObjectPool<PredictionEngine<Digit, DigitScores>> engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, model));
+        ObjectPool<PredictionEngine<Digit, DigitScores>> engines = new DefaultObjectPoolProvider()
+            .Create(new EnginePolicy(mlContext, model));
 
         PredictionEngine<Digit, DigitScores> engine = engines.Get();
         float[] probabilities = engine.Predict(new Digit { Features = pixels }).Score;
@@ -81,7 +83,8 @@ public sealed class AspNetExamples
     {
         IDataView table = mlContext.Data.LoadFromTextFile(
             Path.Combine(AppContext.BaseDirectory, "samples", "data", "digits.csv"),
-            [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.String, 64)], separatorChar: ',', hasHeader: true);
+            [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.String, 64)],
+            separatorChar: ',', hasHeader: true);
         return mlContext.Transforms.Conversion.MapValueToKey("Label", "Digit").Fit(table).Transform(table);
     }
 

@@ -11,8 +11,8 @@ namespace MLNetBatchNorm.PublicApi.Tests;
 public sealed class DeploymentExamples
 {
     /// <summary>
-    /// This program references the library, so that a model loads without the plug-in too: what is loaded tells which of the two copies was found.
-    /// That nothing is found without it is shown where the library is not referenced, in a process of its own.
+    /// This program references the library, so that a model loads without the plug-in too: what is loaded tells which of the two copies was
+    /// found. That nothing is found without it is shown where the library is not referenced, in a process of its own.
     /// </summary>
     [TestMethod]
     public void PluginLoad_FindsThePluginsLibrary()

@@ -22,9 +22,15 @@ internal static class DotnetCommand
     /// <summary>As <see cref="Run"/>, of a command that may fail.</summary>
     public static (int ExitCode, string Printed) TryRun(string folder, string? packages, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        foreach (string name in start.Environment.Keys.Where(
+            name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+        {
             start.Environment.Remove(name);
+        }
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         start.Environment["UseSharedCompilation"] = "false";
         start.Environment["DOTNET_CLI_UI_LANGUAGE"] = "en";
@@ -38,7 +44,8 @@ internal static class DotnetCommand
     /// <summary>What a program printed; one that fails fails the test, with its output.</summary>
     public static string RunProgram(string program, string folder)
     {
-        (int exitCode, string printed) = End(new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true });
+        (int exitCode, string printed) = End(
+            new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true });
         Assert.AreEqual(0, exitCode, $"{program}\n{printed}");
         return printed;
     }

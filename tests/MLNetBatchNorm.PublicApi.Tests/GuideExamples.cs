@@ -40,7 +40,8 @@ public sealed class GuideExamples
         }
 
         IDataView block = features;
-        BatchNormNetworkRegressionModelParameters network = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", maximumNumberOfEpochs: 3).Fit(features).Model;
+        BatchNormNetworkRegressionModelParameters network =
+            mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", maximumNumberOfEpochs: 3).Fit(features).Model;
 
         #region GuideScoring
         var engine = mlContext.Model.CreatePredictionEngine<Customer, ProductPrediction>(model);
@@ -53,7 +54,8 @@ public sealed class GuideExamples
 
         #region GuideClassNames
         IReadOnlyList<string> classes = model.GetClassNames(rows.Schema);              // classes[i] is the class of Score[i]
-        foreach (ProductPrediction prediction in mlContext.Data.CreateEnumerable<ProductPrediction>(model.Transform(rows), reuseRowObject: false).Take(3))
+        foreach (ProductPrediction prediction in mlContext.Data.CreateEnumerable<ProductPrediction>(
+            model.Transform(rows), reuseRowObject: false).Take(3))
         {
             IEnumerable<string> scored = classes.Zip(prediction.Score, (name, score) => $"{name} {score:P0}");
             Console.WriteLine($"{prediction.PredictedLabel}: {string.Join(", ", scored)}");
@@ -152,7 +154,9 @@ public sealed class GuideExamples
         #region GuideCrossValidation
         var trainer = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income");
         var folds = mlContext.Regression.CrossValidate(features, trainer, numberOfFolds: 3, labelColumnName: "Income");
-        Console.WriteLine($"R2 {folds.Average(fold => fold.Metrics.RSquared):F3}, from {folds.Min(fold => fold.Metrics.RSquared):F3} to {folds.Max(fold => fold.Metrics.RSquared):F3}");
+        Console.WriteLine(
+            $"R2 {folds.Average(fold => fold.Metrics.RSquared):F3}, from {folds.Min(fold => fold.Metrics.RSquared):F3} to "
+            + $"{folds.Max(fold => fold.Metrics.RSquared):F3}");
         #endregion
 
         Assert.IsGreaterThan(0.9, folds.Min(fold => fold.Metrics.RSquared));
@@ -164,12 +168,15 @@ public sealed class GuideExamples
         (MLContext mlContext, _, IDataView features) = Table();
 
         #region GuideWarmStart
-        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income", learningRate: 0.0005, maximumNumberOfEpochs: 10);
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(
+            labelColumnName: "Income", learningRate: 0.0005, maximumNumberOfEpochs: 10);
         var first = trainer.Fit(features);
         var second = trainer.Fit(features, modelParameters: first.Model);
         #endregion
 
-        Assert.IsLessThan(first.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss, second.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
+        Assert.IsLessThan(
+            first.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss,
+            second.Model.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
     }
 
     private static (MLContext MLContext, IDataView Rows, IDataView Features) Table()

@@ -65,7 +65,8 @@ public sealed partial class ListsTests
         HashSet<string> known = [
             .. options.SelectMany(type => type.GetMembers()).Select(member => member.Name), .. types.Select(type => type.Name),
             .. types.SelectMany(type => type.GetMethods()).Select(method => method.Name),
-            "ConvertBatchNormNetworkToOnnx", "BinaryClassification", "MulticlassClassification", "Regression", "MLContext", "Transform", "PredictionEngine",
+            "ConvertBatchNormNetworkToOnnx", "BinaryClassification", "MulticlassClassification", "Regression", "MLContext", "Transform",
+            "PredictionEngine",
             "PermutationFeatureImportance", "OneHotHashEncoding"];
 
         string[] names = [.. Here(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "docs", document)).ReplaceLineEndings("\n"))];

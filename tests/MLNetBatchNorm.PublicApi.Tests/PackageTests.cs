@@ -30,7 +30,10 @@ public sealed partial class PackageTests
         // The tests were built with the projects: bin/CONFIGURATION/FRAMEWORK.
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
         foreach (string name in s_names)
-            DotnetCommand.Run(root, null, "pack", Path.Combine("src", name), "--no-build", "--configuration", configuration, "--output", Packed);
+        {
+            DotnetCommand.Run(
+                root, null, "pack", Path.Combine("src", name), "--no-build", "--configuration", configuration, "--output", Packed);
+        }
     }
 
     [ClassCleanup]
@@ -44,27 +47,36 @@ public sealed partial class PackageTests
     public void Package_HoldsTheseFilesAndNoOthers(string name, string readme)
     {
         CollectionAssert.AreEquivalent(
-            new[] { $"{name}.nuspec", "LICENSE", "THIRD-PARTY-NOTICES.txt", "icon.png", readme, $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" }, Entries($"{name}.{Version}.nupkg"));
+            new[]
+            {
+                $"{name}.nuspec", "LICENSE", "THIRD-PARTY-NOTICES.txt", "icon.png", readme, $"lib/net10.0/{name}.dll",
+                $"lib/net10.0/{name}.xml",
+            },
+            Entries($"{name}.{Version}.nupkg"));
         CollectionAssert.AreEquivalent(new[] { $"{name}.nuspec", $"lib/net10.0/{name}.pdb" }, Entries($"{name}.{Version}.snupkg"));
     }
 
     [TestMethod]
     [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
-    [DataRow(Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
     [DataRow(
-        Report, "report.md", $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2", "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
+        Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(
+        Report, "report.md", $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2",
+        "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
         "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
     public void Package_SaysWhatItIs(string name, string readme, params string[] dependencies)
     {
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();
         string? Value(string element) => metadata.Elements().SingleOrDefault(e => e.Name.LocalName == element)?.Value;
-        Assert.AreEqual((name, Version, "MIT", "icon.png", readme), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
+        Assert.AreEqual(
+            (name, Version, "MIT", "icon.png", readme), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("description")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("tags")));
         XElement repository = metadata.Elements().Single(e => e.Name.LocalName == "repository");
         Assert.AreEqual("git", repository.Attribute("type")?.Value);
         StringAssert.Matches(repository.Attribute("commit")?.Value, new("^[0-9a-f]{40}$"));
-        string[] found = [.. metadata.Descendants().Where(e => e.Name.LocalName == "dependency").Select(e => $"{e.Attribute("id")!.Value} {e.Attribute("version")!.Value}")];
+        string[] found = [.. metadata.Descendants().Where(e => e.Name.LocalName == "dependency")
+            .Select(e => $"{e.Attribute("id")!.Value} {e.Attribute("version")!.Value}")];
         CollectionAssert.AreEquivalent(dependencies, found);
     }
 
@@ -78,7 +90,8 @@ public sealed partial class PackageTests
         DebugDirectoryEntry[] entries = [.. library.ReadDebugDirectory()];
         Assert.Contains(DebugDirectoryEntryType.Reproducible, entries.Select(entry => entry.Type));
 
-        CodeViewDebugDirectoryData link = library.ReadCodeViewDebugDirectoryData(entries.Single(entry => entry.Type == DebugDirectoryEntryType.CodeView));
+        CodeViewDebugDirectoryData link = library.ReadCodeViewDebugDirectoryData(
+            entries.Single(entry => entry.Type == DebugDirectoryEntryType.CodeView));
         using MetadataReaderProvider symbols = Symbols(name);
         var id = new BlobContentId(symbols.GetMetadataReader().DebugMetadataHeader!.Id);
         Assert.AreEqual(link.Guid, id.Guid, "The symbols are not those of the library.");
@@ -99,10 +112,14 @@ public sealed partial class PackageTests
         string[] paths = [.. reader.Documents.Select(handle => reader.GetString(reader.GetDocument(handle).Name))];
         Assert.IsGreaterThan(3, paths.Length);
         string[] ofTheMachine = [.. paths.Where(path => !path.StartsWith("/_", StringComparison.Ordinal))];
-        Assert.IsEmpty(ofTheMachine, $"If this folder was built without CI=true before, remove its bin and obj folders.\n{string.Join("\n", ofTheMachine)}");
+        Assert.IsEmpty(
+            ofTheMachine,
+            $"If this folder was built without CI=true before, remove its bin and obj folders.\n{string.Join("\n", ofTheMachine)}");
     }
 
-    /// <summary>The README's program, in a new console project with package references only: restored from the packed files, built, run.</summary>
+    /// <summary>
+    /// The README's program, in a new console project with package references only: restored from the packed files, built, run.
+    /// </summary>
     [TestMethod]
     public void NewProject_InstallsThePackages_TrainsSavesLoadsAndScores()
     {
@@ -125,7 +142,9 @@ public sealed partial class PackageTests
         foreach (string name in s_names)
         {
             byte[] used = File.ReadAllBytes(Path.Combine(project, "bin", "Release", "net10.0", $"{name}.dll"));
-            Assert.IsTrue(used.AsSpan().SequenceEqual(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")), $"{name}.dll is not the packed one: remove {name} {Version} from the machine's package folder.");
+            Assert.IsTrue(
+                used.AsSpan().SequenceEqual(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")),
+                $"{name}.dll is not the packed one: remove {name} {Version} from the machine's package folder.");
         }
     }
 
@@ -135,7 +154,8 @@ public sealed partial class PackageTests
     {
         string project = Path.Combine(s_folder, "Trimmed"), published = Path.Combine(project, "published");
         string document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "docs", "deployment.md")).ReplaceLineEndings("\n");
-        WriteConsumer(project, [Main], document.Split("```xml\n")[1].Split("```")[0] + "<WarningsNotAsErrors>IL2104</WarningsNotAsErrors>", "");
+        WriteConsumer(
+            project, [Main], document.Split("```xml\n")[1].Split("```")[0] + "<WarningsNotAsErrors>IL2104</WarningsNotAsErrors>", "");
         string packages = Path.Combine(s_folder, "installed");
         string[] arguments = ["publish", "--configuration", "Release", "--use-current-runtime", "--self-contained", "--output", published];
 
@@ -147,7 +167,10 @@ public sealed partial class PackageTests
         StringAssert.Contains(output, "IL2104: Assembly 'Microsoft.ML.Data'", "It was not trimmed.");
         Assert.IsFalse(output.Contains("Assembly 'MLNetBatchNorm"), output);
         string program = Path.Combine(published, OperatingSystem.IsWindows() ? "Consumer.exe" : "Consumer");
-        CollectionAssert.AreEquivalent(new[] { Path.GetFileName(program) }, Directory.GetFiles(published).Select(Path.GetFileName).Where(name => Path.GetExtension(name) is not (".pdb" or ".xml" or ".dbg")).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { Path.GetFileName(program) },
+            Directory.GetFiles(published).Select(Path.GetFileName).Where(
+                name => Path.GetExtension(name) is not (".pdb" or ".xml" or ".dbg")).ToArray());
         string printed = DotnetCommand.RunProgram(program, project);
         StringAssert.Contains(printed, "area under the ROC curve: 0.99");
         StringAssert.Contains(printed, "scores 108, the same after loading: True");
@@ -161,6 +184,8 @@ public sealed partial class PackageTests
         string data = Path.Combine(project, "samples", "data");
         Directory.CreateDirectory(data);
         File.Copy(Path.Combine(AppContext.BaseDirectory, "samples", "data", "breast_cancer.csv"), Path.Combine(data, "breast_cancer.csv"));
+        IEnumerable<XElement> references = packages.Select(
+            name => new XElement("PackageReference", new XAttribute("Include", name), new XAttribute("Version", Version)));
         File.WriteAllText(Path.Combine(project, "Consumer.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -172,21 +197,25 @@ public sealed partial class PackageTests
                 {properties}
               </PropertyGroup>
               <ItemGroup>
-                {string.Join("\n", packages.Select(name => new XElement("PackageReference", new XAttribute("Include", name), new XAttribute("Version", Version))))}
+                {string.Join("\n", references)}
               </ItemGroup>
             </Project>
             """);
         // The machine's own packages serve as a second folder, so that only ours are installed anew. Its sources stay in force.
-        string machine = Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        string machine = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         File.WriteAllText(Path.Combine(project, "nuget.config"), new XElement(
             "configuration",
             new XElement("packageSources", new XElement("add", new XAttribute("key", "packed"), new XAttribute("value", Packed))),
-            new XElement("fallbackPackageFolders", new XElement("add", new XAttribute("key", "machine"), new XAttribute("value", machine)))).ToString());
+            new XElement("fallbackPackageFolders", new XElement("add", new XAttribute("key", "machine"), new XAttribute("value", machine))))
+            .ToString());
         string readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
-        File.WriteAllText(Path.Combine(project, "Program.cs"), ReadmeTests.Blocks(readme).Single(block => block.Name == "FirstModel").Code + """
+        string firstModel = ReadmeTests.Blocks(readme).Single(block => block.Name == "FirstModel").Code;
+        File.WriteAllText(Path.Combine(project, "Program.cs"), firstModel + """
 
             float[] scores = [.. model.Transform(split.TestSet).GetColumn<float>("Score")];
-            Console.WriteLine($"scores {scores.Length}, the same after loading: {scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"))}");
+            bool asBefore = scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"));
+            Console.WriteLine($"scores {scores.Length}, the same after loading: {asBefore}");
             """ + more);
     }
 
@@ -194,7 +223,8 @@ public sealed partial class PackageTests
     {
         using ZipArchive zip = ZipFile.OpenRead(Path.Combine(Packed, package));
         // What the format itself adds.
-        return [.. zip.Entries.Select(entry => entry.FullName).Where(name => name is not "_rels/.rels" and not "[Content_Types].xml" && !name.StartsWith("package/services/", StringComparison.Ordinal))];
+        return [.. zip.Entries.Select(entry => entry.FullName).Where(name => name is not "_rels/.rels" and not "[Content_Types].xml"
+            && !name.StartsWith("package/services/", StringComparison.Ordinal))];
     }
 
     private static byte[] ReadBytes(string package, string entry)
@@ -206,7 +236,8 @@ public sealed partial class PackageTests
         return copy.ToArray();
     }
 
-    private static string ReadText(string package, string entry) => new StreamReader(new MemoryStream(ReadBytes(package, entry))).ReadToEnd();
+    private static string ReadText(string package, string entry)
+        => new StreamReader(new MemoryStream(ReadBytes(package, entry))).ReadToEnd();
 
     private static MetadataReaderProvider Symbols(string name)
         => MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(ReadBytes($"{name}.{Version}.snupkg", $"lib/net10.0/{name}.pdb")));
@@ -219,6 +250,7 @@ public sealed partial class PackageTests
                 return folder.FullName;
         }
 
-        throw new InvalidOperationException("The packages are packed from the repository that these tests were built from, which is no longer there.");
+        throw new InvalidOperationException(
+            "The packages are packed from the repository that these tests were built from, which is no longer there.");
     }
 }

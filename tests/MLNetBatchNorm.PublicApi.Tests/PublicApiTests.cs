@@ -4,13 +4,17 @@ using MLNetBatchNorm.Reporting;
 
 namespace MLNetBatchNorm.PublicApi.Tests;
 
-/// <summary>What public types and members may look like. Which there are stands in <c>PublicAPI.Unshipped.txt</c> of each package, and its build compares.</summary>
+/// <summary>
+/// What public types and members may look like. Which there are stands in
+/// <c>PublicAPI.Unshipped.txt</c> of each package, and its build compares.
+/// </summary>
 [TestClass]
 public sealed class PublicApiTests
 {
     private static readonly Type[] s_types =
     [
-        .. new[] { typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkOnnxOptions), typeof(TrainingReport) }.SelectMany(type => type.Assembly.GetExportedTypes()),
+        .. new[] { typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkOnnxOptions), typeof(TrainingReport) }.SelectMany(
+            type => type.Assembly.GetExportedTypes()),
     ];
 
     /// <summary>Types are sealed, static, or closed to outsiders by their constructors: nobody can depend on overriding them.</summary>
@@ -21,7 +25,8 @@ public sealed class PublicApiTests
         [
             .. s_types
                 .Where(type => type.IsClass && !type.IsSealed)
-                .Where(type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Any(constructor => constructor.IsPublic || constructor.IsFamily))
+                .Where(type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Any(
+                    constructor => constructor.IsPublic || constructor.IsFamily))
                 .Select(type => type.FullName!),
         ];
 
@@ -34,8 +39,10 @@ public sealed class PublicApiTests
     {
         string[] hidden =
         [
-            .. s_types.SelectMany(type => type.GetMembers(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
-                .SelectMany(member => TypesOf(member).Where(type => !type.IsVisible).Select(type => $"{member.DeclaringType}.{member.Name}: {type}")),
+            .. s_types.SelectMany(
+                type => type.GetMembers(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+                .SelectMany(member => TypesOf(member).Where(type => !type.IsVisible).Select(
+                    type => $"{member.DeclaringType}.{member.Name}: {type}")),
         ];
 
         Assert.IsEmpty(hidden, string.Join("\n", hidden));

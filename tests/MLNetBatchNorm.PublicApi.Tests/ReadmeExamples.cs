@@ -98,7 +98,11 @@ public sealed class ReadmeExamples
             {
                 Console.WriteLine($"{layer.Inputs} -> {layer.Outputs}");
                 if (layer.BatchNormalization is { } bn)
-                    Console.WriteLine($"  gamma {bn.Gamma[0]}, beta {bn.Beta[0]}, mean {bn.RunningMean[0]}, variance {bn.RunningVariance[0]}, epsilon {bn.Epsilon}");
+                {
+                    Console.WriteLine(
+                        $"  gamma {bn.Gamma[0]}, beta {bn.Beta[0]}, mean {bn.RunningMean[0]}, "
+                        + $"variance {bn.RunningVariance[0]}, epsilon {bn.Epsilon}");
+                }
             }
 
             // The first layer reads parts of slots: the scaled value, whether it is missing, pieces of its range.
@@ -107,7 +111,9 @@ public sealed class ReadmeExamples
                 Console.WriteLine($"{part}: weight {first[0, part]} in unit 0");
 
             EpochRecord best = member.TrainingHistory.Epochs[member.TrainingHistory.BestEpoch - 1];
-            Console.WriteLine($"epoch {best.Epoch}: training loss {best.TrainingLoss:F4}, validation loss {best.ValidationLoss:F4}, AUC {best.ValidationMetric:F4}");
+            Console.WriteLine(
+                $"epoch {best.Epoch}: training loss {best.TrainingLoss:F4}, validation loss {best.ValidationLoss:F4}, "
+                + $"AUC {best.ValidationMetric:F4}");
             #endregion
         }
         finally

@@ -25,7 +25,9 @@ public sealed partial class ReadmeTests
         {
             foreach ((string name, string code) in Blocks(text))
             {
-                Assert.IsTrue(regions.TryGetValue(name, out (string Code, string File) region), $"Block '{name}' of {document} is no region of an *Examples.cs.");
+                Assert.IsTrue(
+                    regions.TryGetValue(name, out (string Code, string File) region),
+                    $"Block '{name}' of {document} is no region of an *Examples.cs.");
                 unused.Remove(name);
                 (string[] usings, string body) = SplitUsings(code);
                 Assert.AreEqual(region.Code, body, $"Block '{name}' of {document} is not the region of that name.");
@@ -39,7 +41,8 @@ public sealed partial class ReadmeTests
 
     [TestMethod]
     public void Documents_AreFound()
-        => CollectionAssert.IsSubsetOf(new[] { "README.md", "onnx.md", "report.md" }, Documents().Select(document => document.Name).ToArray());
+        => CollectionAssert.IsSubsetOf(
+            new[] { "README.md", "onnx.md", "report.md" }, Documents().Select(document => document.Name).ToArray());
 
     [TestMethod]
     public void CSharpBlocks_WithoutAName_AreNotOverlooked()
@@ -53,10 +56,13 @@ public sealed partial class ReadmeTests
     [TestMethod]
     public void CSharpBlocks_ThatNameOurTypes_HaveTheirUsing()
     {
-        string[] wrong = [.. Documents().SelectMany(document => Blocks(document.Text).SelectMany(block => MissingUsings(block.Code).Select(u => $"{document.Name}, '{block.Name}': {u}")))];
+        string[] wrong = [.. Documents().SelectMany(document => Blocks(document.Text).SelectMany(
+            block => MissingUsings(block.Code).Select(u => $"{document.Name}, '{block.Name}': {u}")))];
         Assert.IsEmpty(wrong, string.Join("\n", wrong));
 
-        CollectionAssert.AreEqual(new[] { "using MLNetBatchNorm;" }, MissingUsings("using Microsoft.ML;\n\nvar options = new BatchNormNetworkBinaryTrainer.Options();\n").ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "using MLNetBatchNorm;" },
+            MissingUsings("using Microsoft.ML;\n\nvar options = new BatchNormNetworkBinaryTrainer.Options();\n").ToArray());
         Assert.IsEmpty(MissingUsings("using MLNetBatchNorm;\n\nvar optimizer = new SgdOptimizer();\n"));
         Assert.IsEmpty(MissingUsings("var trainer = mlContext.Regression.Trainers.BatchNormNetwork();       // not Optimizer\n"));
     }
@@ -70,7 +76,10 @@ public sealed partial class ReadmeTests
         CollectionAssert.Contains(lines, "dotnet test -c Release");
     }
 
-    /// <summary>The blocks marked <c>csharp</c>, each with the name in the comment on the line before it; those marked <c>not run</c>, with a reason, are left out.</summary>
+    /// <summary>
+    /// The blocks marked <c>csharp</c>, each with the name in the comment on the line before it; those
+    /// marked <c>not run</c>, with a reason, are left out.
+    /// </summary>
     internal static List<(string Name, string Code)> Blocks(string markdown)
     {
         var blocks = new List<(string, string)>();
@@ -113,12 +122,14 @@ public sealed partial class ReadmeTests
         return (lines[..count], string.Join('\n', lines[count..]).TrimStart('\n'));
     }
 
-    private static IEnumerable<(string Name, string Text)> Documents() => Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
+    private static IEnumerable<(string Name, string Text)> Documents() =>
+        Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
         .Select(path => (Path.GetFileName(path), File.ReadAllText(path).ReplaceLineEndings("\n"))).Prepend(("README.md", Readme));
 
     private static IEnumerable<string> ReadExamples()
     {
-        foreach (string name in typeof(ReadmeTests).Assembly.GetManifestResourceNames().Where(name => name.EndsWith("Examples.cs", StringComparison.Ordinal)))
+        foreach (string name in typeof(ReadmeTests).Assembly.GetManifestResourceNames().Where(
+            name => name.EndsWith("Examples.cs", StringComparison.Ordinal)))
         {
             using Stream stream = typeof(ReadmeTests).Assembly.GetManifestResourceStream(name)!;
             yield return new StreamReader(stream).ReadToEnd().ReplaceLineEndings("\n");

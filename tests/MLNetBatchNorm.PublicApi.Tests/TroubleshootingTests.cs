@@ -163,8 +163,9 @@ public sealed partial class TroubleshootingTests
     }
 
     /// <summary>With keys that are made of some rows, and without those of a class.</summary>
-    private IDataView Keyed(IDataView keysFrom, IDataView rows, Func<Named, bool>? without = null) => _mlContext.Data.FilterByCustomPredicate<Named>(
-        _mlContext.Transforms.Conversion.MapValueToKey("Key", "Class").Fit(keysFrom).Transform(rows), without ?? (_ => false));
+    private IDataView Keyed(IDataView keysFrom, IDataView rows, Func<Named, bool>? without = null) =>
+        _mlContext.Data.FilterByCustomPredicate<Named>(
+            _mlContext.Transforms.Conversion.MapValueToKey("Key", "Class").Fit(keysFrom).Transform(rows), without ?? (_ => false));
 
     private IDataView Rows(IEnumerable<Row> rows) => _mlContext.Data.LoadFromEnumerable(rows);
 

@@ -21,7 +21,8 @@ public sealed class UserJourneyTests
             .Append(_mlContext.BinaryClassification.Trainers.BatchNormNetwork(labelColumnName: "Survived"));
 
         var model = pipeline.Fit(split.TrainSet);
-        CalibratedBinaryClassificationMetrics metrics = _mlContext.BinaryClassification.Evaluate(model.Transform(split.TestSet), "Survived");
+        CalibratedBinaryClassificationMetrics metrics = _mlContext.BinaryClassification.Evaluate(
+            model.Transform(split.TestSet), "Survived");
 
         Assert.IsGreaterThan(0.9, metrics.AreaUnderRocCurve);
         BatchNormNetwork network = model.LastTransformer.Model.SubModel.Network;
@@ -79,7 +80,8 @@ public sealed class UserJourneyTests
 
         Assert.IsNotEmpty(reports);
         CollectionAssert.AreEqual(
-            model.Transform(rows).GetColumn<string>("PredictedDeck").ToArray(), loaded.Transform(rows).GetColumn<string>("PredictedDeck").ToArray());
+            model.Transform(rows).GetColumn<string>("PredictedDeck").ToArray(),
+            loaded.Transform(rows).GetColumn<string>("PredictedDeck").ToArray());
     }
 
     [TestMethod]
@@ -87,12 +89,13 @@ public sealed class UserJourneyTests
     {
         IDataView rows = _mlContext.Transforms.Concatenate("Features", "Age", "Fare")
             .Append(_mlContext.Transforms.CopyColumns("Label", "Weight")).Fit(Passengers(10)).Transform(Passengers(300));
-        BatchNormNetworkRegressionTrainer trainer = _mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
-        {
-            HiddenUnits = [8],
-            MaximumNumberOfEpochs = 3,
-            Loss = new HuberLoss { Delta = 1 },
-        });
+        BatchNormNetworkRegressionTrainer trainer =
+            _mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                HiddenUnits = [8],
+                MaximumNumberOfEpochs = 3,
+                Loss = new HuberLoss { Delta = 1 },
+            });
 
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> first = trainer.Fit(rows, validationData: rows);
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> second = trainer.Fit(rows, null, first.Model);
@@ -111,12 +114,14 @@ public sealed class UserJourneyTests
     public void LoadedModel_CastToItsPublicType_GivesItsParameters()
     {
         IDataView rows = _mlContext.Transforms.Concatenate("Features", "Age", "Fare").Fit(Passengers(10)).Transform(Passengers(100));
-        var model = _mlContext.BinaryClassification.Trainers.BatchNormNetwork("Survived", hiddenUnits: [4], maximumNumberOfEpochs: 2).Fit(rows);
+        var model =
+            _mlContext.BinaryClassification.Trainers.BatchNormNetwork("Survived", hiddenUnits: [4], maximumNumberOfEpochs: 2).Fit(rows);
         using var stream = new MemoryStream();
         _mlContext.Model.Save(model, rows.Schema, stream);
         stream.Position = 0;
 
-        var loaded = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)new MLContext().Model.Load(stream, out _);
+        var loaded = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)
+            new MLContext().Model.Load(stream, out _);
 
         var expected = (BatchNormNetworkInputLayer)model.Model.SubModel.Network.Members[0].Layers[0];
         var first = (BatchNormNetworkInputLayer)loaded.Model.SubModel.Network.Members[0].Layers[0];
@@ -135,7 +140,8 @@ public sealed class UserJourneyTests
             .Append(_mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression("Survived"));
 
         IDataView rows = Passengers(300);
-        Assert.IsGreaterThan(0.6, _mlContext.BinaryClassification.Evaluate(pipeline.Fit(rows).Transform(rows), "Survived").AreaUnderRocCurve);
+        Assert.IsGreaterThan(
+            0.6, _mlContext.BinaryClassification.Evaluate(pipeline.Fit(rows).Transform(rows), "Survived").AreaUnderRocCurve);
     }
 
     private IDataView Passengers(int count)

@@ -26,7 +26,8 @@ public sealed class NamesTests
         string shown = Names.Readable(name);
 
         Assert.AreEqual(expected, shown);
-        Assert.AreEqual(shown, XElement.Parse(new XElement("p", new XAttribute("a", shown), shown).ToString(SaveOptions.DisableFormatting)).Value);
+        Assert.AreEqual(
+            shown, XElement.Parse(new XElement("p", new XAttribute("a", shown), shown).ToString(SaveOptions.DisableFormatting)).Value);
     }
 
     /// <summary>Halves of characters, which the names of tests cannot have either.</summary>

@@ -13,7 +13,8 @@ public sealed class ReportEdgesTests
 {
     private static readonly MLContext s_mlContext = new(seed: 1);
     private static readonly Example[] s_rows = Rows(200);
-    private static readonly Dictionary<NetworkTask, ITransformer> s_models = Enum.GetValues<NetworkTask>().ToDictionary(task => task, task => Train(task, s_rows));
+    private static readonly Dictionary<NetworkTask, ITransformer> s_models = Enum.GetValues<NetworkTask>().ToDictionary(
+        task => task, task => Train(task, s_rows));
 
     /// <summary>Held-out rows of many shapes, each with what it is called.</summary>
     private static readonly Dictionary<string, Example[]> s_heldOut = new()
@@ -27,16 +28,22 @@ public sealed class ReportEdgesTests
         ["equal features, equal labels"] = [.. s_rows.Select(_ => s_rows[3])],
         ["one row of another class"] = [.. s_rows.Where(row => row.Kind == "a"), s_rows.First(row => row.Kind == "c")],
         ["labels of 1e30"] = [.. s_rows.Select(row => row with { Amount = row.Amount * 1e30f })],
-        ["labels that are nearly equal"] = [.. s_rows.Select((row, i) => row with { Amount = i % 2 == 0 ? 1e7f : MathF.BitIncrement(1e7f) })],
+        ["labels that are nearly equal"] =
+            [.. s_rows.Select((row, i) => row with { Amount = i % 2 == 0 ? 1e7f : MathF.BitIncrement(1e7f) })],
         ["labels of 1e-40"] = [.. s_rows.Select(row => row with { Amount = row.Amount * 1e-40f })],
-        ["infinite features in some rows"] = [.. s_rows.Select((row, i) => i % 3 == 0 ? row with { Features = [float.PositiveInfinity, 1] } : row)],
-        ["infinite features in all rows"] = [.. s_rows.Select(row => row with { Features = [float.NegativeInfinity, float.PositiveInfinity] })],
+        ["infinite features in some rows"] =
+            [.. s_rows.Select((row, i) => i % 3 == 0 ? row with { Features = [float.PositiveInfinity, 1] } : row)],
+        ["infinite features in all rows"] =
+            [.. s_rows.Select(row => row with { Features = [float.NegativeInfinity, float.PositiveInfinity] })],
         ["missing features"] = [.. s_rows.Select((row, i) => row with { Features = [float.NaN, i % 2 == 0 ? float.NaN : 1] })],
-        ["labels that are missing in some rows"] = [.. s_rows.Select((row, i) => i % 2 == 0 ? row with { Amount = float.NaN, Kind = "none of these" } : row)],
-        ["labels that are infinite in some rows"] = [.. s_rows.Select((row, i) => i % 2 == 0 ? row with { Amount = float.PositiveInfinity } : row)],
+        ["labels that are missing in some rows"] =
+            [.. s_rows.Select((row, i) => i % 2 == 0 ? row with { Amount = float.NaN, Kind = "none of these" } : row)],
+        ["labels that are infinite in some rows"] =
+            [.. s_rows.Select((row, i) => i % 2 == 0 ? row with { Amount = float.PositiveInfinity } : row)],
     };
 
-    public static IEnumerable<object[]> Everything => from task in Enum.GetValues<NetworkTask>() from name in s_heldOut.Keys select new object[] { (int)task, name };
+    public static IEnumerable<object[]> Everything
+        => from task in Enum.GetValues<NetworkTask>() from name in s_heldOut.Keys select new object[] { (int)task, name };
 
     [TestMethod]
     [DynamicData(nameof(Everything))]
@@ -44,8 +51,10 @@ public sealed class ReportEdgesTests
     {
         XElement page = Page((NetworkTask)task, s_models[(NetworkTask)task], s_heldOut[rows]);
 
-        CollectionAssert.IsSubsetOf(new[] { "Held-out rows", "Training", "Permutation importance" }, page.Descendants("h2").Select(h2 => h2.Value).ToArray());
-        string[] numbers = [.. page.Descendants().Where(element => !element.HasElements).SelectMany(element => element.Attributes().Select(a => a.Value).Append(element.Value))];
+        CollectionAssert.IsSubsetOf(
+            new[] { "Held-out rows", "Training", "Permutation importance" }, page.Descendants("h2").Select(h2 => h2.Value).ToArray());
+        string[] numbers = [.. page.Descendants().Where(element => !element.HasElements)
+            .SelectMany(element => element.Attributes().Select(a => a.Value).Append(element.Value))];
         Assert.IsEmpty(numbers.Where(text => text.Contains("NaN") || text.Contains('∞') || text.Contains("Infinity")));
         CollectionAssert.AllItemsAreUnique(page.Descendants().Attributes("id").Select(id => id.Value).ToArray());
     }
@@ -55,7 +64,9 @@ public sealed class ReportEdgesTests
     {
         XElement oneClass = Page(NetworkTask.Binary, s_heldOut["rows that are false"]);
         Assert.AreEqual("one class only", Tile(oneClass, "area under ROC"));
-        Assert.AreEqual("Not measured: the area under the ROC curve is not defined where all rows are of one class.", Text(oneClass, "Permutation importance"));
+        Assert.AreEqual(
+            "Not measured: the area under the ROC curve is not defined where all rows are of one class.",
+            Text(oneClass, "Permutation importance"));
         Assert.AreEqual("1.0000", Tile(Page(NetworkTask.Binary, Sure(NetworkTask.Binary)), "accuracy"), "the other numbers are there");
 
         XElement equal = Page(NetworkTask.Regression, s_heldOut["one row"]);
@@ -91,8 +102,10 @@ public sealed class ReportEdgesTests
 
         HeldOutResults[] results =
         [
-            new BinaryResults(new CountedRows(3, _ => true, i => i != 1), [true, false, false], [0.9f, float.NaN, 0.2f], [true, false, false]),
-            new MulticlassResults(["a", "b"], new CountedRows(3, _ => true, i => i != 1), [1, 2, 2], [[0.9f, 0.1f], [float.NaN, float.NaN], [0.2f, 0.8f]]),
+            new BinaryResults(
+                new CountedRows(3, _ => true, i => i != 1), [true, false, false], [0.9f, float.NaN, 0.2f], [true, false, false]),
+            new MulticlassResults(
+                ["a", "b"], new CountedRows(3, _ => true, i => i != 1), [1, 2, 2], [[0.9f, 0.1f], [float.NaN, float.NaN], [0.2f, 0.8f]]),
             new RegressionResults(new CountedRows(3, _ => true, i => i != 1), [1, 2, 3], [1, float.PositiveInfinity, 3]),
         ];
         foreach (HeldOutResults result in results)
@@ -107,7 +120,8 @@ public sealed class ReportEdgesTests
         var none = new RegressionResults(new CountedRows(3, i => i > 0, _ => false), [1, 2, 3], [float.NaN, float.NaN, float.NaN]);
         XElement empty = Section(none);
         Assert.AreEqual(
-            "None of these rows could be scored. Left out: 1 without a label, and 2 without a score, where a feature is missing or infinite.",
+            "None of these rows could be scored. Left out: 1 without a label, and 2 without a score, "
+            + "where a feature is missing or infinite.",
             Text(empty, "Held-out rows"));
         Assert.IsEmpty(empty.Descendants("figure"));
         Assert.AreEqual("no row could be scored", none.WhyNoMeasure);
@@ -122,12 +136,16 @@ public sealed class ReportEdgesTests
     {
         // What is neither scaled nor clipped lets infinite values through.
         var network = ReportedNetwork.Find(Train((NetworkTask)task, s_rows, scaleInputs: false));
-        Example[] infinite = [.. s_rows.Select((row, i) => i % 3 == 0 ? row with { Features = [float.PositiveInfinity, i % 2 == 0 ? float.PositiveInfinity : float.NegativeInfinity] } : row)];
+        Example[] infinite = [.. s_rows.Select(
+            (row, i) => i % 3 == 0
+                ? row with { Features = [float.PositiveInfinity, i % 2 == 0 ? float.PositiveInfinity : float.NegativeInfinity] }
+                : row)];
         int[] scored = [.. Scored(network, infinite)];
         Assert.IsLessThan(infinite.Length, scored.Length, "an infinite feature gives no score");
         // Leaving out where there is nothing to be left out draws the same random numbers.
         IReadOnlyList<SlotImportance> Measure(Example[] rows) => SlotImportance.Measure(
-            new MLContext(1), network, network.Before.Transform(Load(rows)), areLeftOut: true, new TrainingReportOptions { LabelColumnName = Label((NetworkTask)task) });
+            new MLContext(1), network, network.Before.Transform(Load(rows)), areLeftOut: true,
+            new TrainingReportOptions { LabelColumnName = Label((NetworkTask)task) });
 
         CollectionAssert.AreEqual(Measure([.. scored.Select(i => infinite[i])]).ToArray(), Measure(infinite).ToArray());
     }
@@ -136,10 +154,17 @@ public sealed class ReportEdgesTests
     public void NoRows_AreRefused()
     {
         foreach (NetworkTask task in Enum.GetValues<NetworkTask>())
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Page(task, s_models[task], [])).Message, "no held-out row that has a label");
+        {
+            StringAssert.Contains(
+                Assert.ThrowsExactly<ArgumentException>(() => Page(task, s_models[task], [])).Message, "no held-out row that has a label");
+        }
         Example[] unlabelled = [.. s_rows.Select(row => row with { Amount = float.NaN, Kind = "?" })];
         foreach (NetworkTask task in new[] { NetworkTask.Multiclass, NetworkTask.Regression })
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Page(task, s_models[task], unlabelled)).Message, "no held-out row that has a label");
+        {
+            StringAssert.Contains(
+                Assert.ThrowsExactly<ArgumentException>(() => Page(task, s_models[task], unlabelled)).Message,
+                "no held-out row that has a label");
+        }
     }
 
     /// <summary>The network's columns hide others of the same name behind it.</summary>
@@ -149,7 +174,8 @@ public sealed class ReportEdgesTests
     public void LabelThatIsCalledAsAnOutput_IsTheLabel(string name)
     {
         IDataView rows = s_mlContext.Transforms.CopyColumns(name, "Amount").Fit(Load(s_rows)).Transform(Load(s_rows));
-        string page = TrainingReport.ToHtml(new MLContext(1), s_models[NetworkTask.Regression], rows, new TrainingReportOptions { LabelColumnName = name });
+        string page = TrainingReport.ToHtml(
+            new MLContext(1), s_models[NetworkTask.Regression], rows, new TrainingReportOptions { LabelColumnName = name });
 
         Assert.AreEqual(Html(NetworkTask.Regression, s_models[NetworkTask.Regression], Load(s_rows)), page);
     }
@@ -158,39 +184,58 @@ public sealed class ReportEdgesTests
     [TestMethod]
     public void KeysOfAnotherMapping_AreRefused()
     {
-        IDataView Keyed(IEnumerable<Example> rows) => s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Kind").Fit(Load([.. rows])).Transform(Load([.. rows]));
-        ITransformer model = s_mlContext.MulticlassClassification.Trainers.BatchNormNetwork(Small<BatchNormNetworkMulticlassTrainer.Options>("Key")).Fit(Keyed(s_rows));
-        string Report(IDataView rows) => TrainingReport.ToHtml(new MLContext(1), model, rows, new TrainingReportOptions { LabelColumnName = "Key" });
+        IDataView Keyed(IEnumerable<Example> rows)
+            => s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Kind").Fit(Load([.. rows])).Transform(Load([.. rows]));
+        ITransformer model = s_mlContext.MulticlassClassification.Trainers
+            .BatchNormNetwork(Small<BatchNormNetworkMulticlassTrainer.Options>("Key")).Fit(Keyed(s_rows));
+        string Report(IDataView rows)
+            => TrainingReport.ToHtml(new MLContext(1), model, rows, new TrainingReportOptions { LabelColumnName = "Key" });
 
         Assert.IsGreaterThan(0, Report(Keyed(s_rows)).Length);
-        string order = Assert.ThrowsExactly<ArgumentException>(() => Report(Keyed(s_rows.Reverse().OrderByDescending(row => row.Kind)))).Message;
+        string order =
+            Assert.ThrowsExactly<ArgumentException>(() => Report(Keyed(s_rows.Reverse().OrderByDescending(row => row.Kind)))).Message;
         StringAssert.Contains(order, "'Key' stand for 3 classes (c, b, a), those that the network was trained with for 3 classes (");
         StringAssert.Contains(order, "Let one MapValueToKey");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Report(Keyed(s_rows.Where(row => row.Kind != "a")))).Message, "for 2 classes (");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => Report(Keyed(s_rows.Where(row => row.Kind != "a")))).Message, "for 2 classes (");
     }
 
     /// <summary>Names of classes and of slots that hold what a page cannot, or what looks like nothing or like another.</summary>
     [TestMethod]
     public void NamesOfAnyKind_AreShown()
     {
-        string[] names = ["good", "bad\0", "<script>alert(1)</script>", "\"'&amp;", new string('x', 5000), " ", "\ud83d", "\ud83d\udc1f", "שלום", "العمر", "日本語", "a\u202eb", "line\nbreak", "bad\\u0000", "\u0001"];
+        string[] names =
+        [
+            "good", "bad\0", "<script>alert(1)</script>", "\"'&amp;", new string('x', 5000), " ", "\ud83d", "\ud83d\udc1f", "שלום", "العمر",
+            "日本語", "a\u202eb", "line\nbreak", "bad\\u0000", "\u0001",
+        ];
         Example[] rows = [.. s_rows.Select((row, i) => row with { Kind = names[i % names.Length] })];
         IDataView data = new EstimatorChain<ITransformer>()
             .Append(s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Kind")).Fit(Load(rows)).Transform(Load(rows));
-        IDataView named = s_mlContext.Data.LoadFromEnumerable(s_mlContext.Data.CreateEnumerable<Keyed>(data, false).Select(row => new NamedRow { Key = row.Key, Features = Wide(row.Features, names.Length) }), Schema(data, names));
-        ITransformer model = s_mlContext.MulticlassClassification.Trainers.BatchNormNetwork(Small<BatchNormNetworkMulticlassTrainer.Options>("Key")).Fit(named);
+        IDataView named = s_mlContext.Data.LoadFromEnumerable(
+            s_mlContext.Data.CreateEnumerable<Keyed>(data, false)
+                .Select(row => new NamedRow { Key = row.Key, Features = Wide(row.Features, names.Length) }),
+            Schema(data, names));
+        ITransformer model = s_mlContext.MulticlassClassification.Trainers
+            .BatchNormNetwork(Small<BatchNormNetworkMulticlassTrainer.Options>("Key")).Fit(named);
 
-        XElement page = Parse(TrainingReport.ToHtml(new MLContext(1), model, named, new TrainingReportOptions { LabelColumnName = "Key", Title = "<b>\0\u0007</b>" }));
+        XElement page = Parse(TrainingReport.ToHtml(
+            new MLContext(1), model, named, new TrainingReportOptions { LabelColumnName = "Key", Title = "<b>\0\u0007</b>" }));
 
         string[] expected = [.. names.Select(Names.Readable)];
         expected[1] += " (key 2)";
         expected[13] += " (key 14)";
         CollectionAssert.AreEqual(expected, Rows(page, "Classes"));
-        CollectionAssert.AreEqual(expected.Append("is \\ as").Order().ToArray(), Figure(page, "Confusion matrix").Descendants("thead").Descendants("th").Select(th => th.Value).Order().ToArray());
-        CollectionAssert.AreEquivalent(expected.Select(name => name.Replace("(key 2)", "(slot 1)").Replace("(key 14)", "(slot 13)")).ToArray(), Rows(page, "All slots"));
+        CollectionAssert.AreEqual(
+            expected.Append("is \\ as").Order().ToArray(),
+            Figure(page, "Confusion matrix").Descendants("thead").Descendants("th").Select(th => th.Value).Order().ToArray());
+        CollectionAssert.AreEquivalent(
+            expected.Select(name => name.Replace("(key 2)", "(slot 1)").Replace("(key 14)", "(slot 13)")).ToArray(),
+            Rows(page, "All slots"));
         Assert.AreEqual("<b>\\u0000\\u0007</b>", page.Descendants("h1").Single().Value);
         XElement svg = Figure(page, "All slots").Descendants().First(element => element.Name.LocalName == "svg");
-        string[] drawn = [.. svg.Elements().Skip(1).DescendantsAndSelf().Where(element => element.Name.LocalName == "text").Select(text => text.Value)];
+        string[] drawn =
+            [.. svg.Elements().Skip(1).DescendantsAndSelf().Where(element => element.Name.LocalName == "text").Select(text => text.Value)];
         foreach (string name in Rows(page, "All slots"))
             CollectionAssert.Contains(drawn, Names.Short(name), $"{name} is among {string.Join('|', drawn)}");
         Assert.IsEmpty(page.Descendants("script"));
@@ -223,7 +268,9 @@ public sealed class ReportEdgesTests
         Check(["x", "y"], "x", "y");
         // Two moments of one second look the same.
         var noon = new DateTime(2026, 5, 4, 12, 0, 0);
-        Check([noon, noon.AddMilliseconds(3), noon.AddDays(1)], "05/04/2026 12:00:00 (key 1)", "05/04/2026 12:00:00 (key 2)", "05/05/2026 12:00:00");
+        Check(
+            [noon, noon.AddMilliseconds(3), noon.AddDays(1)], "05/04/2026 12:00:00 (key 1)",
+            "05/04/2026 12:00:00 (key 2)", "05/05/2026 12:00:00");
     }
 
     [TestMethod]
@@ -249,17 +296,22 @@ public sealed class ReportEdgesTests
 
     private static ITransformer Train(NetworkTask task, Example[] rows, bool scaleInputs = true) => task switch
     {
-        NetworkTask.Binary => s_mlContext.BinaryClassification.Trainers.BatchNormNetwork(Small<BatchNormNetworkBinaryTrainer.Options>("IsMuch", scaleInputs)).Fit(Load(rows)),
+        NetworkTask.Binary => s_mlContext.BinaryClassification.Trainers
+            .BatchNormNetwork(Small<BatchNormNetworkBinaryTrainer.Options>("IsMuch", scaleInputs)).Fit(Load(rows)),
         NetworkTask.Multiclass => s_mlContext.Transforms.Conversion.MapValueToKey("Key", "Kind")
-            .Append(s_mlContext.MulticlassClassification.Trainers.BatchNormNetwork(Small<BatchNormNetworkMulticlassTrainer.Options>("Key", scaleInputs))).Fit(Load(rows)),
-        _ => s_mlContext.Regression.Trainers.BatchNormNetwork(Small<BatchNormNetworkRegressionTrainer.Options>("Amount", scaleInputs)).Fit(Load(rows)),
+            .Append(s_mlContext.MulticlassClassification.Trainers.BatchNormNetwork(
+                Small<BatchNormNetworkMulticlassTrainer.Options>("Key", scaleInputs)))
+            .Fit(Load(rows)),
+        _ => s_mlContext.Regression.Trainers.BatchNormNetwork(Small<BatchNormNetworkRegressionTrainer.Options>("Amount", scaleInputs))
+            .Fit(Load(rows)),
     };
 
     private static T Small<T>(string label, bool scaleInputs = true)
         where T : BatchNormNetworkOptions, new()
         => new()
         {
-            LabelColumnName = label, HiddenUnits = [8], NumberOfEnsembleMembers = 1, MaximumNumberOfEpochs = 10, BatchSize = 32, LearningRate = 0.02,
+            LabelColumnName = label, HiddenUnits = [8], NumberOfEnsembleMembers = 1, MaximumNumberOfEpochs = 10, BatchSize = 32,
+            LearningRate = 0.02,
             ScaleInputs = scaleInputs, NumberOfInputPieces = scaleInputs ? null : 0,
         };
 
@@ -292,10 +344,13 @@ public sealed class ReportEdgesTests
         IDataView scored = network.Predictor.Transform(network.Before.Transform(Load(rows)));
         return network.Task == NetworkTask.Multiclass
             ? scored.GetColumn<float[]>("Score").Index().Where(row => row.Item.All(float.IsFinite)).Select(row => row.Index)
-            : scored.GetColumn<float>(network.Task == NetworkTask.Binary ? "Probability" : "Score").Index().Where(row => float.IsFinite(row.Item)).Select(row => row.Index);
+            : scored.GetColumn<float>(network.Task == NetworkTask.Binary ? "Probability" : "Score").Index()
+                .Where(row => float.IsFinite(row.Item))
+                .Select(row => row.Index);
     }
 
-    private static float[] Wide(float[] features, int slots) => [.. Enumerable.Range(0, slots).Select(i => features[i % features.Length] * (i + 1))];
+    private static float[] Wide(float[] features, int slots)
+        => [.. Enumerable.Range(0, slots).Select(i => features[i % features.Length] * (i + 1))];
 
     private static SchemaDefinition Schema(IDataView keyed, string[] slots)
     {
@@ -307,7 +362,8 @@ public sealed class ReportEdgesTests
         schema["Key"].AddAnnotation("KeyValues", values, new VectorDataViewType(TextDataViewType.Instance, values.Length));
         schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots.Length);
         schema["Features"].AddAnnotation(
-            "SlotNames", new VBuffer<ReadOnlyMemory<char>>(slots.Length, [.. slots.Select(name => name.AsMemory())]), new VectorDataViewType(TextDataViewType.Instance, slots.Length));
+            "SlotNames", new VBuffer<ReadOnlyMemory<char>>(slots.Length, [.. slots.Select(name => name.AsMemory())]),
+            new VectorDataViewType(TextDataViewType.Instance, slots.Length));
         return schema;
     }
 
@@ -317,15 +373,19 @@ public sealed class ReportEdgesTests
         return XElement.Load(reader);
     }
 
-    private static string Text(XElement page, string section) => page.Descendants("section").Single(s => s.Element("h2")!.Value == section).Element("p")!.Value;
+    private static string Text(XElement page, string section)
+        => page.Descendants("section").Single(s => s.Element("h2")!.Value == section).Element("p")!.Value;
 
-    private static string Tile(XElement page, string name) => page.Descendants("dt").Single(dt => dt.Value == name).Parent!.Element("dd")!.Value;
+    private static string Tile(XElement page, string name)
+        => page.Descendants("dt").Single(dt => dt.Value == name).Parent!.Element("dd")!.Value;
 
     private static string[] Tiles(XElement page) => [.. page.Descendants("dd").Select(dd => dd.Value)];
 
-    private static XElement Figure(XElement page, string title) => page.Descendants("figure").First(figure => figure.Element("figcaption")!.Value == title);
+    private static XElement Figure(XElement page, string title)
+        => page.Descendants("figure").First(figure => figure.Element("figcaption")!.Value == title);
 
-    private static string[] Rows(XElement page, string figure) => [.. Figure(page, figure).Descendants("tbody").Descendants("th").Select(th => th.Value)];
+    private static string[] Rows(XElement page, string figure)
+        => [.. Figure(page, figure).Descendants("tbody").Descendants("th").Select(th => th.Value)];
 
     private sealed record Example
     {

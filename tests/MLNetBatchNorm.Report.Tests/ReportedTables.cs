@@ -14,7 +14,11 @@ internal static class ReportedTables
         {
             float deciding = random.NextSingle() * 2 - 1, helping = random.NextSingle() * 2 - 1, noise = random.NextSingle();
             float value = 3 * deciding + helping + 0.3f * (random.NextSingle() - 0.5f);
-            return new Row { Deciding = deciding, Helping = helping, Noise = noise, Amount = value, IsMuch = value > 0, Size = value < -1 ? 20 : value < 1 ? 5 : 7 };
+            return new Row
+            {
+                Deciding = deciding, Helping = helping, Noise = noise, Amount = value, IsMuch = value > 0,
+                Size = value < -1 ? 20 : value < 1 ? 5 : 7,
+            };
         }).ToArray());
     }
 
@@ -25,12 +29,17 @@ internal static class ReportedTables
         return task switch
         {
             NetworkTask.Binary => columns
-                .Append(mlContext.BinaryClassification.Trainers.BatchNormNetwork("IsMuch", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12)).Fit(rows),
+                .Append(mlContext.BinaryClassification.Trainers.BatchNormNetwork(
+                    "IsMuch", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12))
+                .Fit(rows),
             NetworkTask.Multiclass => columns.Append(mlContext.Transforms.Conversion.MapValueToKey("Key", "Size"))
-                .Append(mlContext.MulticlassClassification.Trainers.BatchNormNetwork("Key", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12))
+                .Append(mlContext.MulticlassClassification.Trainers.BatchNormNetwork(
+                    "Key", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12))
                 .Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel")).Fit(rows),
             _ => columns
-                .Append(mlContext.Regression.Trainers.BatchNormNetwork("Amount", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12)).Fit(rows),
+                .Append(
+                    mlContext.Regression.Trainers.BatchNormNetwork("Amount", hiddenUnits: [16], batchSize: 32, maximumNumberOfEpochs: 12))
+                .Fit(rows),
         };
     }
 

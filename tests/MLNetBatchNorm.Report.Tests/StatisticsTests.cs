@@ -66,5 +66,6 @@ public sealed class StatisticsTests
     [DataRow(0.5, 2.5)]
     [DataRow(0.25, 1.75)]
     [DataRow(1, 4)]
-    public void Quantile_LiesBetweenItsNeighbours(double part, double expected) => Assert.AreEqual(expected, Histogram.Quantile([4, 1, 3, 2], part), 1e-12);
+    public void Quantile_LiesBetweenItsNeighbours(double part, double expected) =>
+        Assert.AreEqual(expected, Histogram.Quantile([4, 1, 3, 2], part), 1e-12);
 }

@@ -19,8 +19,10 @@ public sealed class TrainingReportTests
     private static readonly MLContext s_mlContext = new(seed: 1);
     private static readonly IDataView s_rows = ReportedTables.Rows(s_mlContext, 400);
     private static readonly IDataView s_heldOut = s_mlContext.Data.SkipRows(ReportedTables.Rows(s_mlContext, 520), 400);
-    private static readonly Dictionary<NetworkTask, ITransformer> s_models = Enum.GetValues<NetworkTask>().ToDictionary(task => task, task => ReportedTables.Train(s_mlContext, task, s_rows));
-    private static readonly Dictionary<NetworkTask, XElement> s_pages = s_models.ToDictionary(model => model.Key, model => Parse(Html(model.Key, model.Value)));
+    private static readonly Dictionary<NetworkTask, ITransformer> s_models = Enum.GetValues<NetworkTask>().ToDictionary(
+        task => task, task => ReportedTables.Train(s_mlContext, task, s_rows));
+    private static readonly Dictionary<NetworkTask, XElement> s_pages = s_models.ToDictionary(
+        model => model.Key, model => Parse(Html(model.Key, model.Value)));
 
     [TestMethod]
     [DataRow(0)]
@@ -34,7 +36,9 @@ public sealed class TrainingReportTests
         string[] references =
         [
             .. page.Descendants().Attributes().Where(a => !a.IsNamespaceDeclaration)
-                .Where(a => a.Value.Contains("//") || a.Name.LocalName is "src" or "href" || (a.Value.Contains("url(") && !a.Value.StartsWith("url(#"))).Select(a => a.ToString()),
+                .Where(a => a.Value.Contains("//") || a.Name.LocalName is "src" or "href"
+                    || (a.Value.Contains("url(") && !a.Value.StartsWith("url(#")))
+                .Select(a => a.ToString()),
         ];
         Assert.IsEmpty(references, string.Join("\n", references));
         string style = page.Descendants("style").Single().Value;
@@ -65,7 +69,8 @@ public sealed class TrainingReportTests
 
         string[] ids = [.. page.Descendants().Attributes("id").Select(id => id.Value)];
         CollectionAssert.AllItemsAreUnique(ids);
-        string[] dangling = [.. page.Descendants().Attributes().Where(a => a.Value.StartsWith("url(#")).Select(a => a.Value[5..^1]).Except(ids)];
+        string[] dangling =
+            [.. page.Descendants().Attributes().Where(a => a.Value.StartsWith("url(#")).Select(a => a.Value[5..^1]).Except(ids)];
         Assert.IsEmpty(dangling, string.Join(", ", dangling));
     }
 
@@ -78,11 +83,14 @@ public sealed class TrainingReportTests
 
         Assert.AreEqual(Measure(metrics.AreaUnderRocCurve), Tile(page, "area under ROC"));
         Assert.AreEqual(Measure(metrics.Accuracy), Tile(page, "accuracy"));
-        Assert.AreEqual(metrics.LogLoss * Math.Log(2), double.Parse(Tile(page, "log-loss"), CultureInfo.InvariantCulture), 2e-4);   // ML.NET's is in bits
+        // ML.NET's is in bits
+        Assert.AreEqual(metrics.LogLoss * Math.Log(2), double.Parse(Tile(page, "log-loss"), CultureInfo.InvariantCulture), 2e-4);
         bool[] labels = [.. scored.GetColumn<bool>("IsMuch")], decisions = [.. scored.GetColumn<bool>("PredictedLabel")];
         int Count(bool label, bool decision) => labels.Zip(decisions).Count(pair => pair == (label, decision));
         CollectionAssert.AreEqual(
-            new[] { Count(false, false), Count(false, true), Count(true, false), Count(true, true) }.Select(n => n.ToString(CultureInfo.InvariantCulture)).ToArray(), Confusion(page));
+            new[] { Count(false, false), Count(false, true), Count(true, false), Count(true, true) }.Select(
+                n => n.ToString(CultureInfo.InvariantCulture)).ToArray(),
+            Confusion(page));
     }
 
     [TestMethod]
@@ -95,11 +103,16 @@ public sealed class TrainingReportTests
         Assert.AreEqual(Measure(metrics.MicroAccuracy), Tile(page, "accuracy"));
         Assert.AreEqual(Measure(metrics.MacroAccuracy), Tile(page, "mean of the classes' recalls"));
         Assert.AreEqual(Measure(metrics.LogLoss), Tile(page, "log-loss"));
-        string[] confusion = [.. metrics.ConfusionMatrix.Counts.SelectMany(row => row).Select(n => n.ToString("0", CultureInfo.InvariantCulture))];
+        string[] confusion = [.. metrics.ConfusionMatrix.Counts.SelectMany(row => row)
+            .Select(n => n.ToString("0", CultureInfo.InvariantCulture))];
         CollectionAssert.AreEqual(confusion, Confusion(page));
         string[] names = [.. page.Descendants("table").First().Descendants("tbody").Descendants("th").Select(th => th.Value)];
         CollectionAssert.AreEquivalent(new[] { "5", "7", "20" }, names);
-        Assert.AreEqual(Enumerable.Range(0, 3).Select(i => scored.GetColumn<int>("Size").Count(size => size.ToString(CultureInfo.InvariantCulture) == names[i])).ToArray().Aggregate("", (all, n) => $"{all} {n}"), RowSums(page));
+        Assert.AreEqual(
+            Enumerable.Range(0, 3).Select(
+                i => scored.GetColumn<int>("Size").Count(size => size.ToString(CultureInfo.InvariantCulture) == names[i])).ToArray()
+                .Aggregate("", (all, n) => $"{all} {n}"),
+            RowSums(page));
     }
 
     [TestMethod]
@@ -110,10 +123,17 @@ public sealed class TrainingReportTests
         XElement page = s_pages[NetworkTask.Regression];
 
         Assert.AreEqual(metrics.RSquared, double.Parse(Tile(page, "R²"), CultureInfo.InvariantCulture), 1e-4);
-        Assert.AreEqual(metrics.RootMeanSquaredError, double.Parse(Tile(page, "root mean squared error"), CultureInfo.InvariantCulture), 1e-3 * metrics.RootMeanSquaredError);
-        Assert.AreEqual(metrics.MeanAbsoluteError, double.Parse(Tile(page, "mean absolute error"), CultureInfo.InvariantCulture), 1e-3 * metrics.MeanAbsoluteError);
+        Assert.AreEqual(
+            metrics.RootMeanSquaredError, double.Parse(Tile(page, "root mean squared error"), CultureInfo.InvariantCulture),
+            1e-3 * metrics.RootMeanSquaredError);
+        Assert.AreEqual(
+            metrics.MeanAbsoluteError, double.Parse(Tile(page, "mean absolute error"), CultureInfo.InvariantCulture),
+            1e-3 * metrics.MeanAbsoluteError);
         XElement residuals = Figure(page, "Residuals");
-        Assert.AreEqual(120, residuals.Descendants("tbody").Single().Elements("tr").Sum(row => int.Parse(row.Elements("td").Last().Value, CultureInfo.InvariantCulture)));
+        Assert.AreEqual(
+            120,
+            residuals.Descendants("tbody").Single().Elements("tr")
+                .Sum(row => int.Parse(row.Elements("td").Last().Value, CultureInfo.InvariantCulture)));
     }
 
     [TestMethod]
@@ -122,17 +142,31 @@ public sealed class TrainingReportTests
     [DataRow(2, "R²")]
     public void Course_IsTheHistoryOfEveryNetwork(int task, string metric)
     {
-        TrainingHistory[] histories = [.. ReportedNetwork.Find(s_models[(NetworkTask)task]).Members.Select(member => member.TrainingHistory)];
+        TrainingHistory[] histories = [.. ReportedNetwork.Find(s_models[(NetworkTask)task])
+            .Members.Select(member => member.TrainingHistory)];
         XElement page = s_pages[(NetworkTask)task];
         Assert.HasCount(8, histories);
 
-        (int Network, EpochRecord Epoch)[] epochs = [.. histories.SelectMany((history, i) => history.Epochs.Select(epoch => (i + 1, epoch)))];
-        string[][] expected = [.. epochs.Select(e => new[] { $"{e.Network}", $"{e.Epoch.Epoch}", Exact(e.Epoch.TrainingLoss), Exact(e.Epoch.ValidationLoss!.Value), Exact(e.Epoch.LearningRate) })];
+        (int Network, EpochRecord Epoch)[] epochs =
+            [.. histories.SelectMany((history, i) => history.Epochs.Select(epoch => (i + 1, epoch)))];
+        string[][] expected = [.. epochs.Select(
+            e => new[]
+            {
+                $"{e.Network}", $"{e.Epoch.Epoch}", Exact(e.Epoch.TrainingLoss), Exact(e.Epoch.ValidationLoss!.Value),
+                Exact(e.Epoch.LearningRate),
+            })];
         CheckRows(expected, Figure(page, "Loss"));
-        CheckRows([.. epochs.Select(e => new[] { $"{e.Network}", $"{e.Epoch.Epoch}", Measure(e.Epoch.ValidationMetric!.Value) })], Figure(page, metric));
+        CheckRows(
+            [.. epochs.Select(e => new[] { $"{e.Network}", $"{e.Epoch.Epoch}", Measure(e.Epoch.ValidationMetric!.Value) })],
+            Figure(page, metric));
         EpochRecord[] best = [.. histories.Select(history => history.Epochs[history.BestEpoch - 1])];
         CheckRows(
-            [.. best.Select((e, i) => new[] { $"{i + 1}", $"{e.Epoch} of {histories[i].Epochs.Count}", Exact(e.TrainingLoss), Exact(e.ValidationLoss!.Value), Measure(e.ValidationMetric!.Value) })],
+            [.. best.Select(
+                (e, i) => new[]
+                {
+                    $"{i + 1}", $"{e.Epoch} of {histories[i].Epochs.Count}", Exact(e.TrainingLoss), Exact(e.ValidationLoss!.Value),
+                    Measure(e.ValidationMetric!.Value),
+                })],
             Figure(page, "Networks"));
         // Two lines for each network, one in the other picture, and eight points on each.
         Assert.HasCount(16, Lines(Figure(page, "Loss")));
@@ -150,7 +184,9 @@ public sealed class TrainingReportTests
         };
         XElement page = Course(history);
 
-        StringAssert.StartsWith(page.Descendants("section").Single().Element("p")!.Value, "3 epochs; training ended because the validation loss stopped improving. The model is that of epoch 2.");
+        StringAssert.StartsWith(
+            page.Descendants("section").Single().Element("p")!.Value,
+            "3 epochs; training ended because the validation loss stopped improving. The model is that of epoch 2.");
         CheckRows([["1", "0.9", "0.8", "0.1"], ["2", "0.7", "0.5", "0.2"], ["3", "0.6", "0.55", "0.1"]], Figure(page, "Loss"));
         CheckRows([["1", "0.6000"], ["2", "0.7500"], ["3", "0.7000"]], Figure(page, "Area under ROC"));
         StringAssert.Contains(Figure(page, "Area under ROC").Element("p")!.Value, "In the best epoch it was 0.7500.");
@@ -158,7 +194,9 @@ public sealed class TrainingReportTests
         Assert.IsFalse(page.Descendants("figcaption").Any(caption => caption.Value == "Networks"));
     }
 
-    /// <summary>Models of the first format version have no metric; where there is one class only among the validation rows, it is not defined.</summary>
+    /// <summary>
+    /// Models of the first format version have no metric; where there is one class only among the validation rows, it is not defined.
+    /// </summary>
     [TestMethod]
     public void Course_WithoutMetric_LeavesItOut()
     {
@@ -169,8 +207,10 @@ public sealed class TrainingReportTests
 
         Assert.IsFalse(Course(absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
         Assert.IsFalse(Course(undefined, absent).Descendants("figcaption").Any(caption => caption.Value == "Area under ROC"));
-        CheckRows([["1", "1", "–"], ["2", "1", "none"], ["3", "1", "0.5000"]], Figure(Course(undefined, absent, defined), "Area under ROC"));
-        CheckRows([["1", "1 of 1", "0.9", "0.8", "–"], ["2", "1 of 1", "0.9", "0.8", "none"]], Figure(Course(undefined, absent), "Networks"));
+        CheckRows(
+            [["1", "1", "–"], ["2", "1", "none"], ["3", "1", "0.5000"]], Figure(Course(undefined, absent, defined), "Area under ROC"));
+        CheckRows(
+            [["1", "1 of 1", "0.9", "0.8", "–"], ["2", "1 of 1", "0.9", "0.8", "none"]], Figure(Course(undefined, absent), "Networks"));
         Assert.IsEmpty(Course(notTrained).Descendants("section"));
         Assert.HasCount(1, Course(notTrained, defined).Descendants("section"));
     }
@@ -185,7 +225,8 @@ public sealed class TrainingReportTests
             BestEpoch = 9_999,
         };
         XElement page = Course(history);
-        string[] epochs = [.. Figure(page, "Loss").Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().First().Value)];
+        string[] epochs =
+            [.. Figure(page, "Loss").Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().First().Value)];
 
         Assert.IsTrue(epochs.Length is > 1000 and < 2100, $"{epochs.Length}");
         CollectionAssert.IsSubsetOf(new[] { "9,999", "10,000" }, epochs);
@@ -198,13 +239,16 @@ public sealed class TrainingReportTests
     {
         XElement loss = Figure(s_pages[NetworkTask.Binary], "Loss");
         CollectionAssert.AreEqual(new[] { "training", "validation", "best epoch of a network" }, Legend(loss));
-        Assert.IsFalse(loss.Descendants().Single(element => element.Name.LocalName == "svg").Descendants().Any(element => element.Name.LocalName == "text" && element.Value == "training"));
+        Assert.IsFalse(
+            loss.Descendants().Single(element => element.Name.LocalName == "svg").Descendants()
+                .Any(element => element.Name.LocalName == "text" && element.Value == "training"));
     }
 
     [TestMethod]
     public void Layers_AreThoseOfAllNetworks()
     {
-        BatchNormNetworkNormalization[] networks = [.. ReportedNetwork.Find(s_models[NetworkTask.Binary]).Members.Select(member => member.Layers[0].BatchNormalization!)];
+        BatchNormNetworkNormalization[] networks = [.. ReportedNetwork.Find(s_models[NetworkTask.Binary])
+            .Members.Select(member => member.Layers[0].BatchNormalization!)];
         XElement gamma = Figure(s_pages[NetworkTask.Binary], "Gamma");
 
         string[][] rows = Rows(gamma);
@@ -223,7 +267,11 @@ public sealed class TrainingReportTests
     [DataRow(2)]
     public void Importance_PutsTheDecidingSlotFirst(int task)
     {
-        string[] slots = [.. s_pages[(NetworkTask)task].Descendants("section").Single(section => section.Element("h2")!.Value == "Permutation importance").Descendants("tbody").Descendants("th").Select(th => th.Value)];
+        string[] slots = [.. s_pages[(NetworkTask)task].Descendants("section")
+            .Single(section => section.Element("h2")!.Value == "Permutation importance")
+            .Descendants("tbody")
+            .Descendants("th")
+            .Select(th => th.Value)];
 
         CollectionAssert.AreEqual(new[] { "Deciding", "Helping", "Noise" }, slots);
     }
@@ -254,7 +302,8 @@ public sealed class TrainingReportTests
     public void Title_IsEscaped()
     {
         string html = TrainingReport.ToHtml(
-            s_mlContext, s_models[NetworkTask.Regression], s_heldOut, new TrainingReportOptions { Title = "<b>A & B</b>", LabelColumnName = "Amount", PermutationCount = 0 });
+            s_mlContext, s_models[NetworkTask.Regression], s_heldOut,
+            new TrainingReportOptions { Title = "<b>A & B</b>", LabelColumnName = "Amount", PermutationCount = 0 });
 
         Assert.AreEqual("<b>A & B</b>", Parse(html).Descendants("h1").Single().Value);
         Assert.IsFalse(html.Contains("Permutation importance"));
@@ -263,20 +312,26 @@ public sealed class TrainingReportTests
     [TestMethod]
     public void WrongModelOrLabel_IsRefused()
     {
-        ITransformer linear = s_mlContext.Transforms.Concatenate("Features", "Deciding", "Noise").Append(s_mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression("IsMuch")).Fit(s_rows);
+        ITransformer linear = s_mlContext.Transforms.Concatenate("Features", "Deciding", "Noise")
+            .Append(s_mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression("IsMuch")).Fit(s_rows);
         var noNetwork = Assert.ThrowsExactly<ArgumentException>(() => TrainingReport.ToHtml(s_mlContext, linear, s_heldOut));
         StringAssert.Contains(noNetwork.Message, "no batch-normalized network");
-        var noLabel = Assert.ThrowsExactly<ArgumentException>(() => TrainingReport.ToHtml(s_mlContext, s_models[NetworkTask.Binary], s_heldOut));
+        var noLabel =
+            Assert.ThrowsExactly<ArgumentException>(() => TrainingReport.ToHtml(s_mlContext, s_models[NetworkTask.Binary], s_heldOut));
         StringAssert.Contains(noLabel.Message, "no label column 'Label'");
-        var wrongType = Assert.ThrowsExactly<ArgumentException>(() => Html(NetworkTask.Binary, s_models[NetworkTask.Binary], label: "Amount"));
+        var wrongType =
+            Assert.ThrowsExactly<ArgumentException>(() => Html(NetworkTask.Binary, s_models[NetworkTask.Binary], label: "Amount"));
         StringAssert.Contains(wrongType.Message, "needs a Boolean");
         var empty = Assert.ThrowsExactly<ArgumentException>(
-            () => TrainingReport.ToHtml(s_mlContext, s_models[NetworkTask.Binary], s_mlContext.Data.SkipRows(s_rows, 1000), new TrainingReportOptions { LabelColumnName = "IsMuch" }));
+            () => TrainingReport.ToHtml(
+                s_mlContext, s_models[NetworkTask.Binary], s_mlContext.Data.SkipRows(s_rows, 1000),
+                new TrainingReportOptions { LabelColumnName = "IsMuch" }));
         StringAssert.Contains(empty.Message, "no held-out row");
     }
 
     private static string Html(NetworkTask task, ITransformer model, string? label = null)
-        => TrainingReport.ToHtml(new MLContext(seed: 1), model, s_heldOut, new TrainingReportOptions { LabelColumnName = label ?? ReportedTables.Label(task) });
+        => TrainingReport.ToHtml(
+            new MLContext(seed: 1), model, s_heldOut, new TrainingReportOptions { LabelColumnName = label ?? ReportedTables.Label(task) });
 
     // Whatever is not closed or escaped throws here.
     private static XElement Parse(string html)
@@ -300,22 +355,27 @@ public sealed class TrainingReportTests
             CollectionAssert.AreEqual(expected[i], actual[i], $"{string.Join(' ', expected[i])} is {string.Join(' ', actual[i])}");
     }
 
-    private static string[][] Rows(XElement figure) => [.. figure.Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().Select(cell => cell.Value).ToArray())];
+    private static string[][] Rows(XElement figure)
+        => [.. figure.Descendants("tbody").Single().Elements("tr").Select(row => row.Elements().Select(cell => cell.Value).ToArray())];
 
     private static string[] Legend(XElement figure) => [.. figure.Elements("ul").Single().Elements("li").Select(item => item.Value)];
 
     // Grid, axes and ticks are in the colour of the text.
-    private static XElement[] Lines(XElement figure) => [.. figure.Descendants().Where(element => element.Name.LocalName == "path" && element.Attribute("fill")?.Value == "none"
-        && element.Attribute("stroke")?.Value is { } stroke && stroke != "currentColor")];
+    private static XElement[] Lines(XElement figure)
+        => [.. figure.Descendants().Where(element => element.Name.LocalName == "path" && element.Attribute("fill")?.Value == "none"
+            && element.Attribute("stroke")?.Value is { } stroke && stroke != "currentColor")];
 
-    private static string Tile(XElement page, string name) => page.Descendants("dt").Single(dt => dt.Value == name).Parent!.Element("dd")!.Value;
+    private static string Tile(XElement page, string name)
+        => page.Descendants("dt").Single(dt => dt.Value == name).Parent!.Element("dd")!.Value;
 
-    private static XElement Figure(XElement page, string title) => page.Descendants("figure").First(figure => figure.Element("figcaption")!.Value == title);
+    private static XElement Figure(XElement page, string title)
+        => page.Descendants("figure").First(figure => figure.Element("figcaption")!.Value == title);
 
     private static string[] Confusion(XElement page) => [.. Figure(page, "Confusion matrix").Descendants("td").Select(cell => cell.Value)];
 
     private static string RowSums(XElement page) => Figure(page, "Confusion matrix").Descendants("tbody").Single().Elements("tr")
-        .Select(row => row.Elements("td").Sum(cell => int.Parse(cell.Value, CultureInfo.InvariantCulture))).Aggregate("", (all, n) => $"{all} {n}");
+        .Select(row => row.Elements("td").Sum(cell => int.Parse(cell.Value, CultureInfo.InvariantCulture))).Aggregate(
+            "", (all, n) => $"{all} {n}");
 
     private static string Measure(double value) => value.ToString("0.0000", CultureInfo.InvariantCulture);
 

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
-// Tests share two cores with the training threads they start; running them one after another keeps them honest about allocation and threads.
+// Tests share two cores with the training threads they start; running them one after another
+// keeps them honest about allocation and threads.
 [assembly: DoNotParallelize]
 
 // The run-time half of build/PublicizeMLNet.targets for this assembly. The attribute class is the library's (internal, and visible to its

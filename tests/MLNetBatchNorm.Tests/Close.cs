@@ -41,6 +41,7 @@ internal static class Close
 
         return worst < 0
             ? null
-            : FormattableString.Invariant($"number {worst} is {actual[worst]:R} instead of {expected[worst]:R}; allowed is {tolerance * largest:G3} ({tolerance:G3} of the largest)");
+            : FormattableString.Invariant($"number {worst} is {actual[worst]:R} instead of {expected[worst]:R}; ")
+                + FormattableString.Invariant($"allowed is {tolerance * largest:G3} ({tolerance:G3} of the largest)");
     }
 }

@@ -7,7 +7,9 @@ namespace MLNetBatchNorm.Tests;
 /// <summary>A piece of a test that runs in a process of its own, where nothing is loaded, registered or cached yet.</summary>
 internal interface IFreshProcessTask
 {
-    /// <summary>Runs in the new process. What it writes to <paramref name="output"/> is returned to the test; an exception fails the test.</summary>
+    /// <summary>
+    /// Runs in the new process. What it writes to <paramref name="output"/> is returned to the test; an exception fails the test.
+    /// </summary>
     static abstract void Run(string[] arguments, TextWriter output);
 }
 
@@ -21,17 +23,22 @@ internal static class FreshProcess
     private static readonly TimeSpan s_timeLimit = TimeSpan.FromMinutes(3);
 
     /// <summary>Runs the task and returns what it wrote. Throws with its error output when it fails or does not end in time.</summary>
-    public static string Run<TTask>(params string[] arguments) where TTask : IFreshProcessTask => Run<TTask>(new Dictionary<string, string>(), arguments);
+    public static string Run<TTask>(params string[] arguments) where TTask : IFreshProcessTask =>
+        Run<TTask>(new Dictionary<string, string>(), arguments);
 
     /// <inheritdoc cref="Run{TTask}(string[])"/>
     /// <param name="environment">Environment variables to add, such as <c>DOTNET_EnableAVX2=0</c>.</param>
     /// <param name="arguments">What the task is given.</param>
-    public static string Run<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
+    public static string Run<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        where TTask : IFreshProcessTask
     {
         return End<TTask>(Start<TTask>(environment, arguments));
     }
 
-    /// <summary>As <see cref="Run{TTask}(string[])"/>, in a process that can make no file larger than some blocks of 512 bytes: as good as a full disk.</summary>
+    /// <summary>
+    /// As <see cref="Run{TTask}(string[])"/>, in a process that can make no file larger than
+    /// some blocks of 512 bytes: as good as a full disk.
+    /// </summary>
     public static string RunWithFileLimit<TTask>(int blocks, params string[] arguments) where TTask : IFreshProcessTask
     {
         ProcessStartInfo task = StartInfo<TTask>(arguments);
@@ -39,14 +46,17 @@ internal static class FreshProcess
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
-        foreach (string argument in (string[])["-c", $"trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"", task.FileName, .. task.ArgumentList])
+        foreach (string argument in (string[])["-c", $"trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"", task.FileName,
+            .. task.ArgumentList])
+        {
             start.ArgumentList.Add(argument);
+        }
         return End<TTask>(Process.Start(start)!);
     }
 
     /// <summary>
-    /// As <see cref="Run{TTask}(string[])"/>, in a program that does not reference the library: its default context does not find it. The task is
-    /// told where the library's file is, in front of the other arguments.
+    /// As <see cref="Run{TTask}(string[])"/>, in a program that does not reference the library: its default context does not find it. The
+    /// task is told where the library's file is, in front of the other arguments.
     /// </summary>
     public static string RunWithoutLibrary<TTask>(params string[] arguments) where TTask : IFreshProcessTask
     {
@@ -56,15 +66,21 @@ internal static class FreshProcess
         try
         {
             JsonNode json = JsonNode.Parse(File.ReadAllText(Path.ChangeExtension(tests, ".deps.json")))!;
-            foreach (JsonObject part in json["targets"]!.AsObject().Select(target => target.Value!.AsObject()).Append(json["libraries"]!.AsObject()))
+            foreach (JsonObject part in json["targets"]!.AsObject().Select(target => target.Value!.AsObject()).Append(
+                json["libraries"]!.AsObject()))
             {
-                foreach (string name in part.Select(entry => entry.Key).Where(name => name.StartsWith(LibraryName + "/", StringComparison.Ordinal)).ToArray())
+                foreach (string name in part.Select(entry => entry.Key).Where(
+                    name => name.StartsWith(LibraryName + "/", StringComparison.Ordinal)).ToArray())
+                {
                     part.Remove(name);
+                }
             }
 
             File.WriteAllText(dependencies, json.ToJsonString());
             var start = new ProcessStartInfo(
-                "dotnet", ["exec", "--depsfile", dependencies, "--runtimeconfig", Path.ChangeExtension(tests, ".runtimeconfig.json"), tests, TaskSwitch, typeof(TTask).FullName!, library, .. arguments])
+                "dotnet",
+                ["exec", "--depsfile", dependencies, "--runtimeconfig", Path.ChangeExtension(tests, ".runtimeconfig.json"), tests,
+                    TaskSwitch, typeof(TTask).FullName!, library, .. arguments])
             {
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
@@ -90,12 +106,16 @@ internal static class FreshProcess
 
         process.WaitForExit();
         if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{typeof(TTask).Name} failed in its own process with exit code {process.ExitCode}: {errors.Result}");
+        {
+            throw new InvalidOperationException(
+                $"{typeof(TTask).Name} failed in its own process with exit code {process.ExitCode}: {errors.Result}");
+        }
         return output.Result;
     }
 
     /// <summary>Starts the task with redirected output and does not wait: for a test that ends the process itself.</summary>
-    public static Process Start<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments) where TTask : IFreshProcessTask
+    public static Process Start<TTask>(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        where TTask : IFreshProcessTask
     {
         ProcessStartInfo start = StartInfo<TTask>(arguments);
         foreach ((string name, string value) in environment)
@@ -115,7 +135,9 @@ internal static class FreshProcess
         return start;
     }
 
-    /// <summary>Whether the library under test is loaded in this process: a task that shows how it is found asks before it uses it.</summary>
+    /// <summary>
+    /// Whether the library under test is loaded in this process: a task that shows how it is found asks before it uses it.
+    /// </summary>
     public static bool IsLibraryLoaded() => AppDomain.CurrentDomain.GetAssemblies().Any(a => a.GetName().Name == LibraryName);
 
     internal static bool IsTask(string[] args) => args.Length > 1 && args[0] == TaskSwitch;

@@ -25,7 +25,9 @@ public sealed class FreshProcessTests
     internal sealed class Echo : IFreshProcessTask
     {
         public static void Run(string[] arguments, TextWriter output)
-            => output.Write($"{string.Join('|', arguments)};{Environment.GetEnvironmentVariable("BATCHNORM_TEST")};{FreshProcess.IsLibraryLoaded()};{Environment.ProcessId > 0}");
+            => output.Write(
+                $"{string.Join('|', arguments)};{Environment.GetEnvironmentVariable("BATCHNORM_TEST")};"
+                + $"{FreshProcess.IsLibraryLoaded()};{Environment.ProcessId > 0}");
     }
 
     internal sealed class Failing : IFreshProcessTask

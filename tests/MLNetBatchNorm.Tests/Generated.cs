@@ -9,7 +9,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests;
 
-/// <summary>Small data sets and networks from a seed, unlike each other in every column, row and array, so that nothing mixed up stays hidden.</summary>
+/// <summary>
+/// Small data sets and networks from a seed, unlike each other in every column, row and array, so that nothing mixed up stays hidden.
+/// </summary>
 internal static class Generated
 {
     private const ulong RowPurpose = 9000;
@@ -31,7 +33,10 @@ internal static class Generated
         return result;
     }
 
-    /// <summary>A target for each row that depends on it, with some noise: a class number, zeros and ones with a soft value here and there, or real numbers.</summary>
+    /// <summary>
+    /// A target for each row that depends on it, with some noise: a class number, zeros and ones with
+    /// a soft value here and there, or real numbers.
+    /// </summary>
     public static double[][] Targets(Objective loss, double[][] rows, int outputs, ulong seed)
     {
         var random = new RandomStream(seed, TargetPurpose);
@@ -83,7 +88,9 @@ internal static class Generated
         return new EncodedRows(Table(x, Targets(loss, x, outputs, seed), weighted ? Weights(rows, seed) : null));
     }
 
-    /// <summary>The same rows and targets as <see cref="Data"/>, with about three quarters of the entries left out of a sparse table.</summary>
+    /// <summary>
+    /// The same rows and targets as <see cref="Data"/>, with about three quarters of the entries left out of a sparse table.
+    /// </summary>
     public static EncodedRows SparseData(Objective loss, int rows, int inputs, int outputs, ulong seed)
     {
         double[][] x = Rows(rows, inputs, seed), y = Targets(loss, x, outputs, seed);
@@ -144,7 +151,9 @@ internal static class Generated
         Epoch = epoch, LearningRate = rate, TrainingLoss = trainingLoss, ValidationLoss = validationLoss, ValidationMetric = metric,
     };
 
-    /// <summary>Nearly normal, with deviation 1: the sum of twelve uniform numbers needs no logarithm, whose last bit differs between systems.</summary>
+    /// <summary>
+    /// Nearly normal, with deviation 1: the sum of twelve uniform numbers needs no logarithm, whose last bit differs between systems.
+    /// </summary>
     private static double Bell(ref RandomStream random)
     {
         double sum = -6;

@@ -23,7 +23,8 @@ internal static class KnownObjectives
     };
 
     /// <summary>The same kind of objective with what it takes of these parameters.</summary>
-    public static Objective With(this Objective objective, double labelSmoothing = 0, double delta = 1, bool scalesTemperature = false) => objective switch
+    public static Objective With(this Objective objective, double labelSmoothing = 0, double delta = 1, bool scalesTemperature = false) =>
+        objective switch
     {
         MLNetBatchNorm.Objectives.SoftmaxCrossEntropy => new SoftmaxCrossEntropy(labelSmoothing, scalesTemperature),
         MLNetBatchNorm.Objectives.BinaryCrossEntropy => new BinaryCrossEntropy(scalesTemperature),

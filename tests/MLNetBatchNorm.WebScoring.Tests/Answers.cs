@@ -9,7 +9,8 @@ internal sealed record BatchAnswer(string ModelVersion, string[] Classes, RowAns
 internal sealed record RowAnswer(string Prediction, float[] Probabilities);
 
 internal sealed record ModelAnswer(
-    string Version, DateTimeOffset LoadedAt, long Bytes, int FeatureCount, string[] FeatureNames, string[] Classes, int MaximumRows, int MaximumBodyBytes);
+    string Version, DateTimeOffset LoadedAt, long Bytes, int FeatureCount, string[] FeatureNames, string[] Classes,
+    int MaximumRows, int MaximumBodyBytes);
 
 internal sealed record HealthAnswer(string Status, string Detail, string? ModelVersion, FaultAnswer? Fault);
 

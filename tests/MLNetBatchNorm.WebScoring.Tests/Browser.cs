@@ -7,11 +7,13 @@ namespace MLNetBatchNorm.WebScoring.Tests;
 internal sealed class Browser : IAsyncDisposable
 {
     private static readonly string[] s_places =
-        ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
+        ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+            "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
     // A page of ours needs the network of this machine only; a browser's own errands would be connections refused.
     private static readonly string[] s_arguments =
-        ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+        ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"];
 
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
@@ -27,10 +29,14 @@ internal sealed class Browser : IAsyncDisposable
         string[] places = Environment.GetEnvironmentVariable("CHROMIUM_PATH") is { } place ? [place] : s_places;
         string? path = places.FirstOrDefault(File.Exists);
         if (path is null)
-            Assert.Inconclusive($"There is no Chromium at {string.Join(" or ", places)}. Install Debian's package chromium, or set CHROMIUM_PATH.");
+        {
+            Assert.Inconclusive(
+                $"There is no Chromium at {string.Join(" or ", places)}. Install Debian's package chromium, or set CHROMIUM_PATH.");
+        }
         Assertions.SetDefaultExpectTimeout((float)ScoringService.Patience.TotalMilliseconds);
         IPlaywright playwright = await Playwright.CreateAsync();
-        IBrowser browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = path, Args = s_arguments });
+        IBrowser browser = await playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions { ExecutablePath = path, Args = s_arguments });
         return new Browser(playwright, browser);
     }
 

@@ -16,7 +16,8 @@ internal static class DigitsTable
 
     /// <summary>The rows' features.</summary>
     public static float[][] Rows { get; } =
-        [.. s_lines.Skip(1).Select(line => line.Split(',').Take(Features).Select(cell => float.Parse(cell, CultureInfo.InvariantCulture)).ToArray())];
+        [.. s_lines.Skip(1)
+            .Select(line => line.Split(',').Take(Features).Select(cell => float.Parse(cell, CultureInfo.InvariantCulture)).ToArray())];
 
     /// <summary>The rows' digits.</summary>
     public static string[] Labels { get; } = [.. s_lines.Skip(1).Select(line => line.Split(',')[Features])];

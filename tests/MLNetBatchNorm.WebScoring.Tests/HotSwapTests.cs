@@ -105,9 +105,14 @@ public sealed class HotSwapTests
         HealthAnswer starting = await service.WaitForHealthAsync(_ => true);
         // Training takes about a second; only a test that was held up for so long finds it done.
         if (starting.Status != "healthy")
-            Assert.IsTrue(starting.Status == "unhealthy" && starting.Detail.Contains("model of handwritten digits is being trained"), starting.ToString());
+        {
+            Assert.IsTrue(
+                starting.Status == "unhealthy" && starting.Detail.Contains("model of handwritten digits is being trained"),
+                starting.ToString());
+        }
         await service.ReadyAsync();
-        StringAssert.StartsWith(service.Log.First(), $"No model file at {service.Folder.ModelPath}: training a model of handwritten digits");
+        StringAssert.StartsWith(
+            service.Log.First(), $"No model file at {service.Folder.ModelPath}: training a model of handwritten digits");
         OfflineModel trained = new(File.ReadAllBytes(service.Folder.ModelPath));
         await AssertAnswersAsync(service, trained);
         int right = trained.Predictions.Zip(DigitsTable.Labels).Count(pair => pair.First == pair.Second);

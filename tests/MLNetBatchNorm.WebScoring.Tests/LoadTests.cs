@@ -7,8 +7,9 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.WebScoring.Tests;
 
 /// <summary>
-/// 64 clients on loopback while the model file is replaced: no request fails, and every answer is, bit for bit, what the offline model of the
-/// version it names gives for the row that was sent. A few seconds here; <c>build/build.sh load-test</c> runs it for 30 with ten replacements.
+/// 64 clients on loopback while the model file is replaced: no request fails, and every answer is, bit for bit, what the
+/// offline model of the version it names gives for the row that was sent. A few seconds here;
+/// <c>build/build.sh load-test</c> runs it for 30 with ten replacements.
 /// </summary>
 [TestClass]
 public sealed class LoadTests
@@ -37,7 +38,8 @@ public sealed class LoadTests
         var tally = new Tally(models);
         var clock = Stopwatch.StartNew();
         using var stop = new CancellationTokenSource();
-        Task[] clients = [.. Enumerable.Range(0, Clients).Select(number => Task.Run(() => RunClientAsync(address, number, tally, stop.Token)))];
+        Task[] clients = [.. Enumerable.Range(0, Clients)
+            .Select(number => Task.Run(() => RunClientAsync(address, number, tally, stop.Token)))];
         for (int i = 1; i <= replacements; i++)
         {
             await WaitUntilAsync(clock, seconds * i / (replacements + 1));
@@ -66,14 +68,21 @@ public sealed class LoadTests
         for (int row = 0; row < DigitsTable.Rows.Length; row++)
         {
             for (int i = 1; i < models.Length; i++)
-                Assert.IsFalse(models[i].Gives(row, models[i - 1].Predictions[row], models[i - 1].Probabilities[row]), $"row {row}, models {i} and {i - 1}");
+            {
+                Assert.IsFalse(
+                    models[i].Gives(row, models[i - 1].Predictions[row], models[i - 1].Probabilities[row]),
+                    $"row {row}, models {i} and {i - 1}");
+            }
         }
     }
 
     /// <summary>One client with a connection of its own: single rows, and every eighth time a batch.</summary>
     private static async Task RunClientAsync(Uri address, int number, Tally tally, CancellationToken stop)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1 }) { BaseAddress = address, Timeout = ScoringService.Patience };
+        using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1 })
+        {
+            BaseAddress = address, Timeout = ScoringService.Patience,
+        };
         for (int request = 0; !stop.IsCancellationRequested; request++)
         {
             int row = (number * 101 + request * 17) % (DigitsTable.Rows.Length - BatchRows);
@@ -103,7 +112,8 @@ public sealed class LoadTests
 
     private static async Task SendBatchAsync(HttpClient http, int first, Tally tally)
     {
-        using HttpResponseMessage response = await http.PostAsJsonAsync("/score/batch", new { rows = DigitsTable.Rows[first..(first + BatchRows)] });
+        using HttpResponseMessage response = await http.PostAsJsonAsync(
+            "/score/batch", new { rows = DigitsTable.Rows[first..(first + BatchRows)] });
         response.EnsureSuccessStatusCode();
         var answer = (await response.Content.ReadFromJsonAsync<BatchAnswer>())!;
         if (answer.Rows.Length != BatchRows)
@@ -115,8 +125,11 @@ public sealed class LoadTests
     private static async Task WaitForVersionAsync(HttpClient client, string version)
     {
         using var patience = new CancellationTokenSource(ScoringService.Patience);
-        while ((await (await client.GetAsync("/health", patience.Token)).Content.ReadFromJsonAsync<HealthAnswer>(patience.Token))!.ModelVersion != version)
+        while ((await (await client.GetAsync("/health", patience.Token)).Content
+            .ReadFromJsonAsync<HealthAnswer>(patience.Token))!.ModelVersion != version)
+        {
             await Task.Delay(20, patience.Token);
+        }
     }
 
     private static async Task WaitUntilAsync(Stopwatch clock, double seconds)
@@ -130,8 +143,10 @@ public sealed class LoadTests
     {
         double[] times = [.. tally.Milliseconds.Order()];
         string text = string.Create(CultureInfo.InvariantCulture,
-            $"load test: {Clients} clients, {seconds:F0} s, {replacements} replacements: {times.Length} requests, {tally.Rows.Values.Sum()} rows by {tally.Rows.Count} versions, " +
-            $"{tally.Failures.Count} failed, {tally.Wrong.Count} wrong; median {times[times.Length / 2]:F1} ms, 99% within {times[times.Length * 99 / 100]:F1} ms");
+            $"load test: {Clients} clients, {seconds:F0} s, {replacements} replacements: "
+            + $"{times.Length} requests, {tally.Rows.Values.Sum()} rows by {tally.Rows.Count} versions, " +
+            $"{tally.Failures.Count} failed, {tally.Wrong.Count} wrong; median {times[times.Length / 2]:F1} ms, "
+            + $"99% within {times[times.Length * 99 / 100]:F1} ms");
         TestContext.WriteLine(text);
     }
 

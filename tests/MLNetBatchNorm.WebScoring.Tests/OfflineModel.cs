@@ -8,7 +8,8 @@ using Microsoft.ML.Transforms;
 namespace MLNetBatchNorm.WebScoring.Tests;
 
 /// <summary>
-/// A model zip, and what it answers outside of the service: loaded anew and run over a table with Transform, while the service uses prediction engines.
+/// A model zip, and what it answers outside of the service: loaded anew and run over a table with
+/// Transform, while the service uses prediction engines.
 /// </summary>
 internal sealed class OfflineModel
 {
@@ -45,20 +46,23 @@ internal sealed class OfflineModel
 
     /// <summary>Whether an answer for a row is this model's, to the last bit.</summary>
     public bool Gives(int row, string prediction, ReadOnlySpan<float> probabilities) =>
-        prediction == Predictions[row] && MemoryMarshal.AsBytes(probabilities).SequenceEqual(MemoryMarshal.AsBytes(Probabilities[row].AsSpan()));
+        prediction == Predictions[row]
+            && MemoryMarshal.AsBytes(probabilities).SequenceEqual(MemoryMarshal.AsBytes(Probabilities[row].AsSpan()));
 
     /// <summary>A zip of a model that predicts a number: nothing that the service can serve.</summary>
     public static byte[] RegressionZip()
     {
         var ml = new MLContext(1);
-        IDataView table = ml.Data.LoadFromEnumerable(DigitsTable.Rows.Take(50).Select((row, i) => new Row { Features = row, Label = i % 10 }));
+        IDataView table = ml.Data.LoadFromEnumerable(
+            DigitsTable.Rows.Take(50).Select((row, i) => new Row { Features = row, Label = i % 10 }));
         return Save(ml, ml.Regression.Trainers.LbfgsPoissonRegression().Fit(table), table);
     }
 
     private static byte[] Train(int seed)
     {
         var ml = new MLContext(seed);
-        IDataView table = ml.Data.LoadFromEnumerable(DigitsTable.Rows.Select((row, i) => new LabelledRow { Features = row, Digit = DigitsTable.Labels[i] }));
+        IDataView table = ml.Data.LoadFromEnumerable(
+            DigitsTable.Rows.Select((row, i) => new LabelledRow { Features = row, Digit = DigitsTable.Labels[i] }));
         IDataView labelled = ml.Transforms.Conversion.MapValueToKey(
             "Label", "Digit", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue).Fit(table).Transform(table);
         var network = ml.MulticlassClassification.Trainers.BatchNormNetwork(hiddenUnits: [32], maximumNumberOfEpochs: 2).Fit(labelled);

@@ -110,7 +110,8 @@ public sealed partial class PageTests
         Assert.AreEqual("4", (await ReadAnswerAsync()).Digit);
 
         Assert.AreEqual(0, await _page.EvaluateAsync<double>("scrollY"), "drawing does not scroll the page");
-        Assert.AreEqual(0, await _page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth"), "nothing sticks out on the right");
+        Assert.AreEqual(
+            0, await _page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth"), "nothing sticks out on the right");
         LocatorBoundingBoxResult lastBar = (await _page.Locator("#bars li").Last.BoundingBoxAsync())!;
         Assert.IsLessThanOrEqualTo(Height, lastBar.Y + lastBar.Height, "drawing and all bars are in view at once");
     }
@@ -131,8 +132,10 @@ public sealed partial class PageTests
             Assert.IsGreaterThan(0, counts.Take(8).Sum(), $"{digit} reaches the top");
             Assert.IsGreaterThan(0, counts.Skip(56).Sum(), $"{digit} reaches the bottom");
             // Twice and moved: size and place on the pad do not matter.
-            double[][][] elsewhere = [.. strokes.Select(stroke => stroke.Select(point => new[] { 0.5 * point[0] + 0.4, 0.5 * point[1] }).ToArray())];
-            CollectionAssert.AreEqual(counts, await _page.EvaluateAsync<int[]>("async strokes => (await import('/js/raster.js')).countsOf(strokes)", elsewhere));
+            double[][][] elsewhere =
+                [.. strokes.Select(stroke => stroke.Select(point => new[] { 0.5 * point[0] + 0.4, 0.5 * point[1] }).ToArray())];
+            CollectionAssert.AreEqual(
+                counts, await _page.EvaluateAsync<int[]>("async strokes => (await import('/js/raster.js')).countsOf(strokes)", elsewhere));
         }
     }
 
@@ -143,12 +146,16 @@ public sealed partial class PageTests
         await OpenAsync(1280, 800);
         await Assertions.Expect(_page.Locator("#model-version")).ToHaveTextAsync(s_model.Version[..8]);
         // The columns in reverse: they are found by the names in the header.
-        string text = string.Join('\n', new[] { DigitsTable.Header }.Concat(DigitsTable.Lines[..Rows].ToArray()).Select(line => string.Join(';', line.Split(',').Reverse())));
+        string text = string.Join(
+            '\n',
+            new[] { DigitsTable.Header }.Concat(DigitsTable.Lines[..Rows].ToArray())
+                .Select(line => string.Join(';', line.Split(',').Reverse())));
         await _page.FillAsync("#csv", text);
         await _page.ClickAsync("#score");
 
         int agreeing = Enumerable.Range(0, Rows).Count(row => s_model.Predictions[row] == DigitsTable.Labels[row]);
-        await Assertions.Expect(_page.Locator("#table-summary")).ToContainTextAsync($"{Rows} rows scored by model {s_model.Version[..8]}. {agreeing} of {Rows} agree with column target.");
+        await Assertions.Expect(_page.Locator("#table-summary")).ToContainTextAsync(
+            $"{Rows} rows scored by model {s_model.Version[..8]}. {agreeing} of {Rows} agree with column target.");
         Assert.AreEqual(s_model.Predictions[0], await _page.Locator("#result-rows .prediction").First.TextContentAsync());
 
         IDownload download = await _page.RunAndWaitForDownloadAsync(() => _page.ClickAsync("#download"));
@@ -245,14 +252,16 @@ public sealed partial class PageTests
     }
 
     private Task MoveMouseAsync(LocatorBoundingBoxResult pad, (double X, double Y) point) =>
-        _page.Mouse.MoveAsync((float)(pad.X + point.X * pad.Width), (float)(pad.Y + point.Y * pad.Height), new MouseMoveOptions { Steps = 3 });
+        _page.Mouse.MoveAsync(
+            (float)(pad.X + point.X * pad.Width), (float)(pad.Y + point.Y * pad.Height), new MouseMoveOptions { Steps = 3 });
 
     private static async Task DrawWithFingerAsync(ICDPSession session, LocatorBoundingBoxResult pad, (double X, double Y)[] stroke)
     {
         async Task SendAsync(string type, (double X, double Y)? point)
         {
             object[] points = point is { } p ? [new { x = pad.X + p.X * pad.Width, y = pad.Y + p.Y * pad.Height }] : [];
-            await session.SendAsync("Input.dispatchTouchEvent", new Dictionary<string, object> { ["type"] = type, ["touchPoints"] = points });
+            await session.SendAsync(
+                "Input.dispatchTouchEvent", new Dictionary<string, object> { ["type"] = type, ["touchPoints"] = points });
         }
 
         await SendAsync("touchStart", stroke[0]);

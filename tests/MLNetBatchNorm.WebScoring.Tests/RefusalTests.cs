@@ -17,7 +17,8 @@ public sealed class RefusalTests
 
     [ClassInitialize]
     public static async Task StartService(TestContext _) => s_service = await new ScoringService(
-        OfflineModel.Of(1).Zip, ("Scoring:MaximumRows", $"{MaximumRows}"), ("Scoring:MaximumBodyBytes", $"{MaximumBodyBytes}")).ReadyAsync();
+        OfflineModel.Of(1).Zip, ("Scoring:MaximumRows", $"{MaximumRows}"),
+        ("Scoring:MaximumBodyBytes", $"{MaximumBodyBytes}")).ReadyAsync();
 
     [ClassCleanup]
     public static void StopService() => s_service.Dispose();
@@ -27,13 +28,20 @@ public sealed class RefusalTests
     [DataRow("/score", "{\"features\": [1, 2", "malformed-json", "Line 1")]
     [DataRow("/score", "{\n\"features\": [1, NaN]}", "malformed-json", "Line 2, byte 17")]
     [DataRow("/score", "{\"features\": [1, Infinity]}", "malformed-json", "write null for a missing value")]
-    [DataRow("/score", "{\"features\": [1], \"features\": [2]}", "malformed-json", "Line 1, byte 19: The property 'features' stands there a second time.")]
-    [DataRow("/score", "{\n  \"features\": [1],\n  \"x\": 1,\n  \"features\": [2]}", "malformed-json", "Line 4, byte 3: The property 'features'")]
+    [DataRow(
+        "/score", "{\"features\": [1], \"features\": [2]}", "malformed-json",
+        "Line 1, byte 19: The property 'features' stands there a second time.")]
+    [DataRow(
+        "/score", "{\n  \"features\": [1],\n  \"x\": 1,\n  \"features\": [2]}", "malformed-json",
+        "Line 4, byte 3: The property 'features'")]
     [DataRow("/score", "{\"features\": [1], \"\\u0066eatures\": [2]}", "malformed-json", "Line 1, byte 19: The property 'features'")]
-    [DataRow("/score", "{\"a\": {\"b\": 1}, \"c\": {\"b\": {\"d\": 1,\r\n\"d\": 2}}}", "malformed-json", "Line 2, byte 1: The property 'd'")]
+    [DataRow(
+        "/score", "{\"a\": {\"b\": 1}, \"c\": {\"b\": {\"d\": 1,\r\n\"d\": 2}}}", "malformed-json", "Line 2, byte 1: The property 'd'")]
     [DataRow("/score/batch", "{\"rows\": [[1]], \"ü\": 0, \"ü\": 0}", "malformed-json", "Line 1, byte 26: The property 'ü'")]
     [DataRow("/score/batch", "[{\"\": 0, \"\": 0}]", "malformed-json", "Line 1, byte 10: The property ''")]
-    [DataRow("/score", "{\"features\": [1], \"\\ud800\": 1}", "malformed-json", "Line 1, byte 19: The property's name has half a surrogate pair.")]
+    [DataRow(
+        "/score", "{\"features\": [1], \"\\ud800\": 1}", "malformed-json",
+        "Line 1, byte 19: The property's name has half a surrogate pair.")]
     [DataRow("/score", "{\n\"\\udc00\": 1}", "malformed-json", "Line 2, byte 1: The property's name has half a surrogate pair.")]
     [DataRow("/score", "{\"features\": [\"\\ud800\"]}", "wrong-length", "Found 1 values")]
     [DataRow("/score", "{\"features\": \"\\ud800\"}", "not-an-array", "the string \"\\ud800\"")]
@@ -54,7 +62,8 @@ public sealed class RefusalTests
     [DataRow("/score/batch", "{\"rows\": []}", "empty-batch", "at least one row")]
     [DataRow("/score/batch", "{\"rows\": [{}]}", "not-an-array", "#/rows/0: Found an object")]
     [DataRow("/score/batch", "{\"rows\": [[1, 2, 3]]}", "wrong-length", "#/rows/0: Found 3 values")]
-    public Task Body_OfTheWrongForm_Is400(string path, string body, string kind, string detail) => AssertRefusedAsync(path, body, 400, kind, detail);
+    public Task Body_OfTheWrongForm_Is400(string path, string body, string kind, string detail) =>
+        AssertRefusedAsync(path, body, 400, kind, detail);
 
     [TestMethod]
     [DataRow("\"7\"", "not-a-number", "Found the string \"7\", a number is needed")]
@@ -70,18 +79,21 @@ public sealed class RefusalTests
     {
         string row = $"[{string.Join(",", Enumerable.Repeat("0", 10))},{value},{string.Join(",", Enumerable.Repeat("0", 53))}]";
         await AssertRefusedAsync("/score", $"{{\"features\": {row}}}", 400, kind, $"#/features/10: {detail}");
-        ProblemAnswer problem = await AssertRefusedAsync("/score/batch", $"{{\"rows\": [{Zeros},{row}]}}", 400, kind, $"#/rows/1/10: {detail}");
+        ProblemAnswer problem = await AssertRefusedAsync(
+            "/score/batch", $"{{\"rows\": [{Zeros},{row}]}}", 400, kind, $"#/rows/1/10: {detail}");
         Assert.AreEqual("#/rows/1/10", problem.Errors!.Single().Pointer);
     }
 
     [TestMethod]
     public async Task Batch_WithSeveralErrors_NamesThemAll_UpToTwenty()
     {
-        ProblemAnswer two = await AssertRefusedAsync("/score/batch", $"{{\"rows\": [[1],{Zeros},[2,3]]}}", 400, "wrong-length", "2 things are wrong");
+        ProblemAnswer two = await AssertRefusedAsync(
+            "/score/batch", $"{{\"rows\": [[1],{Zeros},[2,3]]}}", 400, "wrong-length", "2 things are wrong");
         CollectionAssert.AreEqual(new[] { "#/rows/0", "#/rows/2" }, two.Errors!.Select(error => error.Pointer).ToArray());
 
         string strings = $"[{string.Join(",", Enumerable.Repeat("\"x\"", 64))}]";
-        ProblemAnswer many = await AssertRefusedAsync("/score", $"{{\"features\": {strings}}}", 400, "not-a-number", "More than 20 things are wrong");
+        ProblemAnswer many = await AssertRefusedAsync(
+            "/score", $"{{\"features\": {strings}}}", 400, "not-a-number", "More than 20 things are wrong");
         Assert.HasCount(20, many.Errors!);
     }
 
@@ -100,7 +112,10 @@ public sealed class RefusalTests
         string body = $"{{\"features\": {Zeros}}}".PadRight(MaximumBodyBytes + 1);
         await AssertRefusedAsync("/score", body, 413, "body-too-large", "At most 2,048 bytes");
 
-        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/score") { Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json") };
+        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/score")
+        {
+            Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json"),
+        };
         chunked.Headers.TransferEncodingChunked = true;
         using HttpResponseMessage response = await s_service.Client.SendAsync(chunked);
         await AssertProblemAsync(response, 413, "body-too-large", "At most 2,048 bytes");
@@ -129,7 +144,9 @@ public sealed class RefusalTests
         Assert.AreEqual("application/problem+json", response.Content.Headers.ContentType!.MediaType);
     }
 
-    /// <summary>What is no UTF-8 is malformed where it stops to be it: in a string, where a parser need not look, and outside of one.</summary>
+    /// <summary>
+    /// What is no UTF-8 is malformed where it stops to be it: in a string, where a parser need not look, and outside of one.
+    /// </summary>
     [TestMethod]
     [DataRow("{\"features\": \"", new byte[] { 0xC3, 0x28 }, "\"}", "Line 1, byte 15: ")]
     [DataRow("{\n\"", new byte[] { 0xFF }, "\": 1}", "Line 2, byte 2: ")]
@@ -137,7 +154,8 @@ public sealed class RefusalTests
     [DataRow("", new byte[] { 0xFE, 0xFF, 0x00, 0x7B }, "", "Line 1, byte 1: ")]
     public async Task Body_ThatIsNotUtf8_Is400_AndItsPlaceIsNamed(string before, byte[] bytes, string after, string place)
     {
-        using var content = new ByteArrayContent([.. System.Text.Encoding.UTF8.GetBytes(before), .. bytes, .. System.Text.Encoding.UTF8.GetBytes(after)]);
+        using var content = new ByteArrayContent(
+            [.. System.Text.Encoding.UTF8.GetBytes(before), .. bytes, .. System.Text.Encoding.UTF8.GetBytes(after)]);
         content.Headers.ContentType = new("application/json");
         using HttpResponseMessage response = await s_service.Client.PostAsync("/score", content);
         await AssertProblemAsync(response, 400, "malformed-json", place + "The text is not UTF-8.");
@@ -198,9 +216,11 @@ public sealed class RefusalTests
 
     private static async Task<ProblemAnswer> AssertProblemAsync(HttpResponseMessage response, int status, string kind, string detail)
     {
-        Assert.AreEqual("application/problem+json", response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
+        Assert.AreEqual(
+            "application/problem+json", response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
         var problem = (await response.Content.ReadFromJsonAsync<ProblemAnswer>())!;
-        Assert.AreEqual((status, status, $"/problems.html#{kind}"), ((int)response.StatusCode, problem.Status, problem.Type), problem.Detail);
+        Assert.AreEqual(
+            (status, status, $"/problems.html#{kind}"), ((int)response.StatusCode, problem.Status, problem.Type), problem.Detail);
         StringAssert.Contains(problem.Detail, detail);
         return problem;
     }

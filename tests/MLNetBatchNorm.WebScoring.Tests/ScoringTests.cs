@@ -43,7 +43,8 @@ public sealed class ScoringTests
     {
         OfflineModel model = OfflineModel.Of(1);
         using ScoringService service = await new ScoringService(model.Zip).ReadyAsync();
-        using HttpResponseMessage response = await service.Client.PostAsJsonAsync("/score/batch", new { rows = DigitsTable.Rows.Take(1000) });
+        using HttpResponseMessage response = await service.Client.PostAsJsonAsync(
+            "/score/batch", new { rows = DigitsTable.Rows.Take(1000) });
         var answer = (await response.Content.ReadFromJsonAsync<BatchAnswer>())!;
         Assert.AreEqual(model.Version, answer.ModelVersion);
         Assert.HasCount(1000, answer.Rows);

@@ -26,9 +26,11 @@ public sealed class ShutdownTests
         await client.ConnectAsync(IPAddress.Loopback, address.Port);
         await using NetworkStream stream = client.GetStream();
         await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(
-            $"POST /score HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\nExpect: 100-continue\r\n\r\n"));
+            $"POST /score HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n"
+            + "Expect: 100-continue\r\n\r\n"));
 
-        // "100 Continue" comes when the route begins to read the body: the request is under way. The end that is then asked for shows in the closed port.
+        // "100 Continue" comes when the route begins to read the body: the request is under way. The end
+        // that is then asked for shows in the closed port.
         using var reader = new StreamReader(stream);
         Assert.AreEqual("HTTP/1.1 100 Continue", await reader.ReadLineAsync().WaitAsync(ScoringService.Patience));
         Assert.AreEqual("", await reader.ReadLineAsync());

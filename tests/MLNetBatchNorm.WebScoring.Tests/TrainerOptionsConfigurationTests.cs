@@ -34,9 +34,12 @@ public sealed class TrainerOptionsConfigurationTests
         Assert.AreEqual(0.25, options.DropoutRate);
         Assert.IsFalse(options.Shuffle);
         CollectionAssert.AreEqual(new[] { 1, 9.5 }, options.ClassWeights);
-        Assert.AreEqual(("training.checkpoint", 5, 60.0), (options.Checkpoint?.Path, options.Checkpoint?.IntervalInEpochs, options.Checkpoint?.IntervalInSeconds));
+        Assert.AreEqual(
+            ("training.checkpoint", 5, 60.0),
+            (options.Checkpoint?.Path, options.Checkpoint?.IntervalInEpochs, options.Checkpoint?.IntervalInSeconds));
         // What the configuration does not name is as it was.
-        Assert.AreEqual(("Features", null, 1e-5, true), (options.FeatureColumnName, options.BatchSize, options.Epsilon, options.TemperatureScaling));
+        Assert.AreEqual(
+            ("Features", null, 1e-5, true), (options.FeatureColumnName, options.BatchSize, options.Epsilon, options.TemperatureScaling));
         Assert.IsNull(options.Optimizer);
         Assert.IsNull(options.ValidationSet);
     }
@@ -50,11 +53,15 @@ public sealed class TrainerOptionsConfigurationTests
             .ValidateDataAnnotations();
         using ServiceProvider provider = services.BuildServiceProvider();
 
-        var exception = Assert.ThrowsExactly<OptionsValidationException>(() => _ = provider.GetRequiredService<IOptions<BatchNormNetworkRegressionTrainer.Options>>().Value);
+        var exception = Assert.ThrowsExactly<OptionsValidationException>(
+            () => _ = provider.GetRequiredService<IOptions<BatchNormNetworkRegressionTrainer.Options>>().Value);
 
-        Assert.Contains("DropoutRate is 1.5; it must be in [0, 1). It is the share of hidden units dropped, not kept; set 0 to drop none.", exception.Message);
+        Assert.Contains(
+            "DropoutRate is 1.5; it must be in [0, 1). It is the share of hidden units dropped, not kept; set 0 to drop none.",
+            exception.Message);
         Assert.Contains("HiddenUnits[0] is 0; it must be in [1, 65536].", exception.Message);
     }
 
-    private static IConfiguration Configuration(Dictionary<string, string?> values) => new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    private static IConfiguration Configuration(Dictionary<string, string?> values) =>
+        new ConfigurationBuilder().AddInMemoryCollection(values).Build();
 }

@@ -12,8 +12,8 @@ internal sealed record BatchResponse(string ModelVersion, IReadOnlyList<string> 
 
 /// <summary>What GET /model answers.</summary>
 internal sealed record ModelResponse(
-    string Version, DateTimeOffset LoadedAt, long Bytes, int FeatureCount, IReadOnlyList<string> FeatureNames, IReadOnlyList<string> Classes,
-    int MaximumRows, int MaximumBodyBytes);
+    string Version, DateTimeOffset LoadedAt, long Bytes, int FeatureCount, IReadOnlyList<string> FeatureNames,
+    IReadOnlyList<string> Classes, int MaximumRows, int MaximumBodyBytes);
 
 /// <summary>What GET /health answers.</summary>
 internal sealed record HealthResponse(string Status, string Detail, string? ModelVersion, ModelFault? Fault);

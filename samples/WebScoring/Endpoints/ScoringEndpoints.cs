@@ -21,19 +21,22 @@ internal static class ScoringEndpoints
             return TypedResults.Ok(new ScoreResponse(model.Version, model.Classes, scored.Prediction, scored.Probabilities));
         });
 
-    private static Task<IResult> ScoreBatch(HttpRequest request, ModelStore store, IOptions<ScoringOptions> options, CancellationToken cancellationToken) =>
+    private static Task<IResult> ScoreBatch(
+        HttpRequest request, ModelStore store, IOptions<ScoringOptions> options, CancellationToken cancellationToken) =>
         Answer(request, store, cancellationToken, (body, model) =>
         {
             float[][] rows = new RowReader(model.FeatureCount).ReadBatch(body, options.Value.MaximumRows);
             return TypedResults.Ok(new BatchResponse(model.Version, model.Classes, model.Score(rows)));
         });
 
-    private static async Task<IResult> Answer(HttpRequest request, ModelStore store, CancellationToken cancellationToken, Func<JsonElement, LoadedModel, IResult> score)
+    private static async Task<IResult> Answer(
+        HttpRequest request, ModelStore store, CancellationToken cancellationToken, Func<JsonElement, LoadedModel, IResult> score)
     {
         try
         {
             using JsonDocument body = await RowReader.ParseAsync(request, cancellationToken);
-            // The model is taken once, after the body is there: the same one says how long a row is, scores it, and names itself in the answer.
+            // The model is taken once, after the body is there: the same one says how long a row
+            // is, scores it, and names itself in the answer.
             return store.State is { Model: { } model } ? score(body.RootElement, model) : NoModel(request, store);
         }
         catch (InputException refused)

@@ -24,7 +24,8 @@ internal static class StatusEndpoints
         return next(context);
     });
 
-    private static IResult DescribeModel(HttpRequest request, ModelStore store, IOptions<ScoringOptions> options) => store.State.Model is { } model
+    private static IResult DescribeModel(HttpRequest request, ModelStore store, IOptions<ScoringOptions> options) =>
+        store.State.Model is { } model
         ? TypedResults.Ok(new ModelResponse(
             model.Version, model.LoadedAt, model.Bytes, model.FeatureCount, model.FeatureNames, model.Classes,
             options.Value.MaximumRows, options.Value.MaximumBodyBytes))
@@ -34,7 +35,8 @@ internal static class StatusEndpoints
     {
         HealthReportEntry entry = report.Entries[ModelHealthCheck.Name];
         var state = (ModelState)entry.Data[ModelHealthCheck.StateKey];
-        var response = new HealthResponse(entry.Status.ToString().ToLowerInvariant(), entry.Description ?? "", state.Model?.Version, state.Fault);
+        var response = new HealthResponse(
+            entry.Status.ToString().ToLowerInvariant(), entry.Description ?? "", state.Model?.Version, state.Fault);
         return context.Response.WriteAsJsonAsync(response, ResponseJson.Default.HealthResponse, cancellationToken: context.RequestAborted);
     }
 }

@@ -16,16 +16,19 @@ internal static class DigitsTrainer
         var clock = Stopwatch.StartNew();
         var ml = new MLContext(seed);
         var file = new MultiFileSource(Path.Combine(AppContext.BaseDirectory, "data", "digits.csv"));
-        // With the file as sample the loader takes the features' names from the header; the model keeps them, and the page finds columns by them.
+        // With the file as sample the loader takes the features' names from the header; the model
+        // keeps them, and the page finds columns by them.
         IDataView table = ml.Data.CreateTextLoader(
             [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.String, 64)],
             separatorChar: ',', hasHeader: true, dataSample: file).Load(file);
 
-        // The label's mapping is fitted apart and not saved: a row to be scored has no label, and the network knows the classes' names from it.
+        // The label's mapping is fitted apart and not saved: a row to be scored has no label, and
+        // the network knows the classes' names from it.
         var byName = Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue;
         IDataView labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit", keyOrdinality: byName).Fit(table).Transform(table);
         var split = ml.Data.TrainTestSplit(labelled, testFraction: 0.2);
-        var trainer = ml.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options { CancellationToken = cancellationToken });
+        var trainer = ml.MulticlassClassification.Trainers.BatchNormNetwork(
+            new BatchNormNetworkMulticlassTrainer.Options { CancellationToken = cancellationToken });
         var network = trainer.Fit(split.TrainSet);
 
         var metrics = ml.MulticlassClassification.Evaluate(network.Transform(split.TestSet));

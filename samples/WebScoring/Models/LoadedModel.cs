@@ -7,7 +7,8 @@ namespace WebScoring.Models;
 
 /// <summary>
 /// A model that answers: everything that belongs to one version stands in this one object, so a request that takes it once cannot mix two
-/// versions. It never changes. When another model takes its place, requests under way keep theirs; the last one leaves it to the garbage collector.
+/// versions. It never changes. When another model takes its place, requests under way keep theirs;
+/// the last one leaves it to the garbage collector.
 /// </summary>
 internal sealed class LoadedModel
 {
@@ -54,7 +55,9 @@ internal sealed class LoadedModel
     public static string VersionOf(byte[] zip) => Convert.ToHexStringLower(SHA256.HashData(zip));
 
     /// <summary>Loads a zip.</summary>
-    /// <exception cref="UnusableModelException">It is no model, or none that reads a vector "Features" and gives class probabilities.</exception>
+    /// <exception cref="UnusableModelException">
+    /// It is no model, or none that reads a vector "Features" and gives class probabilities.
+    /// </exception>
     public static LoadedModel Load(byte[] zip)
     {
         var ml = new MLContext();
@@ -104,10 +107,12 @@ internal sealed class LoadedModel
 
     private static (int Count, string[] Names) Features(DataViewSchema schema)
     {
-        if (schema.GetColumnOrNull(FeatureColumn) is not { Type: VectorDataViewType { IsKnownSize: true, ItemType: NumberDataViewType type } vector } column
+        if (schema.GetColumnOrNull(FeatureColumn) is not
+                { Type: VectorDataViewType { IsKnownSize: true, ItemType: NumberDataViewType type } vector } column
             || type != NumberDataViewType.Single)
         {
-            throw new UnusableModelException($"The model must read a column '{FeatureColumn}', a vector of Single of known size; it reads: {Describe(schema)}.");
+            throw new UnusableModelException(
+                $"The model must read a column '{FeatureColumn}', a vector of Single of known size; it reads: {Describe(schema)}.");
         }
 
         return (vector.Size, SlotNames(column));
@@ -116,7 +121,10 @@ internal sealed class LoadedModel
     private static IReadOnlyList<string> ClassesOf(DataViewSchema schema)
     {
         if (schema.GetColumnOrNull(ScoreColumn) is not { Type: VectorDataViewType { IsKnownSize: true } })
-            throw new UnusableModelException($"The model must give a column '{ScoreColumn}' with one probability a class; it gives: {Describe(schema)}.");
+        {
+            throw new UnusableModelException(
+                $"The model must give a column '{ScoreColumn}' with one probability a class; it gives: {Describe(schema)}.");
+        }
         return schema.GetClassNames(ScoreColumn);
     }
 
@@ -129,7 +137,8 @@ internal sealed class LoadedModel
         return [.. names.DenseValues().Select(name => name.ToString())];
     }
 
-    private static string Describe(DataViewSchema schema) => string.Join(", ", schema.Where(column => !column.IsHidden).Select(column => $"'{column.Name}' ({column.Type})"));
+    private static string Describe(DataViewSchema schema) =>
+        string.Join(", ", schema.Where(column => !column.IsHidden).Select(column => $"'{column.Name}' ({column.Type})"));
 
     private sealed class ScorerPolicy(Func<RowScorer> create) : PooledObjectPolicy<RowScorer>
     {

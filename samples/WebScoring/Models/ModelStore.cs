@@ -1,8 +1,8 @@
 namespace WebScoring.Models;
 
 /// <summary>
-/// Which model answers now. One thread writes (<see cref="ModelWatcher"/>), every request reads: a request takes <see cref="State"/> once and
-/// works with what it got. Replacing is one reference assignment, so there is no moment without a model and none with half of one.
+/// Which model answers now. One thread writes (<see cref="ModelWatcher"/>), every request reads: a request takes <see cref="State"/> once
+/// and works with what it got. Replacing is one reference assignment, so there is no moment without a model and none with half of one.
 /// </summary>
 internal sealed class ModelStore
 {

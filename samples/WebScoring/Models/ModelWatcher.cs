@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 namespace WebScoring.Models;
 
 /// <summary>
-/// Keeps the store at what is on disk: trains a model if there is no file, loads the file, and loads it again when its time of writing or its
-/// length changes. It polls, because file notifications are lost on network drives and mounted volumes, where model files like to be.
+/// Keeps the store at what is on disk: trains a model if there is no file, loads the file, and loads it again when its time of writing or
+/// its length changes. It polls, because file notifications are lost on network drives and mounted volumes, where model files like to be.
 /// </summary>
 internal sealed class ModelWatcher(ModelStore store, IOptions<ScoringOptions> options, ILogger<ModelWatcher> log) : BackgroundService
 {
@@ -33,7 +33,9 @@ internal sealed class ModelWatcher(ModelStore store, IOptions<ScoringOptions> op
         try
         {
             DigitsTrainer.Result result = DigitsTrainer.TrainAndSave(_path, options.Value.TrainingSeed, stoppingToken);
-            log.LogInformation("Trained in {Seconds:F1} s: accuracy {Accuracy:F3} on {Rows} rows that it has not seen", result.Seconds, result.Accuracy, result.TestRows);
+            log.LogInformation(
+                "Trained in {Seconds:F1} s: accuracy {Accuracy:F3} on {Rows} rows that it has not seen", result.Seconds,
+                result.Accuracy, result.TestRows);
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {

@@ -4,8 +4,8 @@ using Microsoft.ML.Data;
 namespace WebScoring.Models;
 
 /// <summary>
-/// One <see cref="PredictionEngine{TSrc, TDst}"/> with the two objects it reads and fills. An engine serves one thread at a time, so scorers
-/// are pooled; all of a model share its weights, and a row costs no allocation in here.
+/// One <see cref="PredictionEngine{TSrc, TDst}"/> with the two objects it reads and fills. An engine serves one thread at a time, so
+/// scorers are pooled; all of a model share its weights, and a row costs no allocation in here.
 /// </summary>
 internal sealed class RowScorer : IDisposable
 {
@@ -20,7 +20,8 @@ internal sealed class RowScorer : IDisposable
         _engine = ml.Model.CreatePredictionEngine<Input, Output>(model, new PredictionEngineOptions
         {
             InputSchemaDefinition = schema,
-            // By default an engine disposes the model with itself: the first one that a full pool throws away would take the model from all others.
+            // By default an engine disposes the model with itself: the first one that a full pool
+            // throws away would take the model from all others.
             OwnsTransformer = false,
         });
     }

@@ -5,5 +5,7 @@ internal static class Excerpt
 {
     private const int MostCharacters = 20;
 
-    public static string Of(string text) => text.Length <= MostCharacters ? text : $"{text[..(char.IsHighSurrogate(text[MostCharacters - 1]) ? MostCharacters - 1 : MostCharacters)]}...";
+    public static string Of(string text) => text.Length <= MostCharacters
+        ? text
+        : $"{text[..(char.IsHighSurrogate(text[MostCharacters - 1]) ? MostCharacters - 1 : MostCharacters)]}...";
 }

@@ -26,12 +26,14 @@ internal static class JsonText
         catch (JsonException exception) when (exception is { LineNumber: { } line, BytePositionInLine: { } position })
         {
             string reason = exception.Message.Split(" LineNumber:")[0];
-            string hint = reason.Contains("'N'") || reason.Contains("'I'") ? " JSON has no NaN and no Infinity; write null for a missing value." : "";
+            string hint =
+                reason.Contains("'N'") || reason.Contains("'I'") ? " JSON has no NaN and no Infinity; write null for a missing value." : "";
             throw Malformed(line + 1, position + 1, reason + hint);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            // Well-formed as far as the grammar goes: a property stands there twice, or its name has half a character. Neither exception says where.
+            // Well-formed as far as the grammar goes: a property stands there twice, or its name has
+            // half a character. Neither exception says where.
             (int position, string reason) = FirstWrongName(text.Span) ?? (0, exception.Message);
             throw Malformed(text.Span, position, reason);
         }
@@ -81,5 +83,6 @@ internal static class JsonText
         return Malformed(1 + before.Count((byte)'\n'), position - before.LastIndexOf((byte)'\n'), reason);
     }
 
-    private static InputException Malformed(long line, long position, string reason) => new(ProblemKind.MalformedJson, $"Line {line}, byte {position}: {reason}");
+    private static InputException Malformed(long line, long position, string reason) =>
+        new(ProblemKind.MalformedJson, $"Line {line}, byte {position}: {reason}");
 }

@@ -19,7 +19,10 @@ internal sealed class RowReader(int featureCount)
     public static async Task<JsonDocument> ParseAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         if (!request.HasJsonContentType())
-            throw new InputException(ProblemKind.NotJson, $"Content-Type is '{request.ContentType}'. Send the header Content-Type: application/json.");
+        {
+            throw new InputException(
+                ProblemKind.NotJson, $"Content-Type is '{request.ContentType}'. Send the header Content-Type: application/json.");
+        }
 
         // At once and whole: the server lets no more through than ScoringOptions.MaximumBodyBytes.
         using var body = new MemoryStream();
@@ -43,7 +46,11 @@ internal sealed class RowReader(int featureCount)
         JsonElement array = ArrayField(body, "rows");
         int count = array.GetArrayLength();
         if (count == 0)
-            throw new InputException(ProblemKind.EmptyBatch, "'rows' is empty. Send at least one row.", [new InputError("#/rows", "An array of at least one row is needed.")]);
+        {
+            throw new InputException(
+                ProblemKind.EmptyBatch, "'rows' is empty. Send at least one row.",
+                [new InputError("#/rows", "An array of at least one row is needed.")]);
+        }
         if (count > maximumRows)
         {
             throw new InputException(
@@ -68,13 +75,15 @@ internal sealed class RowReader(int featureCount)
         if (body.ValueKind != JsonValueKind.Object || !body.TryGetProperty(name, out JsonElement field))
         {
             throw new InputException(
-                ProblemKind.MissingField, $"The body must be an object with the field '{name}'.", [new InputError("#", $"The field '{name}' is missing.")]);
+                ProblemKind.MissingField, $"The body must be an object with the field '{name}'.",
+                [new InputError("#", $"The field '{name}' is missing.")]);
         }
 
         if (field.ValueKind != JsonValueKind.Array)
         {
             throw new InputException(
-                ProblemKind.NotAnArray, $"'{name}' must be an array, not {NameOf(field)}.", [new InputError($"#/{name}", $"Found {NameOf(field)}, an array is needed.")]);
+                ProblemKind.NotAnArray, $"'{name}' must be an array, not {NameOf(field)}.",
+                [new InputError($"#/{name}", $"Found {NameOf(field)}, an array is needed.")]);
         }
 
         return field;

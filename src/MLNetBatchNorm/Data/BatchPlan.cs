@@ -14,7 +14,10 @@ internal readonly struct BatchPlan
     public BatchPlan(int rows, int batchSize, bool needsTwoRows)
     {
         if (needsTwoRows && Math.Min(rows, batchSize) < 2)
-            throw new ArgumentException($"Batch statistics need at least 2 rows in a mini-batch; there are {rows} rows and the batch size is {batchSize}.");
+        {
+            throw new ArgumentException(
+                $"Batch statistics need at least 2 rows in a mini-batch; there are {rows} rows and the batch size is {batchSize}.");
+        }
         _rows = rows;
         _batchSize = batchSize;
         int remainder = rows % batchSize;

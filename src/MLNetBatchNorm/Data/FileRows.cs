@@ -2,7 +2,8 @@ namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows in a temporary file.</summary>
 /// <remarks>
-/// What is learned from all of them is taken as they pass: facts of the columns, mean and deviation of the targets, and a sample for quantiles.
+/// What is learned from all of them is taken as they pass: facts of the columns, mean and
+/// deviation of the targets, and a sample for quantiles.
 /// </remarks>
 internal sealed class FileRows : RowStore
 {

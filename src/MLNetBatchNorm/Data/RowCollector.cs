@@ -1,9 +1,11 @@
 namespace MLNetBatchNorm.Data;
 
-/// <summary>Takes rows one by one and keeps them: in a table in memory while they fit the budget, all of them in a temporary file from then on.</summary>
+/// <summary>
+/// Takes rows one by one and keeps them: in a table in memory while they fit the budget, all of them in a temporary file from then on.
+/// </summary>
 /// <remarks>
-/// Rows come sparse or dense as they like, and are kept in one form. Where the form is not given, the first rows decide which it is, by the number of their
-/// entries; whatever it is, what is learned from the rows is the same.
+/// Rows come sparse or dense as they like, and are kept in one form. Where the form is not given, the first rows decide which it is, by the
+/// number of their entries; whatever it is, what is learned from the rows is the same.
 /// </remarks>
 internal sealed class RowCollector : IDisposable
 {
@@ -148,7 +150,8 @@ internal sealed class RowCollector : IDisposable
             receiver(table.Sparse!.Indices(row), table.Sparse.Values(row), TargetOf(table, row), WeightOf(table, row));
     }
 
-    private static ReadOnlySpan<float> TargetOf(TrainingTable table, int row) => table.Targets.Slice(row * table.TargetColumns, table.TargetColumns);
+    private static ReadOnlySpan<float> TargetOf(TrainingTable table, int row) =>
+        table.Targets.Slice(row * table.TargetColumns, table.TargetColumns);
 
     private static float WeightOf(TrainingTable table, int row) => table.IsWeighted ? table.Weights[row] : 1;
 }

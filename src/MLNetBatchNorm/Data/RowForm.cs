@@ -6,7 +6,9 @@ internal static class RowForm
     /// <summary>Fewest slots of rows that are kept sparse: below, whole rows are small and the dense kernels faster.</summary>
     public const int FewestSlots = 1024;
 
-    /// <summary>Largest share of entries of sparse rows: from here on the dense kernels, which do not look up columns, are faster.</summary>
+    /// <summary>
+    /// Largest share of entries of sparse rows: from here on the dense kernels, which do not look up columns, are faster.
+    /// </summary>
     public const double LargestShare = 0.2;
 
     /// <summary>Rows from which the form of all is chosen.</summary>

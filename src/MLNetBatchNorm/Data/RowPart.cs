@@ -2,10 +2,13 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Data;
 
-/// <summary>A random part of the rows of a stream, told from a row's number alone: nothing is stored for a row, but for the few that are left out of it by their numbers.</summary>
+/// <summary>
+/// A random part of the rows of a stream, told from a row's number alone: nothing is stored for a row, but for the
+/// few that are left out of it by their numbers.
+/// </summary>
 /// <remarks>
-/// Row r has a random number u in [0, 1), and belongs to the part if u lies in [start, start + fraction), taken around the circle, or outside of it.
-/// Where rows have groups, the groups of a part are listed instead.
+/// Row r has a random number u in [0, 1), and belongs to the part if u lies in [start, start + fraction), taken around the circle, or
+/// outside of it. Where rows have groups, the groups of a part are listed instead.
 /// </remarks>
 internal readonly struct RowPart
 {
@@ -47,7 +50,9 @@ internal readonly struct RowPart
     public static RowPart Of(double fraction, ulong seed, int part)
     {
         int parts = Math.Max(1, (int)Math.Round(1 / fraction));
-        return new RowPart(RandomStream.Mix(seed ^ RandomStream.Mix(RandomPurpose.ValidationPart + (ulong)(part / parts))), part % parts * fraction, fraction, outside: false, []);
+        return new RowPart(
+            RandomStream.Mix(seed ^ RandomStream.Mix(RandomPurpose.ValidationPart + (ulong)(part / parts))), part % parts * fraction,
+            fraction, outside: false, []);
     }
 
     /// <summary>This part without some rows, which come to the rest, each with its group.</summary>

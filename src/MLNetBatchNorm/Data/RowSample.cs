@@ -2,7 +2,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Data;
 
-/// <summary>A sample of rows that pass one by one, in which every row has the same chance: reservoir sampling (Vitter 1985, algorithm R).</summary>
+/// <summary>
+/// A sample of rows that pass one by one, in which every row has the same chance: reservoir sampling (Vitter 1985, algorithm R).
+/// </summary>
 /// <remarks>Rows in any order, sorted or in turns, give a fair sample; the first rows are all in it until it is full.</remarks>
 /// <param name="size">Rows of a full sample.</param>
 /// <param name="seed">Chooses them.</param>
@@ -13,7 +15,9 @@ internal struct RowSample(int size, ulong seed)
     /// <summary>Rows of a full sample.</summary>
     public readonly int Size => size;
 
-    /// <summary>The place that a row takes in the sample, from which it may drive out another; negative: none. To be asked of each row in order.</summary>
+    /// <summary>
+    /// The place that a row takes in the sample, from which it may drive out another; negative: none. To be asked of each row in order.
+    /// </summary>
     public int PlaceOf(int row)
     {
         if (row < size)

@@ -47,12 +47,19 @@ internal abstract class RowStore : IDisposable
     /// <param name="largestBatch">Most rows that are read at once.</param>
     public abstract RowSource All(int largestBatch);
 
-    /// <summary>Some rows for training and the others, as many as may be and can be kept in memory, for validation. Every class keeps a row for training.</summary>
+    /// <summary>
+    /// Some rows for training and the others, as many as may be and can be kept in memory, for
+    /// validation. Every class keeps a row for training.
+    /// </summary>
     /// <remarks>Where there are <see cref="Groups"/> they decide, and classes give as many rows as their groups have.</remarks>
     /// <param name="fraction">Share of the rows set aside for validation.</param>
     /// <param name="seed">Decides which.</param>
-    /// <param name="byClass">Whether the first target is a class number, and each class is to give its part; then <see cref="Classes"/> is known.</param>
-    /// <param name="part">Which of the 1 / fraction disjoint parts is set aside, counted from 0; later numbers are parts of another random order.</param>
+    /// <param name="byClass">
+    /// Whether the first target is a class number, and each class is to give its part; then <see cref="Classes"/> is known.
+    /// </param>
+    /// <param name="part">
+    /// Which of the 1 / fraction disjoint parts is set aside, counted from 0; later numbers are parts of another random order.
+    /// </param>
     /// <param name="largestBatch">Most rows that are read at once.</param>
     /// <param name="cancellation">Asked while a file is read.</param>
     /// <returns>Validation is null where no rows can be set aside.</returns>

@@ -36,7 +36,10 @@ internal struct SlotFacts
     /// <summary>Whether there are no two values that differ.</summary>
     public readonly bool IsConstant => _state < State.TwoValues;
 
-    /// <summary>Whether there are exactly two values, and which: the one that stands for no, the 0 if it is one of them, else the smaller; and the other.</summary>
+    /// <summary>
+    /// Whether there are exactly two values, and which: the one that stands for no, the 0 if it is
+    /// one of them, else the smaller; and the other.
+    /// </summary>
     public readonly bool HasTwoValues(out float off, out float on)
     {
         bool firstIsOff = _first == 0 || (_second != 0 && _first < _second);
@@ -51,7 +54,9 @@ internal struct SlotFacts
         return on == _second ? (Others, OtherHashes) : (rows - Missing - Others, allHashes - OtherHashes);
     }
 
-    /// <summary>Rows that hold another value than the first one, and the sum of their hashes; not kept once there are more than two values.</summary>
+    /// <summary>
+    /// Rows that hold another value than the first one, and the sum of their hashes; not kept once there are more than two values.
+    /// </summary>
     private int Others { get; set; }
 
     private ulong OtherHashes { get; set; }

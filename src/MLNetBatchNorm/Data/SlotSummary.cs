@@ -37,7 +37,9 @@ internal sealed class SlotSummary
     /// <summary>Number of rows.</summary>
     public int Rows { get; private set; }
 
-    /// <summary>Sum of a hash of every row's number; the sum of a set of rows tells whether it is all of them (up to chance, 2^-64).</summary>
+    /// <summary>
+    /// Sum of a hash of every row's number; the sum of a set of rows tells whether it is all of them (up to chance, 2^-64).
+    /// </summary>
     public ulong AllHashes { get; private set; }
 
     /// <summary>One column; what sparse rows leave out is 0.</summary>

@@ -65,7 +65,9 @@ internal sealed class SparseBatch(int columns)
     }
 
     /// <summary>Collects the columns the batch touches: the only weights a step changes.</summary>
-    /// <remarks>A bit for each column, read in order: neighbours are handled together, and memory is walked through from one end to the other.</remarks>
+    /// <remarks>
+    /// A bit for each column, read in order: neighbours are handled together, and memory is walked through from one end to the other.
+    /// </remarks>
     public void FindTouched()
     {
         _seen ??= new ulong[columns / 64 + 1];

@@ -31,7 +31,10 @@ internal sealed class SparseRows(int chunkBytes)
         for (int i = 0; i < indices.Length; i++)
         {
             if (indices[i] >= columns || indices[i] < (i == 0 ? 0 : indices[i - 1] + 1))
-                throw new ArgumentException($"Column numbers must rise and be below {columns}; entry {i} is column {indices[i]}.", nameof(indices));
+            {
+                throw new ArgumentException(
+                    $"Column numbers must rise and be below {columns}; entry {i} is column {indices[i]}.", nameof(indices));
+            }
         }
 
         if (_chunk < 0 || _used + indices.Length > _chunks[_chunk].Indices.Length)

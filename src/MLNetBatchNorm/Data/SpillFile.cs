@@ -5,8 +5,8 @@ internal sealed class SpillException(string message, Exception? inner = null) : 
 
 /// <summary>A temporary file that nobody else sees and that is gone when it is closed, or when its process ends in any way.</summary>
 /// <remarks>
-/// Where the system allows it the file has no name any more as soon as it is open (Unix): its space is given back with the last handle, even if the
-/// process is killed. On Windows the system deletes it when the handle is closed, by whomever.
+/// Where the system allows it the file has no name any more as soon as it is open (Unix): its space is given back with the last handle,
+/// even if the process is killed. On Windows the system deletes it when the handle is closed, by whomever.
 /// </remarks>
 internal sealed class SpillFile : IDisposable
 {
@@ -30,7 +30,8 @@ internal sealed class SpillFile : IDisposable
         try
         {
             var file = new FileStream(
-                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0, OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
+                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0,
+                OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
             if (!OperatingSystem.IsWindows())
                 File.Delete(path);
             return new SpillFile(file, directory);
@@ -51,7 +52,8 @@ internal sealed class SpillFile : IDisposable
         // The last is what .NET makes of a limit on the size of files.
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
-            throw new SpillException($"Writing the temporary file of the training rows in '{_directory}' failed after {Length >> 20} MB: {e.Message}", e);
+            throw new SpillException(
+                $"Writing the temporary file of the training rows in '{_directory}' failed after {Length >> 20} MB: {e.Message}", e);
         }
         Length += bytes.Length;
     }
@@ -67,7 +69,8 @@ internal sealed class SpillFile : IDisposable
                 if (read == 0)
                 {
                     throw new SpillException(
-                        $"The temporary file of the training rows in '{_directory}' ends at byte {offset}; {Length} were written. Something else has cut it.");
+                        $"The temporary file of the training rows in '{_directory}' ends at byte {offset}; {Length} were written. "
+                        + "Something else has cut it.");
                 }
                 bytes = bytes[read..];
                 offset += read;
@@ -75,7 +78,8 @@ internal sealed class SpillFile : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SpillException($"Reading the temporary file of the training rows in '{_directory}' failed at byte {offset}: {e.Message}", e);
+            throw new SpillException(
+                $"Reading the temporary file of the training rows in '{_directory}' failed at byte {offset}: {e.Message}", e);
         }
     }
 

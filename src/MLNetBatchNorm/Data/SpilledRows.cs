@@ -107,7 +107,10 @@ internal sealed class SpilledRows : IDisposable
         _file.Read(found.Offset, bytes);
         Span<int> header = MemoryMarshal.Cast<byte, int>(bytes[..HeaderBytes]);
         if ((uint)header[0] != Magic || header[1] != found.Rows || header[2] != block)
-            throw new SpillException($"Block {block} of the temporary file of the training rows is not what was written. Something else has changed the file.");
+        {
+            throw new SpillException(
+                $"Block {block} of the temporary file of the training rows is not what was written. Something else has changed the file.");
+        }
         Span<float> words = MemoryMarshal.Cast<byte, float>(bytes[HeaderBytes..]);
         Span<float> target = stackalloc float[Shape.TargetColumns];
         for (int row = 0; row < found.Rows; row++)
@@ -136,7 +139,8 @@ internal sealed class SpilledRows : IDisposable
             return;
         }
         int entries = (features.Length - 1) / 2;
-        destination.AddSparse(MemoryMarshal.Cast<float, int>(features.Slice(1, entries)), features.Slice(1 + entries, entries), target, weight);
+        destination.AddSparse(
+            MemoryMarshal.Cast<float, int>(features.Slice(1, entries)), features.Slice(1 + entries, entries), target, weight);
     }
 
     private void Scale(ReadOnlySpan<float> stored, Span<float> target)
@@ -194,13 +198,17 @@ internal sealed class SpilledRows : IDisposable
 /// <param name="IsSparse">Whether only the features that are not zero are kept.</param>
 internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsWeighted, bool IsSparse)
 {
-    // What a table keeps for a row beside its features: targets and weights, in arrays that may be twice as long as they need be, and its place in the order.
+    // What a table keeps for a row beside its features: targets and weights, in arrays that may be twice as
+    // long as they need be, and its place in the order.
     private int OtherBytes => sizeof(float) * (2 * TargetColumns + (IsWeighted ? 2 : 0) + 1);
 
     /// <summary>Memory that a row takes in a table; <paramref name="entries"/> counts for sparse rows only.</summary>
-    public long RowBytes(int entries) => OtherBytes + (IsSparse ? 16L + 8L * entries : Kernels.PanelLayout.Length(1, Inputs) * sizeof(float));
+    public long RowBytes(int entries) =>
+        OtherBytes + (IsSparse ? 16L + 8L * entries : Kernels.PanelLayout.Length(1, Inputs) * sizeof(float));
 
     /// <summary>An empty table of such rows; memory grows in steps of some <paramref name="chunkBytes"/>.</summary>
     public TrainingTable CreateTable(int chunkBytes = TrainingTable.LargestChunkBytes) =>
-        IsSparse ? TrainingTable.CreateSparse(Inputs, TargetColumns, IsWeighted, chunkBytes) : new TrainingTable(Inputs, TargetColumns, IsWeighted, chunkBytes);
+        IsSparse
+            ? TrainingTable.CreateSparse(Inputs, TargetColumns, IsWeighted, chunkBytes)
+            : new TrainingTable(Inputs, TargetColumns, IsWeighted, chunkBytes);
 }

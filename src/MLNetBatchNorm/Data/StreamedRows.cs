@@ -3,11 +3,18 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Data;
 
-/// <summary>Rows of a temporary file in shuffled order: windows of several blocks chosen at random, whose rows are shuffled; read ahead on a thread of its own.</summary>
+/// <summary>
+/// Rows of a temporary file in shuffled order: windows of several blocks chosen at random, whose rows
+/// are shuffled; read ahead on a thread of its own.
+/// </summary>
 /// <remarks>
-/// <para>An epoch's order is a function of seed and epoch: the blocks are shuffled, every so many of them make a window, and the rows of a window are
-/// shuffled. Two windows are in memory: the one that is trained on and the next. A batch may begin in one and end in the next.</para>
-/// <para>One thread trains and calls everything but <see cref="Run"/>; what <see cref="Run"/> reads does not change between two calls of <see cref="Prepare"/>.</para>
+/// <para>An epoch's order is a function of seed and epoch: the blocks are shuffled, every so many of them make a
+/// window, and the rows of a window are shuffled. Two windows are in memory: the one that is trained on and the next. A
+/// batch may begin in one and end in the next.</para>
+/// <para>
+/// One thread trains and calls everything but <see cref="Run"/>; what <see cref="Run"/> reads does not
+/// change between two calls of <see cref="Prepare"/>.
+/// </para>
 /// </remarks>
 internal sealed class StreamedRows : RowSource
 {
@@ -26,7 +33,8 @@ internal sealed class StreamedRows : RowSource
     private bool _shuffle;
     private int _current;
 
-    // Under the lock: windows asked for and read so far in this pass; whether the reader is at work, is to give up the pass, or to end; what went wrong.
+    // Under the lock: windows asked for and read so far in this pass; whether the reader is at work, is to
+    // give up the pass, or to end; what went wrong.
     private int _allowed;
     private int _read;
     private bool _busy;
@@ -220,7 +228,10 @@ internal sealed class StreamedRows : RowSource
         for (int row = 0; row < count; row++)
             slot.Order[row] = row;
         if (_shuffle)
-            new RandomStream(RandomStream.Mix(_seed ^ RandomStream.Mix(RandomPurpose.WindowOrder + (ulong)_epoch)), (ulong)window).Shuffle(slot.Order.AsSpan(0, count));
+        {
+            new RandomStream(RandomStream.Mix(_seed ^ RandomStream.Mix(RandomPurpose.WindowOrder + (ulong)_epoch)), (ulong)window)
+                .Shuffle(slot.Order.AsSpan(0, count));
+        }
     }
 
     private sealed class Window

@@ -45,14 +45,15 @@ internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
     public override TableRows Head(int count) => new(table, rows[..count]);
 
     /// <summary>
-    /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its part, and keeps a row
-    /// for training. But for classes of a single row each neither side is empty if there are two rows or more.
+    /// Sets aside a part of the rows for validation, at random but the same for the same seed; for class numbers every class gives its
+    /// part, and keeps a row for training. But for classes of a single row each neither side is empty if there are two rows or more.
     /// </summary>
     /// <param name="fraction">Share of the rows set aside.</param>
     /// <param name="seed">Decides which.</param>
     /// <param name="byClass">Whether the first target is a class number.</param>
     /// <param name="part">
-    /// Which of the 1 / fraction disjoint parts is set aside, as in cross-validation, counted from 0; later numbers are parts of another random order.
+    /// Which of the 1 / fraction disjoint parts is set aside, as in cross-validation, counted from 0;
+    /// later numbers are parts of another random order.
     /// </param>
     public (TableRows Training, TableRows Validation) Split(double fraction, ulong seed, bool byClass, int part = 0)
     {

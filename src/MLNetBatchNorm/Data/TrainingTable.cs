@@ -3,7 +3,9 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows of features, targets and weights in memory: row-major, each row padded to whole cache lines, or sparse.</summary>
-/// <remarks>Rows live in chunks of bounded size, so that the table grows without copying and is not limited by the length of one array.</remarks>
+/// <remarks>
+/// Rows live in chunks of bounded size, so that the table grows without copying and is not limited by the length of one array.
+/// </remarks>
 internal sealed class TrainingTable
 {
     private const int Width = PanelLayout.Width;

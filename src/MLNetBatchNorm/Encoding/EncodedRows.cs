@@ -5,7 +5,9 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Encoding;
 
 /// <summary>Rows in the order in which they are read, and the encoder they pass on their way into a mini-batch.</summary>
-/// <remarks>Rows are encoded anew each time they are read: that costs a hundredth of a training step, and the table stays as small as the raw data.</remarks>
+/// <remarks>
+/// Rows are encoded anew each time they are read: that costs a hundredth of a training step, and the table stays as small as the raw data.
+/// </remarks>
 internal sealed class EncodedRows
 {
     /// <summary>All rows of a table in its order; without an encoder rows are read as they are.</summary>
@@ -19,7 +21,10 @@ internal sealed class EncodedRows
         Source = source;
         Encoder = encoder ?? InputEncoder.Identity(source.Shape.Inputs);
         if (Encoder.RawInputs != source.Shape.Inputs)
-            throw new ArgumentException($"The table has {source.Shape.Inputs} columns, the encoder {Encoder.RawInputs} slots.", nameof(encoder));
+        {
+            throw new ArgumentException(
+                $"The table has {source.Shape.Inputs} columns, the encoder {Encoder.RawInputs} slots.", nameof(encoder));
+        }
     }
 
     /// <summary>Where the rows come from.</summary>
@@ -59,7 +64,8 @@ internal sealed class EncodedRows
     /// <param name="firstRow">Row of the mini-batch to begin with.</param>
     /// <param name="indices">Rows of the table, for all rows of the mini-batch one behind the other.</param>
     /// <param name="fractions">Fractions, likewise.</param>
-    public void GatherTable(int first, int count, Span<float> panels, int rowCapacity, int firstRow, Span<int> indices, Span<float> fractions)
+    public void GatherTable(
+        int first, int count, Span<float> panels, int rowCapacity, int firstRow, Span<int> indices, Span<float> fractions)
     {
         PieceTable table = Encoder.Table!;
         for (int done = 0; done < count;)
@@ -75,7 +81,9 @@ internal sealed class EncodedRows
         }
     }
 
-    /// <summary>Copies targets, and weights unless <paramref name="weights"/> is empty, of rows [first, first + count) of this order.</summary>
+    /// <summary>
+    /// Copies targets, and weights unless <paramref name="weights"/> is empty, of rows [first, first + count) of this order.
+    /// </summary>
     public void GatherTargets(int first, int count, Span<float> targets, Span<float> weights)
     {
         int columns = Shape.TargetColumns;

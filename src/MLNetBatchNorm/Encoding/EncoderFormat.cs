@@ -70,7 +70,10 @@ internal static class EncoderFormat
         {
             byte flags = reader.ReadByte();
             if ((flags & ~(ClippedFlag | MissingFlag)) != 0)
-                throw new NetworkFormatException($"The flags of feature slot {slot} are 0x{flags:X2}; only the lowest two bits may be set.");
+            {
+                throw new NetworkFormatException(
+                    $"The flags of feature slot {slot} are 0x{flags:X2}; only the lowest two bits may be set.");
+            }
             clipped[slot] = (flags & ClippedFlag) != 0;
             if ((flags & MissingFlag) != 0)
                 missing.Add(slot);

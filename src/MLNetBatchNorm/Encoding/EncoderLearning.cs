@@ -2,10 +2,14 @@ using MLNetBatchNorm.Data;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>Learns an <see cref="InputEncoder"/> from raw training rows: reads each slot once and shows it to the learner of every part.</summary>
+/// <summary>
+/// Learns an <see cref="InputEncoder"/> from raw training rows: reads each slot once and shows it to the learner of every part.
+/// </summary>
 internal static class EncoderLearning
 {
-    /// <summary>Values sorted in all columns together, so that very wide tables stay cheap; no column gets fewer than <see cref="MinimumSample"/>.</summary>
+    /// <summary>
+    /// Values sorted in all columns together, so that very wide tables stay cheap; no column gets fewer than <see cref="MinimumSample"/>.
+    /// </summary>
     private const long MaximumTotalSample = 50_000_000;
     private const int MinimumSample = 1_000;
 
@@ -26,7 +30,8 @@ internal static class EncoderLearning
                 values ??= new SlotValues(rows, SlotKinds.CountNumeric(kinds, slots));
             var sample = new SlotSample
             {
-                Slot = slot, Kind = kind, Rows = slots.Rows, Facts = slots[slot], Sorted = kind == SlotKind.Numeric ? values!.Sorted(slot) : [],
+                Slot = slot, Kind = kind, Rows = slots.Rows, Facts = slots[slot],
+                Sorted = kind == SlotKind.Numeric ? values!.Sorted(slot) : [],
             };
             foreach (PartLearner learner in learners)
                 learner.Take(sample);
@@ -35,7 +40,8 @@ internal static class EncoderLearning
     }
 
     /// <summary>The same with what the values say of the slots themselves.</summary>
-    public static InputEncoder Learn(RowStore rows, int piecesPerSlot = 0) => Learn(rows, SlotKinds.Of(rows.Slots, [], scale: true), piecesPerSlot);
+    public static InputEncoder Learn(RowStore rows, int piecesPerSlot = 0) =>
+        Learn(rows, SlotKinds.Of(rows.Slots, [], scale: true), piecesPerSlot);
 
     /// <summary>Values of one slot after the other, in one memory.</summary>
     private sealed class SlotValues

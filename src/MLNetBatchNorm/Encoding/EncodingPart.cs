@@ -3,10 +3,18 @@ using MLNetBatchNorm.Formats;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>One way of turning raw slots into columns that the first layer reads. Everything about it is in one class: what it has learned, how it encodes, its bytes, its graph.</summary>
+/// <summary>
+/// One way of turning raw slots into columns that the first layer reads. Everything about it is in one class: what it has
+/// learned, how it encodes, its bytes, its graph.
+/// </summary>
 /// <remarks>
-/// <para>An <see cref="InputEncoder"/> is a list of parts whose columns stand one behind the other; a part is told where its own begin.</para>
-/// <para>A column has the same bits for a row wherever and in whatever company it is encoded: alone, in panels, or sparse, where a column that is 0 may be left out.</para>
+/// <para>
+/// An <see cref="InputEncoder"/> is a list of parts whose columns stand one behind the other; a part is told where its own begin.
+/// </para>
+/// <para>
+/// A column has the same bits for a row wherever and in whatever company it is encoded: alone, in panels, or
+/// sparse, where a column that is 0 may be left out.
+/// </para>
 /// <para>How a part is learned belongs to its file as well, as a <see cref="PartLearner"/>.</para>
 /// </remarks>
 internal abstract class EncodingPart

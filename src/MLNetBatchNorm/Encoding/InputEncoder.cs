@@ -5,8 +5,8 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Encoding;
 
 /// <summary>
-/// Turns raw feature values into what the first layer reads: the columns of its parts, one behind the other. Learned from the training rows, saved with the
-/// network, applied inside it.
+/// Turns raw feature values into what the first layer reads: the columns of its parts, one behind the other. Learned from the training
+/// rows, saved with the network, applied inside it.
 /// </summary>
 internal sealed class InputEncoder
 {
@@ -43,7 +43,9 @@ internal sealed class InputEncoder
     /// <summary>Number of encoded columns.</summary>
     public int EncodedInputs { get; }
 
-    /// <summary>The last part, if it is <see cref="Pieces"/>, as rows of a table; null where a first layer has to read all columns.</summary>
+    /// <summary>
+    /// The last part, if it is <see cref="Pieces"/>, as rows of a table; null where a first layer has to read all columns.
+    /// </summary>
     public PieceTable? Table => _table.Value;
 
     /// <summary>The parts in the order of their columns.</summary>

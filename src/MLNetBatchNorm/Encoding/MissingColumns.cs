@@ -4,7 +4,10 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>A column for each slot that had missing values in training: 1 where the value is missing, else 0. Its weights are the learned effect of being missing.</summary>
+/// <summary>
+/// A column for each slot that had missing values in training: 1 where the value is missing, else 0. Its
+/// weights are the learned effect of being missing.
+/// </summary>
 /// <param name="slots">The slots, rising.</param>
 internal sealed class MissingColumns(int[] slots) : EncodingPart
 {
@@ -69,7 +72,10 @@ internal sealed class MissingColumns(int[] slots) : EncodingPart
         {
             missing[i] = reader.ReadInt32();
             if (missing[i] >= slots || missing[i] < (i == 0 ? 0 : missing[i - 1] + 1))
-                throw new NetworkFormatException(CheckedBytes.Text($"Column {i} for missing values belongs to feature slot {missing[i]} of {slots}; slots must rise."));
+            {
+                throw new NetworkFormatException(
+                    CheckedBytes.Text($"Column {i} for missing values belongs to feature slot {missing[i]} of {slots}; slots must rise."));
+            }
         }
         return new MissingColumns(missing);
     }

@@ -4,18 +4,22 @@ namespace MLNetBatchNorm.Encoding;
 
 /// <summary>Pieces as rows of a table: for a row an index and a fraction for each slot instead of a column for each piece.</summary>
 /// <remarks>
-/// Pieces that follow one another in one slot are full up to the one that holds the value and empty behind it. What a linear map makes of them is the sum of the
-/// weights of the full ones and a part of one more: a place between two running sums of weights (<see cref="TableLayout"/>). A piece that follows none begins a
-/// slot of its own, so that all lists of pieces can be taken; whether it is worth it says <see cref="Create"/>.
-/// <para>What pieces are where a value is missing lies on no such line. It is one more row of a slot, behind all others: a table for prediction has these rows,
-/// training takes what names one out of the batch (<see cref="MissingValues"/>).</para>
+/// Pieces that follow one another in one slot are full up to the one that holds the value and empty behind it. What a linear map
+/// makes of them is the sum of the weights of the full ones and a part of one more: a place between two running sums of weights
+/// (<see cref="TableLayout"/>). A piece that follows none begins a slot of its own, so that all lists of pieces can be taken;
+/// whether it is worth it says <see cref="Create"/>.
+/// <para>What pieces are where a value is missing lies on no such line. It is one more row of a slot, behind all others: a table for
+/// prediction has these rows, training takes what names one out of the batch (<see cref="MissingValues"/>).</para>
 /// </remarks>
 internal sealed class PieceTable
 {
     // Where one piece ends and the next begins are the same number, rounded twice.
     private const double Touching = 1 - 1e-6;
 
-    /// <summary>Pieces of a slot, on the average, from which on a table is no slower than columns whatever is done with it: where both were measured.</summary>
+    /// <summary>
+    /// Pieces of a slot, on the average, from which on a table is no slower than columns
+    /// whatever is done with it: where both were measured.
+    /// </summary>
     private const int FewestPieces = 4;
 
     private readonly PieceEncoder _encoder;
@@ -44,14 +48,18 @@ internal sealed class PieceTable
     /// <summary>Whether slots have rows for missing values: where pieces are not empty then.</summary>
     public bool HasMissingRows { get; }
 
-    /// <summary>Rows of a table for prediction: those of the layout and, if there are any, those for missing values, slot by slot.</summary>
+    /// <summary>
+    /// Rows of a table for prediction: those of the layout and, if there are any, those for missing values, slot by slot.
+    /// </summary>
     public int Rows => Layout.Rows + (HasMissingRows ? Slots : 0);
 
     /// <summary>What each piece of a slot is where the value is missing.</summary>
     public ReadOnlySpan<float> MissingValues(int slot) =>
         _missing.AsSpan(Layout.Slot(slot).FirstWeight - Columns.EncodedInputs, Layout.Slot(slot).Pieces);
 
-    /// <summary>The pieces of an encoder as a table; null where there are none, or few in a slot, for which columns are no more work.</summary>
+    /// <summary>
+    /// The pieces of an encoder as a table; null where there are none, or few in a slot, for which columns are no more work.
+    /// </summary>
     /// <param name="rawInputs">Number of raw slots.</param>
     /// <param name="parts">The encoder's parts.</param>
     public static PieceTable? Create(int rawInputs, ReadOnlySpan<EncodingPart> parts)
@@ -82,7 +90,8 @@ internal sealed class PieceTable
             InputPiece[] own = pieces.Slice(slots[slot].FirstWeight - firstColumn, slots[slot].Pieces).ToArray();
             int row = layout.BorderRow(slot, 0);
             encoded[slot] = new PieceSlot(
-                own[0].Source, row, hasMissingRows ? layout.Rows + slot : row, [.. own.Select(piece => piece.Start)], [.. own.Select(piece => piece.Scale)]);
+                own[0].Source, row, hasMissingRows ? layout.Rows + slot : row, [.. own.Select(piece => piece.Start)],
+                [.. own.Select(piece => piece.Scale)]);
         }
         return new PieceTable(columns, new PieceEncoder(encoded), layout, missing);
     }

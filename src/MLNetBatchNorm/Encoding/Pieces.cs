@@ -6,7 +6,8 @@ namespace MLNetBatchNorm.Encoding;
 
 /// <summary>Columns that cut a numeric slot into pieces: the piece from a to b is <c>(x - a) / (b - a)</c> held between 0 and 1.</summary>
 /// <remarks>
-/// A linear map behind them is any continuous function that is straight between the slot's quantiles (Gorishniy et al. 2022, arXiv:2203.05556, section 3.2).
+/// A linear map behind them is any continuous function that is straight between the slot's quantiles
+/// (Gorishniy et al. 2022, arXiv:2203.05556, section 3.2).
 /// </remarks>
 internal sealed class Pieces : EncodingPart
 {
@@ -79,7 +80,10 @@ internal sealed class Pieces : EncodingPart
     /// <inheritdoc cref="Tag"/>
     public const string SectionTag = "PIEC";
 
-    /// <summary>Writes int32 number of pieces, and for each: int32 slot, float32 start, float32 scale, float32 what it is where the value is missing.</summary>
+    /// <summary>
+    /// Writes int32 number of pieces, and for each: int32 slot, float32 start, float32 scale,
+    /// float32 what it is where the value is missing.
+    /// </summary>
     public override void Write(BinaryWriter writer)
     {
         writer.Write(_pieces.Length);
@@ -109,14 +113,19 @@ internal sealed class Pieces : EncodingPart
             if (!(line[1] > 0))
                 throw new NetworkFormatException(CheckedBytes.Text($"The scale of piece {i} is {line[1]}; it must be positive."));
             if (line[2] is < 0 or > 1)
-                throw new NetworkFormatException(CheckedBytes.Text($"Piece {i} is {line[2]} where a value is missing; it must be in [0, 1]."));
+            {
+                throw new NetworkFormatException(
+                    CheckedBytes.Text($"Piece {i} is {line[2]} where a value is missing; it must be in [0, 1]."));
+            }
             pieces[i] = new InputPiece(source, line[0], line[1], line[2]);
         }
         return pieces.Length == 0 ? null : new Pieces(pieces);
     }
 
     /// <summary>Cuts numeric slots that are not constant.</summary>
-    /// <param name="atMost">Pieces of a slot at most; 0: none. A slot with fewer distinct values has one piece between each two of them.</param>
+    /// <param name="atMost">
+    /// Pieces of a slot at most; 0: none. A slot with fewer distinct values has one piece between each two of them.
+    /// </param>
     internal sealed class Learner(int atMost) : PartLearner
     {
         private readonly List<InputPiece> _pieces = [];
@@ -151,9 +160,10 @@ internal sealed class Pieces : EncodingPart
         public override EncodingPart? Create() => _pieces.Count == 0 ? null : new Pieces([.. _pieces]);
 
         /// <summary>
-        /// Where pieces begin and end, in rising order: at every distinct value where these are few, else so that each piece holds about as many rows as
-        /// the others, but a value that fills a piece by itself (the zero of most amounts of money) is the only one to begin its own; quantiles would put
-        /// all edges on it and none where the other rows differ. Boosted trees bin in the same way (Ke et al. 2017, LightGBM).
+        /// Where pieces begin and end, in rising order: at every distinct value where these are few, else so that each piece
+        /// holds about as many rows as the others, but a value that fills a piece by itself (the zero of most amounts of money)
+        /// is the only one to begin its own; quantiles would put all edges on it and none where the other rows differ. Boosted
+        /// trees bin in the same way (Ke et al. 2017, LightGBM).
         /// </summary>
         private List<float> Edges(ReadOnlySpan<float> sorted, double resolution)
         {

@@ -8,8 +8,8 @@ namespace MLNetBatchNorm.Encoding;
 /// <remarks>
 /// <para>A numeric slot: <c>t = (x - center) scale</c>, then <c>t / sqrt(1 + (t/3)²)</c>, so that no outlier leaves (-3, 3)
 /// (Holzmüller et al. 2024, arXiv:2407.04491, section 3). An indicator slot (one-hot) passes unchanged: never centred.</para>
-/// <para>A missing value (NaN) becomes the mean of the column over the training rows, so that a linear map gives what it gives them on average. (Models of
-/// versions 1 and 2 have 0 there, the centre.)</para>
+/// <para>A missing value (NaN) becomes the mean of the column over the training rows, so that a linear map gives what it gives them on
+/// average. (Models of versions 1 and 2 have 0 there, the centre.)</para>
 /// </remarks>
 internal sealed class ScaleAndClip : EncodingPart
 {
@@ -33,7 +33,8 @@ internal sealed class ScaleAndClip : EncodingPart
     /// <param name="scale">What each centred slot is multiplied with; finite.</param>
     /// <param name="clipped">Whether a slot is clipped: numeric slots are, indicators are not.</param>
     /// <param name="missing">What stands in a column for a missing value; empty: 0 in all.</param>
-    public ScaleAndClip(ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<float> missing = default)
+    public ScaleAndClip(
+        ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<bool> clipped, ReadOnlySpan<float> missing = default)
     {
         if (scale.Length != center.Length || clipped.Length != center.Length || (missing.Length != center.Length && !missing.IsEmpty))
             throw new ArgumentException("Centers, scales, clip marks and values for missing ones must have the same length.");
@@ -140,7 +141,9 @@ internal sealed class ScaleAndClip : EncodingPart
     /// <inheritdoc cref="Tag"/>
     public const string SectionTag = "SCAL";
 
-    /// <summary>Writes for S slots: float32 centres, float32 scales, float32 values for missing ones, S times each, and S flags: smoothly clipped.</summary>
+    /// <summary>
+    /// Writes for S slots: float32 centres, float32 scales, float32 values for missing ones, S times each, and S flags: smoothly clipped.
+    /// </summary>
     public override void Write(BinaryWriter writer)
     {
         writer.WriteSingles(Center);
@@ -165,13 +168,15 @@ internal sealed class ScaleAndClip : EncodingPart
     }
 
     /// <summary>
-    /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median, scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a
-    /// constant. Two values become 0 and 1; a category of very few rows less than 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>,
-    /// and nothing else is done to it, so that zeros stay zeros.
+    /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median,
+    /// scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a constant. Two values become 0 and 1; a category of very few rows less than
+    /// 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing
+    /// else is done to it, so that zeros stay zeros.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {
-        // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income among them does not.
+        // Text features, counts of words and indicators keep their own scale, which says how much
+        // a term matters; an income among them does not.
         private const float LargestUnscaled = 10;
 
         // Rows from which on a category counts in full; one that is in none counts nothing.
@@ -218,15 +223,18 @@ internal sealed class ScaleAndClip : EncodingPart
         public override EncodingPart Create() => new ScaleAndClip(_center, _scale, _clipped, _missing);
 
         /// <summary>
-        /// A category of one row or two is that row's name: learned at full size it is known by heart, and the numbers beside it are not. Where each of 10,000
-        /// categories had one row, AUC fell from .982, which it has with 3,000 and with 14,000 of them, to .963; with this it is .982 there too.
+        /// A category of one row or two is that row's name: learned at full size it is known by heart, and the numbers beside it
+        /// are not. Where each of 10,000 categories had one row, AUC fell from .982, which it has with 3,000 and with 14,000 of
+        /// them, to .963; with this it is .982 there too.
         /// </summary>
         private static float Trust(int rows) => Math.Min(1, rows / RowsToTrust);
 
         // What has no finite inverse is constant for every purpose.
         private static float Inverse(double width) => Math.Abs(width) > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;
 
-        /// <summary>The mean of the column over the rows in which the value is known: of all rows where it is linear in the value, else of some.</summary>
+        /// <summary>
+        /// The mean of the column over the rows in which the value is known: of all rows where it is linear in the value, else of some.
+        /// </summary>
         private static float Mean(in SlotSample sample, float center, float scale, float clip)
         {
             int known = sample.Rows - sample.Facts.Missing;

@@ -15,7 +15,9 @@ internal enum SlotKind
     /// <summary>Holds two values only, whatever they are: brought to 0 and 1.</summary>
     TwoValues,
 
-    /// <summary>The same, and one of a group of neighbours of which exactly one is set in every row: a category that does not say so.</summary>
+    /// <summary>
+    /// The same, and one of a group of neighbours of which exactly one is set in every row: a category that does not say so.
+    /// </summary>
     OneOfGroup,
 
     /// <summary>Mostly 0, among many others: its zeros stay zeros.</summary>

@@ -2,15 +2,18 @@ using MLNetBatchNorm.Data;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>Finds out from the rows how each slot is to be treated: from its own values and from the number of slots alike, not from how rows are kept.</summary>
+/// <summary>
+/// Finds out from the rows how each slot is to be treated: from its own values and from the
+/// number of slots alike, not from how rows are kept.
+/// </summary>
 internal static class SlotKinds
 {
     /// <summary>So many slots of several values are quantities, however many zeros they hold.</summary>
     private const int FewSlots = 256;
 
     /// <summary>
-    /// Among so many more, only those are that are not 0 in half of the rows; and none that are not above 1, as the weights of words are not: what is between
-    /// 0 and 1 is scaled already.
+    /// Among so many more, only those are that are not 0 in half of the rows; and none that are not above 1, as the weights of words are
+    /// not: what is between 0 and 1 is scaled already.
     /// </summary>
     private const int ManySlots = 1024;
     private const double LargestShare = 0.5;
@@ -58,7 +61,9 @@ internal static class SlotKinds
         return count;
     }
 
-    /// <summary>Neighbours that are set in as many rows together as there are, and in all of these: exactly one of them in each row.</summary>
+    /// <summary>
+    /// Neighbours that are set in as many rows together as there are, and in all of these: exactly one of them in each row.
+    /// </summary>
     private static void FindGroups(SlotSummary slots, SlotKind[] kinds)
     {
         for (int first = 0; first < kinds.Length; first++)

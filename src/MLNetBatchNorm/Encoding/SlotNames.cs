@@ -3,12 +3,14 @@ using MLNetBatchNorm.Formats;
 
 namespace MLNetBatchNorm.Encoding;
 
-/// <summary>The names of the slots, as UTF-8 one behind the other: of text there may be hundreds of thousands, of which hardly one is ever read.</summary>
+/// <summary>
+/// The names of the slots, as UTF-8 one behind the other: of text there may be hundreds of thousands, of which hardly one is ever read.
+/// </summary>
 internal sealed class SlotNames
 {
     /// <summary>
-    /// Bytes of the names of one model at most, with their lengths; of names that take more a model keeps none. FeaturizeText's take 17 to 19 a slot, so that
-    /// 16 MiB are enough for some 900,000, whose first layer of 32 units takes seven times as much.
+    /// Bytes of the names of one model at most, with their lengths; of names that take more a model keeps none. FeaturizeText's take 17 to
+    /// 19 a slot, so that 16 MiB are enough for some 900,000, whose first layer of 32 units takes seven times as much.
     /// </summary>
     public const int MaximumBytes = 1 << 24;
 
@@ -89,7 +91,10 @@ internal sealed class SlotNames
     {
         reader.RequireBytes("names of feature slots", slots, sizeof(ushort));
         if (reader.Remaining() > MaximumBytes)
-            throw new NetworkFormatException(CheckedBytes.Text($"The names of the feature slots take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"The names of the feature slots take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
+        }
         int[] starts = new int[slots + 1];
         for (int slot = 0; slot < slots; slot++)
             starts[slot + 1] = starts[slot] + reader.ReadUInt16();

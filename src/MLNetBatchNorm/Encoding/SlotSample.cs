@@ -5,8 +5,8 @@ namespace MLNetBatchNorm.Encoding;
 /// <summary>What is known of one slot's values in the training rows: facts of all rows, quantiles of some chosen at random.</summary>
 internal readonly ref struct SlotSample
 {
-    // A range between outer quantiles, divided by this, is no wider than the distance of the quartiles for ordinary distributions, those with long tails
-    // included: the ratio is 1.9, 2.4, 3.4 and 4.6 of the normal, 2.3, 3.4, 7 and 15 of the lognormal distribution.
+    // A range between outer quantiles, divided by this, is no wider than the distance of the quartiles for ordinary distributions, those
+    // with long tails included: the ratio is 1.9, 2.4, 3.4 and 4.6 of the normal, 2.3, 3.4, 7 and 15 of the lognormal distribution.
     private static readonly (double Tail, double Usual)[] s_ranges = [(0.1, 2.5), (0.05, 4), (0.01, 15), (0.001, 60)];
 
     // A range that is so many times as wide as the next one inside it stands around a lump: nearly equal values that most rows have.
@@ -29,7 +29,9 @@ internal readonly ref struct SlotSample
     /// <summary>What is known of all rows.</summary>
     public required SlotFacts Facts { get; init; }
 
-    /// <summary>Values of some rows in rising order, without those that are missing; of slots of kind <see cref="SlotKind.Numeric"/> only.</summary>
+    /// <summary>
+    /// Values of some rows in rising order, without those that are missing; of slots of kind <see cref="SlotKind.Numeric"/> only.
+    /// </summary>
     public ReadOnlySpan<float> Sorted { get; init; }
 
     /// <summary>0 where there is no value.</summary>
@@ -37,13 +39,16 @@ internal readonly ref struct SlotSample
 
     /// <summary>How far the values are apart.</summary>
     /// <remarks>
-    /// The distance of the quartiles, as long as these say something: where most values are equal, or nearly so, what the others differ by counts. So the
-    /// spread is not below the distance of outer quantiles divided by what that usually is in distances of quartiles, and half of that distance where
-    /// it is out of all proportion to those further in. If hardly any values differ, it is half the distance of the extremes.
+    /// The distance of the quartiles, as long as these say something: where most values are equal, or nearly so, what the others
+    /// differ by counts. So the spread is not below the distance of outer quantiles divided by what that usually is in distances
+    /// of quartiles, and half of that distance where it is out of all proportion to those further in. If hardly any values
+    /// differ, it is half the distance of the extremes.
     /// </remarks>
     public double Spread => Measure().Spread;
 
-    /// <summary>Values that differ by no more are the same for every purpose: a part of the spread where most values are nearly equal, else 0.</summary>
+    /// <summary>
+    /// Values that differ by no more are the same for every purpose: a part of the spread where most values are nearly equal, else 0.
+    /// </summary>
     public double Resolution => Measure() is (double spread, true) ? ResolutionOfLumps * spread : 0;
 
     private (double Spread, bool HasLump) Measure()

@@ -7,10 +7,12 @@ namespace MLNetBatchNorm.Export;
 
 /// <summary>Writes a trained network as ONNX nodes.</summary>
 /// <remarks>
-/// <para>All tensors have the rows as their first dimension and the columns as their second. Only forms of operators are used that have been the
-/// same since opset 9 (softmax, for one, with its axis spelled out), so the graph does not depend on the opset; the one exception is a linear map
-/// without bias, which needs 11 and occurs with explicit batch normalization only.</para>
-/// <para>Constants are those of the network; where ONNX is single precision and the network is not, see <see cref="BatchNormNode.AddTo"/>.</para>
+/// <para>All tensors have the rows as their first dimension and the columns as their second. Only forms of operators are used that have
+/// been the same since opset 9 (softmax, for one, with its axis spelled out), so the graph does not depend on the opset; the one exception
+/// is a linear map without bias, which needs 11 and occurs with explicit batch normalization only.</para>
+/// <para>
+/// Constants are those of the network; where ONNX is single precision and the network is not, see <see cref="BatchNormNode.AddTo"/>.
+/// </para>
 /// </remarks>
 internal sealed class NetworkOnnx
 {
@@ -29,11 +31,15 @@ internal sealed class NetworkOnnx
         _network = network;
     }
 
-    /// <summary>Adds the network from raw features to its outputs: logits or predictions, the mean over the networks of an ensemble.</summary>
+    /// <summary>
+    /// Adds the network from raw features to its outputs: logits or predictions, the mean over the networks of an ensemble.
+    /// </summary>
     /// <param name="graph">Where to add it.</param>
     /// <param name="network">The network.</param>
     /// <param name="features">Name of the raw features, [rows, slots].</param>
-    /// <param name="foldBatchNormalization">Whether batch normalization becomes a part of the linear maps, with exactly the numbers we score with, or nodes of its own.</param>
+    /// <param name="foldBatchNormalization">
+    /// Whether batch normalization becomes a part of the linear maps, with exactly the numbers we score with, or nodes of its own.
+    /// </param>
     /// <param name="scores">Name the outputs get, [rows, outputs].</param>
     public static void AddScores(OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores)
     {
@@ -44,7 +50,9 @@ internal sealed class NetworkOnnx
             network.ScoreLink.AddTo(graph, members.AddMembers(features, foldBatchNormalization, null), scores);
     }
 
-    /// <summary>Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.</summary>
+    /// <summary>
+    /// Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.
+    /// </summary>
     /// <param name="graph">Where to add it.</param>
     /// <param name="network">The network.</param>
     /// <param name="features">Name of the raw features, [rows, slots].</param>
@@ -57,7 +65,8 @@ internal sealed class NetworkOnnx
         string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, null);
         OutputLink.Softmax.AddTo(graph, logits, probabilities);
         // Of the probabilities, as ML.NET does it: two that are equal as floats may have had different logits.
-        string index = graph.Node("ArgMax", "class_index", [probabilities], new OnnxAttribute("axis", 1L), new OnnxAttribute("keepdims", 1L));
+        string index = graph.Node(
+            "ArgMax", "class_index", [probabilities], new OnnxAttribute("axis", 1L), new OnnxAttribute("keepdims", 1L));
         string key = graph.Node("Add", "class_key", [index, graph.Integers("first_key", 1)]);
         graph.NodeTo(predictedLabel, "Cast", [key], new OnnxAttribute("to", UInt32Type));
     }
@@ -76,7 +85,10 @@ internal sealed class NetworkOnnx
                 : [.. folded.Members[member].Select(operation => (operation.Node, operation.Parameters))];
             string prefix = count == 1 ? "" : $"network{member + 1}.", current = encoded;
             for (int i = 0; i < nodes.Length; i++)
-                current = nodes[i].Node.AddTo(_graph, current, nodes[i].Parameters, prefix, count == 1 && i == nodes.Length - 1 ? output : null);
+            {
+                current = nodes[i].Node.AddTo(
+                    _graph, current, nodes[i].Parameters, prefix, count == 1 && i == nodes.Length - 1 ? output : null);
+            }
             outputs[member] = current;
         }
 

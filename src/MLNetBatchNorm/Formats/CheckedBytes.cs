@@ -4,7 +4,9 @@ using System.Text;
 
 namespace MLNetBatchNorm.Formats;
 
-/// <summary>Numbers as bytes, little-endian; what is read is held against its range and against the bytes that are left, and refused by name.</summary>
+/// <summary>
+/// Numbers as bytes, little-endian; what is read is held against its range and against the bytes that are left, and refused by name.
+/// </summary>
 internal static class CheckedBytes
 {
     private const byte False = 0;
@@ -23,7 +25,9 @@ internal static class CheckedBytes
     /// <summary>Bytes behind the reader's position.</summary>
     public static long Remaining(this BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;
 
-    /// <summary>Reads a count and refuses it when it is out of range or when so many items of <paramref name="itemSize"/> bytes cannot follow.</summary>
+    /// <summary>
+    /// Reads a count and refuses it when it is out of range or when so many items of <paramref name="itemSize"/> bytes cannot follow.
+    /// </summary>
     public static int ReadCount(this BinaryReader reader, string what, int minimum, int maximum, int itemSize)
     {
         int count = reader.ReadInt32();

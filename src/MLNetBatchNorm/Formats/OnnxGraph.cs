@@ -30,7 +30,9 @@ internal abstract class OnnxGraph
         return output;
     }
 
-    /// <summary>Adds a node and returns the name of its output: <paramref name="output"/>, or one after <paramref name="name"/> where that is null.</summary>
+    /// <summary>
+    /// Adds a node and returns the name of its output: <paramref name="output"/>, or one after <paramref name="name"/> where that is null.
+    /// </summary>
     public string NodeAs(string? output, string operation, string name, string[] inputs, params OnnxAttribute[] attributes)
     {
         if (output is null)
@@ -39,7 +41,10 @@ internal abstract class OnnxGraph
         return output;
     }
 
-    /// <summary>Adds the nodes that hold a value between two bounds, the larger of the smaller: Clip took its bounds in another form before opset 11.</summary>
+    /// <summary>
+    /// Adds the nodes that hold a value between two bounds, the larger of the smaller: Clip
+    /// took its bounds in another form before opset 11.
+    /// </summary>
     public string Bounds(string name, string input, float low, float high)
     {
         string below = Node("Min", $"{name}_above", [input, Floats($"{name}_high", [high], 1)]);

@@ -2,10 +2,13 @@ using System.Text;
 
 namespace MLNetBatchNorm.Formats;
 
-/// <summary>Parts of a block that can be told apart: a tag of four letters, the number of bytes that follow, and those bytes; <see cref="End"/> is the last.</summary>
+/// <summary>
+/// Parts of a block that can be told apart: a tag of four letters, the number of bytes that follow,
+/// and those bytes; <see cref="End"/> is the last.
+/// </summary>
 /// <remarks>
-/// A block grows by a section of its own, without moving what is there. A reader that does not know one refuses the block and names it: what is in
-/// it may change what the rest means.
+/// A block grows by a section of its own, without moving what is there. A reader that does not know one refuses the block and names it:
+/// what is in it may change what the rest means.
 /// </remarks>
 internal static class Sections
 {
@@ -37,7 +40,9 @@ internal static class Sections
     /// <param name="reader">A seekable reader in front of the first.</param>
     /// <param name="what">What they are of, for messages.</param>
     /// <param name="known">How each is read, by tag, with a reader that ends where the section does.</param>
-    /// <exception cref="NetworkFormatException">A section is not known, is there twice, or is longer or shorter than what is in it.</exception>
+    /// <exception cref="NetworkFormatException">
+    /// A section is not known, is there twice, or is longer or shorter than what is in it.
+    /// </exception>
     public static void Read(BinaryReader reader, string what, IReadOnlyDictionary<string, Action<BinaryReader>> known)
     {
         var seen = new HashSet<string>();
@@ -48,20 +53,33 @@ internal static class Sections
             if (tag == End)
             {
                 if (length != 0)
-                    throw new NetworkFormatException(CheckedBytes.Text($"The last section of {what} has {length} bytes; it must be empty."));
+                {
+                    throw new NetworkFormatException(
+                        CheckedBytes.Text($"The last section of {what} has {length} bytes; it must be empty."));
+                }
                 return;
             }
 
             if (!known.TryGetValue(tag, out Action<BinaryReader>? read))
-                throw new NetworkFormatException($"There is a section '{tag}' in {what} that this version of the library does not know. A later version wrote it: use that one.");
+            {
+                throw new NetworkFormatException(
+                    $"There is a section '{tag}' in {what} that this version of the library does not know. "
+                    + "A later version wrote it: use that one.");
+            }
             if (!seen.Add(tag))
                 throw new NetworkFormatException($"Section '{tag}' of {what} is there twice.");
             if (length < 0 || length > reader.Remaining())
-                throw new NetworkFormatException(CheckedBytes.Text($"Section '{tag}' of {what} has {length} bytes, but {reader.Remaining()} are left."));
+            {
+                throw new NetworkFormatException(
+                    CheckedBytes.Text($"Section '{tag}' of {what} has {length} bytes, but {reader.Remaining()} are left."));
+            }
             using var section = new BinaryReader(new SectionStream(reader.BaseStream, length));
             read(section);
             if (section.Remaining() > 0)
-                throw new NetworkFormatException(CheckedBytes.Text($"Section '{tag}' of {what} is {section.Remaining()} bytes longer than what is in it."));
+            {
+                throw new NetworkFormatException(
+                    CheckedBytes.Text($"Section '{tag}' of {what} is {section.Remaining()} bytes longer than what is in it."));
+            }
         }
     }
 

@@ -15,9 +15,14 @@ public enum BatchNormalizationPlacement
     /// </summary>
     BeforeActivation,
 
-    /// <summary>Placement B: <c>linear (with bias) -> activation -> normalization</c>. The bias stays: the activation comes between it and the normalization.</summary>
+    /// <summary>
+    /// Placement B: <c>linear (with bias) -> activation -> normalization</c>. The bias stays: the
+    /// activation comes between it and the normalization.
+    /// </summary>
     AfterActivation,
 
-    /// <summary>Placement C: <c>normalization -> linear (with bias) -> activation</c>; the first normalization sees the network's own input.</summary>
+    /// <summary>
+    /// Placement C: <c>normalization -> linear (with bias) -> activation</c>; the first normalization sees the network's own input.
+    /// </summary>
     LayerInput,
 }

@@ -21,7 +21,9 @@ internal sealed class FeedForwardNetwork
     /// <summary>Builds the layers for rows written out, or for sparse ones.</summary>
     /// <param name="parameters">As below.</param>
     /// <param name="rowCapacity">As below.</param>
-    /// <param name="sparseInput">Whether rows come as <see cref="SparseRowsInput"/>; not with a normalization of the input itself, which would fill every column.</param>
+    /// <param name="sparseInput">
+    /// Whether rows come as <see cref="SparseRowsInput"/>; not with a normalization of the input itself, which would fill every column.
+    /// </param>
     /// <param name="products">As below.</param>
     public FeedForwardNetwork(NetworkParameters parameters, int rowCapacity, bool sparseInput = false, MatrixProducts? products = null)
         : this(parameters, rowCapacity, InputOf(parameters.Definition, rowCapacity, sparseInput), products)
@@ -44,7 +46,10 @@ internal sealed class FeedForwardNetwork
     {
     }
 
-    /// <summary>Builds the layers over <paramref name="parameters"/>, which training changes in place, for mini-batches of up to <paramref name="rowCapacity"/> rows.</summary>
+    /// <summary>
+    /// Builds the layers over <paramref name="parameters"/>, which training changes in place, for mini-batches
+    /// of up to <paramref name="rowCapacity"/> rows.
+    /// </summary>
     /// <param name="parameters">What is trained.</param>
     /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
     /// <param name="input">Where the first node finds the mini-batch.</param>
@@ -59,7 +64,9 @@ internal sealed class FeedForwardNetwork
             bool isLast = i == _stages.Length - 1;
             if (planned[i].Split != (isLast ? NodeScope.Rows : NodeScope.Columns) || (isLast && planned[i].Nodes.Count > 1))
                 throw new NotSupportedException("Only the last linear map can be shared by rows.");
-            _stages[i] = Build(planned[i].Nodes, parameters, rowCapacity, i == 0 ? input : new PanelInput(_stages[i - 1].Output), products ?? MatrixProducts.Managed);
+            _stages[i] = Build(
+                planned[i].Nodes, parameters, rowCapacity, i == 0 ? input : new PanelInput(_stages[i - 1].Output),
+                products ?? MatrixProducts.Managed);
         }
 
         OutputGradient = new PanelMatrix(rowCapacity, Output.Columns);
@@ -78,7 +85,9 @@ internal sealed class FeedForwardNetwork
     /// <summary>Logits or predictions of the mini-batch.</summary>
     public PanelMatrix Output => _stages[^1].Output;
 
-    /// <summary>Gradient of the loss with respect to <see cref="Output"/>, filled by the caller before <see cref="Backward"/>; padding columns zero.</summary>
+    /// <summary>
+    /// Gradient of the loss with respect to <see cref="Output"/>, filled by the caller before <see cref="Backward"/>; padding columns zero.
+    /// </summary>
     public PanelMatrix OutputGradient { get; }
 
     /// <summary>Memory of the activations of one mini-batch and of their gradients.</summary>
@@ -92,7 +101,8 @@ internal sealed class FeedForwardNetwork
     public IReadOnlyList<BatchNormLayer> Normalizations => _normalizations;
 
     /// <summary>What computes the nodes, in order: for tests and inspection.</summary>
-    public IEnumerable<object> Operations => _stages.SelectMany(s => s.Linear is null ? s.Operations : s.Operations.Prepend<object>(s.Linear));
+    public IEnumerable<object> Operations =>
+        _stages.SelectMany(s => s.Linear is null ? s.Operations : s.Operations.Prepend<object>(s.Linear));
 
     /// <summary>Tells the layers that the parameters have been replaced from outside; nobody may be at work.</summary>
     public void Reload()
@@ -110,8 +120,8 @@ internal sealed class FeedForwardNetwork
     }
 
     /// <summary>
-    /// Computes <see cref="Output"/>; every worker computes its own rows of it (<see cref="OutputRows"/>) and may use those without waiting.
-    /// The caller has put a barrier between filling <see cref="Input"/> and this call.
+    /// Computes <see cref="Output"/>; every worker computes its own rows of it (<see cref="OutputRows"/>) and may use those without
+    /// waiting. The caller has put a barrier between filling <see cref="Input"/> and this call.
     /// </summary>
     public void Forward(int rows, Worker worker, WorkerTeam team)
     {
@@ -139,8 +149,8 @@ internal sealed class FeedForwardNetwork
     public static (int First, int End) OutputRows(int rows, Worker worker) => worker.Share(rows);
 
     /// <summary>
-    /// Computes all gradients from <see cref="OutputGradient"/> and hands every worker's own part to <paramref name="consumer"/> as soon as it is
-    /// done. The consumer may change the parameters; the pass itself no longer reads them.
+    /// Computes all gradients from <see cref="OutputGradient"/> and hands every worker's own part to <paramref name="consumer"/> as soon as
+    /// it is done. The consumer may change the parameters; the pass itself no longer reads them.
     /// </summary>
     public void Backward(int rows, Worker worker, WorkerTeam team, IGradientConsumer consumer)
     {
@@ -174,7 +184,10 @@ internal sealed class FeedForwardNetwork
         if (!sparseInput)
             return new PanelInput(new PanelMatrix(rowCapacity, definition.Inputs));
         if (!definition.Plan.StartsWithLinear)
-            throw new ArgumentException("Batch normalization of the network's input makes every column of a sparse row non-zero.", nameof(sparseInput));
+        {
+            throw new ArgumentException(
+                "Batch normalization of the network's input makes every column of a sparse row non-zero.", nameof(sparseInput));
+        }
         return new SparseRowsInput(new SparseBatch(definition.Inputs));
     }
 

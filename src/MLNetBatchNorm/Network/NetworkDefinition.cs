@@ -82,9 +82,15 @@ internal sealed class NetworkDefinition
         if (!(Epsilon > 0 && double.IsFinite(Epsilon)))
             throw new ArgumentOutOfRangeException(nameof(Epsilon), Epsilon, "Epsilon must be positive and finite.");
         if (!(RunningStatisticsMomentum > 0 && RunningStatisticsMomentum <= 1))
-            throw new ArgumentOutOfRangeException(nameof(RunningStatisticsMomentum), RunningStatisticsMomentum, "The weight of the newest batch must be in (0, 1].");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(RunningStatisticsMomentum), RunningStatisticsMomentum, "The weight of the newest batch must be in (0, 1].");
+        }
         if (VirtualBatchSize is < 0 or 1)
-            throw new ArgumentOutOfRangeException(nameof(VirtualBatchSize), VirtualBatchSize, "Batch statistics need at least 2 rows; 0 takes the whole mini-batch.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(VirtualBatchSize), VirtualBatchSize, "Batch statistics need at least 2 rows; 0 takes the whole mini-batch.");
+        }
         if (!(DropoutRate >= 0 && DropoutRate < 1))
             throw new ArgumentOutOfRangeException(nameof(DropoutRate), DropoutRate, "The dropout rate must be in [0, 1).");
         if (!double.IsFinite(InitialGamma))

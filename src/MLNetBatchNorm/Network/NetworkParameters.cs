@@ -32,10 +32,14 @@ internal sealed class NetworkParameters
     /// <summary>The linear maps: hidden layers in order, then the output layer.</summary>
     public LinearParameters[] Linear { get; }
 
-    /// <summary>The batch normalization of each layer, whose number is that of its linear map, or null; where in the layer it stands, the plan says.</summary>
+    /// <summary>
+    /// The batch normalization of each layer, whose number is that of its linear map, or null; where in the layer it stands, the plan says.
+    /// </summary>
     public BatchNormalizationParameters?[] BatchNormalization { get; }
 
-    /// <summary>What the nodes of a layer have learned that are neither linear maps nor batch normalizations, in order: files have it behind those.</summary>
+    /// <summary>
+    /// What the nodes of a layer have learned that are neither linear maps nor batch normalizations, in order: files have it behind those.
+    /// </summary>
     public IEnumerable<NodeParameters> OthersOf(int layer) => _others[layer];
 
     /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
@@ -56,7 +60,10 @@ internal sealed class NetworkParameters
     public void CopyFrom(NetworkParameters source)
     {
         if (source._ofNodes.Length != _ofNodes.Length)
-            throw new ArgumentException($"The source has {source.Linear.Length} linear maps, this network {Linear.Length}.", nameof(source));
+        {
+            throw new ArgumentException(
+                $"The source has {source.Linear.Length} linear maps, this network {Linear.Length}.", nameof(source));
+        }
         for (int i = 0; i < _ofNodes.Length; i++)
             _ofNodes[i]?.CopyFrom(source._ofNodes[i]!);
     }

@@ -11,7 +11,9 @@ internal sealed class ParameterBlock(string name, AlignedBuffer value, bool isWe
     /// <summary>The parameters; the same memory as in <see cref="NetworkParameters"/>.</summary>
     public AlignedBuffer Value { get; } = value;
 
-    /// <summary>Gradient of the last batch's loss; the part a worker owns is valid when <see cref="IGradientConsumer"/> is told so.</summary>
+    /// <summary>
+    /// Gradient of the last batch's loss; the part a worker owns is valid when <see cref="IGradientConsumer"/> is told so.
+    /// </summary>
     public AlignedBuffer Gradient { get; } = new(value.Length);
 
     /// <summary>Whether this is the matrix of a linear map (which weight decay applies to) and not a bias, gamma or beta.</summary>

@@ -3,7 +3,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>A network expanded into the nodes that data meet, in order; the one place that knows what placements of batch normalization mean.</summary>
+/// <summary>
+/// A network expanded into the nodes that data meet, in order; the one place that knows what placements of batch normalization mean.
+/// </summary>
 /// <remarks>
 /// <code>
 /// placement          one hidden layer                            output layer
@@ -12,12 +14,14 @@ namespace MLNetBatchNorm.Network;
 /// AfterActivation    linear(bias) -> f -> BN -> dropout          linear(bias)
 /// LayerInput         BN -> linear(bias) -> f -> dropout          [BN ->] linear(bias)
 /// </code>
-/// The bias of a linear map is left out exactly where batch normalization is the next node. Training, prediction, files and graphs walk the nodes
-/// or what is derived from them here: <see cref="Fuse"/> and <see cref="Stages"/>.
+/// The bias of a linear map is left out exactly where batch normalization is the next node. Training, prediction, files and graphs walk the
+/// nodes or what is derived from them here: <see cref="Fuse"/> and <see cref="Stages"/>.
 /// </remarks>
 internal sealed class Plan
 {
-    /// <summary>Squared gain of the output layer, whose weights are uniform in ±1/sqrt(inputs), so that first predictions are small.</summary>
+    /// <summary>
+    /// Squared gain of the output layer, whose weights are uniform in ±1/sqrt(inputs), so that first predictions are small.
+    /// </summary>
     private const double SquaredGainOfOutput = 1.0 / 3;
 
     /// <summary>Expands a definition.</summary>
@@ -56,8 +60,8 @@ internal sealed class Plan
     public bool StartsWithLinear => Nodes[0] is LinearNode;
 
     /// <summary>
-    /// The pieces of an encoder that the first node adds up as rows of a table; null where it reads them as columns: where a normalization of the input needs their
-    /// values, or workers share the first node's rows because there is no other.
+    /// The pieces of an encoder that the first node adds up as rows of a table; null where it reads them as columns: where a normalization
+    /// of the input needs their values, or workers share the first node's rows because there is no other.
     /// </summary>
     public PieceTable? TableOf(InputEncoder encoder) => StartsWithLinear && Nodes[^1].Layer > 0 ? encoder.Table : null;
 
@@ -79,8 +83,9 @@ internal sealed class Plan
     }
 
     /// <summary>
-    /// The fused nodes in groups, each of which a worker goes through without waiting for others; between two groups all wait. A group ends where its share of
-    /// the columns, or rows, is not all that the next node reads. What follows the last group is a loss, which reads whole rows.
+    /// The fused nodes in groups, each of which a worker goes through without waiting for others; between two groups all
+    /// wait. A group ends where its share of the columns, or rows, is not all that the next node reads. What follows the
+    /// last group is a loss, which reads whole rows.
     /// </summary>
     public IReadOnlyList<PlanStage> Stages()
     {
@@ -104,7 +109,8 @@ internal sealed class Plan
         return stages;
     }
 
-    private static (bool BeforeLinear, bool BehindLinear, bool BehindActivation) Normalized(BatchNormalizationPlacement placement) => placement switch
+    private static (bool BeforeLinear, bool BehindLinear, bool BehindActivation) Normalized(BatchNormalizationPlacement placement) =>
+        placement switch
     {
         BatchNormalizationPlacement.None => (false, false, false),
         BatchNormalizationPlacement.BeforeActivation => (false, true, false),

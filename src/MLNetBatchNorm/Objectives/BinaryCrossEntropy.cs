@@ -24,8 +24,8 @@ internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objec
     internal override ValidationMetric CreateMetric(int rows, int outputs) => new AreaUnderRocCurve(rows, outputs);
 
     internal override void Compute(
-        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,
-        int firstRow, int endRow) =>
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow) =>
         Losses.BinaryCrossEntropy(
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
 }

@@ -10,7 +10,8 @@ internal sealed record LabelDomain(LabelKind Kind, Func<float, bool> Contains, s
     public static readonly LabelDomain YesNo = new(LabelKind.Binary, label => label is 0 or 1, "false or true");
 
     /// <summary>The number of a class, from 0.</summary>
-    public static readonly LabelDomain Class = new(LabelKind.Class, label => label >= 0 && label == MathF.Floor(label), "the key of a class");
+    public static readonly LabelDomain Class = new(
+        LabelKind.Class, label => label >= 0 && label == MathF.Floor(label), "the key of a class");
 
     /// <summary>Any finite number.</summary>
     public static readonly LabelDomain Number = new(LabelKind.Number, float.IsFinite, "a finite number; use NaN for a missing label");

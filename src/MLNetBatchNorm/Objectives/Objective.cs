@@ -28,7 +28,10 @@ public abstract class Objective
     /// <summary>What makes scores of the network's outputs, the labels having been scaled; null: they were not.</summary>
     internal abstract OutputLink LinkOf(TargetScale? scale);
 
-    /// <summary>Whether the outputs may be divided by the temperature that suits the validation rows best: only where they are logits, and if it is wished.</summary>
+    /// <summary>
+    /// Whether the outputs may be divided by the temperature that suits the validation rows best:
+    /// only where they are logits, and if it is wished.
+    /// </summary>
     internal virtual bool ScalesTemperature => false;
 
     /// <summary>What the validation metric is called.</summary>
@@ -63,8 +66,8 @@ public abstract class Objective
     /// <param name="firstRow">First row to compute.</param>
     /// <param name="endRow">Behind the last.</param>
     internal abstract void Compute(
-        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,
-        int firstRow, int endRow);
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow);
 
     /// <summary>Throws if a value is outside its range.</summary>
     internal virtual void Validate()

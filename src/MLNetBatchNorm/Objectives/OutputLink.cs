@@ -20,7 +20,9 @@ internal abstract class OutputLink
     {
     }
 
-    /// <summary>Makes scores, [rows, outputs] row-major, of the outputs of the first rows of a block; the same bits for one row as for many.</summary>
+    /// <summary>
+    /// Makes scores, [rows, outputs] row-major, of the outputs of the first rows of a block; the same bits for one row as for many.
+    /// </summary>
     public abstract void Apply(PanelMatrix outputs, int rows, Span<float> scores);
 
     /// <summary>Adds the nodes of ONNX that do the same.</summary>
@@ -40,7 +42,8 @@ internal abstract class OutputLink
         public override void Apply(PanelMatrix outputs, int rows, Span<float> scores)
         {
             Span<float> used = Unpack(outputs, rows, scores);
-            // Terms that are zero are left out where that saves time; all they could have changed is the sign of a sum that is zero, and -0 + 0 is +0.
+            // Terms that are zero are left out where that saves time; all they could have changed is the
+            // sign of a sum that is zero, and -0 + 0 is +0.
             TensorPrimitives.Add(used, 0f, used);
         }
 

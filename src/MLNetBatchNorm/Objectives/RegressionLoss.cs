@@ -5,8 +5,8 @@ namespace MLNetBatchNorm;
 
 /// <summary>What a regression network minimizes: one of <see cref="SquaredLoss"/>, <see cref="HuberLoss"/>.</summary>
 /// <remarks>
-/// In the formulas z is the prediction and y the label, both in standard deviations of the training labels: labels are standardized for training
-/// and predictions restored, so that a loss and its parameters mean the same whatever unit a label has.
+/// In the formulas z is the prediction and y the label, both in standard deviations of the training labels: labels are standardized for
+/// training and predictions restored, so that a loss and its parameters mean the same whatever unit a label has.
 /// </remarks>
 [JsonDerivedType(typeof(SquaredLoss), "squared")]
 [JsonDerivedType(typeof(HuberLoss), "huber")]

@@ -2,7 +2,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Objectives;
 
-/// <summary>Cross-entropy of the softmax of the outputs, one for each class, and a target that has the label's class or, smoothed, a little of all.</summary>
+/// <summary>
+/// Cross-entropy of the softmax of the outputs, one for each class, and a target that has the label's class or, smoothed, a little of all.
+/// </summary>
 /// <param name="labelSmoothing">Part of the target that is spread evenly over all classes, in [0, 1).</param>
 /// <param name="scalesTemperature">Whether the outputs are divided by the temperature that suits the validation rows best.</param>
 internal sealed class SoftmaxCrossEntropy(double labelSmoothing = 0, bool scalesTemperature = false) : Objective
@@ -27,9 +29,9 @@ internal sealed class SoftmaxCrossEntropy(double labelSmoothing = 0, bool scales
     internal override ValidationMetric CreateMetric(int rows, int outputs) => new Accuracy(rows);
 
     internal override void Compute(
-        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,
-        int firstRow, int endRow) =>
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow) =>
         Losses.SoftmaxCrossEntropy(
-            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, (float)labelSmoothing, gradient.Span, rowLoss,
-            firstRow, endRow);
+            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, (float)labelSmoothing, gradient.Span,
+            rowLoss, firstRow, endRow);
 }

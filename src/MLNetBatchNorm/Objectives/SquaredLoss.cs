@@ -18,7 +18,8 @@ public sealed class SquaredLoss : RegressionLoss
     internal override double RestoreLoss(double loss, TargetScale? scale) => scale is null ? loss : loss * scale.Unit * scale.Unit;
 
     internal override void Compute(
-        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient, Span<float> rowLoss,
-        int firstRow, int endRow) =>
-        Losses.SquaredError(outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow) =>
+        Losses.SquaredError(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
 }

@@ -1,9 +1,12 @@
 namespace MLNetBatchNorm.Persistence;
 
-/// <summary>A file that is replaced so that at every moment, whatever kills the process or the machine, a whole one is there: the new, or the one before it.</summary>
+/// <summary>
+/// A file that is replaced so that at every moment, whatever kills the process or the machine, a
+/// whole one is there: the new, or the one before it.
+/// </summary>
 /// <remarks>
-/// The new content goes to a temporary file in the same folder, is flushed to the disk, and then takes the file's name; the file that had the name
-/// becomes the previous one. A rename within a folder is one step for the file system: it has happened or it has not.
+/// The new content goes to a temporary file in the same folder, is flushed to the disk, and then takes the file's name; the file that had
+/// the name becomes the previous one. A rename within a folder is one step for the file system: it has happened or it has not.
 /// </remarks>
 /// <param name="path">Full path of the file.</param>
 internal sealed class CheckpointFile(string path)
@@ -17,7 +20,9 @@ internal sealed class CheckpointFile(string path)
     /// <summary>Where new content is written; what a killed process leaves here is never read.</summary>
     public string TemporaryPath { get; } = path + ".temporary";
 
-    /// <summary>Whether the current file may become the previous one. Cleared when it turns out to be damaged: the previous one is then worth more.</summary>
+    /// <summary>
+    /// Whether the current file may become the previous one. Cleared when it turns out to be damaged: the previous one is then worth more.
+    /// </summary>
     public bool KeepCurrent { get; set; } = true;
 
     /// <summary>Replaces the content.</summary>

@@ -17,15 +17,16 @@ internal sealed record CheckpointOwner(byte[] Build, byte[] Rows, byte[] Setting
 }
 
 /// <summary>A whole and undamaged checkpoint of another training.</summary>
-internal sealed class ForeignCheckpointException(string difference) : Exception($"The checkpoint belongs to another training: {difference}.")
+internal sealed class ForeignCheckpointException(string difference) : Exception(
+    $"The checkpoint belongs to another training: {difference}.")
 {
     /// <summary>What is different: part of a sentence.</summary>
     public string Difference { get; } = difference;
 }
 
 /// <summary>
-/// The bytes of a checkpoint: where the training of one network stands, or the network if its training is over. Little-endian, read by the build
-/// that wrote it and by no other.
+/// The bytes of a checkpoint: where the training of one network stands, or the network if its training is over. Little-endian, read by the
+/// build that wrote it and by no other.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -47,8 +48,8 @@ internal sealed class ForeignCheckpointException(string difference) : Exception(
 /// -- over
 /// parameters and history, as in a model
 /// </code>
-/// The checksum guards against damage, not against forgery, so every count is held against what it must be and against the bytes that are left
-/// before memory is taken.
+/// The checksum guards against damage, not against forgery, so every count is held against what it must be and against the bytes that are
+/// left before memory is taken.
 /// </remarks>
 internal static class CheckpointFormat
 {
@@ -108,7 +109,10 @@ internal static class CheckpointFormat
         {
             int version = CheckWhole(reader);
             if (version != CurrentVersion)
-                throw new ForeignCheckpointException(CheckedBytes.Text($"it has version {version} of the format, this library reads version {CurrentVersion}"));
+            {
+                throw new ForeignCheckpointException(
+                    CheckedBytes.Text($"it has version {version} of the format, this library reads version {CurrentVersion}"));
+            }
             CheckOwner(reader, owner);
             return reader.ReadFlag("flag of a training that is over")
                 ? (null, NetworkFormat.ReadMember(reader, definition))
@@ -152,7 +156,10 @@ internal static class CheckpointFormat
         int version = reader.ReadInt32();
         long length = reader.ReadInt64();
         if (length != stream.Length - BodyPosition)
-            throw new NetworkFormatException(CheckedBytes.Text($"The checkpoint should have {length} bytes behind its checksum and has {stream.Length - BodyPosition}."));
+        {
+            throw new NetworkFormatException(CheckedBytes.Text(
+                $"The checkpoint should have {length} bytes behind its checksum and has {stream.Length - BodyPosition}."));
+        }
         byte[] checksum = reader.ReadBytes(CheckpointOwner.HashLength);
         if (!SHA256.HashData(stream).AsSpan().SequenceEqual(checksum))
             throw new NetworkFormatException("The checksum of the checkpoint is not that of its data.");
@@ -178,11 +185,13 @@ internal static class CheckpointFormat
     {
         EpochRecord[] epochs = ReadEpochs(reader);
         NetworkParameters parameters = NetworkFormat.ReadParameters(reader, definition);
-        NetworkParameters? best = reader.ReadFlag("flag of the best epoch's parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
+        NetworkParameters? best =
+            reader.ReadFlag("flag of the best epoch's parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
         var memory = new AlignedBuffer[reader.ReadCount("arrays of the optimizer", 0, MaximumArrays, sizeof(int))];
         for (int i = 0; i < memory.Length; i++)
         {
-            memory[i] = new AlignedBuffer(reader.ReadCount("numbers in an array of the optimizer", PanelLayout.Width, Array.MaxLength - 16, sizeof(float)));
+            memory[i] = new AlignedBuffer(
+                reader.ReadCount("numbers in an array of the optimizer", PanelLayout.Width, Array.MaxLength - 16, sizeof(float)));
             reader.ReadSingles(memory[i].Span, "number of the optimizer");
         }
 

@@ -41,18 +41,23 @@ internal static partial class NetworkFormat
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
     /// byte     reason of the end, number of the enumeration
-    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
+    ///          int32 epoch, float64 learning rate, float64 training loss,
+    ///          byte has a validation loss: 0 or 1, float64 validation loss or 0,
     ///          from version 2 on: byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
     /// </code>
-    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. All that is allocated, together and with what the
-    /// networks take once more when they are folded for scoring, comes to no more than <see cref="LargestGrowth"/> times the data (or <see cref="SmallNetworks"/>).
+    /// Every count is held against its limit and against the bytes that are left before memory is taken for it. All that is allocated,
+    /// together and with what the networks take once more when they are folded for scoring, comes to no more than
+    /// <see cref="LargestGrowth"/> times the data (or <see cref="SmallNetworks"/>).
     /// </remarks>
     /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
     public static TrainedNetwork Read(BinaryReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
         if (!reader.BaseStream.CanSeek)
-            throw new NetworkFormatException("The stream of a network must be seekable, so that sizes can be checked before memory is taken.");
+        {
+            throw new NetworkFormatException(
+                "The stream of a network must be seekable, so that sizes can be checked before memory is taken.");
+        }
         try
         {
             return ReadNetwork(reader);
@@ -70,7 +75,10 @@ internal static partial class NetworkFormat
             throw new NetworkFormatException($"The data of the network begins with 0x{magic:X8} instead of 0x{Magic:X8}.");
         int version = reader.ReadInt32();
         if (version is < OldestVersion or > CurrentVersion)
-            throw new NetworkFormatException(CheckedBytes.Text($"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
+        {
+            throw new NetworkFormatException(CheckedBytes.Text(
+                $"The data of the network has version {version}; this library reads versions {OldestVersion} to {CurrentVersion}."));
+        }
 
         if (version >= VersionOfSections)
             return ReadSections(reader);
@@ -166,8 +174,10 @@ internal static partial class NetworkFormat
             bool present = reader.ReadFlag("flag of a batch normalization");
             if (present != normalization is not null)
             {
-                throw new NetworkFormatException(CheckedBytes.Text(
-                    $"Layer {layer} {(present ? "has a batch normalization its placement forbids" : "lacks the batch normalization its placement demands")}."));
+                string fault = present
+                    ? "has a batch normalization its placement forbids"
+                    : "lacks the batch normalization its placement demands";
+                throw new NetworkFormatException(CheckedBytes.Text($"Layer {layer} {fault}."));
             }
             normalization?.Read(reader, layer);
             foreach (NodeParameters others in parameters.OthersOf(layer))
@@ -180,7 +190,10 @@ internal static partial class NetworkFormat
     private static void CheckEncodedColumns(int columns, int inputs)
     {
         if (columns != inputs)
-            throw new NetworkFormatException(CheckedBytes.Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"The encoding gives {columns} columns, but the first layer has {inputs} inputs."));
+        }
     }
 
     /// <summary>Holds what so many networks need against the bytes that are left and the memory that they may take.</summary>
@@ -199,12 +212,18 @@ internal static partial class NetworkFormat
         foreach (Node node in definition.Plan.Nodes)
         {
             if (node is LinearNode && Padded(node.Outputs) * node.Inputs > Array.MaxLength - PanelLayout.Width)
-                throw new NetworkFormatException(CheckedBytes.Text($"Linear map {node.Layer} has {(long)node.Inputs * node.Outputs} weights, more than one array can hold."));
+            {
+                throw new NetworkFormatException(CheckedBytes.Text(
+                    $"Linear map {node.Layer} has {(long)node.Inputs * node.Outputs} weights, more than one array can hold."));
+            }
             needed += node.StoredBytes;
         }
 
         if (needed > reader.Remaining())
-            throw new NetworkFormatException(CheckedBytes.Text($"The network needs {needed} bytes of parameters, but only {reader.Remaining()} are left."));
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"The network needs {needed} bytes of parameters, but only {reader.Remaining()} are left."));
+        }
     }
 
     /// <summary>What one of so many networks will take in memory, as it is and folded.</summary>
@@ -235,7 +254,10 @@ internal static partial class NetworkFormat
     private static void CheckMemory(BinaryReader reader, double bytes)
     {
         if (bytes > Math.Max(SmallNetworks, (double)LargestGrowth * reader.BaseStream.Length))
-            throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {LargestGrowth} times the data of {reader.BaseStream.Length}."));
+        {
+            string data = CheckedBytes.Text($"{LargestGrowth} times the data of {reader.BaseStream.Length}");
+            throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {data}."));
+        }
     }
 
     /// <summary>Outputs with the padding of the last panel.</summary>

@@ -38,7 +38,8 @@ internal static partial class NetworkFormat
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
     /// byte     reason of the end, number of the enumeration
-    ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
+    ///          int32 epoch, float64 learning rate, float64 training loss,
+    ///          byte has a validation loss: 0 or 1, float64 validation loss or 0,
     ///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
     /// -- "OBJE" objective; absent where it is not known
     /// byte     its number
@@ -90,7 +91,9 @@ internal static partial class NetworkFormat
         WriteHistory(writer, member.History);
     }
 
-    /// <summary>Writes what the nodes of one network have learned: in each layer the linear map and the batch normalization, then all others.</summary>
+    /// <summary>
+    /// Writes what the nodes of one network have learned: in each layer the linear map and the batch normalization, then all others.
+    /// </summary>
     internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters)
     {
         for (int layer = 0; layer < parameters.Linear.Length; layer++)

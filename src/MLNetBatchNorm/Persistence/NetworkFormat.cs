@@ -5,7 +5,8 @@ namespace MLNetBatchNorm.Persistence;
 /// Little-endian, versioned, without any type of ML.NET. Described for other programs in docs/model-format.md.
 /// </summary>
 /// <remarks>
-/// The layout stands at <see cref="Write"/> and at <see cref="Read"/>; a change to one is a change to both, to the document, and to <see cref="CurrentVersion"/>.
+/// The layout stands at <see cref="Write"/> and at <see cref="Read"/>; a change to one is a change to both, to the
+/// document, and to <see cref="CurrentVersion"/>.
 /// </remarks>
 internal static partial class NetworkFormat
 {
@@ -13,7 +14,8 @@ internal static partial class NetworkFormat
     public const uint Magic = 0x4E424E4D;
 
     /// <summary>
-    /// The version written; all from <see cref="OldestVersion"/> on are read. Version 1: the first one. Version 2: validation metrics in the history. Version 3: sections.
+    /// The version written; all from <see cref="OldestVersion"/> on are read. Version 1: the first one. Version 2:
+    /// validation metrics in the history. Version 3: sections.
     /// </summary>
     public const int CurrentVersion = 3;
 
@@ -37,8 +39,8 @@ internal static partial class NetworkFormat
     private const string SlotNamesTag = "SLOT";
 
     /// <summary>
-    /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused before
-    /// anything is allocated for it.
+    /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused
+    /// before anything is allocated for it.
     /// </summary>
     public const int MaximumEpochs = 1 << 24;
 
@@ -49,21 +51,24 @@ internal static partial class NetworkFormat
     public const int MaximumVersionLength = 256;
 
     /// <summary>
-    /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring. Large maps stay below nine: two outputs take
-    /// 8 bytes an input in the data and as they are, and the 64 of sixteen outputs folded. One output is never padded where there are many inputs, and from three
-    /// outputs on there is less padding.
+    /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring. Large maps stay below
+    /// nine: two outputs take 8 bytes an input in the data and as they are, and the 64 of sixteen outputs folded. One output is never
+    /// padded where there are many inputs, and from three outputs on there is less padding.
     /// </summary>
     public const int LargestGrowth = 10;
 
     /// <summary>
-    /// Bytes that the networks may take in any case. A layer takes up to a kilobyte however small it is, which may be more than ten times its data where it has fewer than
-    /// five units: some ten thousand of such layers reach this.
+    /// Bytes that the networks may take in any case. A layer takes up to a kilobyte however small it is, which may be more than ten times
+    /// its data where it has fewer than five units: some ten thousand of such layers reach this.
     /// </summary>
     public const int SmallNetworks = 1 << 24;
 
     /// <summary>Bytes that the objects of a layer take in memory at most, with the padding of its vectors.</summary>
     private const int LayerOverhead = 1 << 10;
 
-    /// <summary>Bytes that a column of a batch normalization or a bias takes at most: two numbers in single precision and two in double, folded and on the way there.</summary>
+    /// <summary>
+    /// Bytes that a column of a batch normalization or a bias takes at most: two numbers in single precision
+    /// and two in double, folded and on the way there.
+    /// </summary>
     private const int ColumnBytes = 64;
 }

@@ -6,8 +6,8 @@ namespace MLNetBatchNorm.Training;
 internal static class BalancedWeights
 {
     /// <summary>
-    /// Weights with which every class that has rows comes to the same total, and a row to 1 in the mean: <c>total / (classes * total of the class)</c>. A class
-    /// without rows, of which training can say nothing, has weight 1.
+    /// Weights with which every class that has rows comes to the same total, and a row to 1 in the mean:
+    /// <c>total / (classes * total of the class)</c>. A class without rows, of which training can say nothing, has weight 1.
     /// </summary>
     /// <param name="weightOfClass">Sum of the weights of the rows of each class.</param>
     public static float[] Of(double[] weightOfClass)
@@ -22,6 +22,8 @@ internal static class BalancedWeights
     {
         const int mostShown = 20;
         string shown = string.Join(", ", weights.Take(mostShown).Select(weight => weight.ToString("G4", CultureInfo.InvariantCulture)));
-        return string.Create(CultureInfo.InvariantCulture, $"The rows of the {weights.Length} classes count for {shown}{(weights.Length > mostShown ? ", ..." : "")}.");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"The rows of the {weights.Length} classes count for {shown}{(weights.Length > mostShown ? ", ..." : "")}.");
     }
 }

@@ -13,7 +13,8 @@ internal sealed class BestOfRestarts(int networks)
     public NetworkMember[] Networks => [.. _best.Select(network => network!)];
 
     /// <summary>Which training of each network is kept, and the loss of its best epoch.</summary>
-    public IEnumerable<(TrainingNumber Number, double Loss)> Kept => Networks.Select((network, number) => (_numbers[number], LossOf(network)));
+    public IEnumerable<(TrainingNumber Number, double Loss)> Kept =>
+        Networks.Select((network, number) => (_numbers[number], LossOf(network)));
 
     /// <summary>A training is over.</summary>
     public void Add(TrainingNumber number, NetworkMember result)

@@ -1,6 +1,8 @@
 namespace MLNetBatchNorm;
 
-/// <summary>What a training used where options were left open, and what it was given: saved with the model, so that it can be asked for later.</summary>
+/// <summary>
+/// What a training used where options were left open, and what it was given: saved with the model, so that it can be asked for later.
+/// </summary>
 /// <remarks>Models that format version 1 or 2 saved have none.</remarks>
 public sealed class ChosenSettings
 {
@@ -17,10 +19,14 @@ public sealed class ChosenSettings
     /// <summary>The schedule's reference rate.</summary>
     public double LearningRate { get; internal init; }
 
-    /// <summary>Share of the training rows that each network set aside for validation; 0 if none was, or validation rows were given.</summary>
+    /// <summary>
+    /// Share of the training rows that each network set aside for validation; 0 if none was, or validation rows were given.
+    /// </summary>
     public double ValidationFraction { get; internal init; }
 
-    /// <summary>Start of all random numbers: with it as <see cref="BatchNormNetworkOptions.Seed"/>, the same rows and options give the same model.</summary>
+    /// <summary>
+    /// Start of all random numbers: with it as <see cref="BatchNormNetworkOptions.Seed"/>, the same rows and options give the same model.
+    /// </summary>
     public int Seed { get; internal init; }
 
     /// <summary>Training rows that were used, before any were set aside.</summary>

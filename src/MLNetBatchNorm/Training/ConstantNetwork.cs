@@ -3,12 +3,14 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>The network for rows that are all false or all true: there is nothing to tell them by, and it says the same of every row.</summary>
+/// <summary>
+/// The network for rows that are all false or all true: there is nothing to tell them by, and it says the same of every row.
+/// </summary>
 internal static class ConstantNetwork
 {
     /// <summary>
-    /// The probability of true is <c>(rows that are true + 1) / (rows + 2)</c>, Laplace's rule of succession: the more rows, the surer. The layers are those of any other network,
-    /// so that training can go on from it when there are other rows.
+    /// The probability of true is <c>(rows that are true + 1) / (rows + 2)</c>, Laplace's rule of succession: the more rows, the surer. The
+    /// layers are those of any other network, so that training can go on from it when there are other rows.
     /// </summary>
     /// <param name="definition">The shape; of one output.</param>
     /// <param name="settings">Seed of the layers that have no say.</param>
@@ -23,6 +25,7 @@ internal static class ConstantNetwork
         // No step has been taken; the only entry of the history says how good the constant is.
         double loss = Math.Log(1 + Math.Exp(-Math.Abs(logit)));
         var only = new EpochRecord { Epoch = 1, LearningRate = settings.LearningRate, TrainingLoss = loss };
-        return new NetworkMember(parameters, new TrainingHistory { Epochs = [only], BestEpoch = 1, StopReason = TrainingStopReason.AllEpochsDone });
+        return new NetworkMember(
+            parameters, new TrainingHistory { Epochs = [only], BestEpoch = 1, StopReason = TrainingStopReason.AllEpochsDone });
     }
 }

@@ -7,17 +7,20 @@ using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>Mean loss over rows in prediction mode, the measure that early stopping goes by, and from the same outputs the metric that people look at.</summary>
+/// <summary>
+/// Mean loss over rows in prediction mode, the measure that early stopping goes by, and from
+/// the same outputs the metric that people look at.
+/// </summary>
 /// <remarks>
-/// With <see cref="Objective.ScalesTemperature"/> it is the loss at the temperature that suits the rows best. A network that trains on goes on to
-/// separate the classes better long after it has become too sure of itself; the plain loss would stop it there, and one division of
+/// With <see cref="Objective.ScalesTemperature"/> it is the loss at the temperature that suits the rows best. A network that trains on goes
+/// on to separate the classes better long after it has become too sure of itself; the plain loss would stop it there, and one division of
 /// its outputs mends the certainty later (Berta et al. 2025, arXiv:2501.19195; the division is Guo et al. 2017, arXiv:1706.04599).
 /// </remarks>
 internal sealed class Evaluator
 {
     /// <summary>
-    /// Temperatures beside 1: none below, because few validation rows make an early, timid network look best, and close enough to each other
-    /// that the one between two of them would not change a loss by anything that matters.
+    /// Temperatures beside 1: none below, because few validation rows make an early, timid network look best, and close enough to each
+    /// other that the one between two of them would not change a loss by anything that matters.
     /// </summary>
     private static readonly double[] Temperatures = [.. Enumerable.Range(1, 16).Select(eighth => Math.Pow(2, eighth / 8.0))];
 
@@ -57,12 +60,16 @@ internal sealed class Evaluator
         _body = Run;
     }
 
-    /// <summary>What the outputs have to be divided by to get the last result of <see cref="Evaluate"/>; at least 1, and 1 without temperatures.</summary>
+    /// <summary>
+    /// What the outputs have to be divided by to get the last result of <see cref="Evaluate"/>; at least 1, and 1 without temperatures.
+    /// </summary>
     public double Temperature { get; private set; } = 1;
 
     private int Blocks => (_data.Count + _scratches[0].Rows - 1) / _scratches[0].Rows;
 
-    /// <summary>Loss, at the best temperature if there are any, and metric of the parameters as they are now. No metric depends on the temperature.</summary>
+    /// <summary>
+    /// Loss, at the best temperature if there are any, and metric of the parameters as they are now. No metric depends on the temperature.
+    /// </summary>
     public (double Loss, double Metric) Evaluate(NetworkParameters parameters, CancellationToken cancellation)
     {
         _cancellation = cancellation;
@@ -106,7 +113,8 @@ internal sealed class Evaluator
     }
 
     /// <summary>Sums of a block's losses at each temperature: as many numbers as blocks, not as rows.</summary>
-    private void MeasureTemperatures(int block, int rows, PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, int worker)
+    private void MeasureTemperatures(
+        int block, int rows, PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, int worker)
     {
         PanelMatrix scaled = _gradients[worker];
         Span<float> rowLoss = _scaledRowLoss[worker].AsSpan(0, rows);

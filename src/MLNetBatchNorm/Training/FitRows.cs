@@ -5,7 +5,9 @@ using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>The rows of one call of <c>Fit</c>: read once, in memory or in a temporary file as the budget has it, labels standardized.</summary>
+/// <summary>
+/// The rows of one call of <c>Fit</c>: read once, in memory or in a temporary file as the budget has it, labels standardized.
+/// </summary>
 internal sealed class FitRows : IDisposable
 {
     private readonly RowStore _training;

@@ -5,8 +5,8 @@ namespace MLNetBatchNorm.Training;
 
 /// <summary>One training of one network, as a value: the rows it learns from, the network it begins with, and how it is trained.</summary>
 /// <remarks>
-/// What it comes to is a function of this value alone: not of where it runs, on how many threads, nor of other trainings. All but the rows, which many trainings share by
-/// reference, is small and can be written down.
+/// What it comes to is a function of this value alone: not of where it runs, on how many threads, nor of other trainings. All but the rows,
+/// which many trainings share by reference, is small and can be written down.
 /// </remarks>
 internal sealed class NetworkTraining
 {

@@ -3,7 +3,9 @@ namespace MLNetBatchNorm.Training;
 /// <summary>What rows weigh, and what their losses come to.</summary>
 internal static class RowLosses
 {
-    /// <summary>Makes the weights of rows those of their classes, times their own if they have any; leaves them alone if classes have no weights.</summary>
+    /// <summary>
+    /// Makes the weights of rows those of their classes, times their own if they have any; leaves them alone if classes have no weights.
+    /// </summary>
     public static void WeighByClass(TrainingSettings settings, ReadOnlySpan<float> targets, Span<float> weights, bool haveOwn)
     {
         if (settings.ClassWeights is not { } ofClass)

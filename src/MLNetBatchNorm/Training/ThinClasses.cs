@@ -14,8 +14,10 @@ internal static class ThinClasses
         int thin = classes.Rows.Count(rows => rows > 0 && rows < enough), single = classes.Rows.Count(rows => rows == 1);
         if (thin == 0)
             return null;
-        string ofOneRow = single == 0 ? "" : FormattableString.Invariant($" {single} of them have a single row, which every network learns and none is validated by.");
-        return FormattableString.Invariant(
-            $"{thin} of {classes.Present} classes have fewer than {enough} rows, so that not every network has one of theirs set aside for validation.{ofOneRow}");
+        string ofOneRow = single == 0
+            ? ""
+            : FormattableString.Invariant($" {single} of them have a single row, which every network learns and none is validated by.");
+        return FormattableString.Invariant($"{thin} of {classes.Present} classes have fewer than {enough} rows, ")
+            + "so that not every network has one of theirs set aside for validation." + ofOneRow;
     }
 }

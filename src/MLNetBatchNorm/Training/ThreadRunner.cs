@@ -5,15 +5,16 @@ using MLNetBatchNorm.Network;
 namespace MLNetBatchNorm.Training;
 
 /// <summary>
-/// Runs trainings on threads of this process, as many side by side as there are threads: networks that share nothing keep the processors busier than threads that meet
-/// several times a step. Which thread trains which network has no influence on it.
+/// Runs trainings on threads of this process, as many side by side as there are threads: networks that share nothing keep the processors
+/// busier than threads that meet several times a step. Which thread trains which network has no influence on it.
 /// </summary>
 /// <param name="threads">Number of threads in all.</param>
 /// <param name="sideBySide">Most trainings at the same time.</param>
 internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunner
 {
     /// <inheritdoc/>
-    public void Run(IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, CancellationToken cancellation)
+    public void Run(
+        IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, CancellationToken cancellation)
     {
         int atOnce = Math.Min(trainings.Count, Math.Min(threads, sideBySide));
         if (atOnce > 1)
@@ -32,13 +33,17 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
     {
         public void Started(int rows, int validationRows) => observer.Started(training, rows, validationRows);
 
-        public void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs) => observer.EpochEnded(training, record, bestEpoch, maximumEpochs);
+        public void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs) =>
+            observer.EpochEnded(training, record, bestEpoch, maximumEpochs);
 
         public void Noted(TrainingNote note) => observer.Noted(training, note);
     }
 
-    /// <summary>Hands on what threads have to tell to the caller's, so that a user's progress handler and a log never run on two threads at once.</summary>
-    private sealed class Queued(NetworkTraining training, ITrainingsObserver observer, BlockingCollection<Action> news) : INetworkTrainingObserver
+    /// <summary>
+    /// Hands on what threads have to tell to the caller's, so that a user's progress handler and a log never run on two threads at once.
+    /// </summary>
+    private sealed class Queued(NetworkTraining training, ITrainingsObserver observer, BlockingCollection<Action> news)
+        : INetworkTrainingObserver
     {
         public void Started(int rows, int validationRows) => news.Add(() => observer.Started(training, rows, validationRows));
 
@@ -52,7 +57,8 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
 
     /// <summary>One run of several threads.</summary>
     private sealed class SideBySide(
-        IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, int threadsEach, CancellationToken cancellation) : IDisposable
+        IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, int threadsEach,
+        CancellationToken cancellation) : IDisposable
     {
         private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         private readonly BlockingCollection<Action> _news = [];
@@ -65,7 +71,8 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
             _running = atOnce;
             Thread[] workers =
             [
-                .. Enumerable.Range(1, atOnce).Select(number => new Thread(Work) { IsBackground = true, Name = $"BatchNormNetwork training {number}" }),
+                .. Enumerable.Range(1, atOnce)
+                    .Select(number => new Thread(Work) { IsBackground = true, Name = $"BatchNormNetwork training {number}" }),
             ];
             foreach (Thread worker in workers)
                 worker.Start();
@@ -115,7 +122,8 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
         private void ThrowFailure()
         {
             ExceptionDispatchInfo[] failures = [.. _failures.OfType<ExceptionDispatchInfo>()];
-            (failures.FirstOrDefault(failure => failure.SourceException is not OperationCanceledException) ?? failures.FirstOrDefault())?.Throw();
+            ExceptionDispatchInfo? failed = failures.FirstOrDefault(failure => failure.SourceException is not OperationCanceledException);
+            (failed ?? failures.FirstOrDefault())?.Throw();
             cancellation.ThrowIfCancellationRequested();
         }
     }

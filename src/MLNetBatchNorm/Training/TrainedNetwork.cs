@@ -4,8 +4,13 @@ using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>All there is to a trained model, in the form in which it is saved: how inputs are encoded, and the networks behind the encoder.</summary>
-/// <remarks>A model of several networks predicts the mean of their outputs. They have the same shape and the same encoder, and nothing else in common.</remarks>
+/// <summary>
+/// All there is to a trained model, in the form in which it is saved: how inputs are encoded, and the networks behind the encoder.
+/// </summary>
+/// <remarks>
+/// A model of several networks predicts the mean of their outputs. They have the same shape and
+/// the same encoder, and nothing else in common.
+/// </remarks>
 internal sealed class TrainedNetwork
 {
     /// <summary>Joins the parts; the encoder's columns must be every network's inputs.</summary>
@@ -15,7 +20,11 @@ internal sealed class TrainedNetwork
         foreach (NetworkMember member in members)
         {
             if (encoder.EncodedInputs != member.Parameters.Definition.Inputs)
-                throw new ArgumentException($"The encoder makes {encoder.EncodedInputs} columns, a network reads {member.Parameters.Definition.Inputs}.", nameof(encoder));
+            {
+                throw new ArgumentException(
+                    $"The encoder makes {encoder.EncodedInputs} columns, a network reads {member.Parameters.Definition.Inputs}.",
+                    nameof(encoder));
+            }
             if (member.Parameters.Definition != Definition(members))
                 throw new ArgumentException("The networks of an ensemble must share one definition.", nameof(members));
         }

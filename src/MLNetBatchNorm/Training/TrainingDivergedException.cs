@@ -10,7 +10,8 @@ internal sealed class TrainingDivergedException : Exception
     /// <param name="learningRate">Rate of the step that failed.</param>
     public TrainingDivergedException(int epoch, long step, double learningRate)
         : this(epoch, learningRate, string.Create(
-            CultureInfo.InvariantCulture, $"The loss is no longer a finite number in epoch {epoch}, step {step}, at learning rate {learningRate:G4}."))
+            CultureInfo.InvariantCulture,
+            $"The loss is no longer a finite number in epoch {epoch}, step {step}, at learning rate {learningRate:G4}."))
     {
     }
 

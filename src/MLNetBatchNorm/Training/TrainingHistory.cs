@@ -7,8 +7,8 @@ public sealed record TrainingHistory
     public IReadOnlyList<EpochRecord> Epochs { get; init; } = [];
 
     /// <summary>
-    /// The epoch whose parameters the model carries, counted from 1: the one with the lowest validation loss, or the last one without validation
-    /// rows.
+    /// The epoch whose parameters the model carries, counted from 1: the one with the lowest validation loss, or the last one without
+    /// validation rows.
     /// </summary>
     public int BestEpoch { get; init; }
 

@@ -5,11 +5,14 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;
 
-/// <summary>Trains a network: epochs of shuffled mini-batches, a validation loss after each, the best epoch's parameters at the end.</summary>
+/// <summary>
+/// Trains a network: epochs of shuffled mini-batches, a validation loss after each, the best epoch's parameters at the end.
+/// </summary>
 internal static class TrainingLoop
 {
     /// <summary>
-    /// Floating-point operations of a step that are worth a thread of their own: some 20 microseconds of work, several times what the step's barriers cost.
+    /// Floating-point operations of a step that are worth a thread of their own: some 20 microseconds of
+    /// work, several times what the step's barriers cost.
     /// </summary>
     private const double OperationsPerThread = 2e6;
 
@@ -21,7 +24,9 @@ internal static class TrainingLoop
     /// <param name="observer">Told about each epoch; may be null.</param>
     /// <param name="cancellation">Asked before every step and every block of validation rows.</param>
     /// <param name="checkpoints">Where an interrupted training goes on from, and is kept; may be null. The result is the same.</param>
-    /// <param name="threads">Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.</param>
+    /// <param name="threads">
+    /// Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.
+    /// </param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
@@ -34,8 +39,8 @@ internal static class TrainingLoop
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
-        WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
-        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
+        WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings,
+        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
@@ -85,7 +90,9 @@ internal static class TrainingLoop
         }
         if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
-        TrainingStopReason reason = HasStoppedImproving(state, settings) ? TrainingStopReason.ValidationLossStoppedImproving : TrainingStopReason.AllEpochsDone;
+        TrainingStopReason reason = HasStoppedImproving(state, settings)
+            ? TrainingStopReason.ValidationLossStoppedImproving
+            : TrainingStopReason.AllEpochsDone;
         return new TrainingHistory { Epochs = state.Epochs, BestEpoch = state.BestEpoch, StopReason = reason };
     }
 
@@ -110,9 +117,13 @@ internal static class TrainingLoop
         return state.Epochs.Count - best;
     }
 
-    /// <summary>Brings everything that a restored state does not hold to where it was: the order of the rows comes out of the same shuffles as before.</summary>
+    /// <summary>
+    /// Brings everything that a restored state does not hold to where it was: the order of the
+    /// rows comes out of the same shuffles as before.
+    /// </summary>
     private static void Resume(
-        TrainingState state, FeedForwardNetwork network, OptimizerState optimizer, EncodedRows training, BatchPlan plan, TrainingSettings settings)
+        TrainingState state, FeedForwardNetwork network, OptimizerState optimizer, EncodedRows training,
+        BatchPlan plan, TrainingSettings settings)
     {
         network.Reload();
         optimizer.Resume((long)plan.Batches * state.Epochs.Count);
@@ -130,7 +141,8 @@ internal static class TrainingLoop
             long number = (long)(epoch - 1) * plan.Batches + batch;
             rate = settings.Schedule.Rate(number % stepsOfARung, stepsOfARung, settings.LearningRate);
             (int first, int rows) = plan.Batch(batch);
-            (double batchLoss, double batchWeight) = step.Run(first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)));
+            (double batchLoss, double batchWeight) = step.Run(
+                first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)));
             if (!double.IsFinite(batchLoss))
                 throw new TrainingDivergedException(epoch, number, rate);
             loss += batchLoss;
@@ -140,11 +152,12 @@ internal static class TrainingLoop
     }
 
     /// <summary>
-    /// Whether a batch's loss in prediction mode is a finite number. No loss has followed the last update, nor the statistics made since, and
-    /// numbers that are finite themselves can be too large to compute with.
+    /// Whether a batch's loss in prediction mode is a finite number. No loss has followed the last update, nor the statistics made since,
+    /// and numbers that are finite themselves can be too large to compute with.
     /// </summary>
     private static bool PredictsFinitely(
-        NetworkParameters parameters, EncodedRows training, BatchPlan plan, TrainingSettings settings, WorkerTeam team, CancellationToken cancellation)
+        NetworkParameters parameters, EncodedRows training, BatchPlan plan, TrainingSettings settings, WorkerTeam team,
+        CancellationToken cancellation)
     {
         EncodedRows rows = training.Head(plan.Batch(0).Rows);
         return double.IsFinite(new Evaluator(rows, parameters, settings, team).Evaluate(parameters, cancellation).Loss);
@@ -158,7 +171,10 @@ internal static class TrainingLoop
         double weights = parameters.ParameterCount;
         // Of the weights of a slot's pieces a row reads two.
         if (!training.Shape.IsSparse && parameters.Definition.Plan.TableOf(training.Encoder) is { } table)
-            weights -= (double)(training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots) * parameters.Definition.OutputsOf(0);
+        {
+            weights -= (double)(training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots)
+                * parameters.Definition.OutputsOf(0);
+        }
         // Two operations for each weight forward, and twice that backward.
         double operations = 6 * weights * plan.LargestBatch;
         return (int)Math.Clamp(operations / OperationsPerThread, 1, threads);

@@ -6,7 +6,8 @@ namespace MLNetBatchNorm;
 public sealed class TrainingProgress
 {
     internal TrainingProgress(
-        EpochRecord epoch, string metricName, int maximumNumberOfEpochs, int bestEpoch, TrainingNumber training, double fractionDone, long trainedRows, TimeSpan elapsed)
+        EpochRecord epoch, string metricName, int maximumNumberOfEpochs, int bestEpoch, TrainingNumber training, double fractionDone,
+        long trainedRows, TimeSpan elapsed)
     {
         Epoch = epoch.Epoch;
         MaximumNumberOfEpochs = maximumNumberOfEpochs;
@@ -32,7 +33,10 @@ public sealed class TrainingProgress
     /// <summary>Number of epochs planned; early stopping may end training before.</summary>
     public int MaximumNumberOfEpochs { get; }
 
-    /// <summary>Which network of the ensemble this epoch was of, counted from 1. Several are trained side by side, so that their reports come in turns.</summary>
+    /// <summary>
+    /// Which network of the ensemble this epoch was of, counted from 1. Several are trained side
+    /// by side, so that their reports come in turns.
+    /// </summary>
     public int Member { get; }
 
     /// <summary>Number of networks that are trained; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.</summary>
@@ -48,8 +52,8 @@ public sealed class TrainingProgress
     public double LearningRate { get; }
 
     /// <summary>
-    /// Weighted mean loss over the epoch's training rows, each measured before its own step: cross-entropy in nats, or for regression in the label's
-    /// own units squared.
+    /// Weighted mean loss over the epoch's training rows, each measured before its own step: cross-entropy in nats, or for regression in
+    /// the label's own units squared.
     /// </summary>
     public double TrainingLoss { get; }
 
@@ -57,29 +61,38 @@ public sealed class TrainingProgress
     public double? ValidationLoss { get; }
 
     /// <summary>
-    /// How good this network is on the validation rows after the epoch, in the measure that <see cref="ValidationMetricName"/> names; see <see cref="EpochRecord.ValidationMetric"/>.
-    /// NaN where it is not defined, as when the validation rows are of one class only; null without validation rows.
+    /// How good this network is on the validation rows after the epoch, in the measure that <see cref="ValidationMetricName"/>
+    /// names; see <see cref="EpochRecord.ValidationMetric"/>. NaN where it is not defined, as when the validation rows are of
+    /// one class only; null without validation rows.
     /// </summary>
     public double? ValidationMetric { get; }
 
     /// <summary>
-    /// What <see cref="ValidationMetric"/> is: <c>AUC</c>, the area under the ROC curve, for binary classification; <c>accuracy</c>, the part of the rows whose class is
-    /// recognized, for multiclass classification; <c>R2</c>, R squared, for regression. The more, the better: 1 is the most.
+    /// What <see cref="ValidationMetric"/> is: <c>AUC</c>, the area under the ROC curve, for binary classification;
+    /// <c>accuracy</c>, the part of the rows whose class is recognized, for multiclass classification; <c>R2</c>, R squared, for
+    /// regression. The more, the better: 1 is the most.
     /// </summary>
     public string ValidationMetricName { get; }
 
     /// <summary>The best epoch so far: the one whose network would be returned now.</summary>
     public int BestEpoch { get; }
 
-    /// <summary>Share of all epochs of all networks and restarts that are done, in (0, 1]; a training that stopped early counts as done.</summary>
+    /// <summary>
+    /// Share of all epochs of all networks and restarts that are done, in (0, 1]; a training that stopped early counts as done.
+    /// </summary>
     public double FractionDone { get; }
 
     /// <summary>Seconds since training began, after the rows were read.</summary>
     public double ElapsedSeconds { get; }
 
-    /// <summary>Training rows learned from in a second, a row counting once in each epoch: the mean since training began, validation included in the time.</summary>
+    /// <summary>
+    /// Training rows learned from in a second, a row counting once in each epoch: the mean since
+    /// training began, validation included in the time.
+    /// </summary>
     public double RowsPerSecond { get; }
 
-    /// <summary>Seconds that the epochs still planned will take if they take as long as those done; fewer if training stops early.</summary>
+    /// <summary>
+    /// Seconds that the epochs still planned will take if they take as long as those done; fewer if training stops early.
+    /// </summary>
     public double EstimatedRemainingSeconds { get; }
 }

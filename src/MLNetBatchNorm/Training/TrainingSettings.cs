@@ -10,7 +10,10 @@ internal sealed record TrainingSettings
     /// <summary>What is minimized, and all that follows from it.</summary>
     public required Objective Objective { get; init; }
 
-    /// <summary>What a row counts for by its class, times its own weight if it has one; null: nothing but that. Only where targets are class numbers.</summary>
+    /// <summary>
+    /// What a row counts for by its class, times its own weight if it has one; null: nothing
+    /// but that. Only where targets are class numbers.
+    /// </summary>
     public float[]? ClassWeights { get; init; }
 
     /// <summary>Rows of a mini-batch.</summary>
@@ -20,8 +23,9 @@ internal sealed record TrainingSettings
     public int MaximumEpochs { get; init; } = 20;
 
     /// <summary>
-    /// Number of rungs, each a full cycle of the learning rate: at the end of a cycle networks can be compared, inside of one their ranks mislead. A training of more rungs goes
-    /// on from the state that one of fewer has left, with the bits of having had them from the start.
+    /// Number of rungs, each a full cycle of the learning rate: at the end of a cycle networks can be compared,
+    /// inside of one their ranks mislead. A training of more rungs goes on from the state that one of fewer has left,
+    /// with the bits of having had them from the start.
     /// </summary>
     public int Rungs { get; init; } = 1;
 
@@ -40,12 +44,17 @@ internal sealed record TrainingSettings
     /// <summary>Whether every epoch visits the rows in a new random order.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Epochs of a rung without a better validation loss in it after which training stops; 0: never. The best epoch's parameters are kept in any case.</summary>
+    /// <summary>
+    /// Epochs of a rung without a better validation loss in it after which training stops; 0: never. The
+    /// best epoch's parameters are kept in any case.
+    /// </summary>
     public int EarlyStoppingPatience { get; init; }
 
     /// <summary>Seed of row order and dropout.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.</summary>
+    /// <summary>
+    /// What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.
+    /// </summary>
     public MatrixProducts Products { get; init; } = MatrixProducts.Managed;
 }

@@ -5,8 +5,8 @@ namespace MLNetBatchNorm.Training;
 
 /// <summary>Where a training stands between two epochs: with its rows and settings, all that the rest of it depends on.</summary>
 /// <remarks>
-/// Random numbers are not in it: row order and dropout are functions of the seed and of the number of the epoch or step. Nor is the optimizer's
-/// number of steps, which follows from the number of epochs.
+/// Random numbers are not in it: row order and dropout are functions of the seed and of the number of the epoch or step. Nor is the
+/// optimizer's number of steps, which follows from the number of epochs.
 /// </remarks>
 internal sealed class TrainingState
 {

@@ -76,7 +76,8 @@ internal sealed class TrainingStep
 
         (int firstRow, int endRow) = FeedForwardNetwork.OutputRows(_rows, worker);
         ReadOnlySpan<float> weights = _weights.AsSpan(0, Math.Min(_rows, _weights.Length));
-        _settings.Objective.Compute(_network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
+        _settings.Objective.Compute(
+            _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
 
         _network.Backward(_rows, worker, _team, _optimizer);
     }

@@ -25,7 +25,9 @@ public sealed class BatchPlanTests
                     bool last = batch == plan.Batches - 1;
                     bool joined = last && needsTwoRows && count == size + 1;
                     Assert.IsTrue(last || count == size, $"{rows} rows in batches of {size}: batch {batch} has {count}");
-                    Assert.IsTrue(count >= (needsTwoRows ? 2 : 1) && (count <= size || joined), $"{rows} rows in batches of {size}: batch {batch} has {count}");
+                    Assert.IsTrue(
+                        count >= (needsTwoRows ? 2 : 1) && (count <= size || joined),
+                        $"{rows} rows in batches of {size}: batch {batch} has {count}");
                     next += count;
                     largest = Math.Max(largest, count);
                 }

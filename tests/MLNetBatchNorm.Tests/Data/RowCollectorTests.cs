@@ -25,7 +25,8 @@ public sealed class RowCollectorTests
             foreach (long budget in new[] { 1L << 30, 1L << 18 })
             {
                 var collector = new RowCollector(
-                    new RowShape(Slots, 1, IsWeighted: true, IsSparse: false), budget, () => SpillFile.Create(Path.GetTempPath()), seed: 1, isDecided: false);
+                    new RowShape(Slots, 1, IsWeighted: true, IsSparse: false), budget,
+                    () => SpillFile.Create(Path.GetTempPath()), seed: 1, isDecided: false);
                 for (int row = 0; row < count; row++)
                     Add(collector, row, Values(row, count, entries, arrival), arrival == "dense" || (arrival == "first dense" && row == 0));
                 using RowStore rows = collector.Complete();
@@ -41,7 +42,8 @@ public sealed class RowCollectorTests
     [TestMethod]
     public void Complete_OfNarrowRows_IsDense()
     {
-        var collector = new RowCollector(new RowShape(10, 1, false, false), 1 << 20, () => throw new InvalidOperationException(), 1, isDecided: false);
+        var collector = new RowCollector(
+            new RowShape(10, 1, false, false), 1 << 20, () => throw new InvalidOperationException(), 1, isDecided: false);
         collector.AddSparse([3], [1f], [0], 1);
         Assert.IsFalse(collector.Complete().Shape.IsSparse);
     }

@@ -3,7 +3,9 @@ using MLNetBatchNorm.Data;
 
 namespace MLNetBatchNorm.Tests.Data;
 
-/// <summary>Rows of one group are on one side of every split, wherever the rows are kept, and the parts of an ensemble share the groups out.</summary>
+/// <summary>
+/// Rows of one group are on one side of every split, wherever the rows are kept, and the parts of an ensemble share the groups out.
+/// </summary>
 [TestClass]
 public sealed class RowGroupsTests
 {
@@ -25,7 +27,8 @@ public sealed class RowGroupsTests
 
             Assert.HasCount(Rows, training.Union(validation));
             Assert.IsEmpty(training.Intersect(validation));
-            Assert.IsEmpty(training.Select(row => row * 7 % 60).Intersect(validation.Select(row => row * 7 % 60)), "A group is on both sides.");
+            Assert.IsEmpty(
+                training.Select(row => row * 7 % 60).Intersect(validation.Select(row => row * 7 % 60)), "A group is on both sides.");
             Assert.IsInRange(Rows / 5 - Rows / 60 - 1, Rows / 5 + Rows / 60 + 1, validation.Count);
             foreach (int row in validation)
                 validatedBy[row]++;
@@ -49,7 +52,8 @@ public sealed class RowGroupsTests
             using RowStore store = Store(inMemory, row => row % 10 > 0 ? 9u : (uint)(row / 10 % 3), row => row);
             (HashSet<int> training, HashSet<int> validation) = Split(store, false, member);
             Assert.IsNotEmpty(training);
-            Assert.IsEmpty(training.Where(row => row % 10 == 0).Select(row => row / 10 % 3).Intersect(validation.Where(row => row % 10 == 0).Select(row => row / 10 % 3)));
+            Assert.IsEmpty(training.Where(row => row % 10 == 0).Select(row => row / 10 % 3).Intersect(
+                validation.Where(row => row % 10 == 0).Select(row => row / 10 % 3)));
         }
     }
 
@@ -100,7 +104,8 @@ public sealed class RowGroupsTests
 
     private static (HashSet<int> Training, HashSet<int> Validation) Split(RowStore store, bool byClass, int member)
     {
-        (RowSource training, TableRows? validation) = store.Split(1.0 / Members, seed: 3, byClass, member, largestBatch: 100, CancellationToken.None);
+        (RowSource training, TableRows? validation) = store.Split(
+            1.0 / Members, seed: 3, byClass, member, largestBatch: 100, CancellationToken.None);
         using (training)
             return (Numbers(training), validation is null ? [] : Numbers(validation));
     }

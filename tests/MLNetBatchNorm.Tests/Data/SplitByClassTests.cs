@@ -113,10 +113,12 @@ public sealed class SplitByClassTests
             }
 
             int[] aside = [.. Enumerable.Range(0, validation?.Count ?? 0).Select(i => NumberOf(validation!.Table, validation.Rows[i]))];
-            CollectionAssert.AreEqual(Enumerable.Range(0, store.Rows).ToArray(), rows.Concat(aside).Order().ToArray(), "No row is lost, none is there twice.");
+            CollectionAssert.AreEqual(
+                Enumerable.Range(0, store.Rows).ToArray(), rows.Concat(aside).Order().ToArray(), "No row is lost, none is there twice.");
             return [.. rows];
         }
     }
 
-    private static int NumberOf(TrainingTable table, int row) => (int)(table.Sparse is { } sparse ? sparse.Values(row)[0] : table.Features(row)[0]);
+    private static int NumberOf(TrainingTable table, int row) =>
+        (int)(table.Sparse is { } sparse ? sparse.Values(row)[0] : table.Features(row)[0]);
 }

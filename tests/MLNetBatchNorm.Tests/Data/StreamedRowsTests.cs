@@ -8,7 +8,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Data;
 
-/// <summary>Rows in a temporary file: the same rows as in memory, each once an epoch, in an order that seed and epoch decide; and what can go wrong.</summary>
+/// <summary>
+/// Rows in a temporary file: the same rows as in memory, each once an epoch, in an order that seed and epoch decide; and what can go wrong.
+/// </summary>
 [TestClass]
 public sealed class StreamedRowsTests
 {
@@ -38,7 +40,8 @@ public sealed class StreamedRowsTests
         int[] second = ReadEpoch(stream, 300, sparse, weighted);
         CollectionAssert.AreNotEqual(order, second);
         stream.BeginEpoch(1, 1, shuffle: true);
-        CollectionAssert.AreEqual(order, ReadEpoch(stream, 300, sparse, weighted), "The order of an epoch does not depend on those before it.");
+        CollectionAssert.AreEqual(
+            order, ReadEpoch(stream, 300, sparse, weighted), "The order of an epoch does not depend on those before it.");
         stream.BeginEpoch(2, 1, shuffle: true);
         CollectionAssert.AreNotEqual(order, ReadEpoch(stream, 300, sparse, weighted), "Another seed.");
         stream.BeginEpoch(2, 1, shuffle: false);
@@ -78,7 +81,9 @@ public sealed class StreamedRowsTests
             Assert.AreEqual(hits.Length / 4, count, 5 * Math.Sqrt(hits.Length * 0.25 * 0.75), $"Rows of part {part}.");
         }
         Assert.IsTrue(hits.All(h => h == 1));
-        Assert.IsFalse(Enumerable.Range(0, 100).All(row => RowPart.Of(0.25, 9, 0).Contains(row) == RowPart.Of(0.25, 10, 0).Contains(row)), "Another seed, other rows.");
+        Assert.IsFalse(
+            Enumerable.Range(0, 100).All(row => RowPart.Of(0.25, 9, 0).Contains(row) == RowPart.Of(0.25, 10, 0).Contains(row)),
+            "Another seed, other rows.");
     }
 
     [TestMethod]
@@ -89,7 +94,8 @@ public sealed class StreamedRowsTests
         TrainingTable validation = rows.Load(aside, CancellationToken.None);
         using StreamedRows stream = rows.Read(aside.Rest, 64);
         stream.BeginEpoch(1, 1, shuffle: true);
-        int[] all = [.. ReadEpoch(stream, 64, false, false), .. Enumerable.Range(0, validation.Rows).Select(r => (int)validation.Features(r)[0])];
+        int[] all =
+            [.. ReadEpoch(stream, 64, false, false), .. Enumerable.Range(0, validation.Rows).Select(r => (int)validation.Features(r)[0])];
         CollectionAssert.AreEqual(Enumerable.Range(0, 20_000).ToArray(), all.Order().ToArray());
     }
 
@@ -107,7 +113,10 @@ public sealed class StreamedRowsTests
         Assert.IsGreaterThan(0, above.FileBytes);
     }
 
-    /// <summary>What is learned from passing rows is what is learned from rows in memory: ranges exactly, moments to rounding, quantiles as a sample gives them.</summary>
+    /// <summary>
+    /// What is learned from passing rows is what is learned from rows in memory: ranges exactly, moments
+    /// to rounding, quantiles as a sample gives them.
+    /// </summary>
     [TestMethod]
     public void Collector_SpilledRows_SummarizesAsInMemory()
     {
@@ -135,7 +144,8 @@ public sealed class StreamedRowsTests
             Assert.AreEqual(1, sampled.Scale[slot] / whole.Scale[slot], 2 * tolerance, $"Scale of slot {slot}.");
         }
         double meanOfRowNumbers = sample.Rows.Average(r => sample.Table.Features(r)[0]);
-        Assert.AreEqual(20_000, meanOfRowNumbers, 5 * 40_000 / Math.Sqrt(12 * sample.Count), "The sample is of all rows, not of the first.");
+        Assert.AreEqual(
+            20_000, meanOfRowNumbers, 5 * 40_000 / Math.Sqrt(12 * sample.Count), "The sample is of all rows, not of the first.");
     }
 
     /// <summary>Training on streamed rows gives the same bits with any number of threads, and learns as well as in memory.</summary>
@@ -175,7 +185,8 @@ public sealed class StreamedRowsTests
     public void Create_InADirectoryThatIsNotThere_SaysSo()
     {
         string missing = Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N"));
-        Assert.StartsWith($"No temporary file can be made in '{missing}'", Assert.ThrowsExactly<SpillException>(() => SpillFile.Create(missing)).Message);
+        Assert.StartsWith(
+            $"No temporary file can be made in '{missing}'", Assert.ThrowsExactly<SpillException>(() => SpillFile.Create(missing)).Message);
     }
 
     [TestMethod]
@@ -243,7 +254,10 @@ public sealed class StreamedRowsTests
         }
     });
 
-    /// <summary>Reading a whole epoch allocates nothing once the windows have their size, neither on the thread that trains nor on the one that reads.</summary>
+    /// <summary>
+    /// Reading a whole epoch allocates nothing once the windows have their size, neither on the
+    /// thread that trains nor on the one that reads.
+    /// </summary>
     [TestMethod]
     public void Prepare_ThroughAWarmEpoch_AllocatesNothing()
     {
@@ -262,15 +276,22 @@ public sealed class StreamedRowsTests
         Assert.AreEqual(0, least);
     }
 
-    private static NetworkParameters Train(int threads, ulong seed, BatchNormalizationStatistics statistics = BatchNormalizationStatistics.RunningAverage)
+    private static NetworkParameters Train(
+        int threads, ulong seed, BatchNormalizationStatistics statistics = BatchNormalizationStatistics.RunningAverage)
     {
         using FileRows rows = CollectInFile(20_000, Budget, false, false);
         rows.StandardizeTargets(10_000, 5_000);
         using StreamedRows stream = rows.Read(RowPart.All, 501);
         var data = new EncodedRows(stream, EncoderLearning.Learn(rows));
-        var definition = new NetworkDefinition { Inputs = data.Encoder.EncodedInputs, HiddenUnits = [40], Outputs = 1, Statistics = statistics, DropoutRate = 0.1 };
+        var definition = new NetworkDefinition
+        {
+            Inputs = data.Encoder.EncodedInputs, HiddenUnits = [40], Outputs = 1, Statistics = statistics, DropoutRate = 0.1,
+        };
         NetworkParameters parameters = Initialization.Create(definition, 1);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SquaredError, BatchSize = 500, MaximumEpochs = 2, LearningRate = 0.01, Seed = seed,
+        };
         using var team = new WorkerTeam(threads);
         TrainingHistory history = TrainingLoop.Train(team, parameters, data, null, settings, null, CancellationToken.None);
         Assert.IsLessThan(0.5, history.Epochs[^1].TrainingLoss, "The row number is the label, and the first feature.");
@@ -280,7 +301,8 @@ public sealed class StreamedRowsTests
     /// <summary>Rows whose first feature and target are their number, so that a row can be told and checked.</summary>
     private static RowStore Collect(int rows, long budget, bool sparse, bool weighted, Func<SpillFile>? createFile = null)
     {
-        var collector = new RowCollector(new RowShape(Inputs, 1, weighted, sparse), budget, createFile ?? (() => SpillFile.Create(Path.GetTempPath())), seed: 1);
+        var collector = new RowCollector(
+            new RowShape(Inputs, 1, weighted, sparse), budget, createFile ?? (() => SpillFile.Create(Path.GetTempPath())), seed: 1);
         float[] features = new float[Inputs];
         for (int row = 0; row < rows; row++)
         {
@@ -329,7 +351,8 @@ public sealed class StreamedRowsTests
                     int number = (int)run.Table.Targets[row];
                     Fill(number, expected);
                     bool same = sparse
-                        ? run.Table.Sparse!.Indices(row).SequenceEqual([0, 2, 3]) && run.Table.Sparse.Values(row).SequenceEqual([expected[0], expected[2], expected[3]])
+                        ? run.Table.Sparse!.Indices(row).SequenceEqual([0, 2, 3])
+                            && run.Table.Sparse.Values(row).SequenceEqual([expected[0], expected[2], expected[3]])
                         : run.Table.Features(row).SequenceEqual(expected);
                     if (!same || (weighted && run.Table.Weights[row] != Weight(number)))
                         Assert.Fail($"Row {number} has changed.");

@@ -20,7 +20,9 @@ public sealed class TableGrowthTests
                 table.Add([.. Enumerable.Range(0, Inputs).Select(i => pass + row + 0.01f * i)], [row], row + 1);
             for (int row = 0; row < Rows; row++)
             {
-                Assert.AreEqual((pass + row + 0f, pass + row + 0.01f * (Inputs - 1)), (table.Features(row)[0], table.Features(row)[Inputs - 1]), $"row {row}");
+                Assert.AreEqual(
+                    (pass + row + 0f, pass + row + 0.01f * (Inputs - 1)),
+                    (table.Features(row)[0], table.Features(row)[Inputs - 1]), $"row {row}");
                 Assert.AreEqual(0, table.PaddedFeatures(row)[Inputs]);
             }
         }
@@ -34,7 +36,11 @@ public sealed class TableGrowthTests
         for (int pass = 0; pass < 2; pass++, table.Clear())
         {
             for (int row = 0; row < Rows; row++)
-                table.AddSparse([.. Enumerable.Range(row % 100, row % 7)], [.. Enumerable.Range(0, row % 7).Select(i => (float)(pass + row + i))], [row], 1);
+            {
+                table.AddSparse(
+                    [.. Enumerable.Range(row % 100, row % 7)],
+                    [.. Enumerable.Range(0, row % 7).Select(i => (float)(pass + row + i))], [row], 1);
+            }
             for (int row = 0; row < Rows; row++)
             {
                 Assert.AreEqual(row % 7, table.Sparse!.Indices(row).Length, $"row {row}");

@@ -14,7 +14,10 @@ public sealed class EncoderFormatTests
         InputEncoder written = Sample(), read = Read(Write(written));
         Assert.AreEqual(3, read.RawInputs);
         CollectionAssert.AreEqual(written.Describe().ToArray(), read.Describe().ToArray());
-        foreach (float[] row in new float[][] { [9, 2, 1], [float.NaN, -5, 0], [8, float.NaN, float.NaN], [float.NaN, float.NaN, float.NaN] })
+        foreach (float[] row in new float[][]
+        {
+            [9, 2, 1], [float.NaN, -5, 0], [8, float.NaN, float.NaN], [float.NaN, float.NaN, float.NaN],
+        })
         {
             float[] expected = new float[written.EncodedInputs], actual = new float[read.EncodedInputs];
             written.Encode(row, expected);

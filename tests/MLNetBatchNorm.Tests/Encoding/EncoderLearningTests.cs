@@ -9,7 +9,8 @@ namespace MLNetBatchNorm.Tests.Encoding;
 [TestClass]
 public sealed class EncoderLearningTests
 {
-    private static double Gauss(ref RandomStream random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    private static double Gauss(ref RandomStream random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     /// <summary>Rows of several machines in turn: any k-th row would be of one of them only.</summary>
     [TestMethod]
@@ -20,7 +21,8 @@ public sealed class EncoderLearningTests
     public void Learn_OfRowsInTurns_SeesAllOfThem(long budget, bool sparse)
     {
         const int count = 120_000, machines = 4;
-        RowStore rows = Collect(count, budget, sparse, (int row, ref RandomStream random) => [(float)(1000 * (row % machines + 1) + Gauss(ref random)), row]);
+        RowStore rows = Collect(
+            count, budget, sparse, (int row, ref RandomStream random) => [(float)(1000 * (row % machines + 1) + Gauss(ref random)), row]);
         using (rows)
         {
             InputEncoder encoder = EncoderLearning.Learn(rows, piecesPerSlot: 32);
@@ -46,7 +48,10 @@ public sealed class EncoderLearningTests
         static float[] Values(TableRows rows) => [.. rows.Rows.Select(row => rows.Table.Value(row, 0))];
     }
 
-    /// <summary>Most rows hold noise about a value, some what matters: the noise is not what the column is measured by, however small it is, or nothing.</summary>
+    /// <summary>
+    /// Most rows hold noise about a value, some what matters: the noise is not what the column is
+    /// measured by, however small it is, or nothing.
+    /// </summary>
     [TestMethod]
     [DataRow(0.2)]
     [DataRow(0.1)]
@@ -55,7 +60,8 @@ public sealed class EncoderLearningTests
     public void Spread_OfNearlyEqualQuartiles_IsThatOfTheOthers(double share)
     {
         double[] spreads = [.. new[] { 0, 1e-6, 1e-3, 0.01, 0.1 }.Select(noise =>
-            Spread((ref RandomStream random) => (float)(random.NextDouble() < share ? 1 + 99 * random.NextDouble() : 5 + noise * Gauss(ref random))))];
+            Spread((ref RandomStream random) => (float)(random.NextDouble() < share ? 1 + 99 * random.NextDouble() : 5 + noise * Gauss(
+                ref random))))];
         foreach (double spread in spreads)
             Assert.IsInRange(15, 60, spread, string.Join(", ", spreads));
     }
@@ -68,10 +74,14 @@ public sealed class EncoderLearningTests
         Assert.AreEqual(0.5, Spread((ref RandomStream random) => (float)random.NextDouble()), 0.02);
         Assert.AreEqual(1.0986, Spread((ref RandomStream random) => (float)-Math.Log(1 - random.NextDouble())), 0.06);
         Assert.AreEqual(1.454, Spread((ref RandomStream random) => (float)Math.Exp(Gauss(ref random))), 0.1);
-        Assert.AreEqual(1.349, Spread((ref RandomStream random) => random.Next(5000) == 0 ? 1e9f : (float)Gauss(ref random)), 0.05, "Outliers.");
+        Assert.AreEqual(
+            1.349, Spread((ref RandomStream random) => random.Next(5000) == 0 ? 1e9f : (float)Gauss(ref random)), 0.05, "Outliers.");
     }
 
-    /// <summary>A category counts by the rows that have it, up to a few; one that no row has counts nothing. The same whether the data say so or not.</summary>
+    /// <summary>
+    /// A category counts by the rows that have it, up to a few; one that no row has counts
+    /// nothing. The same whether the data say so or not.
+    /// </summary>
     [TestMethod]
     [DataRow(true, false)]
     [DataRow(true, true)]
@@ -88,11 +98,14 @@ public sealed class EncoderLearningTests
         });
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, annotated ? [true, true, true, true, true] : [], scale: true);
         float[] expected = [0, 0.25f, 0.5f, 0.75f, 1];
-        CollectionAssert.AreEqual(annotated ? expected : expected[1..], EncoderLearning.Learn(rows, kinds).Part<ScaleAndClip>()!.Scale.ToArray());
+        CollectionAssert.AreEqual(
+            annotated ? expected : expected[1..], EncoderLearning.Learn(rows, kinds).Part<ScaleAndClip>()!.Scale.ToArray());
         Assert.AreEqual(annotated ? SlotKind.Indicator : SlotKind.OneOfGroup, kinds[^1]);
     }
 
-    /// <summary>A linear map of a missing value's columns is the mean of that of the training rows' columns: nothing is known, so nothing is said.</summary>
+    /// <summary>
+    /// A linear map of a missing value's columns is the mean of that of the training rows' columns: nothing is known, so nothing is said.
+    /// </summary>
     [TestMethod]
     [DataRow(false)]
     [DataRow(true)]
@@ -127,7 +140,10 @@ public sealed class EncoderLearningTests
             for (int c = 0; c < sum.Length; c++)
             {
                 if (columns[c].Slot == slot)
-                    Assert.AreEqual(columns[c].Kind == EncodedColumnKind.Missing ? 1 : sum[c] / known, encoded[c], 1e-5, $"Column {c}, {columns[c]}.");
+                {
+                    Assert.AreEqual(
+                        columns[c].Kind == EncodedColumnKind.Missing ? 1 : sum[c] / known, encoded[c], 1e-5, $"Column {c}, {columns[c]}.");
+                }
             }
         }
         Assert.AreEqual(missesInTraining ? 1 : 0, columns.Count(column => column.Kind == EncodedColumnKind.Missing));
@@ -159,7 +175,8 @@ public sealed class EncoderLearningTests
         }
         using RowStore rows = Collect(400, 1L << 30, false, Row), sparseRows = Collect(400, 1L << 30, true, Row);
         InputEncoder encoder = EncoderLearning.Learn(rows, pieces), fromSparse = EncoderLearning.Learn(sparseRows, pieces);
-        CollectionAssert.AreEqual(encoder.Describe().ToArray(), fromSparse.Describe().ToArray(), "What is learned does not depend on how rows are kept.");
+        CollectionAssert.AreEqual(
+            encoder.Describe().ToArray(), fromSparse.Describe().ToArray(), "What is learned does not depend on how rows are kept.");
         Assert.IsFalse(encoder.KeepsZero);
 
         var batch = new SparseBatch(encoder.EncodedInputs);

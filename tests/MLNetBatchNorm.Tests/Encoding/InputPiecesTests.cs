@@ -4,7 +4,9 @@ using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Tests.Encoding;
 
-/// <summary>Where the pieces of a numeric slot begin and end. The encoded row shows it: a piece is 0 at its start and 1 at its end.</summary>
+/// <summary>
+/// Where the pieces of a numeric slot begin and end. The encoded row shows it: a piece is 0 at its start and 1 at its end.
+/// </summary>
 [TestClass]
 public sealed class InputPiecesTests
 {
@@ -71,10 +73,13 @@ public sealed class InputPiecesTests
         {
             int pieces = random.Next(2, 20);
             int rows = random.Next(3, 300), distinct = random.Next(2, 60);
-            float[] values = [.. Enumerable.Range(0, rows).Select(_ => (float)Math.Floor(distinct * Math.Pow(random.NextDouble(), 1 + trial % 5)))];
+            float[] values = [.. Enumerable.Range(0, rows)
+                .Select(_ => (float)Math.Floor(distinct * Math.Pow(random.NextDouble(), 1 + trial % 5)))];
             float[] largest = Encode(values, pieces, [values.Max()])[0], smallest = Encode(values, pieces, [values.Min()])[0];
             Assert.IsLessThanOrEqualTo(pieces, largest.Length);
-            Assert.IsTrue(largest.All(piece => piece > 1 - Rounding) && smallest.All(piece => piece == 0), "Pieces cover the values from the smallest to the largest.");
+            Assert.IsTrue(
+                largest.All(piece => piece > 1 - Rounding) && smallest.All(piece => piece == 0),
+                "Pieces cover the values from the smallest to the largest.");
         }
     }
 

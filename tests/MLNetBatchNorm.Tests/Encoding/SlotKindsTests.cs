@@ -15,11 +15,15 @@ public sealed class SlotKindsTests
     [DataRow(true)]
     public void Of_SlotsOfTwoValues_AreNoQuantities(bool sparse)
     {
-        SlotKind[] kinds = Kinds(sparse, row => [row % 7 * 0.5f, row % 3 == 0 ? 1 : 0, row % 5 == 0 ? -2 : 3, 4, row % 4 == 1 ? float.NaN : row % 2]);
-        CollectionAssert.AreEqual(new[] { SlotKind.Numeric, SlotKind.TwoValues, SlotKind.TwoValues, SlotKind.Numeric, SlotKind.TwoValues }, kinds);
+        SlotKind[] kinds = Kinds(
+            sparse, row => [row % 7 * 0.5f, row % 3 == 0 ? 1 : 0, row % 5 == 0 ? -2 : 3, 4, row % 4 == 1 ? float.NaN : row % 2]);
+        CollectionAssert.AreEqual(
+            new[] { SlotKind.Numeric, SlotKind.TwoValues, SlotKind.TwoValues, SlotKind.Numeric, SlotKind.TwoValues }, kinds);
     }
 
-    /// <summary>A category that does not say so, as it comes from a file, and behind normalizers that leave two values other than 0 and 1.</summary>
+    /// <summary>
+    /// A category that does not say so, as it comes from a file, and behind normalizers that leave two values other than 0 and 1.
+    /// </summary>
     [TestMethod]
     [DataRow(false, 0f, 1f)]
     [DataRow(true, 0f, 1f)]
@@ -55,7 +59,10 @@ public sealed class SlotKindsTests
         CollectionAssert.AreEqual(new[] { SlotKind.Unchanged, SlotKind.Unchanged }, SlotKinds.Of(rows.Slots, [false, true], scale: false));
     }
 
-    /// <summary>A slot that is rarely filled is a quantity among few slots and a word among many; in between the share that is needed rises steadily.</summary>
+    /// <summary>
+    /// A slot that is rarely filled is a quantity among few slots and a word among many; in
+    /// between the share that is needed rises steadily.
+    /// </summary>
     [TestMethod]
     public void Of_MoreAndMoreSlots_NeedsMoreAndMoreRows()
     {
@@ -88,7 +95,8 @@ public sealed class SlotKindsTests
         for (int row = 0; row < Rows; row++)
         {
             int[] filled = [0, .. Enumerable.Range(1, words).Where(word => (row + word) % (word < 50 ? 1 : 40) == 0), words + 1];
-            table.AddSparse(filled, [.. filled.Select(i => i == 0 ? 1990 + row % 30 : i == words + 1 ? 280 + row : (1 + row % 7) / 8f)], [0], 1);
+            table.AddSparse(
+                filled, [.. filled.Select(i => i == 0 ? 1990 + row % 30 : i == words + 1 ? 280 + row : (1 + row % 7) / 8f)], [0], 1);
         }
         SlotKind[] kinds = SlotKinds.Of(new MemoryRows(table).Slots, [], scale: true);
         Assert.AreEqual(SlotKind.Numeric, kinds[0]);

@@ -14,7 +14,8 @@ public sealed class SlotNamesTests
 
         Assert.AreEqual(5, names.Slots);
         Assert.AreEqual(("Age", null, "Deck.A", "Age", "\u0002|ä|\U0001F600"), (names[0], names[1], names[2], names[3], names[4]));
-        Assert.AreEqual((0, 2, null, null, null), (names.Find("Age"), names.Find("Deck.A"), names.Find("age"), names.Find(""), names.Find("Deck")));
+        Assert.AreEqual(
+            (0, 2, null, null, null), (names.Find("Age"), names.Find("Deck.A"), names.Find("age"), names.Find(""), names.Find("Deck")));
     }
 
     [TestMethod]

@@ -10,7 +10,10 @@ internal sealed class FixtureFile
 {
     public const string FolderVariable = "BATCHNORM_FIXTURES";
 
-    /// <summary>The files committed here, which negative controls are about in any case: other files need not tell a wrong convention from the right one.</summary>
+    /// <summary>
+    /// The files committed here, which negative controls are about in any case: other files need
+    /// not tell a wrong convention from the right one.
+    /// </summary>
     public static readonly string CommittedFolder = Path.Combine(AppContext.BaseDirectory, "Fixtures");
 
     private FixtureFile(string path) => Root = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
@@ -22,7 +25,9 @@ internal sealed class FixtureFile
 
     public JsonElement this[string name] => Root.GetProperty(name);
 
-    /// <summary>The names of all files of a kind, as rows of test data. Fails if there is none, so that no test passes for want of files.</summary>
+    /// <summary>
+    /// The names of all files of a kind, as rows of test data. Fails if there is none, so that no test passes for want of files.
+    /// </summary>
     public static IEnumerable<object[]> NamesOfKind(string kind, string? folder = null)
     {
         folder ??= Folder;

@@ -17,7 +17,9 @@ internal enum BatchNormConvention
     FirstBatchNotCounted,
 }
 
-/// <summary>Everything a file of kind bn_forward_backward asks for, as our layer makes it or as a plain restatement of the formulas does.</summary>
+/// <summary>
+/// Everything a file of kind bn_forward_backward asks for, as our layer makes it or as a plain restatement of the formulas does.
+/// </summary>
 internal sealed class BatchNormOutcome
 {
     public required double[][] Y { get; init; }
@@ -54,7 +56,8 @@ internal sealed class BatchNormOutcome
             RunningStatisticsMomentum = momentum ?? 0.1,
             Statistics = momentum is null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage,
         };
-        var parameters = new BatchNormalizationParameters(columns, 1) { BatchesTracked = (long)file.Root.Number("num_batches_tracked_before") };
+        var parameters =
+            new BatchNormalizationParameters(columns, 1) { BatchesTracked = (long)file.Root.Number("num_batches_tracked_before") };
         file.Root.Vector("gamma").ToSingle().CopyTo(parameters.Gamma.Span);
         file.Root.Vector("beta").ToSingle().CopyTo(parameters.Beta.Span);
         file.Root.Vector("running_mean_before").CopyTo(parameters.RunningMean, 0);
@@ -135,7 +138,9 @@ internal sealed class BatchNormOutcome
             outcome.GammaGradient[c] = product;
             for (int r = 0; r < rows; r++)
             {
-                double through = convention == BatchNormConvention.StatisticsWithoutGradient ? 0 : sum / rows + (x[r][c] - mean) * inverse * product / rows;
+                double through = convention == BatchNormConvention.StatisticsWithoutGradient
+                    ? 0
+                    : sum / rows + (x[r][c] - mean) * inverse * product / rows;
                 outcome.InputGradient[r][c] = gamma[c] * inverse * (dy[r][c] - through);
             }
 
@@ -149,7 +154,9 @@ internal sealed class BatchNormOutcome
         return outcome;
 
         double Inverse(double variance)
-            => convention == BatchNormConvention.EpsilonOutsideTheRoot ? 1 / (Math.Sqrt(variance) + epsilon) : 1 / Math.Sqrt(variance + epsilon);
+            => convention == BatchNormConvention.EpsilonOutsideTheRoot
+                ? 1 / (Math.Sqrt(variance) + epsilon)
+                : 1 / Math.Sqrt(variance + epsilon);
     }
 
     private static (double[] Mean, double[] Variance) Moments(PanelMatrix input)

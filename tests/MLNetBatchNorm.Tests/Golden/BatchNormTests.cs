@@ -27,7 +27,8 @@ public sealed class BatchNormTests
     public void Formulas_AsWritten_AgreeWithPyTorch(string name)
     {
         FixtureFile file = FixtureFile.Read(name);
-        double tolerance = file.Root.NumberOrNull("expected_significant_digits") is { } digits ? Math.Max(1e-9, Math.Pow(10, 1 - digits)) : 1e-9;
+        double tolerance =
+            file.Root.NumberOrNull("expected_significant_digits") is { } digits ? Math.Max(1e-9, Math.Pow(10, 1 - digits)) : 1e-9;
         Compare(file, BatchNormOutcome.OfFormulas(file, BatchNormConvention.AsWritten), tolerance).AssertAgrees(name, TestContext);
     }
 
@@ -43,7 +44,9 @@ public sealed class BatchNormTests
         => NegativeControl.MustBeNoticed(
             Kind, convention, file => Compare(file, BatchNormOutcome.OfFormulas(file, Enum.Parse<BatchNormConvention>(convention)), 1e-5));
 
-    /// <summary>The tolerances of the fixtures' README; 1e-5 of each array's largest entry is that of a single batch normalization in float32.</summary>
+    /// <summary>
+    /// The tolerances of the fixtures' README; 1e-5 of each array's largest entry is that of a single batch normalization in float32.
+    /// </summary>
     private static Comparison Compare(FixtureFile file, BatchNormOutcome outcome, double tolerance)
     {
         var expected = file["expected"];
@@ -65,7 +68,8 @@ public sealed class BatchNormTests
         {
             // With two rows the exact gradient is a difference of nearly equal terms; what is allowed goes by these terms.
             double largest = file.Root.Vector("gamma").Zip(variance, (g, v) => Math.Abs(g) / Math.Sqrt(v + file.Root.Number("eps"))).Max();
-            comparison.Absolute("dX", [.. dx.SelectMany(r => r)], [.. outcome.InputGradient.SelectMany(r => r)], tolerance * largest * dy.Max());
+            comparison.Absolute(
+                "dX", [.. dx.SelectMany(r => r)], [.. outcome.InputGradient.SelectMany(r => r)], tolerance * largest * dy.Max());
         }
         else
         {
@@ -77,7 +81,8 @@ public sealed class BatchNormTests
         for (int c = 0; c < variance.Length; c++)
         {
             double mean = expected.Vector("batch_mean")[c];
-            comparison.Absolute($"batch_mean[{c}]", [mean], [outcome.BatchMean[c]], tolerance * Math.Sqrt(variance[c]) + Math.Abs(mean) * 1e-12);
+            comparison.Absolute(
+                $"batch_mean[{c}]", [mean], [outcome.BatchMean[c]], tolerance * Math.Sqrt(variance[c]) + Math.Abs(mean) * 1e-12);
         }
         return comparison;
     }

@@ -3,8 +3,8 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.Tests.Golden;
 
 /// <summary>
-/// Computed numbers against expected ones: for each array the largest deviation as a part of what is allowed. Collected instead of asserted one by
-/// one, so that a negative control can ask whether anything at all was noticed.
+/// Computed numbers against expected ones: for each array the largest deviation as a part of what is allowed. Collected instead of asserted
+/// one by one, so that a negative control can ask whether anything at all was noticed.
 /// </summary>
 internal sealed class Comparison
 {
@@ -20,7 +20,10 @@ internal sealed class Comparison
     public void Absolute(string what, IReadOnlyList<double> expected, IReadOnlyList<double> actual, double allowed)
         => Elementwise(what, expected, actual, 0, allowed);
 
-    /// <summary>Every entry may deviate by <paramref name="tolerance"/> times the largest expected entry, or times <paramref name="floor"/> if that is more.</summary>
+    /// <summary>
+    /// Every entry may deviate by <paramref name="tolerance"/> times the largest expected entry, or
+    /// times <paramref name="floor"/> if that is more.
+    /// </summary>
     public void Relative(string what, IReadOnlyList<double> expected, IReadOnlyList<double> actual, double tolerance, double floor = 0)
         => Absolute(what, expected, actual, tolerance * Math.Max(floor, expected.Select(Math.Abs).DefaultIfEmpty(0).Max()));
 
@@ -52,7 +55,8 @@ internal sealed class Comparison
             if (ratio > worst)
             {
                 worst = ratio;
-                text = FormattableString.Invariant($"number {i} is {actual[i]:R} instead of {expected[i]:R}, {ratio:G3} times the allowed {allowed:G3}");
+                text = FormattableString.Invariant(
+                    $"number {i} is {actual[i]:R} instead of {expected[i]:R}, {ratio:G3} times the allowed {allowed:G3}");
             }
         }
 

@@ -30,7 +30,9 @@ public sealed class FoldingTests
         Compare(file, FoldLayers(file)).AssertAgrees(name, TestContext);
     }
 
-    /// <summary>The path of users' models: a whole network folded and scored, and the same network unfolded with frozen statistics.</summary>
+    /// <summary>
+    /// The path of users' models: a whole network folded and scored, and the same network unfolded with frozen statistics.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Files))]
     public void FoldedNetwork_GivesTheFilesWeightsAndOutputs(string name)
@@ -73,7 +75,9 @@ public sealed class FoldingTests
         Dictionary<string, double[]> state = NetworkState.Read(plain);
         foreach (JsonProperty array in weights.EnumerateObject())
         {
-            double[] numbers = array.Name.EndsWith("weight", StringComparison.Ordinal) ? [.. array.Value.Matrix().SelectMany(r => r)] : array.Value.Vector();
+            double[] numbers = array.Name.EndsWith("weight", StringComparison.Ordinal)
+                ? [.. array.Value.Matrix().SelectMany(r => r)]
+                : array.Value.Vector();
             // The absolute part is for sums that cancel: they are exact to double, of terms as large as the largest entry.
             comparison.Elementwise(array.Name, numbers, state[array.Name], WeightTolerance, 1e-12 * numbers.Max(Math.Abs));
         }
@@ -143,7 +147,8 @@ public sealed class FoldingTests
             Outputs = (int)sizes[^1],
             Activation = NetworkState.SingleActivation(file["ops"]),
             Placement = NetworkState.Placement(file["placement"].GetString()!),
-            NormalizeOutputLayerInput = file["placement"].GetString() == "C" && expected.Any(o => o.StartsWith($"bn{sizes.Length - 1}(", StringComparison.Ordinal)),
+            NormalizeOutputLayerInput = file["placement"].GetString() == "C"
+                && expected.Any(o => o.StartsWith($"bn{sizes.Length - 1}(", StringComparison.Ordinal)),
             Epsilon = file.Root.Number("eps"),
         };
         bool beforeActivation = definition.Placement == BatchNormalizationPlacement.BeforeActivation;
@@ -164,13 +169,16 @@ public sealed class FoldingTests
         return parameters;
 
         string WithoutHiddenBias(string operation) =>
-            operation.StartsWith("linear", StringComparison.Ordinal) && operation != expected[^1] ? operation.Replace("True", "False", StringComparison.Ordinal) : operation;
+            operation.StartsWith("linear", StringComparison.Ordinal) && operation != expected[^1]
+                ? operation.Replace("True", "False", StringComparison.Ordinal)
+                : operation;
     }
 
     private static JsonElement WithoutHiddenBiases(JsonElement state, NetworkDefinition definition)
     {
         var kept = state.EnumerateObject()
-            .Where(p => !p.Name.EndsWith(".bias", StringComparison.Ordinal) || definition.Plan.Nodes.OfType<DenseNode>().Single(n => p.Name.StartsWith(n.Name + ".", StringComparison.Ordinal)).HasBias)
+            .Where(p => !p.Name.EndsWith(".bias", StringComparison.Ordinal)
+                || definition.Plan.Nodes.OfType<DenseNode>().Single(n => p.Name.StartsWith(n.Name + ".", StringComparison.Ordinal)).HasBias)
             .ToDictionary(p => p.Name, p => p.Value);
         return JsonSerializer.SerializeToElement(kept);
     }

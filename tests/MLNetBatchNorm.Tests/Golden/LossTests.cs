@@ -48,7 +48,10 @@ public sealed class LossTests
                 case "delta doubled" when loss is HuberLoss: delta *= 2; touched = true; break;
                 case "weights ignored" when weights.Length > 0: weights = []; touched = true; break;
                 case "Huber for squared error" when loss is SquaredLoss: loss = KnownObjectives.Huber; touched = true; break;
-                case "targets turned around" when loss is BinaryCrossEntropy: targets = [.. targets.Select(y => 1 - y)]; touched = true; break;
+                case "targets turned around" when loss is BinaryCrossEntropy:
+                    targets = [.. targets.Select(y => 1 - y)];
+                    touched = true;
+                    break;
             }
             var settings = new TrainingSettings { Objective = loss.With(smoothing, delta) };
             Add(comparison, example, settings, targets, weights);
@@ -87,6 +90,7 @@ public sealed class LossTests
         }
 
         // The README's tolerance for losses in float32, entry by entry.
-        void Check(string what, double[] expectedNumbers, double[] numbers) => comparison.Elementwise($"{label} {what}", expectedNumbers, numbers, 1e-6, 1e-6);
+        void Check(string what, double[] expectedNumbers, double[] numbers)
+            => comparison.Elementwise($"{label} {what}", expectedNumbers, numbers, 1e-6, 1e-6);
     }
 }

@@ -34,7 +34,9 @@ internal static class NetworkState
         _ => throw new ArgumentException($"Unknown placement '{name}'.", nameof(name)),
     };
 
-    /// <summary>The operations of a network of ours in order, written as <see cref="Operations(JsonElement)"/> writes those of a file.</summary>
+    /// <summary>
+    /// The operations of a network of ours in order, written as <see cref="Operations(JsonElement)"/> writes those of a file.
+    /// </summary>
     public static string[] Operations(NetworkDefinition definition)
     {
         var operations = new List<string>();
@@ -134,14 +136,18 @@ internal static class NetworkState
     }
 
     /// <summary>Compares the arrays of a file with computed ones of the same names; neither side may have one too many.</summary>
-    public static void Compare(Comparison comparison, string what, JsonElement expected, Dictionary<string, double[]> actual, double tolerance)
+    public static void Compare(
+        Comparison comparison, string what, JsonElement expected, Dictionary<string, double[]> actual, double tolerance)
     {
         string[] names = [.. expected.EnumerateObject().Select(p => p.Name)];
-        Assert.IsTrue(actual.Keys.ToHashSet().SetEquals(names), $"{what}: {string.Join(", ", actual.Keys)} instead of {string.Join(", ", names)}");
+        Assert.IsTrue(
+            actual.Keys.ToHashSet().SetEquals(names), $"{what}: {string.Join(", ", actual.Keys)} instead of {string.Join(", ", names)}");
         foreach (string name in names)
         {
             JsonElement array = expected.GetProperty(name);
-            double[] numbers = array.EnumerateArray().FirstOrDefault().ValueKind == JsonValueKind.Array ? [.. array.Matrix().SelectMany(r => r)] : array.Vector();
+            double[] numbers = array.EnumerateArray().FirstOrDefault().ValueKind == JsonValueKind.Array
+                ? [.. array.Matrix().SelectMany(r => r)]
+                : array.Vector();
             comparison.Relative($"{what} {name}", numbers, actual[name], tolerance, Trajectory.SmallestScale);
         }
     }
@@ -163,7 +169,8 @@ internal static class NetworkState
         switch (operation.GetProperty("type").GetString())
         {
             case "linear":
-                return $"{name}({operation.GetProperty("in")}, {operation.GetProperty("out")}, {operation.GetProperty("bias").GetBoolean()})";
+                return $"{name}({operation.GetProperty("in")}, {operation.GetProperty("out")}, "
+                    + $"{operation.GetProperty("bias").GetBoolean()})";
             case "batchnorm":
                 return $"{name}({operation.GetProperty("features")})";
             default:

@@ -16,7 +16,8 @@ public sealed class ScheduleTests
 
     [TestMethod]
     [DynamicData(nameof(Files))]
-    public void Rate_EveryStep_AgreesWithPyTorch(string name) => Compare(FixtureFile.Read(name), step => step, _ => true).AssertAgrees(name, TestContext);
+    public void Rate_EveryStep_AgreesWithPyTorch(string name) =>
+        Compare(FixtureFile.Read(name), step => step, _ => true).AssertAgrees(name, TestContext);
 
     [TestMethod]
     [DataRow("one_cycle")]
@@ -29,7 +30,9 @@ public sealed class ScheduleTests
         => NegativeControl.MustBeNoticed(Kind, $"{schedule} one step late", file =>
             Cases(file).Any(c => Kindred(c, schedule)) ? Compare(file, step => Math.Max(0, step - 1), c => Kindred(c, schedule)) : null);
 
-    /// <summary>Rates are computed in double precision: the README's tolerance for that, 1e-9 of the largest entry, instead of float32's 1e-6.</summary>
+    /// <summary>
+    /// Rates are computed in double precision: the README's tolerance for that, 1e-9 of the largest entry, instead of float32's 1e-6.
+    /// </summary>
     private static Comparison Compare(FixtureFile file, Func<long, long> shift, Func<JsonElement, bool> chosen)
     {
         var comparison = new Comparison();
@@ -74,7 +77,10 @@ public sealed class ScheduleTests
             case "step":
                 return new StepSchedule { StepSize = (long)example.Number("step_size"), Factor = example.Number("gamma") };
             case "multi_step":
-                return new StepSchedule { Milestones = [.. example.Vector("milestones").Select(m => (long)m)], Factor = example.Number("gamma") };
+                return new StepSchedule
+                {
+                    Milestones = [.. example.Vector("milestones").Select(m => (long)m)], Factor = example.Number("gamma"),
+                };
             case "exponential":
                 return new StepSchedule { StepSize = 1, Factor = example.Number("gamma") };
             case var other:

@@ -14,8 +14,8 @@ namespace MLNetBatchNorm.Tests.Golden;
 /// population statistics that a pass over the training rows makes.
 /// </summary>
 /// <remarks>
-/// Of the README's readings of algorithm 2 for a smaller last batch ours is <c>all_batches_per_batch_m</c>: every batch counts the same and has
-/// its own factor m / (m - 1). Full batches only is the cumulative average with the last batch left out. The other two are not offered.
+/// Of the README's readings of algorithm 2 for a smaller last batch ours is <c>all_batches_per_batch_m</c>: every batch counts the same and
+/// has its own factor m / (m - 1). Full batches only is the cumulative average with the last batch left out. The other two are not offered.
 /// </remarks>
 [TestClass]
 public sealed class StatisticsTests
@@ -37,7 +37,8 @@ public sealed class StatisticsTests
     {
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"].GetProperty("population_algorithm2").GetProperty("all_batches_per_batch_m");
-        Compare(file, BatchNormalizationStatistics.Population, expected.Vector("mean"), expected.Vector("var")).AssertAgrees(name, TestContext);
+        Compare(file, BatchNormalizationStatistics.Population, expected.Vector("mean"), expected.Vector("var"))
+            .AssertAgrees(name, TestContext);
     }
 
     [TestMethod]
@@ -46,7 +47,8 @@ public sealed class StatisticsTests
     {
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"].GetProperty("pooled_exact");
-        Compare(file, BatchNormalizationStatistics.PopulationPooled, expected.Vector("mean"), expected.Vector("var_unbiased")).AssertAgrees(name, TestContext);
+        Compare(file, BatchNormalizationStatistics.PopulationPooled, expected.Vector("mean"), expected.Vector("var_unbiased"))
+            .AssertAgrees(name, TestContext);
     }
 
     [TestMethod]
@@ -61,13 +63,18 @@ public sealed class StatisticsTests
     public void Population_OneConventionWrong_IsNoticed(string wrong)
         => NegativeControl.MustBeNoticed(Kind, wrong, file =>
         {
-            JsonElement algorithm = file["expected"].GetProperty("population_algorithm2"), pooled = file["expected"].GetProperty("pooled_exact");
-            JsonElement weighted = algorithm.GetProperty("row_weighted_per_batch_m"), plain = algorithm.GetProperty("all_batches_per_batch_m");
+            JsonElement algorithm = file["expected"].GetProperty("population_algorithm2"),
+                pooled = file["expected"].GetProperty("pooled_exact");
+            JsonElement weighted = algorithm.GetProperty("row_weighted_per_batch_m"),
+                plain = algorithm.GetProperty("all_batches_per_batch_m");
             return wrong switch
             {
-                "biased variance" => Compare(file, BatchNormalizationStatistics.PopulationPooled, pooled.Vector("mean"), pooled.Vector("var_biased")),
-                "batches weighted by rows" => Compare(file, BatchNormalizationStatistics.Population, weighted.Vector("mean"), weighted.Vector("var")),
-                "variance between batches left out" => Compare(file, BatchNormalizationStatistics.PopulationPooled, plain.Vector("mean"), plain.Vector("var")),
+                "biased variance" => Compare(
+                    file, BatchNormalizationStatistics.PopulationPooled, pooled.Vector("mean"), pooled.Vector("var_biased")),
+                "batches weighted by rows" => Compare(
+                    file, BatchNormalizationStatistics.Population, weighted.Vector("mean"), weighted.Vector("var")),
+                "variance between batches left out" => Compare(
+                    file, BatchNormalizationStatistics.PopulationPooled, plain.Vector("mean"), plain.Vector("var")),
                 _ => Compare(file, BatchNormalizationStatistics.Population, pooled.Vector("mean"), pooled.Vector("var_unbiased")),
             };
         });
@@ -82,7 +89,8 @@ public sealed class StatisticsTests
             bool dropLast = average.GetProperty("drop_last").GetBoolean();
             string what = $"momentum {momentum?.ToString() ?? "cumulative"}{(dropLast ? " without the last batch" : "")}";
             var run = new StatisticsRun(
-                file, momentum is null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage, momentum is { } m ? momentumOf(m) : 0.1);
+                file, momentum is null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage,
+                momentum is { } m ? momentumOf(m) : 0.1);
             (int Begin, int End)[] ranges = StatisticsRun.Ranges(file);
             int batchSize = (int)file.Root.Number("batch_size");
             var traceMean = new List<double[]>();
@@ -101,7 +109,8 @@ public sealed class StatisticsTests
             }
             if (momentum is null)
             {
-                JsonElement algorithm = expected.GetProperty("population_algorithm2").GetProperty(dropLast ? "full_batches_only" : "all_batches_per_batch_m");
+                JsonElement algorithm = expected.GetProperty("population_algorithm2").GetProperty(
+                    dropLast ? "full_batches_only" : "all_batches_per_batch_m");
                 Add(comparison, file, $"{what}, as algorithm 2", algorithm.Vector("mean"), algorithm.Vector("var"), run.Normalization);
             }
         }
@@ -119,14 +128,21 @@ public sealed class StatisticsTests
         return comparison;
     }
 
-    /// <summary>The README's 1e-5 of the largest entry; and for means, because columns differ by six orders here, 1e-5 of the column's own deviation.</summary>
-    private static void Add(Comparison comparison, FixtureFile file, string what, double[] mean, double[] variance, BatchNormalizationParameters actual)
+    /// <summary>
+    /// The README's 1e-5 of the largest entry; and for means, because columns differ by six
+    /// orders here, 1e-5 of the column's own deviation.
+    /// </summary>
+    private static void Add(
+        Comparison comparison, FixtureFile file, string what, double[] mean, double[] variance, BatchNormalizationParameters actual)
     {
         comparison.Relative($"{what}, mean", mean, actual.RunningMean, 1e-5);
         comparison.Relative($"{what}, variance", variance, actual.RunningVariance, 1e-5);
         double[] pooled = file["expected"].GetProperty("pooled_exact").Vector("var_biased");
         for (int c = 0; c < mean.Length; c++)
-            comparison.Absolute($"{what}, mean[{c}]", [mean[c]], [actual.RunningMean[c]], 1e-5 * Math.Sqrt(pooled[c]) + 1e-12 * Math.Abs(mean[c]));
+        {
+            comparison.Absolute(
+                $"{what}, mean[{c}]", [mean[c]], [actual.RunningMean[c]], 1e-5 * Math.Sqrt(pooled[c]) + 1e-12 * Math.Abs(mean[c]));
+        }
     }
 
     /// <summary>A network whose first operation is batch normalization of the file's rows.</summary>
@@ -154,10 +170,13 @@ public sealed class StatisticsTests
                 table.Add(row, [0], 1);
             Plan = new BatchPlan(rows.Length, (int)file.Root.Number("batch_size"), needsTwoRows: true);
             CollectionAssert.AreEqual(
-                Ranges(file), Enumerable.Range(0, Plan.Batches).Select(b => Plan.Batch(b)).Select(b => (b.First, b.First + b.Rows)).ToArray());
+                Ranges(file),
+                Enumerable.Range(0, Plan.Batches).Select(b => Plan.Batch(b)).Select(b => (b.First, b.First + b.Rows)).ToArray());
             Network = new FeedForwardNetwork(parameters, Plan.LargestBatch);
             var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
-            Step = new TrainingStep(settings, new EncodedRows(table), Network, OptimizerState.Create(settings.Optimizer, Network.Parameters), new WorkerTeam(1));
+            Step = new TrainingStep(
+                settings, new EncodedRows(table), Network,
+                OptimizerState.Create(settings.Optimizer, Network.Parameters), new WorkerTeam(1));
         }
 
         public NetworkDefinition Definition { get; }
@@ -170,6 +189,7 @@ public sealed class StatisticsTests
 
         public TrainingStep Step { get; }
 
-        public static (int Begin, int End)[] Ranges(FixtureFile file) => [.. file.Root.Matrix("batch_row_ranges").Select(r => ((int)r[0], (int)r[1]))];
+        public static (int Begin, int End)[] Ranges(FixtureFile file)
+            => [.. file.Root.Matrix("batch_row_ranges").Select(r => ((int)r[0], (int)r[1]))];
     }
 }

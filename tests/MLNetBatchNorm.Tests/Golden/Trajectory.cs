@@ -8,7 +8,10 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Golden;
 
-/// <summary>A file of kind mlp_bn_trajectory as our training takes it: shape, settings, rows and rates. A copy with one property changed is a negative control.</summary>
+/// <summary>
+/// A file of kind mlp_bn_trajectory as our training takes it: shape, settings, rows and rates. A copy
+/// with one property changed is a negative control.
+/// </summary>
 internal sealed record Trajectory
 {
     /// <summary>What the README puts in place of the largest entry of an array where that is smaller.</summary>
@@ -93,7 +96,8 @@ internal sealed record Trajectory
     public static Optimizer OptimizerOf(JsonElement options)
     {
         double decay = options.NumberOrNull("weight_decay") ?? 0;
-        bool weightsOnly = options.TryGetProperty("weight_decay_applies_to", out JsonElement which) && which.GetString() == "linear_weights";
+        bool weightsOnly = options.TryGetProperty("weight_decay_applies_to", out JsonElement which)
+            && which.GetString() == "linear_weights";
         return options.GetProperty("type").GetString() switch
         {
             "sgd" => new SgdOptimizer

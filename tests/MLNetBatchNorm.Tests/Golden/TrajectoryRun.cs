@@ -91,8 +91,11 @@ internal sealed class TrajectoryRun
         return comparison;
     }
 
-    /// <summary>One forward pass in training mode on parameters of its own, because afterwards the step has changed gamma and beta.</summary>
-    private static Dictionary<string, double[][]> ForwardOutputs(NetworkParameters parameters, EncodedRows data, int rows, Trajectory trajectory)
+    /// <summary>
+    /// One forward pass in training mode on parameters of its own, because afterwards the step has changed gamma and beta.
+    /// </summary>
+    private static Dictionary<string, double[][]> ForwardOutputs(
+        NetworkParameters parameters, EncodedRows data, int rows, Trajectory trajectory)
     {
         var network = new FeedForwardNetwork(parameters, rows);
         TrainingSettings settings = trajectory.Settings;
@@ -151,7 +154,8 @@ internal sealed class TrajectoryRun
             layer.Policy = StatisticsPolicy.Frozen;
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError };
         using var team = new WorkerTeam(1);
-        new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team).RunForward(0, rows.Length);
+        new TrainingStep(settings, new EncodedRows(table), network, OptimizerState.Create(settings.Optimizer, network.Parameters), team)
+            .RunForward(0, rows.Length);
         return Panels.Rows(network.Output);
     }
 

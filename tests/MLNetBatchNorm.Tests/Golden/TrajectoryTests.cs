@@ -4,7 +4,9 @@ using MLNetBatchNorm.Tests.Fixtures;
 
 namespace MLNetBatchNorm.Tests.Golden;
 
-/// <summary>Training of whole networks, step by step, against PyTorch: outputs, gradients, losses, parameters, running statistics, predictions.</summary>
+/// <summary>
+/// Training of whole networks, step by step, against PyTorch: outputs, gradients, losses, parameters, running statistics, predictions.
+/// </summary>
 [TestClass]
 public sealed class TrajectoryTests
 {
@@ -23,7 +25,10 @@ public sealed class TrajectoryTests
         TrajectoryRun.Of(trajectory).Compare(trajectory).AssertAgrees(name, TestContext);
     }
 
-    /// <summary>The same with more workers than some of these layers have panels: not one bit may differ. Every fifth file, because threads outnumber cores here.</summary>
+    /// <summary>
+    /// The same with more workers than some of these layers have panels: not one bit may differ. Every
+    /// fifth file, because threads outnumber cores here.
+    /// </summary>
     [TestMethod]
     public void Training_ThreeWorkers_SameBits()
     {
@@ -62,21 +67,26 @@ public sealed class TrajectoryTests
         bool normalized = right.Definition.UsesBatchNormalization;
         return wrong switch
         {
-            "momentum of the old value" => normalized && right.Momentum is { } momentum && momentum < 1 ? right with { Momentum = 1 - momentum } : null,
+            "momentum of the old value" =>
+                normalized && right.Momentum is { } momentum && momentum < 1 ? right with { Momentum = 1 - momentum } : null,
             "running average for cumulative" => normalized && right.Momentum is null ? right with { Momentum = 0.1 } : null,
             "epsilon ten times" => normalized ? right with { Epsilon = 10 * right.Epsilon } : null,
             "no label smoothing" => right.LabelSmoothing > 0 ? right with { LabelSmoothing = 0 } : null,
             "weights ignored" => right.Rows().Data.TableInMemory().IsWeighted ? right with { UsesWeights = false } : null,
             "Nesterov's form left out" => right.Optimizer is SgdOptimizer { UseNesterov: true } sgd
-                ? right with { Optimizer = new SgdOptimizer { OptimizerMomentum = sgd.OptimizerMomentum, WeightDecay = sgd.WeightDecay } } : null,
+                ? right with { Optimizer = new SgdOptimizer { OptimizerMomentum = sgd.OptimizerMomentum, WeightDecay = sgd.WeightDecay } }
+                : null,
             "momentum left out" => right.Optimizer is SgdOptimizer { OptimizerMomentum: > 0 } sgd
                 ? right with { Optimizer = new SgdOptimizer { WeightDecay = sgd.WeightDecay } } : null,
             "decay of the other parameters too, or not" => right.Optimizer is AdamWOptimizer { WeightDecay: > 0 } adamW
                 ? right with { Optimizer = Copy(adamW, !adamW.DecayWeightsOnly) } : null,
             "decay in the gradient for decoupled decay" => right.Optimizer is AdamWOptimizer { WeightDecay: > 0 } adamW
-                ? right with { Optimizer = new AdamOptimizer { Beta1 = adamW.Beta1, Beta2 = adamW.Beta2, Epsilon = adamW.Epsilon, WeightDecay = adamW.WeightDecay } } : null,
-            "first rate for all steps" => right.Rates.Distinct().Count() > 1 ? right with { Rates = [.. right.Rates.Select(_ => right.Rates[0])] } : null,
-            "ReLU for leaky ReLU" => right.Activation == ActivationFunction.LeakyReLU ? right with { Activation = ActivationFunction.ReLU } : null,
+                ? right with { Optimizer = new AdamOptimizer { Beta1 = adamW.Beta1, Beta2 = adamW.Beta2, Epsilon = adamW.Epsilon,
+                    WeightDecay = adamW.WeightDecay } } : null,
+            "first rate for all steps" =>
+                right.Rates.Distinct().Count() > 1 ? right with { Rates = [.. right.Rates.Select(_ => right.Rates[0])] } : null,
+            "ReLU for leaky ReLU" =>
+                right.Activation == ActivationFunction.LeakyReLU ? right with { Activation = ActivationFunction.ReLU } : null,
             _ => throw new ArgumentException($"Unknown perturbation '{wrong}'.", nameof(wrong)),
         };
     }

@@ -9,8 +9,8 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm.Tests.Gradients;
 
 /// <summary>
-/// The gradient of every parameter that a training step computes, against central differences of the loss of <see cref="ReferenceNetwork"/>, for every
-/// activation, placement and loss; and that network's outputs and loss against the step's own.
+/// The gradient of every parameter that a training step computes, against central differences of the loss of
+/// <see cref="ReferenceNetwork"/>, for every activation, placement and loss; and that network's outputs and loss against the step's own.
 /// </summary>
 [TestClass]
 public sealed class FiniteDifferenceTests
@@ -21,20 +21,24 @@ public sealed class FiniteDifferenceTests
     private const ulong DropoutKey = 77;
 
     /// <summary>
-    /// Step of the differences. Their own error, a few h² = 1e-10 from curvature and 1e-16 / h = 1e-11 from rounding in double, is far below the
-    /// tolerances, which are for the float32 gradients alone.
+    /// Step of the differences. Their own error, a few h² = 1e-10 from curvature and 1e-16 / h = 1e-11 from rounding in double, is far
+    /// below the tolerances, which are for the float32 gradients alone.
     /// </summary>
     private const double Step = 1e-5;
 
     /// <summary>No number may be nearer to a kink than this, a hundred steps, or a difference could reach across it.</summary>
     private const double KinkDistance = 1e-3;
 
-    /// <summary>Outputs: chains of at most 18 float32 operations behind normalizations that enlarge errors a few times; 17 rounding errors of 6e-8 are 1e-6.</summary>
+    /// <summary>
+    /// Outputs: chains of at most 18 float32 operations behind normalizations that enlarge errors a
+    /// few times; 17 rounding errors of 6e-8 are 1e-6.
+    /// </summary>
     private const double OutputTolerance = 5e-6;
 
     /// <summary>
-    /// Gradients, relative to the largest entry of an array: 11 rows of products of errors as above, which BN's backward pass subtracts from each
-    /// other. The smallest scale is for arrays whose true gradient is next to nothing, such as a bias that the next normalization takes away.
+    /// Gradients, relative to the largest entry of an array: 11 rows of products of errors as above, which BN's backward
+    /// pass subtracts from each other. The smallest scale is for arrays whose true gradient is next to nothing, such as
+    /// a bias that the next normalization takes away.
     /// </summary>
     private const double GradientTolerance = 3e-5;
     private const double SmallestScale = 1e-2;
@@ -75,7 +79,11 @@ public sealed class FiniteDifferenceTests
     {
         var comparison = new Comparison();
         foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements.Skip(1))
-            Check(comparison, Definition(ActivationFunction.Tanh, placement, outputToo, virtualBatchSize: size), KnownObjectives.SoftmaxCrossEntropy, size == 2 ? 3 : 1);
+        {
+            Check(
+                comparison, Definition(ActivationFunction.Tanh, placement, outputToo, virtualBatchSize: size),
+                KnownObjectives.SoftmaxCrossEntropy, size == 2 ? 3 : 1);
+        }
         comparison.AssertAgrees($"virtual batches of {size}", TestContext);
     }
 
@@ -149,7 +157,8 @@ public sealed class FiniteDifferenceTests
     }
 
     private static NetworkDefinition Definition(
-        ActivationFunction activation, BatchNormalizationPlacement placement, bool outputToo, int virtualBatchSize = 0, double dropout = 0, double epsilon = 1e-3)
+        ActivationFunction activation, BatchNormalizationPlacement placement, bool outputToo, int virtualBatchSize = 0,
+        double dropout = 0, double epsilon = 1e-3)
         => new()
         {
             Inputs = Inputs,
@@ -163,11 +172,13 @@ public sealed class FiniteDifferenceTests
             Epsilon = epsilon,
         };
 
-    /// <param name="amplification">How much more error than usual the shape lets through: two rows in a batch differ by little more than their rounding.</param>
+    /// <param name="amplification">
+    /// How much more error than usual the shape lets through: two rows in a batch differ by little more than their rounding.
+    /// </param>
     /// <param name="sampled">How many parameters of each array are compared, evenly spread; 0: all.</param>
     private static void Check(
-        Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows, int sampled = 0,
-        InputEncoder? encoder = null)
+        Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows,
+        int sampled = 0, InputEncoder? encoder = null)
     {
         var settings = new TrainingSettings { Objective = loss.With(labelSmoothing: 0.1, delta: 0.7), Optimizer = new SgdOptimizer() };
         for (ulong seed = 1; ; seed++)
@@ -180,14 +191,18 @@ public sealed class FiniteDifferenceTests
             double[][] y = Generated.Targets(loss, x, definition.Outputs, seed);
             double[] w = Generated.Weights(rows, seed);
             NetworkParameters parameters = Generated.Network(definition, seed);
-            var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong)) { DropoutFactors = DropoutFactors(definition, wrong) };
+            var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong))
+            {
+                DropoutFactors = DropoutFactors(definition, wrong),
+            };
             TrainingSettings referenceSettings = wrong == "smoothing" ? new TrainingSettings { Objective = loss } : settings;
             double referenceLoss = reference.Loss(x, y, w, referenceSettings);
             if (reference.NearestKink < KinkDistance)
                 continue;                              // the next seed's numbers are farther from every kink
 
             double[][] referenceOutputs = reference.Forward(x, training: true);
-            (double computedLoss, double[][] outputs, Dictionary<string, double[]> gradients) = Train(parameters, Generated.Table(raw, y, w), settings, encoder);
+            (double computedLoss, double[][] outputs, Dictionary<string, double[]> gradients) = Train(
+                parameters, Generated.Table(raw, y, w), settings, encoder);
             string what = $"{definition.Placement} {loss}";
             comparison.Relative($"{what} outputs", referenceOutputs, outputs, OutputTolerance * amplification);
             comparison.Elementwise($"{what} loss", [referenceLoss], [computedLoss], OutputTolerance * amplification, OutputTolerance);
@@ -198,17 +213,21 @@ public sealed class FiniteDifferenceTests
                 int[] chosen = [.. Enumerable.Range(0, gradient.Length).Where(i => i % stride == stride / 2)];
                 double[] differences = Differences(reference, name, chosen, () => reference.Loss(x, y, w, referenceSettings));
                 double scale = Math.Max(SmallestScale, gradient.Max(Math.Abs));
-                comparison.Absolute($"{what} {name}", differences, [.. chosen.Select(i => gradient[i])], GradientTolerance * amplification * scale);
+                comparison.Absolute(
+                    $"{what} {name}", differences, [.. chosen.Select(i => gradient[i])], GradientTolerance * amplification * scale);
             }
             return;
         }
     }
 
-    /// <summary>Five slots of six pieces, between which most values lie; where they are missing, all are empty or have numbers of their own.</summary>
+    /// <summary>
+    /// Five slots of six pieces, between which most values lie; where they are missing, all are empty or have numbers of their own.
+    /// </summary>
     private static InputEncoder WithPieces(bool missing) => new(Inputs,
     [
         new ScaleAndClip(new float[Inputs], [.. Enumerable.Repeat(0.25f, Inputs)], [.. Enumerable.Repeat(true, Inputs)], new float[Inputs]),
-        new Pieces([.. Enumerable.Range(0, 6 * Inputs).Select(p => new InputPiece(p / 6, p % 6 * 1.5f - 5, 1 / 1.5f, missing ? 0.9f - 0.125f * (p % 6) : 0))]),
+        new Pieces([.. Enumerable.Range(0, 6 * Inputs).Select(
+            p => new InputPiece(p / 6, p % 6 * 1.5f - 5, 1 / 1.5f, missing ? 0.9f - 0.125f * (p % 6) : 0))]),
     ]);
 
     private static double[] Encoded(InputEncoder encoder, double[] raw)
@@ -234,7 +253,8 @@ public sealed class FiniteDifferenceTests
     }
 
     /// <summary>One step of the code that trains users' models, at a rate of 0, so that parameters stay what they are.</summary>
-    private static (double Loss, double[][] Outputs, Dictionary<string, double[]> Gradients) Train(NetworkParameters parameters, TrainingTable table, TrainingSettings settings, InputEncoder? encoder)
+    private static (double Loss, double[][] Outputs, Dictionary<string, double[]> Gradients) Train(
+        NetworkParameters parameters, TrainingTable table, TrainingSettings settings, InputEncoder? encoder)
     {
         var data = new EncodedRows(table, encoder);
         var network = new FeedForwardNetwork(parameters, table.Rows, data);
@@ -245,7 +265,10 @@ public sealed class FiniteDifferenceTests
         return (loss / weight, Panels.Rows(network.Output), NetworkState.Gradients(network, parameters));
     }
 
-    /// <summary>The mask is the kernel's own, taken from what it makes of ones: which units it drops is its choice, what that does to gradients is not.</summary>
+    /// <summary>
+    /// The mask is the kernel's own, taken from what it makes of ones: which units it drops is
+    /// its choice, what that does to gradients is not.
+    /// </summary>
     private static double[][][]? DropoutFactors(NetworkDefinition definition, string wrong)
     {
         if (definition.DropoutRate == 0)
@@ -267,8 +290,8 @@ public sealed class FiniteDifferenceTests
     {
         NetworkDefinition from = parameters.Definition;
         var other = new NetworkParameters(Definition(
-            from.Activation, from.Placement, from.NormalizeOutputLayerInput, wrong == "virtual batches" ? 0 : from.VirtualBatchSize, from.DropoutRate,
-            wrong == "epsilon" ? 1e-5 : from.Epsilon));
+            from.Activation, from.Placement, from.NormalizeOutputLayerInput, wrong == "virtual batches" ? 0 : from.VirtualBatchSize,
+            from.DropoutRate, wrong == "epsilon" ? 1e-5 : from.Epsilon));
         other.CopyFrom(parameters);
         return other;
     }

@@ -7,8 +7,8 @@ using MLNetBatchNorm.Tests.Kernels;
 namespace MLNetBatchNorm.Tests.Gradients;
 
 /// <summary>
-/// The network written down plainly in double precision: rows as arrays, sums as sums, no gradient. What it gives is what our layers must give, and
-/// central differences of its loss are what their gradients must be.
+/// The network written down plainly in double precision: rows as arrays, sums as sums, no gradient. What it gives is what our layers must
+/// give, and central differences of its loss are what their gradients must be.
 /// </summary>
 internal sealed class ReferenceNetwork
 {
@@ -27,7 +27,9 @@ internal sealed class ReferenceNetwork
     /// <summary>For each hidden layer what dropout multiplies each of its outputs with; null: no dropout.</summary>
     public double[][][]? DropoutFactors { get; set; }
 
-    /// <summary>How near to a kink of an activation or of Huber's loss any number came: a difference across a kink is no derivative.</summary>
+    /// <summary>
+    /// How near to a kink of an activation or of Huber's loss any number came: a difference across a kink is no derivative.
+    /// </summary>
     public double NearestKink { get; private set; } = double.PositiveInfinity;
 
     /// <summary>What each normalization read in the last forward pass, by its name.</summary>
@@ -37,7 +39,8 @@ internal sealed class ReferenceNetwork
     public Dictionary<string, double[][]> NormalizationOutputs { get; } = [];
 
     /// <summary>Names of the normalizations in the order in which rows meet them.</summary>
-    public IEnumerable<string> Normalizations => Enumerable.Range(0, _definition.LinearCount).Select(l => $"bn{l + 1}").Where(name => Arrays.ContainsKey($"{name}.gamma"));
+    public IEnumerable<string> Normalizations =>
+        Enumerable.Range(0, _definition.LinearCount).Select(l => $"bn{l + 1}").Where(name => Arrays.ContainsKey($"{name}.gamma"));
 
     /// <summary>Outputs of all rows; with statistics of the (virtual) batches, or with the frozen ones.</summary>
     public double[][] Forward(double[][] rows, bool training)

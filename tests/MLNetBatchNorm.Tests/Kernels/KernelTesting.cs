@@ -27,7 +27,9 @@ internal static class KernelTesting
         return values;
     }
 
-    /// <summary>Error of a float in units of the last place of the exact value; 0 for equal infinities and NaNs, infinity for unequal ones.</summary>
+    /// <summary>
+    /// Error of a float in units of the last place of the exact value; 0 for equal infinities and NaNs, infinity for unequal ones.
+    /// </summary>
     public static double UlpError(float actual, double exact)
     {
         float rounded = (float)exact;

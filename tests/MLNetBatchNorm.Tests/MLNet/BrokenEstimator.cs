@@ -91,7 +91,8 @@ internal sealed class BrokenEstimator(IEstimator<ITransformer> sound, Fault faul
 }
 
 internal sealed class BrokenTransformer(
-    ITransformer sound, IEstimator<ITransformer> estimator, IDataView fitInput, Fault fault, BrokenEstimator.Changing state, int fit) : ITransformer
+    ITransformer sound, IEstimator<ITransformer> estimator, IDataView fitInput, Fault fault,
+    BrokenEstimator.Changing state, int fit) : ITransformer
 {
     public bool IsRowToRowMapper => fault != Fault.ClaimsToBeNoMapper && sound.IsRowToRowMapper;
 
@@ -129,9 +130,11 @@ internal sealed class BrokenTransformer(
 
         public DataViewSchema OutputSchema => sound.OutputSchema;
 
-        public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) => sound.GetDependencies(dependingColumns);
+        public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>
+            sound.GetDependencies(dependingColumns);
 
-        public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) => sound.GetRow(input, activeColumns);
+        public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
+            sound.GetRow(input, activeColumns);
 
         private static DataViewSchema CopyOf(DataViewSchema schema)
         {

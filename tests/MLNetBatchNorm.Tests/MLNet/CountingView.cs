@@ -25,7 +25,8 @@ internal sealed class CountingView(IDataView source) : IDataView
         return new Cursor(this, source.GetRowCursor(columns, rand));
     }
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) => [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+        [GetRowCursor(columnsNeeded, rand)];
 
     private sealed class Cursor(CountingView view, DataViewRowCursor source) : DataViewRowCursor
     {

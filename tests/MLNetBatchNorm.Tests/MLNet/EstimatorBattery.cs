@@ -12,8 +12,8 @@ namespace MLNetBatchNorm.Tests.MLNet;
 /// </summary>
 /// <remarks>
 /// Beyond ML.NET's own list: the mapper's rows (what a prediction engine reads), cursors over no column, two cursors read in turns, sets of
-/// cursors on threads, shuffled cursors, a model saved a second time after loading, loading under other cultures, and a second Fit of the same instance.
-/// Values are compared exactly: nothing in this package may change by being saved, loaded or read in another way.
+/// cursors on threads, shuffled cursors, a model saved a second time after loading, loading under other cultures, and a second Fit of the
+/// same instance. Values are compared exactly: nothing in this package may change by being saved, loaded or read in another way.
 /// What is specific to trainers (label, feature and weight of each wrong type, missing values, weights) is not here.
 /// </remarks>
 internal sealed class EstimatorBattery
@@ -32,13 +32,21 @@ internal sealed class EstimatorBattery
     }
 
     /// <summary>Runs everything and fails the test with all that was found.</summary>
-    /// <param name="context">The context that made <paramref name="estimator"/>; saving goes through it, loading through fresh ones.</param>
+    /// <param name="context">
+    /// The context that made <paramref name="estimator"/>; saving goes through it, loading through fresh ones.
+    /// </param>
     /// <param name="estimator">The estimator under test.</param>
     /// <param name="validFit">Data for both Fit and Transform. A few dozen rows are enough: it is read about thirty times.</param>
-    /// <param name="validTransformOnly">Data for Transform that Fit must refuse, such as rows without a label column; null if there is no such thing.</param>
-    /// <param name="fitOnly">Data that Fit accepts and the transformer fitted on <paramref name="validFit"/> must refuse, such as vectors of another width.</param>
+    /// <param name="validTransformOnly">
+    /// Data for Transform that Fit must refuse, such as rows without a label column; null if there is no such thing.
+    /// </param>
+    /// <param name="fitOnly">
+    /// Data that Fit accepts and the transformer fitted on <paramref name="validFit"/> must refuse, such as vectors of another width.
+    /// </param>
     /// <param name="invalidInputs">Data that Fit and Transform must both refuse.</param>
-    /// <param name="fitsAreEqual">Whether two calls of Fit with the same data give the same values. False for a trainer without a fixed seed.</param>
+    /// <param name="fitsAreEqual">
+    /// Whether two calls of Fit with the same data give the same values. False for a trainer without a fixed seed.
+    /// </param>
     public static void Check(
         MLContext context,
         IEstimator<ITransformer> estimator,
@@ -70,7 +78,8 @@ internal sealed class EstimatorBattery
 
     private void Run(IDataView validFit, IDataView? transformOnly, IDataView? fitOnly, IDataView[] invalidInputs, bool fitsAreEqual)
     {
-        SchemaShape? promised = Do("estimator.GetOutputSchema(valid input)", () => _estimator.GetOutputSchema(SchemaShape.Create(validFit.Schema)));
+        SchemaShape? promised = Do(
+            "estimator.GetOutputSchema(valid input)", () => _estimator.GetOutputSchema(SchemaShape.Create(validFit.Schema)));
         if (transformOnly != null)
             EstimatorMustRefuse(transformOnly, "input for Transform only");
         for (int i = 0; i < invalidInputs.Length; i++)
@@ -101,7 +110,11 @@ internal sealed class EstimatorBattery
         }
 
         if (promised != null)
-            Do("comparing promised and delivered columns", () => ComparePromise(promised, SchemaShape.Create(fitted.GetOutputSchema(validFit.Schema))));
+        {
+            Do(
+                "comparing promised and delivered columns",
+                () => ComparePromise(promised, SchemaShape.Create(fitted.GetOutputSchema(validFit.Schema))));
+        }
         if (reference != null)
         {
             CheckCultures(fitted, validFit, reference, fitsAreEqual);
@@ -112,7 +125,9 @@ internal sealed class EstimatorBattery
         Do("disposing the fitted transformer", () => (fitted as IDisposable)?.Dispose());
     }
 
-    /// <summary>All checks of one fitted and one loaded transformer on one input. Returns what the fitted one gave with all columns read.</summary>
+    /// <summary>
+    /// All checks of one fitted and one loaded transformer on one input. Returns what the fitted one gave with all columns read.
+    /// </summary>
     private RowTable? CheckOnData(ITransformer fitted, ITransformer? loaded, IDataView data, string input)
     {
         DataViewSchema? schema = Do($"transformer.GetOutputSchema({input})", () => fitted.GetOutputSchema(data.Schema));
@@ -121,7 +136,8 @@ internal sealed class EstimatorBattery
             return null;
         Report($"the schema of Transform({input}) against GetOutputSchema", SchemaComparison.Differences(schema, transformed.Schema));
 
-        RowTable? reference = Do($"reading all columns of Transform({input})", () => ReadNoting(transformed, AllColumns(transformed), "all columns"));
+        RowTable? reference = Do(
+            $"reading all columns of Transform({input})", () => ReadNoting(transformed, AllColumns(transformed), "all columns"));
         if (reference == null)
             return null;
         if (reference.Ids.Distinct().Count() != reference.Ids.Count)
@@ -158,7 +174,9 @@ internal sealed class EstimatorBattery
     {
         if (!transformer.IsRowToRowMapper)
         {
-            MustFail($"GetRowToRowMapper of a transformer that says it is no row-to-row mapper ({who})", () => transformer.GetRowToRowMapper(data.Schema));
+            MustFail(
+                $"GetRowToRowMapper of a transformer that says it is no row-to-row mapper ({who})",
+                () => transformer.GetRowToRowMapper(data.Schema));
             return;
         }
 
@@ -254,7 +272,9 @@ internal sealed class EstimatorBattery
         Do("reading after a second Fit", () =>
         {
             SameTransformed(fitted, data, reference, "values of the first transformer after a second Fit");
-            Report("the schema after a second Fit", SchemaComparison.Differences(fitted.GetOutputSchema(data.Schema), second.GetOutputSchema(data.Schema)));
+            Report(
+                "the schema after a second Fit",
+                SchemaComparison.Differences(fitted.GetOutputSchema(data.Schema), second.GetOutputSchema(data.Schema)));
             if (fitsAreEqual)
                 SameTransformed(second, data, reference, "values of a second Fit");
         });
@@ -303,9 +323,15 @@ internal sealed class EstimatorBattery
             while (innermost.InnerException != null)
                 innermost = innermost.InnerException;
             if (innermost is not (ArgumentOutOfRangeException or InvalidOperationException))
-                _findings.Add($"{what} failed with {innermost.GetType().Name} ({innermost.Message}) instead of ArgumentOutOfRangeException or InvalidOperationException");
+            {
+                _findings.Add(
+                    $"{what} failed with {innermost.GetType().Name} ({innermost.Message}) instead of ArgumentOutOfRangeException or "
+                    + "InvalidOperationException");
+            }
             else if (!innermost.IsMarked())
+            {
                 _findings.Add($"{what} failed with an unmarked {innermost.GetType().Name} ({innermost.Message}): throw through the host");
+            }
             return;
         }
 
@@ -379,7 +405,9 @@ internal sealed class EstimatorBattery
         yield return [];
     }
 
-    private static string Show(int[] columns, DataViewSchema schema) => columns.Length == 0 ? "no column" : "'" + string.Join("', '", columns.Select(i => schema[i].Name)) + "'";
+    private static string Show(int[] columns, DataViewSchema schema) =>
+        columns.Length == 0 ? "no column" : "'" + string.Join("', '", columns.Select(i => schema[i].Name)) + "'";
 
-    private static string Show(SchemaShape.Column column) => $"{column.GetTypeString()} with annotations [{string.Join(", ", column.Annotations.Select(a => $"{a.Name} {a.GetTypeString()}"))}]";
+    private static string Show(SchemaShape.Column column) =>
+        $"{column.GetTypeString()} with annotations [{string.Join(", ", column.Annotations.Select(a => $"{a.Name} {a.GetTypeString()}"))}]";
 }

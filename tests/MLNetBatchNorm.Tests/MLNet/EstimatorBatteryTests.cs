@@ -50,7 +50,9 @@ public sealed class EstimatorBatteryTests
     [DataRow(nameof(Fault.TransformsToAnotherSchema), "the schema of Transform(valid input) against GetOutputSchema:")]
     [DataRow(nameof(Fault.TransformsToAnotherSchema), "fitted transformer.Transform(invalid input 0) did not fail")]
     [DataRow(nameof(Fault.MapperForgetsItsInputSchema), "mapper.InputSchema is not the object given")]
-    [DataRow(nameof(Fault.ClaimsToBeNoMapper), "GetRowToRowMapper of a transformer that says it is no row-to-row mapper (fitted, valid input) did not fail")]
+    [DataRow(
+        nameof(Fault.ClaimsToBeNoMapper),
+        "GetRowToRowMapper of a transformer that says it is no row-to-row mapper (fitted, valid input) did not fail")]
     [DataRow(nameof(Fault.ForgetsIdsOfRows), "have the same id")]
     [DataRow(nameof(Fault.SharesOneBufferAmongCursors), "two cursors read in turns (fitted, valid input): row ")]
     [DataRow(nameof(Fault.DependsOnTheColumnsRead), "a cursor over 'Out' (fitted, valid input): row 0")]
@@ -62,7 +64,9 @@ public sealed class EstimatorBatteryTests
         IReadOnlyList<string> findings = EstimatorBattery.Findings(
             s_context, new BrokenEstimator(Sound(), Enum.Parse<Fault>(fault)), Rows(), invalidInputs: [OfText()]);
 
-        Assert.IsTrue(findings.Any(f => f.Contains(expected, StringComparison.Ordinal)), $"Not found: {expected}\nFound:\n{string.Join("\n", findings)}");
+        Assert.IsTrue(
+            findings.Any(f => f.Contains(expected, StringComparison.Ordinal)),
+            $"Not found: {expected}\nFound:\n{string.Join("\n", findings)}");
     }
 
     [TestMethod]
@@ -71,7 +75,11 @@ public sealed class EstimatorBatteryTests
         IReadOnlyList<string> findings = EstimatorBattery.Findings(s_context, Sound(), Rows(), validTransformOnly: Rows());
 
         CollectionAssert.AreEquivalent(
-            new[] { "estimator.GetOutputSchema(input for Transform only) did not fail", "estimator.Fit(input for Transform only) did not fail" }, findings.ToArray());
+            new[]
+            {
+                "estimator.GetOutputSchema(input for Transform only) did not fail", "estimator.Fit(input for Transform only) did not fail",
+            },
+            findings.ToArray());
     }
 
     /// <summary>ML.NET's own normalizer does not look at the width of what it transforms.</summary>
@@ -83,15 +91,18 @@ public sealed class EstimatorBatteryTests
         CollectionAssert.AreEquivalent(
             new[]
             {
-                "fitted transformer.GetOutputSchema(input for Fit only) did not fail", "fitted transformer.Transform(input for Fit only) did not fail",
-                "loaded transformer.GetOutputSchema(input for Fit only) did not fail", "loaded transformer.Transform(input for Fit only) did not fail",
+                "fitted transformer.GetOutputSchema(input for Fit only) did not fail",
+                "fitted transformer.Transform(input for Fit only) did not fail",
+                "loaded transformer.GetOutputSchema(input for Fit only) did not fail",
+                "loaded transformer.Transform(input for Fit only) did not fail",
             },
             findings.ToArray());
     }
 
     [TestMethod]
     public void Check_AnyFinding_FailsTheTest()
-        => Assert.ThrowsExactly<AssertFailedException>(() => EstimatorBattery.Check(s_context, new BrokenEstimator(Sound(), Fault.ForgetsIdsOfRows), Rows()));
+        => Assert.ThrowsExactly<AssertFailedException>(
+            () => EstimatorBattery.Check(s_context, new BrokenEstimator(Sound(), Fault.ForgetsIdsOfRows), Rows()));
 
     [TestMethod]
     public void Findings_FitsNotEqualButNotAskedToBe_FindsNothing()
@@ -116,11 +127,13 @@ public sealed class EstimatorBatteryTests
     {
         var schema = SchemaDefinition.Create(typeof(Row));
         schema[nameof(Row.Features)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 4);
-        return s_context.Data.LoadFromEnumerable(Enumerable.Range(0, 40).Select(i => new Row { Features = [i, 1, 2, 3], Label = i % 3 == 0, Class = "ant" }), schema);
+        return s_context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 40).Select(i => new Row { Features = [i, 1, 2, 3], Label = i % 3 == 0, Class = "ant" }), schema);
     }
 
     private static IDataView OfText()
-        => s_context.Data.LoadFromEnumerable(Enumerable.Range(0, 40).Select(i => new { Features = $"text {i}", Label = i % 2 == 0, Class = "ant", Weight = 1f }));
+        => s_context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 40).Select(i => new { Features = $"text {i}", Label = i % 2 == 0, Class = "ant", Weight = 1f }));
 
     private static IDataView WithoutFeatures()
         => s_context.Data.LoadFromEnumerable(Enumerable.Range(0, 40).Select(i => new { Label = i % 2 == 0, Class = "ant", Weight = 1f }));

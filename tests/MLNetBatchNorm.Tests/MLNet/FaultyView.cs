@@ -35,7 +35,8 @@ internal sealed class FaultyView(IDataView source, FaultPlace place, Action faul
         return new Cursor(this, source.GetRowCursor(columnsNeeded, rand));
     }
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) => [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+        [GetRowCursor(columnsNeeded, rand)];
 
     private void Call(FaultPlace now)
     {

@@ -11,7 +11,9 @@ internal enum NetworkKind
     Regression,
 }
 
-/// <summary>Rows with every kind of label, made from a known function of four features; the features have unlike scales and offsets.</summary>
+/// <summary>
+/// Rows with every kind of label, made from a known function of four features; the features have unlike scales and offsets.
+/// </summary>
 internal static class NetworkExamples
 {
     public static readonly string[] Classes = ["bee", "ant", "cat"];
@@ -39,7 +41,9 @@ internal static class NetworkExamples
         return rows;
     }
 
-    /// <summary>A view with columns Features, Label of the kind's type, and Weight; key values are in order of <see cref="Classes"/>.</summary>
+    /// <summary>
+    /// A view with columns Features, Label of the kind's type, and Weight; key values are in order of <see cref="Classes"/>.
+    /// </summary>
     public static IDataView View(MLContext context, NetworkKind kind, IEnumerable<Example> rows)
     {
         IDataView all = context.Data.LoadFromEnumerable(rows);
@@ -100,7 +104,8 @@ internal static class NetworkExamples
         {
             NetworkKind.Binary => context.Transforms.CopyColumns("Label", nameof(Example.IsPositive)),
             NetworkKind.Multiclass => context.Transforms.Conversion.MapValueToKey(
-                "Label", nameof(Example.Class), keyData: context.Data.LoadFromEnumerable(Classes.Select(name => new ClassName { Name = name }))),
+                "Label", nameof(Example.Class),
+                keyData: context.Data.LoadFromEnumerable(Classes.Select(name => new ClassName { Name = name }))),
             _ => context.Transforms.CopyColumns("Label", nameof(Example.Value)),
         };
         return label.Append(context.Transforms.SelectColumns("Features", "Label", "Weight")).Fit(all).Transform(all);

@@ -48,7 +48,8 @@ internal sealed class RecordingOnnxContext(int opSet = 12) : OnnxContext
         return name;
     }
 
-    public override OnnxNode CreateNode(string opType, IEnumerable<string> inputs, IEnumerable<string> outputs, string name, string? domain = null)
+    public override OnnxNode CreateNode(
+        string opType, IEnumerable<string> inputs, IEnumerable<string> outputs, string name, string? domain = null)
     {
         var node = new Node(opType, inputs.ToArray(), outputs.ToArray(), domain);
         Nodes.Add(node);
@@ -59,33 +60,52 @@ internal sealed class RecordingOnnxContext(int opSet = 12) : OnnxContext
 
     public override List<long> RetrieveShapeOrNull(string variableName) => throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<float> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => Constant(values.ToArray(), name!);
+    public override string AddInitializer(
+        IEnumerable<float> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        Constant(values.ToArray(), name!);
 
-    public override string AddInitializer(IEnumerable<double> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => Constant(values.ToArray(), name!);
+    public override string AddInitializer(
+        IEnumerable<double> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        Constant(values.ToArray(), name!);
 
     public override string AddInitializer(bool value, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
 
-    public override string AddInitializer(float value, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(float value, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(int value, Type type, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(int value, Type type, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(string value, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(string value, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
     public override string AddInitializer(long value, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
 
-    public override string AddInitializer(double value, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(double value, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(ulong value, bool isUint64, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(ulong value, bool isUint64, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<bool> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(
+        IEnumerable<bool> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<int> values, Type type, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(
+        IEnumerable<int> values, Type type, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<string> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(
+        IEnumerable<string> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<long> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(
+        IEnumerable<long> values, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
-    public override string AddInitializer(IEnumerable<ulong> values, bool isUint64, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) => throw new NotSupportedException();
+    public override string AddInitializer(
+        IEnumerable<ulong> values, bool isUint64, IEnumerable<long> dims, string? name = null, bool makeUniqueName = true) =>
+        throw new NotSupportedException();
 
     private string Constant(Array values, string name)
     {

@@ -115,7 +115,10 @@ internal sealed class RowTable
         return table;
     }
 
-    /// <summary>Null when this table holds the same rows in the same order as the matching columns of <paramref name="reference"/>, else the first difference.</summary>
+    /// <summary>
+    /// Null when this table holds the same rows in the same order as the matching columns of
+    /// <paramref name="reference"/>, else the first difference.
+    /// </summary>
     public string? DifferenceFrom(RowTable reference, DataViewSchema schema)
     {
         if (Rows.Count != reference.Rows.Count)
@@ -156,12 +159,15 @@ internal sealed class RowTable
         _ => value.ToString() ?? "null",
     };
 
-    /// <summary>A delegate that reads the column of the current row, whatever its type, and keeps nothing of the buffer it read into.</summary>
+    /// <summary>
+    /// A delegate that reads the column of the current row, whatever its type, and keeps nothing of the buffer it read into.
+    /// </summary>
     public static Func<object?> Reader(DataViewRow row, DataViewSchema.Column column)
     {
         bool vector = column.Type is VectorDataViewType;
         Type item = vector ? ((VectorDataViewType)column.Type).ItemType.RawType : column.Type.RawType;
-        MethodInfo method = typeof(RowTable).GetMethod(vector ? nameof(VectorReader) : nameof(ScalarReader), BindingFlags.NonPublic | BindingFlags.Static)!;
+        MethodInfo method = typeof(RowTable).GetMethod(
+            vector ? nameof(VectorReader) : nameof(ScalarReader), BindingFlags.NonPublic | BindingFlags.Static)!;
         return (Func<object?>)method.MakeGenericMethod(item).Invoke(null, BindingFlags.DoNotWrapExceptions, null, [row, column], null)!;
     }
 
@@ -188,7 +194,8 @@ internal sealed class RowTable
         };
     }
 
-    private static Func<object?>[] Readers(DataViewRow row, DataViewSchema schema, int[] columns) => columns.Select(i => Reader(row, schema[i])).ToArray();
+    private static Func<object?>[] Readers(DataViewRow row, DataViewSchema schema, int[] columns) =>
+        columns.Select(i => Reader(row, schema[i])).ToArray();
 
     private void Add(ValueGetter<DataViewRowId> id, Func<object?>[] readers)
     {

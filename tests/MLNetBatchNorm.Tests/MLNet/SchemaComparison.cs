@@ -59,7 +59,11 @@ internal static class SchemaComparison
         if (first.IsHidden != second.IsHidden)
             found.Add($"column '{name}' (index {first.Index}) is {(second.IsHidden ? "hidden" : "visible")}, expected the opposite");
         if (expected.GetColumnOrNull(name)?.Index != actual.GetColumnOrNull(name)?.Index)
-            found.Add($"the name '{name}' leads to column {actual.GetColumnOrNull(name)?.Index} instead of {expected.GetColumnOrNull(name)?.Index}");
+        {
+            found.Add(
+                $"the name '{name}' leads to column {actual.GetColumnOrNull(name)?.Index} instead of "
+                + $"{expected.GetColumnOrNull(name)?.Index}");
+        }
         CompareAnnotations(first, second, found);
     }
 
@@ -68,7 +72,11 @@ internal static class SchemaComparison
         Type? firstFailure = FailureOfUnknownKind(first);
         Type? secondFailure = FailureOfUnknownKind(second);
         if (firstFailure == null || firstFailure != secondFailure)
-            found.Add($"column '{first.Name}': asking for an unknown annotation gives {secondFailure?.Name ?? "no exception"}, expected {firstFailure?.Name ?? "an exception"}");
+        {
+            found.Add(
+                $"column '{first.Name}': asking for an unknown annotation gives {secondFailure?.Name ?? "no exception"}, "
+                + $"expected {firstFailure?.Name ?? "an exception"}");
+        }
 
         string[] kinds = first.Annotations.Schema.Select(a => a.Name).Order(StringComparer.Ordinal).ToArray();
         string[] others = second.Annotations.Schema.Select(a => a.Name).Order(StringComparer.Ordinal).ToArray();
@@ -116,7 +124,8 @@ internal static class SchemaComparison
         DataViewType type = column.Annotations.Schema[kind].Type;
         bool vector = type is VectorDataViewType;
         Type item = vector ? ((VectorDataViewType)type).ItemType.RawType : type.RawType;
-        MethodInfo method = typeof(SchemaComparison).GetMethod(vector ? nameof(VectorValue) : nameof(ScalarValue), BindingFlags.NonPublic | BindingFlags.Static)!;
+        MethodInfo method = typeof(SchemaComparison).GetMethod(
+            vector ? nameof(VectorValue) : nameof(ScalarValue), BindingFlags.NonPublic | BindingFlags.Static)!;
         return method.MakeGenericMethod(item).Invoke(null, BindingFlags.DoNotWrapExceptions, null, [column, kind], null);
     }
 

@@ -12,7 +12,8 @@ internal sealed class SparseView(IDataView source, string column) : IDataView
 
     public long? GetRowCount() => source.GetRowCount();
 
-    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) => new Cursor(source.GetRowCursor(columnsNeeded, rand), column);
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
+        new Cursor(source.GetRowCursor(columnsNeeded, rand), column);
 
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [.. source.GetRowCursorSet(columnsNeeded, n, rand).Select(cursor => new Cursor(cursor, column))];
@@ -40,7 +41,8 @@ internal sealed class SparseView(IDataView source, string column) : IDataView
             ValueGetter<VBuffer<float>> sparse = (ref VBuffer<float> value) =>
             {
                 dense(ref buffer);
-                (int Slot, float Value)[] stored = [.. buffer.Items().Where(item => item.Value != 0).Select(item => (item.Key, item.Value))];
+                (int Slot, float Value)[] stored =
+                    [.. buffer.Items().Where(item => item.Value != 0).Select(item => (item.Key, item.Value))];
                 VBufferEditor<float> editor = VBufferEditor.Create(ref value, buffer.Length, stored.Length);
                 // A buffer that stores every slot is dense and has no indices.
                 if (stored.Length == buffer.Length)

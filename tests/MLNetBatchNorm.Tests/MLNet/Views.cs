@@ -11,13 +11,18 @@ internal static class Views
 
     public static IDataView OfVectors(MLContext context, int size, params float[][] rows)
         => context.Data.LoadFromEnumerable(
-            rows.Select(r => new SingleRow { Features = new VBuffer<float>(r.Length, r) }), WithSize(typeof(SingleRow), NumberDataViewType.Single, size));
+            rows.Select(r => new SingleRow { Features = new VBuffer<float>(r.Length, r) }),
+            WithSize(typeof(SingleRow), NumberDataViewType.Single, size));
 
     public static IDataView OfVectors(MLContext context, params double[][] rows)
         => context.Data.LoadFromEnumerable(
-            rows.Select(r => new DoubleRow { Features = new VBuffer<double>(r.Length, r) }), WithSize(typeof(DoubleRow), NumberDataViewType.Double, rows[0].Length));
+            rows.Select(r => new DoubleRow { Features = new VBuffer<double>(r.Length, r) }),
+            WithSize(typeof(DoubleRow), NumberDataViewType.Double, rows[0].Length));
 
-    /// <summary>The same values as <see cref="OfVectors(MLContext, float[][])"/>, with zeros left out of every row but the ones in <paramref name="denseRows"/>.</summary>
+    /// <summary>
+    /// The same values as <see cref="OfVectors(MLContext, float[][])"/>, with zeros left out of every row
+    /// but the ones in <paramref name="denseRows"/>.
+    /// </summary>
     public static IDataView OfSparseVectors(MLContext context, float[][] rows, params int[] denseRows)
         => context.Data.LoadFromEnumerable(
             rows.Select((r, i) => new SingleRow { Features = denseRows.Contains(i) ? new VBuffer<float>(r.Length, r) : Sparse(r) }),
@@ -25,7 +30,8 @@ internal static class Views
 
     public static IDataView OfSparseVectors(MLContext context, params double[][] rows)
         => context.Data.LoadFromEnumerable(
-            rows.Select(r => new DoubleRow { Features = Sparse(r) }), WithSize(typeof(DoubleRow), NumberDataViewType.Double, rows[0].Length));
+            rows.Select(r => new DoubleRow { Features = Sparse(r) }),
+            WithSize(typeof(DoubleRow), NumberDataViewType.Double, rows[0].Length));
 
     /// <summary>Sparse rows "Features" of very many slots with a Boolean "Label": slot 0 says the label, one other slot is noise.</summary>
     public static IDataView OfManySlots(MLContext context, int rows, int slots)
@@ -45,7 +51,8 @@ internal static class Views
     }
 
     /// <summary>The rows of a vector column, dense.</summary>
-    public static T[][] Vectors<T>(this IDataView view, string column) => view.GetColumn<VBuffer<T>>(view.Schema[column]).Select(v => v.DenseValues().ToArray()).ToArray();
+    public static T[][] Vectors<T>(this IDataView view, string column)
+        => view.GetColumn<VBuffer<T>>(view.Schema[column]).Select(v => v.DenseValues().ToArray()).ToArray();
 
     public static T[] Scalars<T>(this IDataView view, string column) => view.GetColumn<T>(view.Schema[column]).ToArray();
 

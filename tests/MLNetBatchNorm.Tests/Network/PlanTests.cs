@@ -19,9 +19,13 @@ public sealed class PlanTests
         NetworkDefinition definition = Definition(placement, outputToo);
 
         Assert.AreEqual(expected, Text(definition.Plan.Nodes));
-        CollectionAssert.AreEqual(Enumerable.Range(0, definition.Plan.Nodes.Count).ToArray(), definition.Plan.Nodes.Select(n => n.Index).ToArray());
+        CollectionAssert.AreEqual(
+            Enumerable.Range(0, definition.Plan.Nodes.Count).ToArray(), definition.Plan.Nodes.Select(n => n.Index).ToArray());
         for (int i = 1; i < definition.Plan.Nodes.Count; i++)
-            Assert.AreEqual(definition.Plan.Nodes[i - 1].Outputs, definition.Plan.Nodes[i].Inputs, "A node reads what the one before it writes.");
+        {
+            Assert.AreEqual(
+                definition.Plan.Nodes[i - 1].Outputs, definition.Plan.Nodes[i].Inputs, "A node reads what the one before it writes.");
+        }
         Assert.AreEqual(placement != BatchNormalizationPlacement.LayerInput, definition.Plan.StartsWithLinear);
         Assert.AreEqual(placement == BatchNormalizationPlacement.LayerInput, Plan.NormalizesInput(placement));
     }
@@ -51,7 +55,9 @@ public sealed class PlanTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Definition(unknown).Plan);
     }
 
-    /// <summary>One wait for each layer: every linear map starts a stage, and a batch normalization takes the activation behind it with it.</summary>
+    /// <summary>
+    /// One wait for each layer: every linear map starts a stage, and a batch normalization takes the activation behind it with it.
+    /// </summary>
     [TestMethod]
     [DataRow(BatchNormalizationPlacement.None, "linear1+b hidden1 dropout1 | linear2+b hidden2 dropout2 | linear3+b")]
     [DataRow(BatchNormalizationPlacement.BeforeActivation, "linear1 bn1(hidden1) dropout1 | linear2 bn2(hidden2) dropout2 | linear3+b")]
@@ -81,7 +87,8 @@ public sealed class PlanTests
         FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(4), parameters, shares);
 
         Assert.AreEqual(expected, Text(folded.Members[0].Select(o => o.Node)));
-        Assert.AreEqual(shares, ReferenceEquals(((LinearParameters)folded.Members[0][0].Parameters!).Weights, parameters.Linear[0].Weights));
+        Assert.AreEqual(
+            shares, ReferenceEquals(((LinearParameters)folded.Members[0][0].Parameters!).Weights, parameters.Linear[0].Weights));
     }
 
     private static NetworkDefinition Definition(BatchNormalizationPlacement placement, bool outputToo = false, double dropout = 0) => new()

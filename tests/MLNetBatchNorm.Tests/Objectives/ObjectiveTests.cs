@@ -13,7 +13,8 @@ public sealed class ObjectiveTests
 
     public static IEnumerable<object[]> Names =>
     [
-        [nameof(KnownObjectives.SoftmaxCrossEntropy)], [nameof(KnownObjectives.BinaryCrossEntropy)], [nameof(KnownObjectives.SquaredError)], [nameof(KnownObjectives.Huber)],
+        [nameof(KnownObjectives.SoftmaxCrossEntropy)], [nameof(KnownObjectives.BinaryCrossEntropy)], [nameof(KnownObjectives.SquaredError)],
+        [nameof(KnownObjectives.Huber)],
     ];
 
     [TestMethod]
@@ -21,7 +22,8 @@ public sealed class ObjectiveTests
     {
         string?[] found =
         [
-            .. typeof(Objective).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Objective)) && !type.IsAbstract).Select(type => type.FullName).Order(),
+            .. typeof(Objective).Assembly.GetTypes()
+                .Where(type => type.IsSubclassOf(typeof(Objective)) && !type.IsAbstract).Select(type => type.FullName).Order(),
         ];
 
         CollectionAssert.AreEqual(found, KnownObjectives.All.Select(objective => objective.GetType().FullName).Order().ToArray());
@@ -56,7 +58,8 @@ public sealed class ObjectiveTests
     public void Metrics_HaveNamesOfTheirOwn()
     {
         Type[] metrics = [.. typeof(Objective).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(ValidationMetric)))];
-        string[] names = [.. metrics.Select(type => (string)type.GetField("Name", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!)];
+        string[] names =
+            [.. metrics.Select(type => (string)type.GetField("Name", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!)];
 
         CollectionAssert.AllItemsAreUnique(names);
         foreach (Objective objective in KnownObjectives.All)
@@ -96,7 +99,9 @@ public sealed class ObjectiveTests
         }
     }
 
-    /// <summary>Numbers are standardized, so that a loss and its parameters mean the same in any unit; classes stay what they are.</summary>
+    /// <summary>
+    /// Numbers are standardized, so that a loss and its parameters mean the same in any unit; classes stay what they are.
+    /// </summary>
     [TestMethod]
     public void Scale_IsThatOfNumbersOnly()
     {
@@ -125,7 +130,9 @@ public sealed class ObjectiveTests
         Assert.AreEqual(expected, objective.RestoreLoss(loss, scale), 1e-5 * expected);
     }
 
-    /// <summary>Losses against the formula in double, gradients against differences of it, with and without weights; a wrong formula is noticed.</summary>
+    /// <summary>
+    /// Losses against the formula in double, gradients against differences of it, with and without weights; a wrong formula is noticed.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Names))]
     public void Compute_IsTheFormula_AndTheGradientItsSlope(string name)
@@ -146,11 +153,19 @@ public sealed class ObjectiveTests
                 double expected = Mean(objective);
                 Assert.AreEqual(expected, loss, 1e-6 * Math.Abs(expected));
                 if (objective is not (BinaryCrossEntropy or SquaredLoss))
-                    Assert.AreNotEqual(Mean(KnownObjectives.Named(name)), loss, 1e-4 * Math.Abs(expected), "the parameter makes no difference; the test shows nothing");
+                {
+                    Assert.AreNotEqual(
+                        Mean(KnownObjectives.Named(name)), loss, 1e-4 * Math.Abs(expected),
+                        "the parameter makes no difference; the test shows nothing");
+                }
                 for (int row = 0; row < Rows; row++)
                 {
                     for (int k = 0; k < outputs; k++)
-                        Assert.AreEqual(Slope(objective, z[row], y[row], k) * Weight(row) / total, gradient[row][k], 2e-7, $"{name}, row {row}, output {k}");
+                    {
+                        Assert.AreEqual(
+                            Slope(objective, z[row], y[row], k) * Weight(row) / total, gradient[row][k], 2e-7,
+                            $"{name}, row {row}, output {k}");
+                    }
                 }
             }
         }
@@ -177,7 +192,8 @@ public sealed class ObjectiveTests
             case SquaredLoss:
                 return z.Zip(y, (v, t) => Math.Pow(v - t, 2)).Average();
             case HuberLoss { Delta: double delta }:
-                return z.Zip(y, (v, t) => Math.Abs(v - t) <= delta ? Math.Pow(v - t, 2) / 2 : delta * (Math.Abs(v - t) - delta / 2)).Average();
+                return z.Zip(y, (v, t) => Math.Abs(v - t) <= delta ? Math.Pow(v - t, 2) / 2 : delta * (Math.Abs(v - t) - delta / 2))
+                    .Average();
             default:
                 throw new ArgumentException($"No formula for {objective.Name}.", nameof(objective));
         }

@@ -19,7 +19,9 @@ public sealed class RegressionLossTests
         var options = new BatchNormNetworkRegressionTrainer.Options { Loss = new HuberLoss { Delta = delta } };
         var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new MLContext(1).Regression.Trainers.BatchNormNetwork(options));
 
-        Assert.StartsWith(FormattableString.Invariant($"Loss: Delta is {delta}; it must be in (0, 1000000]. It is measured in standard deviations"), error.Message);
+        Assert.StartsWith(
+            FormattableString.Invariant($"Loss: Delta is {delta}; it must be in (0, 1000000]. It is measured in standard deviations"),
+            error.Message);
         Assert.AreEqual("Loss", error.ParamName);
     }
 
@@ -28,7 +30,8 @@ public sealed class RegressionLossTests
     [DataRow(1.345)]
     [DataRow(1_000_000.0)]
     public void Create_DeltaInsideItsRange_IsTaken(double delta) =>
-        new MLContext(1).Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options { Loss = new HuberLoss { Delta = delta } });
+        new MLContext(1).Regression.Trainers.BatchNormNetwork(
+            new BatchNormNetworkRegressionTrainer.Options { Loss = new HuberLoss { Delta = delta } });
 
     [TestMethod]
     public void Losses_OptimizersAndSchedules_ComeBackFromJson()
@@ -36,7 +39,8 @@ public sealed class RegressionLossTests
         RoundTrip<RegressionLoss>([new SquaredLoss(), new HuberLoss { Delta = 0.5 }]);
         RoundTrip<Optimizer>(
         [
-            new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new AdamOptimizer { Beta1 = 0.8 }, new AdamWOptimizer { WeightDecay = 0.1 },
+            new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new AdamOptimizer { Beta1 = 0.8 },
+            new AdamWOptimizer { WeightDecay = 0.1 },
             new RmsPropOptimizer { Centered = true },
         ]);
         RoundTrip<LearningRateSchedule>(

@@ -37,13 +37,18 @@ public sealed class ValidationMetricTests
         Assert.AreNotEqual(area, Area(moved, labels, weights));
     }
 
-    /// <summary>Many rows are sorted in another way: the area is that of the sum of the ranks (Mann and Whitney), and the same whatever the order of the rows.</summary>
+    /// <summary>
+    /// Many rows are sorted in another way: the area is that of the sum of the ranks (Mann and
+    /// Whitney), and the same whatever the order of the rows.
+    /// </summary>
     [TestMethod]
     public void AreaUnderRocCurve_OfManyRows_IsThatOfTheirRanks()
     {
         const int rows = 10_000;
         var random = new Random(5);
-        float[] scores = [.. Enumerable.Range(0, rows).Select(i => i % 3 == 0 ? MathF.Round(random.NextSingle(), 2) - 0.5f : (random.NextSingle() - 0.5f) * MathF.Pow(10, random.Next(-30, 30)))];
+        float[] scores = [.. Enumerable.Range(0, rows)
+            .Select(i => i % 3 == 0 ? MathF.Round(random.NextSingle(), 2) - 0.5f : (random.NextSingle() - 0.5f) * MathF.Pow(
+                10, random.Next(-30, 30)))];
         float[] labels = [.. scores.Select(score => random.NextDouble() < (score > 0 ? 0.7 : 0.4) ? 1f : 0f)];
 
         double positives = labels.Sum(), ranks = 0, below = 0;
@@ -62,7 +67,9 @@ public sealed class ValidationMetricTests
     [TestMethod]
     public void AreaUnderRocCurve_OfExtremeScores()
     {
-        Assert.AreEqual(1, Area([float.NegativeInfinity, float.MinValue, -float.Epsilon, 0, float.Epsilon, float.MaxValue, float.PositiveInfinity], [0, 0, 0, 1, 1, 1, 1]));
+        Assert.AreEqual(1, Area(
+            [float.NegativeInfinity, float.MinValue, -float.Epsilon, 0, float.Epsilon, float.MaxValue, float.PositiveInfinity],
+            [0, 0, 0, 1, 1, 1, 1]));
         Assert.AreEqual(0.5, Area([0f, -0f], [1, 0]), "both zeros are one score");
         Assert.AreEqual(0.5, Area([3, 3, 3, 3], [1, 0, 1, 1]));
         Assert.IsTrue(double.IsNaN(Area([1, 2], [1, 1])), "no false row");
@@ -105,7 +112,10 @@ public sealed class ValidationMetricTests
         Assert.IsTrue(double.IsNaN(RSquared([1, 2], [1, 2], [0, 0])));
     }
 
-    /// <summary>The metric belongs to the outputs that the loss belongs to: those of the network in prediction mode after the epoch, computed again here.</summary>
+    /// <summary>
+    /// The metric belongs to the outputs that the loss belongs to: those of the network in
+    /// prediction mode after the epoch, computed again here.
+    /// </summary>
     [TestMethod]
     [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 3, false)]
     [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), 1, true)]
@@ -119,7 +129,8 @@ public sealed class ValidationMetricTests
         double[][] x = Generated.Rows(250, 5, 8), y = Generated.Targets(loss, x, outputs, 8);
         double[]? w = weighted ? Generated.Weights(250, 8) : null;
         var validation = new EncodedRows(Generated.Table(x, y, w));
-        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(loss, 200, 5, outputs, seed: 7), validation, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, Generated.Data(loss, 200, 5, outputs, seed: 7), validation, settings, null, CancellationToken.None);
 
         FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(5), parameters);
         float[] scores = new float[250 * outputs];
@@ -127,9 +138,11 @@ public sealed class ValidationMetricTests
         double[] weights = w ?? [.. Enumerable.Repeat(1.0, 250)];
         double expected = loss switch
         {
-            SoftmaxCrossEntropy => Enumerable.Range(0, 250).Average(r => Enumerable.Range(0, outputs).MaxBy(k => scores[r * outputs + k]) == y[r][0] ? 1.0 : 0.0),
+            SoftmaxCrossEntropy => Enumerable.Range(0, 250)
+                .Average(r => Enumerable.Range(0, outputs).MaxBy(k => scores[r * outputs + k]) == y[r][0] ? 1.0 : 0.0),
             BinaryCrossEntropy => AreaByPairs(
-                scores, [.. y.SelectMany(row => row.Select(v => (float)v))], [.. weights.SelectMany(v => Enumerable.Repeat((float)v, outputs))]),
+                scores, [.. y.SelectMany(row => row.Select(v => (float)v))],
+                [.. weights.SelectMany(v => Enumerable.Repeat((float)v, outputs))]),
             _ => RSquaredByDefinition(scores, y, weights),
         };
         Assert.AreEqual(expected, history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value, 1e-6);
@@ -148,10 +161,12 @@ public sealed class ValidationMetricTests
         EpochRecord[] Epochs(int threads, ulong seed)
         {
             using var team = new WorkerTeam(threads);
-            NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
+            NetworkParameters parameters = Initialization.Create(
+                new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = outputs }, 1);
             var settings = new TrainingSettings { Objective = loss, BatchSize = 32, MaximumEpochs = 3, LearningRate = 0.01 };
             return [.. TrainingLoop.Train(
-                team, parameters, Generated.Data(loss, 200, 5, outputs, seed), Generated.Data(loss, 3000, 5, outputs, seed: 8, weighted: true), settings, null, CancellationToken.None).Epochs];
+                team, parameters, Generated.Data(loss, 200, 5, outputs, seed),
+                Generated.Data(loss, 3000, 5, outputs, seed: 8, weighted: true), settings, null, CancellationToken.None).Epochs];
         }
 
         EpochRecord[] expected = Epochs(1, seed: 7);
@@ -166,12 +181,14 @@ public sealed class ValidationMetricTests
     {
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, MaximumEpochs = 1 };
         NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = 5, HiddenUnits = [8], Outputs = 1 }, 1);
-        TrainingHistory history = TrainingLoop.Train(parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 7), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, seed: 7), null, settings, null, CancellationToken.None);
 
         Assert.IsNull(history.Epochs[0].ValidationMetric);
     }
 
-    private static double Area(float[] scores, float[] labels, float[]? weights = null) => AreaUnderRocCurve.Of(scores, labels, weights ?? [], new ulong[2 * scores.Length]);
+    private static double Area(float[] scores, float[] labels, float[]? weights = null) =>
+        AreaUnderRocCurve.Of(scores, labels, weights ?? [], new ulong[2 * scores.Length]);
 
     private static double AreaByPairs(float[] scores, float[] labels, float[] weights)
     {

@@ -42,7 +42,9 @@ public sealed class CheckpointFileTests
         Assert.HasCount(2, Directory.GetFiles(_folder));
     }
 
-    /// <summary>Somebody tidies the folder up while the file is being written: an error, and the newest content under one of its two names.</summary>
+    /// <summary>
+    /// Somebody tidies the folder up while the file is being written: an error, and the newest content under one of its two names.
+    /// </summary>
     [TestMethod]
     public void Write_TemporaryFileVanishes_KeepsTheOneBefore()
     {

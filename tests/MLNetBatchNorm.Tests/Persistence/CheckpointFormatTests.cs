@@ -39,7 +39,8 @@ public sealed class CheckpointFormatTests
     [TestMethod]
     public void Read_FinishedNetwork_IsTheSame()
     {
-        var written = new NetworkMember(Generated.Network(s_definition, 4), new TrainingHistory { Epochs = [Generated.Epoch(1, 0.1, 0.7, 0.6, 0.9)], BestEpoch = 1 });
+        var written = new NetworkMember(
+            Generated.Network(s_definition, 4), new TrainingHistory { Epochs = [Generated.Epoch(1, 0.1, 0.7, 0.6, 0.9)], BestEpoch = 1 });
         using var stream = new MemoryStream();
         CheckpointFormat.Write(stream, s_owner, written);
         (TrainingState? state, NetworkMember? read) = Read(stream.ToArray());
@@ -60,7 +61,9 @@ public sealed class CheckpointFormatTests
             (Owner(1, 2, 9), "its options, seed or initial network are others"),
         })
         {
-            Assert.AreEqual(expected, Assert.ThrowsExactly<ForeignCheckpointException>(() => CheckpointFormat.Read(new MemoryStream(bytes), owner, s_definition)).Difference);
+            ForeignCheckpointException refusal = Assert.ThrowsExactly<ForeignCheckpointException>(
+                () => CheckpointFormat.Read(new MemoryStream(bytes), owner, s_definition));
+            Assert.AreEqual(expected, refusal.Difference);
         }
 
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 3);
@@ -111,7 +114,8 @@ public sealed class CheckpointFormatTests
                     refused++;
                 }
 
-                Assert.IsLessThan(20_000 + 10L * bytes.Length, GC.GetAllocatedBytesForCurrentThread() - before, $"byte {offset}, bits {mask}");
+                Assert.IsLessThan(
+                    20_000 + 10L * bytes.Length, GC.GetAllocatedBytesForCurrentThread() - before, $"byte {offset}, bits {mask}");
             }
         }
 
@@ -156,5 +160,6 @@ public sealed class CheckpointFormatTests
         return stream.ToArray();
     }
 
-    private static (TrainingState? State, NetworkMember? Finished) Read(byte[] bytes) => CheckpointFormat.Read(new MemoryStream(bytes), s_owner, s_definition);
+    private static (TrainingState? State, NetworkMember? Finished) Read(byte[] bytes) =>
+        CheckpointFormat.Read(new MemoryStream(bytes), s_owner, s_definition);
 }

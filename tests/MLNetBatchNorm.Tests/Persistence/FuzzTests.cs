@@ -3,7 +3,9 @@ using MLNetBatchNorm.Stress;
 
 namespace MLNetBatchNorm.Tests.Persistence;
 
-/// <summary>The same mutated inputs in every run, made and judged by the sources of build/Stress; build/fuzz.sh goes on where these stop.</summary>
+/// <summary>
+/// The same mutated inputs in every run, made and judged by the sources of build/Stress; build/fuzz.sh goes on where these stop.
+/// </summary>
 [TestClass]
 public sealed class FuzzTests
 {
@@ -16,13 +18,18 @@ public sealed class FuzzTests
     [DataRow("model zip", 50, 5)]
     public void Read_MutatedInputs_EndAsDocumented(string name, int inputs, int readAtLeast)
     {
-        FuzzTarget target = new FuzzTarget[] { new NetworkTarget(), new CheckpointTarget(), new EntryTarget(), new ZipTarget() }.Single(t => t.Name == name);
+        FuzzTarget target = new FuzzTarget[] { new NetworkTarget(), new CheckpointTarget(), new EntryTarget(), new ZipTarget() }.Single(
+            t => t.Name == name);
         var fuzzer = new Fuzzer(target, seed: 7);
         fuzzer.Run(inputs, hung => Environment.FailFast($"{name}: this input takes too long: {Convert.ToHexString(hung)}"));
 
-        TestContext.WriteLine($"{fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} endings, at most {fuzzer.LargestAllocation:P0} of the allowed allocations");
-        Assert.IsEmpty(fuzzer.Faults, fuzzer.Faults.Count == 0 ? "" : $"{fuzzer.Faults[0].Fault}\n{Convert.ToHexString(fuzzer.Faults[0].Input)}");
-        Assert.IsGreaterThan(readAtLeast, fuzzer.Signatures.GetValueOrDefault("read"), "mutations that are read show that the inputs get far");
+        TestContext.WriteLine(
+            $"{fuzzer.Signatures.GetValueOrDefault("read")} read, {fuzzer.Signatures.Count} endings, at most {fuzzer.LargestAllocation:P0} "
+            + "of the allowed allocations");
+        Assert.IsEmpty(
+            fuzzer.Faults, fuzzer.Faults.Count == 0 ? "" : $"{fuzzer.Faults[0].Fault}\n{Convert.ToHexString(fuzzer.Faults[0].Input)}");
+        Assert.IsGreaterThan(
+            readAtLeast, fuzzer.Signatures.GetValueOrDefault("read"), "mutations that are read show that the inputs get far");
         Assert.IsGreaterThan(5, fuzzer.Signatures.Count);
     }
 

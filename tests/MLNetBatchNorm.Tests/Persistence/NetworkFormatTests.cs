@@ -10,7 +10,10 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm.Tests.Persistence;
 
 // Length: a table of every field of the format with what is said when it is wrong.
-/// <summary>The bytes of a network: what is written comes back, and damaged bytes end in one kind of exception, quickly and without large allocations.</summary>
+/// <summary>
+/// The bytes of a network: what is written comes back, and damaged bytes end in one kind of
+/// exception, quickly and without large allocations.
+/// </summary>
 [TestClass]
 public sealed class NetworkFormatTests
 {
@@ -33,10 +36,11 @@ public sealed class NetworkFormatTests
         Assert.AreEqual(expected.Inputs, actual.Inputs);
         CollectionAssert.AreEqual(expected.HiddenUnits, actual.HiddenUnits);
         Assert.AreEqual(
-            (expected.Outputs, expected.Activation, expected.Placement, expected.Statistics, expected.NormalizeOutputLayerInput, expected.Epsilon,
-                expected.RunningStatisticsMomentum, expected.InitialGamma, expected.DropoutRate, expected.VirtualBatchSize),
-            (actual.Outputs, actual.Activation, actual.Placement, actual.Statistics, actual.NormalizeOutputLayerInput, actual.Epsilon,
-                actual.RunningStatisticsMomentum, actual.InitialGamma, actual.DropoutRate, actual.VirtualBatchSize));
+            (expected.Outputs, expected.Activation, expected.Placement, expected.Statistics, expected.NormalizeOutputLayerInput,
+                expected.Epsilon, expected.RunningStatisticsMomentum, expected.InitialGamma, expected.DropoutRate,
+                expected.VirtualBatchSize),
+            (actual.Outputs, actual.Activation, actual.Placement, actual.Statistics, actual.NormalizeOutputLayerInput,
+                actual.Epsilon, actual.RunningStatisticsMomentum, actual.InitialGamma, actual.DropoutRate, actual.VirtualBatchSize));
         ScaleAndClip readScaling = read.Encoder.Part<ScaleAndClip>()!;
         CollectionAssert.AreEqual(written.Encoder.Part<ScaleAndClip>()!.Center.ToArray(), readScaling.Center.ToArray());
         CollectionAssert.AreEqual(written.Encoder.Part<ScaleAndClip>()!.Scale.ToArray(), readScaling.Scale.ToArray());
@@ -58,7 +62,8 @@ public sealed class NetworkFormatTests
     public void Read_AnEncoderThatChangesNothing_IsTheSame()
     {
         var definition = new NetworkDefinition { Inputs = 3, HiddenUnits = [], Outputs = 2, Placement = BatchNormalizationPlacement.None };
-        var network = new TrainedNetwork(InputEncoder.Identity(3), [new NetworkMember(Fill(new NetworkParameters(definition), 1), History())]);
+        var network = new TrainedNetwork(
+            InputEncoder.Identity(3), [new NetworkMember(Fill(new NetworkParameters(definition), 1), History())]);
         TrainedNetwork read = Read(Write(network));
 
         Assert.IsTrue(read.Encoder is { IsIdentity: true, RawInputs: 3 });
@@ -67,7 +72,8 @@ public sealed class NetworkFormatTests
     /// <summary>The layout itself, number by number, written here once more by hand.</summary>
     [TestMethod]
     public void Write_ASmallNetwork_GivesTheDocumentedBytes() =>
-        CollectionAssert.AreEqual(InSections(DocumentedBytes(version: 2), s_chosenBytes), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
+        CollectionAssert.AreEqual(
+            InSections(DocumentedBytes(version: 2), s_chosenBytes), Write(Sample(BatchNormalizationPlacement.BeforeActivation)));
 
     /// <summary>What an earlier version kept is read, and written again as the present one.</summary>
     [TestMethod]
@@ -105,7 +111,8 @@ public sealed class NetworkFormatTests
         Assert.IsNull(Read(Write(sample)).SlotNames);
         Assert.IsNull(Read(DocumentedBytes(version: 2)).SlotNames);
         // In front of the encoder, the number of slots is not known.
-        byte[] early = [.. bytes[..8], .. section, .. bytes[8..^(section.Length + Sections.HeaderBytes)], .. bytes[^Sections.HeaderBytes..]];
+        byte[] early =
+            [.. bytes[..8], .. section, .. bytes[8..^(section.Length + Sections.HeaderBytes)], .. bytes[^Sections.HeaderBytes..]];
         Assert.Contains("no section 'ENCO'", Assert.ThrowsExactly<NetworkFormatException>(() => Read(early)).Message);
         for (int length = bytes.Length - section.Length; length < bytes.Length; length++)
             Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} bytes");
@@ -115,12 +122,15 @@ public sealed class NetworkFormatTests
     [
         ["unknown", (byte[])[.. Section("NEW1", [1, 2])], "section 'NEW1' in the data of the network that this version"],
         ["no letters", (byte[])[.. Section("\u0007\u0001'x", [])], "section '???x'"],
-        ["twice", (byte[])[.. Section("CHOS", s_chosenBytes), .. Section("CHOS", s_chosenBytes)], "Section 'CHOS' of the data of the network is there twice"],
-        ["too long", (byte[])[.. Section("CHOS", [.. s_chosenBytes, 9])], "Section 'CHOS' of the data of the network is 1 bytes longer than"],
+        ["twice", (byte[])[.. Section("CHOS", s_chosenBytes), .. Section("CHOS", s_chosenBytes)],
+            "Section 'CHOS' of the data of the network is there twice"],
+        ["too long", (byte[])[.. Section("CHOS", [.. s_chosenBytes, 9])],
+            "Section 'CHOS' of the data of the network is 1 bytes longer than"],
         ["too short", (byte[])[.. Section("CHOS", s_chosenBytes[..^1])], "bytes are left"],
         ["negative length", (byte[])[.. "CHOS"u8, .. BitConverter.GetBytes(-1L)], "has -1 bytes"],
         ["length of a file", (byte[])[.. "CHOS"u8, .. BitConverter.GetBytes(long.MaxValue)], "has 9223372036854775807 bytes"],
-        ["end with something", (byte[])[.. "END "u8, .. BitConverter.GetBytes(3L), 1, 2, 3], "The last section of the data of the network has 3 bytes"],
+        ["end with something", (byte[])[.. "END "u8, .. BitConverter.GetBytes(3L), 1, 2, 3],
+            "The last section of the data of the network has 3 bytes"],
         ["seed only", (byte[])[.. Section("CHOS", Int(-1))], "number of rows of a step is -1"],
         ["objective of no kind", Section("OBJE", [99]), "objective has number 99, which is not known"],
         ["objective of two bytes", Section("OBJE", [3, 3]), "Section 'OBJE' of the data of the network is 1 bytes longer than"],
@@ -128,12 +138,15 @@ public sealed class NetworkFormatTests
         ["deviation below zero", Section("SCAL", [.. Double(3), .. Double(-1)]), "is -1; it must be finite and not negative"],
         ["deviation without end", Section("SCAL", [.. Double(3), .. Double(double.PositiveInfinity)]), "deviation of the labels is"],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
-        ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]), "number of bytes in the names of feature slots is 5, but only 3"],
+        ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),
+            "number of bytes in the names of feature slots is 5, but only 3"],
         ["more than names", Section("SLOT", [1, 0, 1, 0, 65, 66, 67]), "Section 'SLOT' of the data of the network is 1 bytes longer than"],
         ["a name that is no text", Section("SLOT", [1, 0, 2, 0, 65, 0xC3, 0x28]), "name of feature slot 1 is not a text in UTF-8"],
         ["half a letter in each name", Section("SLOT", [1, 0, 1, 0, 0xC3, 0xA4]), "name of feature slot 0 is not a text in UTF-8"],
-        ["names of nonsense length", Section("SLOT", new byte[SlotNames.MaximumBytes + 1]), "feature slots take 16777217 bytes; at most 16777216"],
-        ["version of nonsense", (byte[])[.. Section("CHOS", [.. s_chosenBytes[..^5], 0xFF, 0xFE, 0xFF, 0xFE, 0xFF])], "not a text in UTF-8"],
+        ["names of nonsense length", Section("SLOT", new byte[SlotNames.MaximumBytes + 1]),
+            "feature slots take 16777217 bytes; at most 16777216"],
+        ["version of nonsense", (byte[])[.. Section("CHOS", [.. s_chosenBytes[..^5], 0xFF, 0xFE, 0xFF, 0xFE, 0xFF])],
+            "not a text in UTF-8"],
     ];
 
     /// <summary>
@@ -178,7 +191,8 @@ public sealed class NetworkFormatTests
         int at = bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(tag));
         int length = Sections.HeaderBytes + (int)BitConverter.ToInt64(bytes, at + 4);
 
-        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read([.. bytes[..at], .. bytes[(at + length)..]])).Message);
+        Assert.Contains(
+            expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read([.. bytes[..at], .. bytes[(at + length)..]])).Message);
     }
 
     // Where the parts of DocumentedBytes begin: definition, encoding, networks, history.
@@ -186,7 +200,8 @@ public sealed class NetworkFormatTests
 
     private static readonly byte[] s_chosenBytes =
     [
-        .. Int(64), .. Int(24), .. Double(0.006), .. Double(0.2), .. Int(-5), .. BitConverter.GetBytes(7_000_000_000L), .. Int(5), .. "0.1.0"u8,
+        .. Int(64), .. Int(24), .. Double(0.006), .. Double(0.2), .. Int(-5), .. BitConverter.GetBytes(7_000_000_000L), .. Int(5),
+        .. "0.1.0"u8,
     ];
 
     private static byte[] Section(string tag, byte[] body) =>
@@ -218,7 +233,8 @@ public sealed class NetworkFormatTests
         TrainedNetwork read = Read(DocumentedBytes(version: 1)), written = Sample(BatchNormalizationPlacement.BeforeActivation);
 
         CheckSame(written.Parameters, read.Parameters);
-        CollectionAssert.AreEqual(written.History.Epochs.Select(epoch => epoch with { ValidationMetric = null }).ToArray(), read.History.Epochs.ToArray());
+        CollectionAssert.AreEqual(
+            written.History.Epochs.Select(epoch => epoch with { ValidationMetric = null }).ToArray(), read.History.Epochs.ToArray());
         CollectionAssert.AreEqual(read.History.Epochs.ToArray(), Read(Write(read)).History.Epochs.ToArray());
         // The same bytes are no version 2.
         byte[] mixed = DocumentedBytes(version: 1);
@@ -273,7 +289,8 @@ public sealed class NetworkFormatTests
         writer.Write(2);                                  // epochs
         writer.Write(1);
         writer.Write((byte)1);
-        foreach ((int epoch, double rate, double training, double? validation, double? metric) in new (int, double, double, double?, double?)[] { (1, 0.01, 0.7, 0.6, 0.875), (2, 0.02, 0.5, null, null) })
+        foreach ((int epoch, double rate, double training, double? validation,
+            double? metric) in new (int, double, double, double?, double?)[] { (1, 0.01, 0.7, 0.6, 0.875), (2, 0.02, 0.5, null, null) })
         {
             writer.Write(epoch);
             writer.Write(rate);
@@ -380,7 +397,10 @@ public sealed class NetworkFormatTests
         Assert.AreEqual(loss, Read(bytes).History.Epochs[0].ValidationMetric);
     }
 
-    /// <summary>Networks of few outputs and many inputs, one or more of them: what grows most where outputs are padded to sixteen. Read and folded for scoring, all together.</summary>
+    /// <summary>
+    /// Networks of few outputs and many inputs, one or more of them: what grows most where outputs are padded to
+    /// sixteen. Read and folded for scoring, all together.
+    /// </summary>
     [TestMethod]
     [DataRow(1, 1, 100_000, true)]
     [DataRow(1, 8, 20_000, true)]
@@ -394,15 +414,25 @@ public sealed class NetworkFormatTests
     public void Read_NarrowMaps_AllocatesTenTimesTheDataAtMost(int outputs, int members, int inputs, bool identity)
     {
         var scaling = new ScaleAndClip(new float[inputs], new float[inputs], new bool[inputs]);
-        InputEncoder encoder = identity ? InputEncoder.Identity(inputs) : new InputEncoder(inputs, [scaling, new Pieces([new InputPiece(1, 0, 1)])]);
+        InputEncoder encoder = identity
+            ? InputEncoder.Identity(inputs)
+            : new InputEncoder(inputs, [scaling, new Pieces([new InputPiece(1, 0, 1)])]);
         foreach (NetworkDefinition definition in new[]
         {
-            new NetworkDefinition { Inputs = encoder.EncodedInputs, HiddenUnits = [], Outputs = outputs, Placement = BatchNormalizationPlacement.None },
+            new NetworkDefinition
+            {
+                Inputs = encoder.EncodedInputs, HiddenUnits = [], Outputs = outputs, Placement = BatchNormalizationPlacement.None,
+            },
             new NetworkDefinition { Inputs = encoder.EncodedInputs, HiddenUnits = [outputs], Outputs = 1 },
-            new NetworkDefinition { Inputs = encoder.EncodedInputs, HiddenUnits = [outputs], Outputs = 1, Placement = BatchNormalizationPlacement.LayerInput },
+            new NetworkDefinition
+            {
+                Inputs = encoder.EncodedInputs, HiddenUnits = [outputs], Outputs = 1, Placement = BatchNormalizationPlacement.LayerInput,
+            },
         })
         {
-            var network = new TrainedNetwork(encoder, [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Generated.Network(definition, (ulong)m), History()))]);
+            var network = new TrainedNetwork(
+                encoder,
+                [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Generated.Network(definition, (ulong)m), History()))]);
             byte[] bytes = Write(network);
 
             long before = GC.GetAllocatedBytesForCurrentThread();
@@ -432,7 +462,8 @@ public sealed class NetworkFormatTests
         ScoringScratch scratch = actual.CreateScratch(1);
         for (int row = 0; row < rows; row++)
         {
-            Span<float> values = x.AsSpan(row * actual.RawInputs, actual.RawInputs), wanted = block.AsSpan(row * actual.Outputs, actual.Outputs), scores = new float[16 + actual.Outputs];
+            Span<float> values = x.AsSpan(row * actual.RawInputs, actual.RawInputs),
+                wanted = block.AsSpan(row * actual.Outputs, actual.Outputs), scores = new float[16 + actual.Outputs];
             actual.Score(values, 1, scores, scratch);
             CollectionAssert.AreEqual(wanted.ToArray(), scores[..actual.Outputs].ToArray());
             if (!actual.TakesSparse)
@@ -448,8 +479,12 @@ public sealed class NetworkFormatTests
     public void Read_VeryManySmallLayers_IsRefusedBeforeTheyAreMade()
     {
         var definition = new NetworkDefinition { Inputs = 1, HiddenUnits = [.. Enumerable.Repeat(1, 1000)], Outputs = 1 };
-        byte[] few = Write(new TrainedNetwork(InputEncoder.Identity(1), [.. Enumerable.Range(0, 5).Select(_ => new NetworkMember(new NetworkParameters(definition), History()))]));
-        byte[] many = Write(new TrainedNetwork(InputEncoder.Identity(1), [.. Enumerable.Range(0, 20).Select(_ => new NetworkMember(new NetworkParameters(definition), History()))]));
+        byte[] few = Write(new TrainedNetwork(
+            InputEncoder.Identity(1),
+            [.. Enumerable.Range(0, 5).Select(_ => new NetworkMember(new NetworkParameters(definition), History()))]));
+        byte[] many = Write(new TrainedNetwork(
+            InputEncoder.Identity(1),
+            [.. Enumerable.Range(0, 20).Select(_ => new NetworkMember(new NetworkParameters(definition), History()))]));
         Assert.HasCount(5, Read(few).Members);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -557,7 +592,8 @@ public sealed class NetworkFormatTests
             NumberOfTrainingRows = 7_000_000_000,
             LibraryVersion = "0.1.0",
         };
-        NetworkMember[] networks = [.. Enumerable.Range(0, members).Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))];
+        NetworkMember[] networks = [.. Enumerable.Range(0, members)
+            .Select(m => new NetworkMember(Fill(new NetworkParameters(definition), 1 + (100 * m)), History()))];
         return new TrainedNetwork(encoder, networks, chosen);
     }
 

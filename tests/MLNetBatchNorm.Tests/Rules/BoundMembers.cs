@@ -2,7 +2,10 @@ using Mono.Cecil;
 
 namespace MLNetBatchNorm.Tests.Rules;
 
-/// <summary>Which non-public types and members of ML.NET a compiled library is bound to: what a new release of ML.NET could take away without a word.</summary>
+/// <summary>
+/// Which non-public types and members of ML.NET a compiled library is bound to: what a new
+/// release of ML.NET could take away without a word.
+/// </summary>
 /// <remarks>Constants of ML.NET are copied into the library when it is compiled and are not bound.</remarks>
 internal static class BoundMembers
 {
@@ -10,7 +13,9 @@ internal static class BoundMembers
 
     /// <summary>One line for each, sorted: assembly, type, then the member with its access, or what an override overrides.</summary>
     /// <param name="path">The library. ML.NET's assemblies are found beside it.</param>
-    /// <param name="unresolved">References to types or members that ML.NET's assemblies do not have; none, if the library can run with them.</param>
+    /// <param name="unresolved">
+    /// References to types or members that ML.NET's assemblies do not have; none, if the library can run with them.
+    /// </param>
     public static IReadOnlyList<string> Find(string path, out IReadOnlyList<string> unresolved)
     {
         using var resolver = new DefaultAssemblyResolver();
@@ -22,8 +27,11 @@ internal static class BoundMembers
         var missing = new SortedSet<string>(StringComparer.Ordinal);
         foreach (TypeReference reference in module.GetTypeReferences().Where(IsForeign))
             AddType(reference, found, missing);
-        foreach (MemberReference reference in module.GetMemberReferences().Where(r => r.DeclaringType != null && IsForeign(r.DeclaringType.GetElementType())))
+        foreach (MemberReference reference in module.GetMemberReferences().Where(
+            r => r.DeclaringType != null && IsForeign(r.DeclaringType.GetElementType())))
+        {
             AddMember(reference, found, missing);
+        }
         foreach (TypeDefinition type in module.GetTypes())
         {
             foreach (InterfaceImplementation implementation in type.Interfaces)
@@ -58,7 +66,8 @@ internal static class BoundMembers
             case MethodDefinition method when !IsVisible(method.DeclaringType) || !IsOpen(method):
                 found.Add(Line(method.DeclaringType, $"{Show(method)} {AccessOf(method)}"));
                 break;
-            case FieldDefinition field when !IsVisible(field.DeclaringType) || !(field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly):
+            case FieldDefinition field when !IsVisible(field.DeclaringType)
+                || !(field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly):
                 found.Add(Line(field.DeclaringType, $"{field.Name} {AccessOf(field)}"));
                 break;
         }
@@ -89,20 +98,26 @@ internal static class BoundMembers
         }
     }
 
-    private static bool IsVisible(TypeDefinition type) => type.IsNested ? type.IsNestedPublic && IsVisible(type.DeclaringType) : type.IsPublic;
+    private static bool IsVisible(TypeDefinition type)
+        => type.IsNested ? type.IsNestedPublic && IsVisible(type.DeclaringType) : type.IsPublic;
 
     /// <summary>Public, or open to derived types: what C# would allow without help, if the type is visible.</summary>
     private static bool IsOpen(MethodDefinition method) => method.IsPublic || method.IsFamily || method.IsFamilyOrAssembly;
 
     private static string Line(TypeDefinition type, string what) => $"{type.Module.Assembly.Name.Name} {type.FullName} {what}";
 
-    private static string Show(MethodDefinition method) => $"{method.Name}({string.Join(", ", method.Parameters.Select(p => Show(p.ParameterType)))})";
+    private static string Show(MethodDefinition method)
+        => $"{method.Name}({string.Join(", ", method.Parameters.Select(p => Show(p.ParameterType)))})";
 
     private static string Show(TypeReference type)
-        => type is GenericInstanceType generic ? $"{generic.Name.Split('`')[0]}<{string.Join(", ", generic.GenericArguments.Select(Show))}>" : type.Name;
+        => type is GenericInstanceType generic
+            ? $"{generic.Name.Split('`')[0]}<{string.Join(", ", generic.GenericArguments.Select(Show))}>"
+            : type.Name;
 
     private static string AccessOf(TypeDefinition type)
-        => type.IsNestedPrivate ? "private" : type.IsNestedFamily ? "protected" : type.IsNestedPublic ? "public in a closed type" : "internal";
+        => type.IsNestedPrivate
+            ? "private"
+            : type.IsNestedFamily ? "protected" : type.IsNestedPublic ? "public in a closed type" : "internal";
 
     private static string AccessOf(MethodDefinition method)
         => method.IsPublic ? "public" : method.IsFamily ? "protected" : method.IsFamilyOrAssembly ? "protected internal"

@@ -39,7 +39,8 @@ internal sealed partial class DependencyRule
     /// <param name="module">The module.</param>
     /// <param name="rootNamespace">The namespace above the layers.</param>
     /// <param name="layersByTypeName">The layers of the types that stand in the root namespace itself or elsewhere, by full name.</param>
-    public static IReadOnlyCollection<string> Violations(ModuleDefinition module, string rootNamespace, IReadOnlyDictionary<string, string> layersByTypeName)
+    public static IReadOnlyCollection<string> Violations(
+        ModuleDefinition module, string rootNamespace, IReadOnlyDictionary<string, string> layersByTypeName)
     {
         var rule = new DependencyRule(rootNamespace, layersByTypeName);
         foreach (TypeDefinition type in module.GetTypes())
@@ -77,8 +78,12 @@ internal sealed partial class DependencyRule
             foreach (Match line in UsingLine().Matches(File.ReadAllText(path)))
             {
                 string used = line.Groups["name"].Value;
-                if (LayerOfNamespace(used, rootNamespace) is { } usedLayer ? !MayUse(layer, usedLayer) : layer != TopLayer && !IsOfDotNet(used) && !used.StartsWith(rootNamespace, StringComparison.Ordinal))
+                if (LayerOfNamespace(used, rootNamespace) is { } usedLayer
+                    ? !MayUse(layer, usedLayer)
+                    : layer != TopLayer && !IsOfDotNet(used) && !used.StartsWith(rootNamespace, StringComparison.Ordinal))
+                {
                     violations.Add($"{relative}: using {used}");
+                }
             }
         }
 
@@ -88,18 +93,23 @@ internal sealed partial class DependencyRule
     [GeneratedRegex(@"^namespace\s+(?<name>[\w.]+)", RegexOptions.Multiline)]
     private static partial Regex NamespaceDeclaration();
 
-    [GeneratedRegex(@"^(?:(?:public|internal|static|sealed|abstract|partial|readonly|ref|unsafe|file)\s+)*(?:class|struct|enum|interface|record(?:\s+struct|\s+class)?|delegate\s+[\w<>\[\],.?]+)\s+(?<name>\w+)(?:<(?<parameters>[^>]+)>)?", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^(?:(?:public|internal|static|sealed|abstract|partial|readonly|ref|unsafe|file)\s+)*"
+        + @"(?:class|struct|enum|interface|record(?:\s+struct|\s+class)?|delegate\s+[\w<>\[\],.?]+)\s+"
+        + @"(?<name>\w+)(?:<(?<parameters>[^>]+)>)?", RegexOptions.Multiline)]
     private static partial Regex TypeDeclaration();
 
     [GeneratedRegex(@"^(?:global\s+)?using\s+(?:static\s+)?(?:\w+\s*=\s*)?(?<name>[\w.]+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
 
-    private static bool MayUse(string layer, string used) => layer == used || (Allowed.TryGetValue(layer, out string[]? allowed) && allowed.Contains(used));
+    private static bool MayUse(string layer, string used)
+        => layer == used || (Allowed.TryGetValue(layer, out string[]? allowed) && allowed.Contains(used));
 
     private static bool IsOfDotNet(string name) => name == "System" || name.StartsWith("System.", StringComparison.Ordinal);
 
     private static string? LayerOfNamespace(string name, string rootNamespace)
-        => name.StartsWith(rootNamespace + ".", StringComparison.Ordinal) && Allowed.ContainsKey(name[(rootNamespace.Length + 1)..].Split('.')[0])
+        => name.StartsWith(rootNamespace + ".", StringComparison.Ordinal)
+            && Allowed.ContainsKey(name[(rootNamespace.Length + 1)..].Split('.')[0])
             ? name[(rootNamespace.Length + 1)..].Split('.')[0]
             : null;
 
@@ -179,15 +189,18 @@ internal sealed partial class DependencyRule
     {
         TypeReference type => [type],
         FieldReference field => [field.DeclaringType, field.FieldType],
-        GenericInstanceMethod method => [.. method.GenericArguments, method.DeclaringType, method.ReturnType, .. method.Parameters.Select(p => p.ParameterType)],
+        GenericInstanceMethod method =>
+            [.. method.GenericArguments, method.DeclaringType, method.ReturnType, .. method.Parameters.Select(p => p.ParameterType)],
         MethodReference method => [method.DeclaringType, method.ReturnType, .. method.Parameters.Select(p => p.ParameterType)],
         _ => [],
     };
 
-    private static IEnumerable<TypeReference> Constraints(GenericParameter parameter) => parameter.Constraints.Select(c => c.ConstraintType);
+    private static IEnumerable<TypeReference> Constraints(GenericParameter parameter)
+        => parameter.Constraints.Select(c => c.ConstraintType);
 
     private static IEnumerable<TypeReference> Attributes(ICustomAttributeProvider provider)
-        => provider.CustomAttributes.SelectMany(a => a.ConstructorArguments.Select(c => c.Value).OfType<TypeReference>().Append(a.AttributeType));
+        => provider.CustomAttributes.SelectMany(
+            a => a.ConstructorArguments.Select(c => c.Value).OfType<TypeReference>().Append(a.AttributeType));
 
     /// <summary>A type taken apart into the plain types it is made of.</summary>
     private static IEnumerable<TypeReference> Parts(TypeReference type) => type switch

@@ -4,7 +4,10 @@ using Mono.Cecil;
 
 namespace MLNetBatchNorm.Tests.Rules;
 
-/// <summary>Kernels know nothing, rows know kernels, encoding knows rows, the network knows encoding, training and persistence know the network, and only MLNet knows ML.NET.</summary>
+/// <summary>
+/// Kernels know nothing, rows know kernels, encoding knows rows, the network knows encoding, training and persistence
+/// know the network, and only MLNet knows ML.NET.
+/// </summary>
 [TestClass]
 public sealed partial class DependencyRuleTests
 {
@@ -16,7 +19,8 @@ public sealed partial class DependencyRuleTests
     {
         using ModuleDefinition module = ModuleDefinition.ReadModule(typeof(BatchNormalizationStatistics).Assembly.Location);
 
-        IReadOnlyCollection<string> violations = DependencyRule.Violations(module, LibraryNamespace, DependencyRule.LayersOfSources(Repository.LibrarySources));
+        IReadOnlyCollection<string> violations = DependencyRule.Violations(
+            module, LibraryNamespace, DependencyRule.LayersOfSources(Repository.LibrarySources));
 
         Assert.IsEmpty(violations, string.Join("\n", violations));
     }
@@ -34,11 +38,15 @@ public sealed partial class DependencyRuleTests
     public void Architecture_StatesTheRule()
     {
         string document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
-        string[] stated = [.. Row().Matches(document).Select(row => $"{row.Groups["layer"].Value}: {row.Groups["used"].Value.Replace("`", "")}").Order(StringComparer.Ordinal)];
+        string[] stated = [.. Row().Matches(document)
+            .Select(row => $"{row.Groups["layer"].Value}: {row.Groups["used"].Value.Replace("`", "")}")
+            .Order(StringComparer.Ordinal)];
 
         string[] enforced =
         [
-            .. DependencyRule.Allowed.Select(rule => $"{rule.Key}: {(rule.Value.Length == 0 ? "none" : string.Join(", ", rule.Value.Order(StringComparer.Ordinal)))}").Order(StringComparer.Ordinal),
+            .. DependencyRule.Allowed.Select(
+                rule => $"{rule.Key}: {(rule.Value.Length == 0 ? "none" : string.Join(", ", rule.Value.Order(StringComparer.Ordinal)))}")
+                .Order(StringComparer.Ordinal),
         ];
         CollectionAssert.AreEqual(enforced, stated);
     }
@@ -87,7 +95,8 @@ public sealed partial class DependencyRuleTests
             {
                 ("Kernels/Wrong.cs", "using System;\nusing MLNetBatchNorm.Network;\nusing Microsoft.ML;\n"),
                 ("Training/Wrong.cs", "using static MLNetBatchNorm.MLNet.Something;\nusing Alias = Microsoft.ML.Data.VBuffer<float>;\n"),
-                ("Training/Right.cs", "using System.Text;\nusing MLNetBatchNorm.Kernels;\nusing MLNetBatchNorm.Network;\nusing MLNetBatchNorm;\n"),
+                ("Training/Right.cs",
+                    "using System.Text;\nusing MLNetBatchNorm.Kernels;\nusing MLNetBatchNorm.Network;\nusing MLNetBatchNorm;\n"),
                 ("MLNet/Right.cs", "using Microsoft.ML;\nusing MLNetBatchNorm.Training;\n"),
             })
             {

@@ -21,6 +21,7 @@ internal static class Repository
                 return folder.FullName;
         }
 
-        throw new InvalidOperationException($"No MLNetBatchNorm.sln above {AppContext.BaseDirectory}; these tests need the sources they were built from.");
+        throw new InvalidOperationException(
+            $"No MLNetBatchNorm.sln above {AppContext.BaseDirectory}; these tests need the sources they were built from.");
     }
 }

@@ -17,14 +17,16 @@ internal static partial class RepositoryFiles
     // In two parts each, so that this file keeps to its own rule.
     private static readonly string[] s_registryHosts =
     [
-        "nu" + "get.org", "nu" + "get.pkg", "my" + "get.org", "py" + "pi.org", "python" + "hosted.org", "np" + "mjs", "yarn" + "pkg", "crates" + ".io", "rubygems" + ".org",
+        "nu" + "get.org", "nu" + "get.pkg", "my" + "get.org", "py" + "pi.org", "python" + "hosted.org", "np" + "mjs", "yarn" + "pkg",
+        "crates" + ".io", "rubygems" + ".org",
         "maven" + ".org", "mvn" + "repository", "proxy.golang" + ".org", "pkgs.dev" + ".azure", "conda" + ".io", "anaconda" + ".org",
     ];
 
     // A link cannot be broken: xref is the documentation tool's way to name a member.
     private static readonly string[] s_links = ["http://", "https://", "xref:"];
 
-    private static readonly string[] s_foldersOfBuilds = [".git", ".vs", ".idea", "bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
+    private static readonly string[] s_foldersOfBuilds =
+        [".git", ".vs", ".idea", "bin", "obj", "artifacts", "TestResults", "BenchmarkDotNet.Artifacts"];
 
     /// <summary>All text files of the working copy, with paths relative to <paramref name="root"/>.</summary>
     public static IEnumerable<(string Path, string Text)> TextFiles(string root)
@@ -42,7 +44,8 @@ internal static partial class RepositoryFiles
     }
 
     /// <summary>Names of hosts from which packages come: a reader's build takes them from where it is configured to.</summary>
-    public static IEnumerable<string> RegistryHosts(string text) => s_registryHosts.Where(host => text.Contains(host, StringComparison.OrdinalIgnoreCase));
+    public static IEnumerable<string> RegistryHosts(string text) =>
+        s_registryHosts.Where(host => text.Contains(host, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Absolute paths below the folders in which people and build machines work.</summary>
     public static IEnumerable<string> MachinePaths(string text) => MachinePath().Matches(text).Select(match => match.Value);

@@ -13,7 +13,8 @@ public sealed class RepositoryFilesTests
     {
         string[] paths = [.. s_files.Select(file => file.Path)];
         CollectionAssert.IsSubsetOf(
-            new[] { "README.md", ".ci/run", "build/build.sh", "src/MLNetBatchNorm/MLNetBatchNorm.csproj", "samples/data/digits.csv" }, paths);
+            new[] { "README.md", ".ci/run", "build/build.sh", "src/MLNetBatchNorm/MLNetBatchNorm.csproj", "samples/data/digits.csv" },
+            paths);
         Assert.IsEmpty(paths.Where(path => path.Contains("/obj/") || path.EndsWith(".png")));
     }
 
@@ -45,7 +46,8 @@ public sealed class RepositoryFilesTests
         Assert.IsTrue(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n"));
         Assert.IsFalse(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n" + longText));
         Assert.IsFalse(RepositoryFiles.IsShortOrSaysWhyNot("// What it is.\nx\n// Length: in the second comment.\n" + longText));
-        Assert.IsTrue(RepositoryFiles.IsShortOrSaysWhyNot("using System;\n\n/// What it is.\n/// Length: one table of all cases.\n" + longText));
+        Assert.IsTrue(
+            RepositoryFiles.IsShortOrSaysWhyNot("using System;\n\n/// What it is.\n/// Length: one table of all cases.\n" + longText));
     }
 
     [TestMethod]
@@ -62,7 +64,8 @@ public sealed class RepositoryFilesTests
     }
 
     [TestMethod]
-    public void TextFiles_HaveUnixLineEnds() => AssertNone(file => file.Text.Contains('\r') && !file.Path.EndsWith(".sln") ? ["has a carriage return"] : []);
+    public void TextFiles_HaveUnixLineEnds() =>
+        AssertNone(file => file.Text.Contains('\r') && !file.Path.EndsWith(".sln") ? ["has a carriage return"] : []);
 
     [TestMethod]
     public void Documents_LinksResolve() => AssertNone(file => file.Path.EndsWith(".md")
@@ -78,7 +81,8 @@ public sealed class RepositoryFilesTests
     public void Documents_OfTheDocsFolder_AreInItsIndex()
     {
         string index = s_files.Single(file => file.Path == "docs/README.md").Text;
-        AssertNone(file => file.Path.StartsWith("docs/") && file.Path.EndsWith(".md") && file.Path != "docs/README.md" && !index.Contains($"]({file.Path["docs/".Length..]})")
+        AssertNone(file => file.Path.StartsWith("docs/") && file.Path.EndsWith(".md") && file.Path != "docs/README.md"
+            && !index.Contains($"]({file.Path["docs/".Length..]})")
             ? ["is not in docs/README.md"]
             : []);
     }

@@ -16,8 +16,10 @@ public sealed class AllocationTests
     [
         [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(KnownObjectives.SoftmaxCrossEntropy), 1],
         [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(KnownObjectives.SoftmaxCrossEntropy), 2],
-        [nameof(BatchNormalizationPlacement.AfterActivation), new SgdOptimizer { OptimizerMomentum = 0.9 }, nameof(KnownObjectives.SquaredError), 2],
-        [nameof(BatchNormalizationPlacement.LayerInput), new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 }, nameof(KnownObjectives.BinaryCrossEntropy), 1],
+        [nameof(BatchNormalizationPlacement.AfterActivation), new SgdOptimizer { OptimizerMomentum = 0.9 },
+            nameof(KnownObjectives.SquaredError), 2],
+        [nameof(BatchNormalizationPlacement.LayerInput), new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 },
+            nameof(KnownObjectives.BinaryCrossEntropy), 1],
         [nameof(BatchNormalizationPlacement.None), new AdamOptimizer(), nameof(KnownObjectives.Huber), 2],
     ];
 
@@ -34,7 +36,9 @@ public sealed class AllocationTests
     public void Run_SparseRows_AllocatesNothing()
     {
         using var team = new WorkerTeam(2);
-        TrainingStep step = Step(nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), KnownObjectives.SoftmaxCrossEntropy, team, sparse: true);
+        TrainingStep step = Step(
+            nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(),
+            KnownObjectives.SoftmaxCrossEntropy, team, sparse: true);
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
@@ -46,7 +50,8 @@ public sealed class AllocationTests
         using var team = new WorkerTeam(threads);
         InputEncoder encoder = WithPieces();
         NetworkParameters parameters = Generated.Network(WithPieces(encoder), 1);
-        var data = new EncodedRows(Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1, weighted: true).TableInMemory(), encoder);
+        var data = new EncodedRows(
+            Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1, weighted: true).TableInMemory(), encoder);
         data.TableInMemory().Features(5)[2] = float.NaN;
         var network = new FeedForwardNetwork(parameters, 24, data);
         Assert.IsInstanceOfType<TableInput>(network.Input);
@@ -92,7 +97,8 @@ public sealed class AllocationTests
     [DataRow(200)]
     public void Score_Warm_AllocatesNothing(int rows)
     {
-        FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(7), Generated.Network(Definition(BatchNormalizationPlacement.BeforeActivation), 1));
+        FoldedNetwork folded = FoldedNetwork.Create(
+            InputEncoder.Identity(7), Generated.Network(Definition(BatchNormalizationPlacement.BeforeActivation), 1));
         ScoringScratch scratch = folded.CreateScratch(rows);
         float[] features = new float[rows * 7], outputs = new float[rows * 3];
         Assert.AreEqual(0, AllocatedBy(() =>

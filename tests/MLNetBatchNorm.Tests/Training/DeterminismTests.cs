@@ -10,7 +10,10 @@ namespace MLNetBatchNorm.Tests.Training;
 [TestClass]
 public sealed class DeterminismTests
 {
-    /// <summary>Layers of one panel and of several, batches that do not divide by anything, dropout, virtual batches, validation and a pass for statistics.</summary>
+    /// <summary>
+    /// Layers of one panel and of several, batches that do not divide by anything, dropout, virtual
+    /// batches, validation and a pass for statistics.
+    /// </summary>
     [TestMethod]
     [DataRow(nameof(BatchNormalizationPlacement.None), true)]
     [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation), true)]
@@ -33,7 +36,8 @@ public sealed class DeterminismTests
         string[] runs = [.. new[] { 1, 2, 3, 8 }.Select(threads =>
         {
             NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 61, HiddenUnits = [37, 5], Outputs = 3 }, 1);
-            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3 };
+            var settings =
+                new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3 };
             using var team = new WorkerTeam(threads);
             TrainingLoop.Train(
                 team, parameters, Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, 49, 61, 3, 1),
@@ -46,19 +50,24 @@ public sealed class DeterminismTests
     [TestMethod]
     public void Train_ShuffledOrNot_Differs()
         => Assert.AreNotEqual(
-            Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), true, 3), Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), false, 3));
+            Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), true, 3),
+            Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), false, 3));
 
-    /// <summary>What users set: the number of threads that a network keeps busy, up to what is allowed. This one keeps several busy.</summary>
+    /// <summary>
+    /// What users set: the number of threads that a network keeps busy, up to what is allowed. This one keeps several busy.
+    /// </summary>
     [TestMethod]
     public void Train_ThreadsSetting_DoesNotChangeTheResult()
     {
         var hashes = new List<string>();
         foreach (int threads in new[] { 1, 2, 4 })
         {
-            NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 20, HiddenUnits = [100, 60], Outputs = 3 }, 1);
+            NetworkParameters parameters = Generated.Network(
+                new NetworkDefinition { Inputs = 20, HiddenUnits = [100, 60], Outputs = 3 }, 1);
             var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2 };
             TrainingLoop.Train(
-                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null, CancellationToken.None, threads: threads);
+                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null,
+                CancellationToken.None, threads: threads);
             hashes.Add(Generated.Hash(parameters));
         }
         Assert.AreEqual(hashes[0], hashes[1]);
@@ -97,7 +106,10 @@ public sealed class DeterminismTests
             Statistics = BatchNormalizationStatistics.PopulationPooled,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 3, Shuffle = shuffle, Seed = seed };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 3, Shuffle = shuffle, Seed = seed,
+        };
         using var team = new WorkerTeam(threads);
         TrainingHistory history = TrainingLoop.Train(
             team, parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 49, 7, 3, 1, weighted: true),

@@ -39,7 +39,10 @@ public sealed class InterruptionTests
     public void Train_CancelledBeforeThePopulationPass_Stops(string statistics)
     {
         var observer = new Canceller(epoch: 2);
-        var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [6], Outputs = 1, Statistics = Enum.Parse<BatchNormalizationStatistics>(statistics) };
+        var definition = new NetworkDefinition
+        {
+            Inputs = 5, HiddenUnits = [6], Outputs = 1, Statistics = Enum.Parse<BatchNormalizationStatistics>(statistics),
+        };
         Assert.ThrowsExactly<OperationCanceledException>(() => Train(Generated.Network(definition, 1), Settings(2), observer));
         Assert.AreEqual(2, observer.Epochs, "the last epoch was done");
     }
@@ -66,14 +69,17 @@ public sealed class InterruptionTests
         for (int moment = 0; moment < 20; moment++)
         {
             using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(2 * moment));
-            var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [128, 128], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled };
+            var definition = new NetworkDefinition
+            {
+                Inputs = 5, HiddenUnits = [128, 128], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled,
+            };
             var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 128, MaximumEpochs = 1000 };
             var watch = Stopwatch.StartNew();
             try
             {
                 TrainingLoop.Train(
-                    Generated.Network(definition, 1), Generated.Data(KnownObjectives.SquaredError, 600, 5, 1, 1), TrainingLoopTests.Validation(), settings, null, source.Token,
-                    threads: 3);
+                    Generated.Network(definition, 1), Generated.Data(KnownObjectives.SquaredError, 600, 5, 1, 1),
+                    TrainingLoopTests.Validation(), settings, null, source.Token, threads: 3);
             }
             catch (OperationCanceledException)
             {
@@ -107,16 +113,24 @@ public sealed class InterruptionTests
             EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 32, 5, 1, 1);
             if (!float.IsNaN(poison))
                 data.TableInMemory().Features(7)[2] = poison == 0 ? float.NaN : float.PositiveInfinity;
-            var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = epochs, LearningRate = rate, Optimizer = new SgdOptimizer() };
+            var settings = new TrainingSettings
+            {
+                Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = epochs, LearningRate = rate,
+                Optimizer = new SgdOptimizer(),
+            };
             NetworkParameters parameters = TrainingLoopTests.Network(placement);
             var exception = Assert.ThrowsExactly<TrainingDivergedException>(
-                () => TrainingLoop.Train(parameters, data, validated ? TrainingLoopTests.Validation() : null, settings, null, CancellationToken.None), $"{what}, {placement}");
+                () => TrainingLoop.Train(
+                    parameters, data, validated ? TrainingLoopTests.Validation() : null, settings, null, CancellationToken.None),
+                $"{what}, {placement}");
             Assert.AreEqual(rate, exception.LearningRate);
             Assert.IsTrue(exception.Epoch >= 1 && exception.Epoch <= epochs);
         }
     }
 
-    /// <summary>Population statistics are made after the last check of the loss; values that overflow only there must be noticed too.</summary>
+    /// <summary>
+    /// Population statistics are made after the last check of the loss; values that overflow only there must be noticed too.
+    /// </summary>
     [TestMethod]
     [DataRow(nameof(BatchNormalizationStatistics.RunningAverage))]
     [DataRow(nameof(BatchNormalizationStatistics.Cumulative))]
@@ -135,16 +149,19 @@ public sealed class InterruptionTests
             Placement = BatchNormalizationPlacement.LayerInput,
             Statistics = Enum.Parse<BatchNormalizationStatistics>(statistics),
         };
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 1, LearningRate = 0.01 };
+        var settings =
+            new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 1, LearningRate = 0.01 };
         Assert.ThrowsExactly<TrainingDivergedException>(
             () => TrainingLoop.Train(Generated.Network(definition, 1), data, null, settings, null, CancellationToken.None));
     }
 
     private static TrainingHistory Train(NetworkParameters parameters, TrainingSettings settings, Canceller observer)
         => TrainingLoop.Train(
-            parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, 1), TrainingLoopTests.Validation(), settings, observer, observer.Source.Token);
+            parameters, Generated.Data(KnownObjectives.SquaredError, 50, 5, 1, 1), TrainingLoopTests.Validation(), settings,
+            observer, observer.Source.Token);
 
-    private static TrainingSettings Settings(int epochs) => new() { Objective = KnownObjectives.SquaredError, BatchSize = 16, MaximumEpochs = epochs };
+    private static TrainingSettings Settings(int epochs) =>
+        new() { Objective = KnownObjectives.SquaredError, BatchSize = 16, MaximumEpochs = epochs };
 
     /// <summary>Cancels when an epoch has ended.</summary>
     private sealed class Canceller(int epoch) : ITrainingObserver

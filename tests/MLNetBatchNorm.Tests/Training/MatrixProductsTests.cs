@@ -17,10 +17,13 @@ public sealed class MatrixProductsTests
     public void Train_WithGivenProducts_UsesThemForEveryProduct()
     {
         var counting = new CountingProducts();
-        string expected = Generated.Hash(Train(MatrixProducts.Managed, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
-        string actual = Generated.Hash(Train(counting, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
+        string expected = Generated.Hash(
+            Train(MatrixProducts.Managed, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
+        string actual = Generated.Hash(
+            Train(counting, BatchNormalizationPlacement.LayerInput, KnownObjectives.SoftmaxCrossEntropy, 1).Parameters);
         Assert.AreEqual(expected, actual);
-        // 12 batches in each of 3 epochs; three linear maps, each one product forward, one for its input's and one for its weights' gradient.
+        // 12 batches in each of 3 epochs; three linear maps, each one product forward, one for
+        // its input's and one for its weights' gradient.
         Assert.AreEqual(12 * 3 * 3 * 2, counting.Products);
         Assert.AreEqual(12 * 3 * 3, counting.Gradients);
     }
@@ -38,7 +41,10 @@ public sealed class MatrixProductsTests
         (NetworkParameters expected, TrainingHistory expectedHistory) = Train(MatrixProducts.Managed, placement, loss, threads);
         (NetworkParameters actual, TrainingHistory history) = Train(NativeLibraryOfTests.Products(), placement, loss, threads);
         for (int epoch = 0; epoch < history.Epochs.Count; epoch++)
-            Assert.AreEqual(expectedHistory.Epochs[epoch].TrainingLoss, history.Epochs[epoch].TrainingLoss, 1e-5, $"loss of epoch {epoch + 1}");
+        {
+            Assert.AreEqual(
+                expectedHistory.Epochs[epoch].TrainingLoss, history.Epochs[epoch].TrainingLoss, 1e-5, $"loss of epoch {epoch + 1}");
+        }
         for (int layer = 0; layer < expected.Linear.Length; layer++)
         {
             CheckClose(expected.Linear[layer].Weights, actual.Linear[layer].Weights, $"weights {layer}");
@@ -56,8 +62,9 @@ public sealed class MatrixProductsTests
     [TestMethod]
     public void Train_WithAnotherSeed_IsNotTheSameNetworkWithinRounding()
     {
-        NetworkParameters one = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, KnownObjectives.SquaredError, 1, seed: 1).Parameters;
-        NetworkParameters other = Train(MatrixProducts.Managed, BatchNormalizationPlacement.BeforeActivation, KnownObjectives.SquaredError, 1, seed: 2).Parameters;
+        const BatchNormalizationPlacement placement = BatchNormalizationPlacement.BeforeActivation;
+        NetworkParameters one = Train(MatrixProducts.Managed, placement, KnownObjectives.SquaredError, 1, seed: 1).Parameters;
+        NetworkParameters other = Train(MatrixProducts.Managed, placement, KnownObjectives.SquaredError, 1, seed: 2).Parameters;
         Assert.ThrowsExactly<AssertFailedException>(() => CheckClose(one.Linear[0].Weights, other.Linear[0].Weights, "weights"));
     }
 
@@ -80,7 +87,9 @@ public sealed class MatrixProductsTests
         Assert.AreEqual(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
-    /// <summary>A smooth activation and plain momentum, so that rounding is not amplified by a kink or by a division by a tiny second moment.</summary>
+    /// <summary>
+    /// A smooth activation and plain momentum, so that rounding is not amplified by a kink or by a division by a tiny second moment.
+    /// </summary>
     private static (NetworkParameters Parameters, TrainingHistory History) Train(
         MatrixProducts products, BatchNormalizationPlacement placement, Objective loss, int threads, ulong seed = 1)
     {
@@ -92,11 +101,13 @@ public sealed class MatrixProductsTests
         };
         var settings = new TrainingSettings
         {
-            Objective = loss, BatchSize = 60, MaximumEpochs = 3, LearningRate = 0.02, Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 }, Seed = seed, Products = products,
+            Objective = loss, BatchSize = 60, MaximumEpochs = 3, LearningRate = 0.02,
+            Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 }, Seed = seed, Products = products,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
         using var team = new WorkerTeam(threads);
-        TrainingHistory history = TrainingLoop.Train(team, parameters, Generated.Data(loss, 700, Inputs, outputs, 1), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            team, parameters, Generated.Data(loss, 700, Inputs, outputs, 1), null, settings, null, CancellationToken.None);
         return (parameters, history);
     }
 
@@ -115,8 +126,8 @@ public sealed class MatrixProductsTests
         public override int GradientPanelsAtOnce => 100;
 
         public override void Multiply(
-            ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-            int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
+            ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c,
+            int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
         {
             Products++;
             Managed.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);

@@ -8,7 +8,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
 
-/// <summary>Columns that break careless statistics: far from zero, constant, tiny, or of one odd row. Never a negative variance, never NaN.</summary>
+/// <summary>
+/// Columns that break careless statistics: far from zero, constant, tiny, or of one odd row. Never a negative variance, never NaN.
+/// </summary>
 [TestClass]
 public sealed class NumericsTests
 {
@@ -35,8 +37,8 @@ public sealed class NumericsTests
     ];
 
     /// <summary>
-    /// Mean and variance of the float32 values themselves, which are exact in the reference: to 1e-5 of the deviation and of the variance, where
-    /// float32 can hold the variance.
+    /// Mean and variance of the float32 values themselves, which are exact in the reference: to 1e-5 of the deviation and of the variance,
+    /// where float32 can hold the variance.
     /// </summary>
     [TestMethod]
     [DataRow(2)]
@@ -63,7 +65,9 @@ public sealed class NumericsTests
         }
     }
 
-    /// <summary>Forward and backward of the layer on the same columns: finite everywhere, and beta, exactly, where a column is constant.</summary>
+    /// <summary>
+    /// Forward and backward of the layer on the same columns: finite everywhere, and beta, exactly, where a column is constant.
+    /// </summary>
     [TestMethod]
     [DataRow(2, 0)]
     [DataRow(64, 0)]
@@ -96,8 +100,8 @@ public sealed class NumericsTests
     }
 
     /// <summary>
-    /// Whole networks on such inputs, trained and then used: with normalization at the input (C) any column will do; with it behind the first
-    /// linear map, columns as far as 1e6 from zero. The statistics stay sound and predictions finite.
+    /// Whole networks on such inputs, trained and then used: with normalization at the input (C) any column will do; with it behind the
+    /// first linear map, columns as far as 1e6 from zero. The statistics stay sound and predictions finite.
     /// </summary>
     [TestMethod]
     [DataRow(nameof(BatchNormalizationPlacement.LayerInput), nameof(BatchNormalizationStatistics.RunningAverage), 0)]
@@ -123,9 +127,11 @@ public sealed class NumericsTests
             Activation = ActivationFunction.SELU,
         };
         NetworkParameters parameters = Initialization.Create(definition, 1);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 5, LearningRate = 1e-3 };
+        var settings =
+            new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 32, MaximumEpochs = 5, LearningRate = 1e-3 };
         TrainingTable table = Generated.Table(x, y);
-        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
 
         Assert.IsTrue(parameters.IsFinite());
         Assert.IsTrue(history.Epochs.All(e => double.IsFinite(e.TrainingLoss) && double.IsFinite(e.ValidationLoss!.Value)));
@@ -137,7 +143,9 @@ public sealed class NumericsTests
         AssertFinite(outputs, "predictions");
     }
 
-    /// <summary>A column of mean 1e6 carries the whole signal: normalized at the input it is learned as if it had mean 0, and scored so too.</summary>
+    /// <summary>
+    /// A column of mean 1e6 carries the whole signal: normalized at the input it is learned as if it had mean 0, and scored so too.
+    /// </summary>
     [TestMethod]
     public void Train_SignalFarFromZero_IsLearnedAsNearZero()
     {
@@ -161,7 +169,8 @@ public sealed class NumericsTests
         };
         // All rows in one batch: statistics of smaller ones differ from each other, which would be an error of its own.
         NetworkParameters parameters = Initialization.Create(definition, 2);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 400, MaximumEpochs = 500, LearningRate = 0.02 };
+        var settings =
+            new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = 400, MaximumEpochs = 500, LearningRate = 0.02 };
         TrainingTable table = Generated.Table(x, y);
         TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), null, settings, null, CancellationToken.None);
         double[][] predicted = Golden.TrajectoryRun.FrozenOutputs(parameters, [.. x.Select(row => row.Select(v => (float)v).ToArray())]);
@@ -174,8 +183,10 @@ public sealed class NumericsTests
         double[][] bells = Generated.Rows(rows, 8, seed);
         // Column 3 of these rows has mean 0; a different stretch of it for each column would need more rows, so columns 3 and 0 are mixed.
         return [.. Enumerable.Range(0, rows).Select(r =>
-            s_columns.Select((column, c) => (double)(float)column(r, bells[r][3] / 3.5 * Math.Cos(c) + (bells[r][0] + 3) * Math.Sin(c))).ToArray())];
+            s_columns.Select((column, c) => (double)(float)column(r, bells[r][3] / 3.5 * Math.Cos(c) + (bells[r][0] + 3) * Math.Sin(c)))
+                .ToArray())];
     }
 
-    private static void AssertFinite(float[] values, string what) => Assert.IsTrue(values.All(float.IsFinite), $"{what} has a number that is not finite");
+    private static void AssertFinite(float[] values, string what) =>
+        Assert.IsTrue(values.All(float.IsFinite), $"{what} has a number that is not finite");
 }

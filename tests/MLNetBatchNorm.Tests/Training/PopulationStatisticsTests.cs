@@ -55,7 +55,9 @@ public sealed class PopulationStatisticsTests
         Compare(reference, parameters).AssertAgrees(placement, TestContext);
     }
 
-    /// <summary>So, over the training rows, every normalization's output has mean beta and variance gamma², but for epsilon and n / (n - 1).</summary>
+    /// <summary>
+    /// So, over the training rows, every normalization's output has mean beta and variance gamma², but for epsilon and n / (n - 1).
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Placements))]
     public void Pooled_OutputsOverTheTrainingRows_HaveMeanBetaAndVarianceGammaSquared(string placement, int virtualBatchSize)
@@ -81,14 +83,18 @@ public sealed class PopulationStatisticsTests
                 double gamma = normalizations[i].Gamma.Span[c], unbiased = normalizations[i].RunningVariance[c];
                 (double mean, double variance) = ReferenceNetwork.Moments(outputs, 0, Rows, c);
                 double expected = gamma * gamma * (unbiased * (Rows - 1) / Rows) / (unbiased + parameters.Definition.Epsilon);
-                comparison.Absolute($"layer {i}, column {c}, mean", [normalizations[i].Beta.Span[c]], [mean], Tolerance * Math.Max(1, Math.Abs(gamma)));
+                comparison.Absolute(
+                    $"layer {i}, column {c}, mean", [normalizations[i].Beta.Span[c]], [mean], Tolerance * Math.Max(1, Math.Abs(gamma)));
                 comparison.Absolute($"layer {i}, column {c}, variance", [expected], [variance], Tolerance * Math.Max(1, gamma * gamma));
             }
         }
         comparison.AssertAgrees(placement, TestContext);
     }
 
-    /// <summary>Algorithm 2: plain means over the batches, virtual ones included, of their means and unbiased variances, all layers normalizing by batch.</summary>
+    /// <summary>
+    /// Algorithm 2: plain means over the batches, virtual ones included, of their means and
+    /// unbiased variances, all layers normalizing by batch.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Placements))]
     public void Population_IsTheMeanOverBatchesUnderTheFinalWeights(string placement, int virtualBatchSize)
@@ -96,7 +102,8 @@ public sealed class PopulationStatisticsTests
         (NetworkParameters parameters, double[][] x) = Trained(placement, virtualBatchSize, BatchNormalizationStatistics.Population);
         var reference = new ReferenceNetwork(parameters);
         List<string> names = [.. reference.Normalizations];
-        Dictionary<string, List<(double[] Mean, double[] Variance)>> seen = names.ToDictionary(n => n, _ => new List<(double[], double[])>());
+        Dictionary<string, List<(double[] Mean, double[] Variance)>> seen = names.ToDictionary(
+            n => n, _ => new List<(double[], double[])>());
         foreach ((int begin, int end) in ReferenceNetwork.Batches(Rows, BatchSize))
         {
             reference.Forward(x[begin..end], training: true);
@@ -105,7 +112,8 @@ public sealed class PopulationStatisticsTests
                 double[][] read = reference.NormalizationInputs[name];
                 foreach ((int first, int last) in ReferenceNetwork.Batches(read.Length, virtualBatchSize))
                 {
-                    (double Mean, double Variance)[] moments = [.. Enumerable.Range(0, read[0].Length).Select(c => ReferenceNetwork.Moments(read, first, last, c))];
+                    (double Mean, double Variance)[] moments = [.. Enumerable.Range(0, read[0].Length)
+                        .Select(c => ReferenceNetwork.Moments(read, first, last, c))];
                     double unbiased = (double)(last - first) / (last - first - 1);
                     seen[name].Add(([.. moments.Select(m => m.Mean)], [.. moments.Select(m => m.Variance * unbiased)]));
                 }
@@ -121,20 +129,26 @@ public sealed class PopulationStatisticsTests
         }
         Comparison comparison = Compare(reference, parameters);
         comparison.AssertAgrees(placement, TestContext);
-        Assert.IsTrue(parameters.BatchNormalization.OfType<BatchNormalizationParameters>().All(n => n.BatchesTracked == seen[names[0]].Count));
+        Assert.IsTrue(
+            parameters.BatchNormalization.OfType<BatchNormalizationParameters>().All(n => n.BatchesTracked == seen[names[0]].Count));
     }
 
     /// <summary>The comparison can fail: the two kinds of population statistics, and the running average, are not each other.</summary>
     [TestMethod]
     public void Statistics_OfAnotherKind_AreNoticed()
     {
-        NetworkParameters pooled = Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.PopulationPooled).Parameters;
-        NetworkParameters population = Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.Population).Parameters;
-        NetworkParameters running = Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.RunningAverage).Parameters;
+        NetworkParameters pooled =
+            Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.PopulationPooled).Parameters;
+        NetworkParameters population =
+            Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.Population).Parameters;
+        NetworkParameters running =
+            Trained(nameof(BatchNormalizationPlacement.LayerInput), 0, BatchNormalizationStatistics.RunningAverage).Parameters;
         Assert.IsFalse(Compare(new ReferenceNetwork(pooled), population).Agrees);
         Assert.IsFalse(Compare(new ReferenceNetwork(pooled), running).Agrees);
         Assert.IsFalse(Compare(new ReferenceNetwork(population), running).Agrees);
-        CollectionAssert.AreEqual(NetworkState.Read(pooled)["linear1.weight"], NetworkState.Read(running)["linear1.weight"], "the statistics do not enter training");
+        CollectionAssert.AreEqual(
+            NetworkState.Read(pooled)["linear1.weight"], NetworkState.Read(running)["linear1.weight"],
+            "the statistics do not enter training");
     }
 
     /// <summary>With early stopping the statistics belong to the restored weights, not to those of the last epoch.</summary>
@@ -142,7 +156,10 @@ public sealed class PopulationStatisticsTests
     public void Pooled_BestEpochRestored_BelongToItsWeights()
     {
         EncodedRows data = Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
-        var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled };
+        var definition = new NetworkDefinition
+        {
+            Inputs = 5, HiddenUnits = [18, 7], Outputs = 1, Statistics = BatchNormalizationStatistics.PopulationPooled,
+        };
         var settings = new TrainingSettings
         {
             Objective = KnownObjectives.SquaredError,
@@ -153,7 +170,8 @@ public sealed class PopulationStatisticsTests
             Seed = 5,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
-        TrainingHistory history = TrainingLoop.Train(parameters, data, TrainingLoopTests.Validation(), settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, data, TrainingLoopTests.Validation(), settings, null, CancellationToken.None);
         Assert.IsTrue(history.BestEpoch is > 1 and < 40, $"the best epoch is {history.BestEpoch}: this data does not test restoring");
 
         double[][] x = Generated.Rows(40, 5, 1);
@@ -164,7 +182,8 @@ public sealed class PopulationStatisticsTests
         Assert.AreEqual(variance * 40 / 39, parameters.BatchNormalization[0]!.RunningVariance[3], Tolerance * variance);
     }
 
-    private static (NetworkParameters Parameters, double[][] X) Trained(string placement, int virtualBatchSize, BatchNormalizationStatistics statistics)
+    private static (NetworkParameters Parameters, double[][] X) Trained(
+        string placement, int virtualBatchSize, BatchNormalizationStatistics statistics)
     {
         double[][] x = Generated.Rows(Rows, 5, 1);
         var definition = new NetworkDefinition
@@ -180,7 +199,10 @@ public sealed class PopulationStatisticsTests
             Statistics = statistics,
         };
         NetworkParameters parameters = Generated.Network(definition, 1);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = BatchSize, MaximumEpochs = 3, Shuffle = false, LearningRate = 0.01 };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SquaredError, BatchSize = BatchSize, MaximumEpochs = 3, Shuffle = false, LearningRate = 0.01,
+        };
         var data = new EncodedRows(Generated.Table(x, Generated.Targets(KnownObjectives.SquaredError, x, 1, 1)));
         using var team = new WorkerTeam(2);
         TrainingLoop.Train(team, parameters, data, null, settings, null, CancellationToken.None);
@@ -190,8 +212,11 @@ public sealed class PopulationStatisticsTests
     private static Comparison Compare(ReferenceNetwork reference, NetworkParameters parameters)
     {
         var comparison = new Comparison();
-        foreach ((string name, double[] numbers) in NetworkState.Read(parameters).Where(a => a.Key.Contains("running", StringComparison.Ordinal)))
+        foreach ((string name, double[] numbers) in NetworkState.Read(parameters).Where(
+            a => a.Key.Contains("running", StringComparison.Ordinal)))
+        {
             comparison.Relative(name, reference.Arrays[name], numbers, Tolerance);
+        }
         return comparison;
     }
 }

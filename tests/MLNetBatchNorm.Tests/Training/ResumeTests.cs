@@ -15,19 +15,28 @@ public sealed class ResumeTests
 
     public static IEnumerable<object[]> Trainings =>
     [
-        ["AdamW, validation, population statistics", new AdamWOptimizer(), nameof(BatchNormalizationPlacement.BeforeActivation), nameof(BatchNormalizationStatistics.PopulationPooled), true, false],
-        ["cumulative statistics, which count batches", new AdamOptimizer(), nameof(BatchNormalizationPlacement.LayerInput), nameof(BatchNormalizationStatistics.Cumulative), false, false],
-        ["no optimizer memory", new SgdOptimizer(), nameof(BatchNormalizationPlacement.AfterActivation), nameof(BatchNormalizationStatistics.RunningAverage), true, false],
-        ["momentum", new SgdOptimizer { OptimizerMomentum = 0.9 }, nameof(BatchNormalizationPlacement.None), nameof(BatchNormalizationStatistics.RunningAverage), false, false],
-        ["three arrays a block", new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 }, nameof(BatchNormalizationPlacement.BeforeActivation), nameof(BatchNormalizationStatistics.Population), true, false],
-        ["sparse rows", new AdamWOptimizer(), nameof(BatchNormalizationPlacement.BeforeActivation), nameof(BatchNormalizationStatistics.RunningAverage), true, true],
+        ["AdamW, validation, population statistics", new AdamWOptimizer(), nameof(BatchNormalizationPlacement.BeforeActivation),
+            nameof(BatchNormalizationStatistics.PopulationPooled), true, false],
+        ["cumulative statistics, which count batches", new AdamOptimizer(), nameof(BatchNormalizationPlacement.LayerInput),
+            nameof(BatchNormalizationStatistics.Cumulative), false, false],
+        ["no optimizer memory", new SgdOptimizer(), nameof(BatchNormalizationPlacement.AfterActivation),
+            nameof(BatchNormalizationStatistics.RunningAverage), true, false],
+        ["momentum", new SgdOptimizer { OptimizerMomentum = 0.9 }, nameof(BatchNormalizationPlacement.None),
+            nameof(BatchNormalizationStatistics.RunningAverage), false, false],
+        ["three arrays a block", new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 },
+            nameof(BatchNormalizationPlacement.BeforeActivation), nameof(BatchNormalizationStatistics.Population), true, false],
+        ["sparse rows", new AdamWOptimizer(), nameof(BatchNormalizationPlacement.BeforeActivation),
+            nameof(BatchNormalizationStatistics.RunningAverage), true, true],
     ];
 
     [TestMethod]
     [DynamicData(nameof(Trainings))]
-    public void Train_ResumedAfterAnyEpoch_EndsInTheSameBits(string what, Optimizer optimizer, string placement, string statistics, bool validated, bool sparse)
+    public void Train_ResumedAfterAnyEpoch_EndsInTheSameBits(
+        string what, Optimizer optimizer, string placement, string statistics, bool validated, bool sparse)
     {
-        var training = new Run(optimizer, Enum.Parse<BatchNormalizationPlacement>(placement), Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
+        var training = new Run(
+            optimizer, Enum.Parse<BatchNormalizationPlacement>(placement),
+            Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
         var kept = new Keeper();
         string expected = training.Train(kept);
         Assert.AreEqual(expected, training.Train(null), "checkpoints have no influence");
@@ -43,7 +52,8 @@ public sealed class ResumeTests
     [DataRow("epochs")]
     public void Train_ResumedWithAPartOfTheStateLost_Differs(string part)
     {
-        var training = new Run(new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false);
+        var training = new Run(
+            new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false);
         var kept = new Keeper();
         string expected = training.Train(kept);
         string actual = training.Train(new Keeper
@@ -62,11 +72,17 @@ public sealed class ResumeTests
         Assert.AreNotEqual(expected, actual);
     }
 
-    /// <summary>The last epoch's checkpoint holds a training that has ended early; the reason must survive, and no further epoch be trained.</summary>
+    /// <summary>
+    /// The last epoch's checkpoint holds a training that has ended early; the reason must survive, and no further epoch be trained.
+    /// </summary>
     [TestMethod]
     public void Train_ResumedWhereItStoppedEarly_StopsAgain()
     {
-        var training = new Run(new SgdOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false) { Patience = 1, LearningRate = 1 };
+        var training = new Run(
+            new SgdOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false)
+        {
+            Patience = 1, LearningRate = 1,
+        };
         var kept = new Keeper();
         string expected = training.Train(kept);
         Assert.IsLessThan(Epochs, kept.Files.Count, "the training was to stop early");
@@ -75,19 +91,26 @@ public sealed class ResumeTests
             Assert.AreEqual(expected, training.Train(new Keeper { Start = file }));
     }
 
-    /// <summary>A training that has had its rung goes on for another as if it had been meant to from the start, and one rung is what it always was.</summary>
+    /// <summary>
+    /// A training that has had its rung goes on for another as if it had been meant to from the start, and one rung is what it always was.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Trainings))]
-    public void Train_ExtendedByAnotherRung_EndsInTheBitsOfTwoRungsInOneGo(string what, Optimizer optimizer, string placement, string statistics, bool validated, bool sparse)
+    public void Train_ExtendedByAnotherRung_EndsInTheBitsOfTwoRungsInOneGo(
+        string what, Optimizer optimizer, string placement, string statistics, bool validated, bool sparse)
     {
-        var one = new Run(optimizer, Enum.Parse<BatchNormalizationPlacement>(placement), Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
+        var one = new Run(
+            optimizer, Enum.Parse<BatchNormalizationPlacement>(placement),
+            Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
         Run two = one with { Rungs = 2 };
         var keptOfOne = new Keeper();
         var keptOfTwo = new Keeper();
         string first = one.Train(keptOfOne), both = two.Train(keptOfTwo);
 
         Assert.HasCount(2 * Epochs, keptOfTwo.Files);
-        CollectionAssert.AreEqual(keptOfOne.Files[..^1].Select(Hash).ToArray(), keptOfTwo.Files[..(Epochs - 1)].Select(Hash).ToArray(), "the first rung is that of one");
+        CollectionAssert.AreEqual(
+            keptOfOne.Files[..^1].Select(Hash).ToArray(), keptOfTwo.Files[..(Epochs - 1)].Select(Hash).ToArray(),
+            "the first rung is that of one");
         Assert.AreEqual(both, two.Train(new Keeper { Start = keptOfOne.Files[^1] }), what);
         Assert.AreEqual(both, two.Train(new Keeper { Start = keptOfTwo.Files[Epochs + 2] }), what);
         Assert.AreEqual(first, one.Train(new Keeper { Start = keptOfOne.Files[^1] }), what);
@@ -98,11 +121,15 @@ public sealed class ResumeTests
         Assert.IsLessThan(rates[Epochs - 2], rates[Epochs - 1]);
     }
 
-    /// <summary>At the start of a rung the rate is high again: the loss may be worse than at the end of the one before for as long as patience lasts.</summary>
+    /// <summary>
+    /// At the start of a rung the rate is high again: the loss may be worse than at the end of
+    /// the one before for as long as patience lasts.
+    /// </summary>
     [TestMethod]
     public void Train_InALaterRung_HasPatienceAnew()
     {
-        var training = new Run(new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false)
+        var training = new Run(
+            new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false)
         {
             Patience = Epochs, LearningRate = 0.1, Rungs = 3,
         };
@@ -118,7 +145,8 @@ public sealed class ResumeTests
 
     private static string Hash(byte[] bytes) => Convert.ToHexString(SHA256.HashData(bytes));
 
-    private sealed record Run(Optimizer Optimizer, BatchNormalizationPlacement Placement, BatchNormalizationStatistics Statistics, bool Validated, bool Sparse)
+    private sealed record Run(
+        Optimizer Optimizer, BatchNormalizationPlacement Placement, BatchNormalizationStatistics Statistics, bool Validated, bool Sparse)
     {
         public int Patience { get; init; }
 
@@ -130,20 +158,24 @@ public sealed class ResumeTests
         {
             var definition = new NetworkDefinition
             {
-                Inputs = 23, HiddenUnits = [19, 5], Outputs = 3, Placement = Placement, Statistics = Statistics, DropoutRate = 0.2, VirtualBatchSize = 7,
+                Inputs = 23, HiddenUnits = [19, 5], Outputs = 3, Placement = Placement, Statistics = Statistics, DropoutRate = 0.2,
+                VirtualBatchSize = 7,
             };
             var settings = new TrainingSettings
             {
-                Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, Rungs = Rungs, LearningRate = LearningRate, Optimizer = Optimizer,
+                Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, Rungs = Rungs,
+                LearningRate = LearningRate, Optimizer = Optimizer,
                 Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5,
             };
             NetworkParameters parameters = Generated.Network(definition, 1);
-            TrainingHistory history = TrainingLoop.Train(parameters, Data(70, 1), Validated ? Data(40, 2) : null, settings, null, CancellationToken.None, checkpoints, threads: 2);
+            TrainingHistory history = TrainingLoop.Train(
+                parameters, Data(70, 1), Validated ? Data(40, 2) : null, settings, null, CancellationToken.None, checkpoints, threads: 2);
             return $"{Generated.Hash(parameters)} {history.BestEpoch} {history.StopReason} {string.Join(' ', history.Epochs)}";
         }
 
         private EncodedRows Data(int rows, ulong seed) => Sparse
-            ? Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed) : Generated.Data(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed, weighted: true);
+            ? Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed)
+            : Generated.Data(KnownObjectives.SoftmaxCrossEntropy, rows, 23, 3, seed, weighted: true);
     }
 
     /// <summary>Keeps the bytes of every epoch's state; starts from given ones.</summary>

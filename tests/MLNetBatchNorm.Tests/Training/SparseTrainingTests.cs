@@ -38,7 +38,8 @@ public sealed class SparseTrainingTests
         NetworkParameters initial = Initialization.Create(Definition(BatchNormalizationPlacement.BeforeActivation), 5);
         for (int unit = 0; unit < 20; unit++)
         {
-            Assert.AreEqual(initial.Linear[0].Weight(unit, Columns - 1), sparse.Linear[0].Weight(unit, Columns - 1), "The last column is in no row.");
+            Assert.AreEqual(
+                initial.Linear[0].Weight(unit, Columns - 1), sparse.Linear[0].Weight(unit, Columns - 1), "The last column is in no row.");
             Assert.AreNotEqual(initial.Linear[0].Weight(unit, 0), sparse.Linear[0].Weight(unit, 0), "The first column is in every row.");
         }
     }
@@ -66,7 +67,9 @@ public sealed class SparseTrainingTests
         CollectionAssert.AreNotEqual(fromDense, fromSparse);
     }
 
-    /// <summary>A network that keeps its first layer scores as the one folded whole, sees what training does to that layer, and copies none of it.</summary>
+    /// <summary>
+    /// A network that keeps its first layer scores as the one folded whole, sees what training does to that layer, and copies none of it.
+    /// </summary>
     [TestMethod]
     [DataRow(BatchNormalizationPlacement.BeforeActivation)]
     [DataRow(BatchNormalizationPlacement.AfterActivation)]
@@ -86,16 +89,19 @@ public sealed class SparseTrainingTests
         shared.Refold(parameters);
         AssertScoresAreClose(FoldedNetwork.Create(InputEncoder.Identity(Columns), parameters), shared, table);
         Assert.ThrowsExactly<AssertFailedException>(() => AssertScoresAreClose(before, shared, table));
-        Assert.ThrowsExactly<ArgumentException>(() => shared.Refold(parameters.Clone()), "Another network's first layer would have to be copied.");
+        Assert.ThrowsExactly<ArgumentException>(
+            () => shared.Refold(parameters.Clone()), "Another network's first layer would have to be copied.");
     }
 
     [TestMethod]
     [DataRow(BatchNormalizationPlacement.BeforeActivation, 1024, true)]
     [DataRow(BatchNormalizationPlacement.BeforeActivation, 1023, false)]
     [DataRow(BatchNormalizationPlacement.LayerInput, 1024, false)]
-    public void Create_OfATrainedNetwork_SharesTheFirstLayerOfWideSparseInputsOnly(BatchNormalizationPlacement placement, int slots, bool shares)
+    public void Create_OfATrainedNetwork_SharesTheFirstLayerOfWideSparseInputsOnly(
+        BatchNormalizationPlacement placement, int slots, bool shares)
     {
-        NetworkParameters parameters = Initialization.Create(new NetworkDefinition { Inputs = slots, HiddenUnits = [16], Outputs = 1, Placement = placement }, 1);
+        NetworkParameters parameters = Initialization.Create(
+            new NetworkDefinition { Inputs = slots, HiddenUnits = [16], Outputs = 1, Placement = placement }, 1);
         var trained = new TrainedNetwork(InputEncoder.Identity(slots), parameters, new TrainingHistory());
         Assert.AreEqual(shares, FoldedNetwork.Create(trained.Encoder, trained.Networks).SharesFirstLayer);
         Assert.IsFalse(FoldedNetwork.CreateWhole(trained.Encoder, trained.Networks).SharesFirstLayer);
@@ -121,9 +127,13 @@ public sealed class SparseTrainingTests
     [DataRow(65_537, new[] { 32 })]
     [DataRow(456_153, new[] { 32 })]
     [DataRow(3_000_000, new[] { 16 })]
-    public void Narrow_OfManySlots_IsOneNarrowLayer(int slots, int[] units) => CollectionAssert.AreEqual(units, SparseInputs.Narrow([256, 128], slots));
+    public void Narrow_OfManySlots_IsOneNarrowLayer(int slots, int[] units) =>
+        CollectionAssert.AreEqual(units, SparseInputs.Narrow([256, 128], slots));
 
-    /// <summary>The runs of touched columns hold every column of the batch once, and no other: at the ends of words, of the batch and of the columns.</summary>
+    /// <summary>
+    /// The runs of touched columns hold every column of the batch once, and no other: at the
+    /// ends of words, of the batch and of the columns.
+    /// </summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(63)]
@@ -137,7 +147,8 @@ public sealed class SparseTrainingTests
         for (int attempt = 0; attempt < 200; attempt++)
         {
             double density = attempt % 5 / 4.0;
-            int[][] rows = [.. Enumerable.Range(0, 2).Select(_ => Enumerable.Range(0, columns).Where(c => random.NextDouble() < density).ToArray())];
+            int[][] rows = [.. Enumerable.Range(0, 2)
+                .Select(_ => Enumerable.Range(0, columns).Where(c => random.NextDouble() < density).ToArray())];
             batch.Clear();
             foreach (int[] row in rows)
             {
@@ -218,7 +229,9 @@ public sealed class SparseTrainingTests
 
     private static TrainingTable Table(bool sparse)
     {
-        TrainingTable table = sparse ? TrainingTable.CreateSparse(Columns, 1, weighted: false) : new TrainingTable(Columns, 1, weighted: false);
+        TrainingTable table = sparse
+            ? TrainingTable.CreateSparse(Columns, 1, weighted: false)
+            : new TrainingTable(Columns, 1, weighted: false);
         var random = new RandomStream(3, 3);
         for (int r = 0; r < Rows; r++)
         {
@@ -245,6 +258,9 @@ public sealed class SparseTrainingTests
     private static void AssertSameWeights(NetworkParameters expected, NetworkParameters actual)
     {
         for (int layer = 0; layer < expected.Linear.Length; layer++)
-            CollectionAssert.AreEqual(expected.Linear[layer].Weights.Span.ToArray(), actual.Linear[layer].Weights.Span.ToArray(), $"Weights of layer {layer}.");
+        {
+            CollectionAssert.AreEqual(
+                expected.Linear[layer].Weights.Span.ToArray(), actual.Linear[layer].Weights.Span.ToArray(), $"Weights of layer {layer}.");
+        }
     }
 }

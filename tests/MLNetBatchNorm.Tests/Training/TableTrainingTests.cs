@@ -9,7 +9,10 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
 
-/// <summary>A first layer that adds up rows of a table trains and scores as the one that multiplies all pieces, up to rounding, and with the same bits wherever.</summary>
+/// <summary>
+/// A first layer that adds up rows of a table trains and scores as the one that multiplies all pieces, up
+/// to rounding, and with the same bits wherever.
+/// </summary>
 [TestClass]
 public sealed class TableTrainingTests
 {
@@ -19,13 +22,16 @@ public sealed class TableTrainingTests
     private const int Outputs = 3;
 
     /// <summary>
-    /// Relative to the largest weight: half a hundred steps whose gradients differ by rounding, 150 terms of 6e-8; behind a normalization they are enlarged a few times.
-    /// Another order of the rows is off by a hundredth and more.
+    /// Relative to the largest weight: half a hundred steps whose gradients differ by rounding, 150 terms of 6e-8; behind a normalization
+    /// they are enlarged a few times. Another order of the rows is off by a hundredth and more.
     /// </summary>
     private const double TrajectoryTolerance = 1e-4;
 
     public static IEnumerable<object[]> Placements =>
-        from placement in new[] { BatchNormalizationPlacement.None, BatchNormalizationPlacement.BeforeActivation, BatchNormalizationPlacement.AfterActivation }
+        from placement in new[]
+        {
+            BatchNormalizationPlacement.None, BatchNormalizationPlacement.BeforeActivation, BatchNormalizationPlacement.AfterActivation,
+        }
         from missing in new[] { false, true }
         select new object[] { placement, missing };
 
@@ -37,7 +43,8 @@ public sealed class TableTrainingTests
         NetworkParameters table = Steps(encoder, placement, asTable: true), dense = Steps(encoder, placement, asTable: false);
         Assert.IsFalse(table.Linear[0].Weights.Span.SequenceEqual(dense.Linear[0].Weights.Span), "One is not the other.");
         AssertClose(dense, table);
-        Assert.ThrowsExactly<AssertFailedException>(() => AssertClose(dense, Steps(encoder, placement, asTable: true, first: 7)), "Other rows are noticed.");
+        Assert.ThrowsExactly<AssertFailedException>(
+            () => AssertClose(dense, Steps(encoder, placement, asTable: true, first: 7)), "Other rows are noticed.");
     }
 
     [TestMethod]
@@ -60,8 +67,9 @@ public sealed class TableTrainingTests
     }
 
     /// <summary>
-    /// The first layer's chain of n = D + P terms and the table's of D + 2 slots are each off by n u times the sum of the terms' magnitudes at most, u = 2^-24, and the
-    /// table by one rounding more; the rectifier adds nothing, the second layer multiplies by its weights and has a chain of its own.
+    /// The first layer's chain of n = D + P terms and the table's of D + 2 slots are each off by n u times the sum of the terms'
+    /// magnitudes at most, u = 2^-24, and the table by one rounding more; the rectifier adds nothing, the second layer
+    /// multiplies by its weights and has a chain of its own.
     /// </summary>
     [TestMethod]
     [DataRow(false)]
@@ -133,7 +141,8 @@ public sealed class TableTrainingTests
         Assert.IsNotNull(Definition(encoder, BatchNormalizationPlacement.BeforeActivation, [8]).Plan.TableOf(encoder));
         Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.LayerInput, [8]).Plan.TableOf(encoder));
         Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.None, []).Plan.TableOf(encoder));
-        Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.None, [8]).Plan.TableOf(InputEncoder.Identity(encoder.EncodedInputs)));
+        Assert.IsNull(
+            Definition(encoder, BatchNormalizationPlacement.None, [8]).Plan.TableOf(InputEncoder.Identity(encoder.EncodedInputs)));
     }
 
     /// <summary>Pieces in any order, with gaps, overlapping, of several slots: the table gives what the columns give.</summary>
@@ -145,10 +154,14 @@ public sealed class TableTrainingTests
         for (int slot = 0; slot < 3; slot++)
         {
             for (int start = 0; start < 12; start++)
-                pieces.Add(new InputPiece(slot, start + (start > 6 ? 0.5f : 0), start % 5 == 4 ? 2 : 1, slot == 1 ? 0.75f / (start + 1) : 0));
+            {
+                pieces.Add(
+                    new InputPiece(slot, start + (start > 6 ? 0.5f : 0), start % 5 == 4 ? 2 : 1, slot == 1 ? 0.75f / (start + 1) : 0));
+            }
             pieces.Add(new InputPiece(slot, 3, 0.25f));                     // lies over others
         }
-        var encoder = new InputEncoder(3, [new ScaleAndClip([0, 1, 2], [1, 1, 0.5f], [true, false, true], [0, 0.5f, 0]), new Pieces([.. pieces])]);
+        var encoder = new InputEncoder(
+            3, [new ScaleAndClip([0, 1, 2], [1, 1, 0.5f], [true, false, true], [0, 0.5f, 0]), new Pieces([.. pieces])]);
         Assert.AreEqual(6, encoder.Table!.Slots, "A piece that lies over others begins a slot of its own; gaps are none.");
         NetworkParameters parameters = Generated.Network(Definition(encoder, BatchNormalizationPlacement.None, [33]), 1);
         FoldedNetwork dense = FoldedNetwork.CreateWhole(encoder, [parameters]), table = FoldedNetwork.Create(encoder, [parameters]);
@@ -186,7 +199,9 @@ public sealed class TableTrainingTests
         Activation = placement == BatchNormalizationPlacement.None ? ActivationFunction.ReLU : ActivationFunction.Tanh,
     };
 
-    /// <summary>Learned from the rows themselves; where some values are missing, there are columns for that, and pieces have their means.</summary>
+    /// <summary>
+    /// Learned from the rows themselves; where some values are missing, there are columns for that, and pieces have their means.
+    /// </summary>
     private static InputEncoder Encoder(bool missing)
     {
         var rows = new MemoryRows(Table(missing));
@@ -227,7 +242,10 @@ public sealed class TableTrainingTests
         FeedForwardNetwork network = asTable
             ? new FeedForwardNetwork(parameters, batch, data, products)
             : new FeedForwardNetwork(parameters, batch, products: products);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 } };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new SgdOptimizer { OptimizerMomentum = 0.9 },
+        };
         using var team = new WorkerTeam(1);
         var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
         Assert.AreEqual(asTable, network.Operations.First() is TableLayer);
@@ -241,10 +259,12 @@ public sealed class TableTrainingTests
         bool missing = encoder.Part<MissingColumns>() is not null;
         NetworkDefinition definition = Definition(encoder, placement, [37, 5, 18]);
         NetworkParameters parameters = Generated.Network(definition, 1);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = seed };
+        var settings =
+            new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = seed };
         using var team = new WorkerTeam(threads);
         TrainingLoop.Train(
-            team, parameters, new EncodedRows(Table(missing), encoder), new EncodedRows(Table(missing, 2), encoder), settings, null, CancellationToken.None);
+            team, parameters, new EncodedRows(Table(missing), encoder), new EncodedRows(Table(missing, 2), encoder), settings,
+            null, CancellationToken.None);
         return parameters;
     }
 

@@ -7,7 +7,10 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
 
-/// <summary>The temperature of the validation loss: the smallest loss over T, found again by a naive sum in double, and taken over by the trained network.</summary>
+/// <summary>
+/// The temperature of the validation loss: the smallest loss over T, found again by a naive sum in
+/// double, and taken over by the trained network.
+/// </summary>
 [TestClass]
 public sealed class TemperatureTests
 {
@@ -72,18 +75,27 @@ public sealed class TemperatureTests
         using var team = new WorkerTeam(1);
         double told = history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value;
         Assert.AreEqual(history.Epochs.Min(epoch => epoch.ValidationLoss), told);
-        Assert.AreEqual(told, new Evaluator(validation, parameters, plain, team).Evaluate(parameters, CancellationToken.None).Loss, 1e-5 * told);
+        Assert.AreEqual(
+            told, new Evaluator(validation, parameters, plain, team).Evaluate(parameters, CancellationToken.None).Loss, 1e-5 * told);
 
-        // The control: without temperatures training is the same, and the validation loss is higher wherever the network was too sure of itself.
-        TrainingHistory without = TrainingLoop.Train(Network(outputs), Generated.Data(loss, 200, 6, outputs, seed: 1), validation, plain, null, CancellationToken.None);
-        CollectionAssert.AreEqual(without.Epochs.Select(epoch => epoch.TrainingLoss).ToArray(), history.Epochs.Select(epoch => epoch.TrainingLoss).ToArray());
+        // The control: without temperatures training is the same, and the validation loss is
+        // higher wherever the network was too sure of itself.
+        TrainingHistory without = TrainingLoop.Train(
+            Network(outputs), Generated.Data(loss, 200, 6, outputs, seed: 1), validation, plain, null, CancellationToken.None);
+        CollectionAssert.AreEqual(
+            without.Epochs.Select(epoch => epoch.TrainingLoss).ToArray(), history.Epochs.Select(epoch => epoch.TrainingLoss).ToArray());
         double[] ratios = [.. without.Epochs.Zip(history.Epochs, (a, b) => a.ValidationLoss!.Value / b.ValidationLoss!.Value)];
         Assert.IsGreaterThanOrEqualTo(1, ratios.Min(), "no epoch's loss may be larger with a temperature than without");
         Assert.IsTrue(ratios.Max() > 1.1, "no epoch was too sure of itself; the test shows nothing");
     }
 
     private static NetworkParameters Network(int outputs) => Initialization.Create(
-        new NetworkDefinition { Inputs = 6, HiddenUnits = [32], Outputs = outputs, Activation = ActivationFunction.ReLU, Placement = BatchNormalizationPlacement.BeforeActivation }, seed: 5);
+        new NetworkDefinition
+        {
+            Inputs = 6, HiddenUnits = [32], Outputs = outputs, Activation = ActivationFunction.ReLU,
+            Placement = BatchNormalizationPlacement.BeforeActivation,
+        },
+        seed: 5);
 
     private static TrainingSettings Settings(Objective loss, bool scales) => new()
     {
@@ -93,7 +105,9 @@ public sealed class TemperatureTests
         LearningRate = 0.03,
     };
 
-    /// <summary>A linear map that is right more often than not and whose best temperature is known, and the rows it is measured on.</summary>
+    /// <summary>
+    /// A linear map that is right more often than not and whose best temperature is known, and the rows it is measured on.
+    /// </summary>
     private sealed class Case
     {
         private readonly double[][] _rows;
@@ -109,7 +123,12 @@ public sealed class TemperatureTests
             _targets = Generated.Targets(loss, _rows, outputs, 3);
             _weights = weighted ? Generated.Weights(Rows, 3) : null;
             _parameters = Initialization.Create(
-                new NetworkDefinition { Inputs = 6, HiddenUnits = [], Outputs = outputs, Activation = ActivationFunction.ReLU, Placement = BatchNormalizationPlacement.None }, seed: 4);
+                new NetworkDefinition
+                {
+                    Inputs = 6, HiddenUnits = [], Outputs = outputs, Activation = ActivationFunction.ReLU,
+                    Placement = BatchNormalizationPlacement.None,
+                },
+                seed: 4);
             FollowLabels();
             double best = Enumerable.Range(-100, 201).Select(i => Math.Pow(1.05, i)).MinBy(NaiveLoss);
             _parameters.Linear[0].DivideBy(best / bestTemperature);
@@ -119,7 +138,8 @@ public sealed class TemperatureTests
         {
             using var team = new WorkerTeam(threads);
             var data = new EncodedRows(Generated.Table(_rows, _targets, _weights));
-            var evaluator = new Evaluator(data, _parameters, new TrainingSettings { Objective = _loss.With(scalesTemperature: scales) }, team);
+            var evaluator = new Evaluator(
+                data, _parameters, new TrainingSettings { Objective = _loss.With(scalesTemperature: scales) }, team);
             return (evaluator.Evaluate(_parameters, CancellationToken.None).Loss, evaluator.Temperature);
         }
 
@@ -166,7 +186,8 @@ public sealed class TemperatureTests
         private double[] Outputs(double[] row, double temperature)
         {
             LinearParameters map = _parameters.Linear[0];
-            return [.. Enumerable.Range(0, map.Outputs).Select(k => (map.Bias!.Span[k] + row.Select((x, i) => x * map.Weight(k, i)).Sum()) / temperature)];
+            return [.. Enumerable.Range(0, map.Outputs)
+                .Select(k => (map.Bias!.Span[k] + row.Select((x, i) => x * map.Weight(k, i)).Sum()) / temperature)];
         }
     }
 }

@@ -39,7 +39,9 @@ public sealed class TrainingLoopTests
             Assert.AreEqual(BestOf(history.Epochs.Take(i + 1)), observer.Events[i].BestEpoch);
     }
 
-    /// <summary>At rate 0 nothing changes, so every epoch's training loss is the weighted mean over the batches, each normalized by itself.</summary>
+    /// <summary>
+    /// At rate 0 nothing changes, so every epoch's training loss is the weighted mean over the batches, each normalized by itself.
+    /// </summary>
     [TestMethod]
     [DataRow(50, 16, DisplayName = "16, 16, 16 and 2 rows")]
     [DataRow(49, 16, DisplayName = "16, 16 and 17 rows: a remainder of one row joins the batch before it")]
@@ -49,10 +51,15 @@ public sealed class TrainingLoopTests
     {
         double[][] x = Generated.Rows(rows, 5, 3), y = Generated.Targets(KnownObjectives.SquaredError, x, 1, 3);
         double[] w = Generated.Weights(rows, 3);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 2, LearningRate = 0, Shuffle = false, Optimizer = new SgdOptimizer() };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 2, LearningRate = 0, Shuffle = false,
+            Optimizer = new SgdOptimizer(),
+        };
         NetworkParameters parameters = Network();
         var reference = new ReferenceNetwork(parameters);
-        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(Generated.Table(x, y, w)), null, settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, new EncodedRows(Generated.Table(x, y, w)), null, settings, null, CancellationToken.None);
 
         double sum = 0;
         foreach ((int begin, int end) in ReferenceNetwork.Batches(rows, batchSize))
@@ -70,14 +77,19 @@ public sealed class TrainingLoopTests
     {
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, BatchSize = batchSize, MaximumEpochs = 1 };
         Assert.ThrowsExactly<ArgumentException>(
-            () => TrainingLoop.Train(Network(), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None));
+            () => TrainingLoop.Train(
+                Network(), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None));
 
         TrainingHistory history = TrainingLoop.Train(
-            Network(BatchNormalizationPlacement.None), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings, null, CancellationToken.None);
+            Network(BatchNormalizationPlacement.None), Generated.Data(KnownObjectives.SquaredError, rows, 5, 1, 1), null, settings,
+            null, CancellationToken.None);
         Assert.IsTrue(double.IsFinite(history.Epochs[0].TrainingLoss));
     }
 
-    /// <summary>All training targets are 10 and all validation targets -10, so that every epoch is worse than the first and patience is all that counts.</summary>
+    /// <summary>
+    /// All training targets are 10 and all validation targets -10, so that every epoch is worse
+    /// than the first and patience is all that counts.
+    /// </summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(2)]
@@ -104,24 +116,32 @@ public sealed class TrainingLoopTests
         }
     }
 
-    /// <summary>Where the validation loss goes up and down, patience counts from the best epoch so far; stopping changes nothing of what went before.</summary>
+    /// <summary>
+    /// Where the validation loss goes up and down, patience counts from the best epoch so far;
+    /// stopping changes nothing of what went before.
+    /// </summary>
     [TestMethod]
     public void Train_UnsteadyValidationLoss_StopsWhereTheRuleSays()
     {
         EncodedRows Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         TrainingHistory all = TrainingLoop.Train(Network(), Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.AreEqual(BestOf(all.Epochs), all.BestEpoch);
-        Assert.IsTrue(all.Epochs.Zip(all.Epochs.Skip(1)).Count(p => p.Second.ValidationLoss > p.First.ValidationLoss) > 3, "the loss does not go up and down");
+        Assert.IsTrue(
+            all.Epochs.Zip(all.Epochs.Skip(1)).Count(p => p.Second.ValidationLoss > p.First.ValidationLoss) > 3,
+            "the loss does not go up and down");
         for (int patience = 1; patience <= 4; patience++)
         {
-            TrainingHistory stopped = TrainingLoop.Train(Network(), Data(), Validation(), Settings(40, patience, rate: 0.3), null, CancellationToken.None);
+            TrainingHistory stopped = TrainingLoop.Train(
+                Network(), Data(), Validation(), Settings(40, patience, rate: 0.3), null, CancellationToken.None);
             int expected = Enumerable.Range(1, 40).FirstOrDefault(epoch => epoch - BestOf(all.Epochs.Take(epoch)) >= patience, 40);
             CollectionAssert.AreEqual(all.Epochs.Take(expected).ToArray(), stopped.Epochs.ToArray(), $"patience {patience}");
             Assert.AreEqual(BestOf(all.Epochs.Take(expected)), stopped.BestEpoch);
         }
     }
 
-    /// <summary>The parameters at the end are, bit for bit, those of a run that was told to stop at the best epoch; statistics included.</summary>
+    /// <summary>
+    /// The parameters at the end are, bit for bit, those of a run that was told to stop at the best epoch; statistics included.
+    /// </summary>
     [TestMethod]
     [DataRow(nameof(BatchNormalizationPlacement.BeforeActivation))]
     [DataRow(nameof(BatchNormalizationPlacement.LayerInput))]
@@ -129,7 +149,8 @@ public sealed class TrainingLoopTests
     {
         EncodedRows Data() => Generated.Data(KnownObjectives.SquaredError, 40, 5, 1, 1);
         NetworkParameters restored = Network(Enum.Parse<BatchNormalizationPlacement>(placement));
-        TrainingHistory history = TrainingLoop.Train(restored, Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            restored, Data(), Validation(), Settings(40, 0, rate: 0.3), null, CancellationToken.None);
         Assert.IsTrue(history.BestEpoch is > 1 and < 40, $"the best epoch is {history.BestEpoch}: this data does not test restoring");
 
         NetworkParameters stopped = Network(Enum.Parse<BatchNormalizationPlacement>(placement));
@@ -138,10 +159,13 @@ public sealed class TrainingLoopTests
 
         NetworkParameters last = Network(Enum.Parse<BatchNormalizationPlacement>(placement));
         TrainingLoop.Train(last, Data(), null, Settings(40, 0, rate: 0.3), null, CancellationToken.None);
-        Assert.AreNotEqual(Generated.Hash(last), Generated.Hash(restored), "the last epoch must not be the best one's equal, or nothing was tested");
+        Assert.AreNotEqual(
+            Generated.Hash(last), Generated.Hash(restored), "the last epoch must not be the best one's equal, or nothing was tested");
     }
 
-    /// <summary>Rows that do not count are not looked at: neither a class that does not exist nor NaN may stop training or validation.</summary>
+    /// <summary>
+    /// Rows that do not count are not looked at: neither a class that does not exist nor NaN may stop training or validation.
+    /// </summary>
     [TestMethod]
     public void Train_RowsOfWeightZero_MayHoldAnyTarget()
     {
@@ -153,7 +177,8 @@ public sealed class TrainingLoopTests
         }
         var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 8, MaximumEpochs = 2 };
         NetworkParameters parameters = Generated.Network(new NetworkDefinition { Inputs = 5, HiddenUnits = [6], Outputs = 3 }, 1);
-        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, new EncodedRows(table), new EncodedRows(table), settings, null, CancellationToken.None);
 
         Assert.IsTrue(history.Epochs.All(e => double.IsFinite(e.TrainingLoss) && double.IsFinite(e.ValidationLoss!.Value)));
     }
@@ -166,14 +191,17 @@ public sealed class TrainingLoopTests
         table.Weights.Clear();
         NetworkParameters parameters = Network();
         double[] before = NetworkState.Read(parameters)["linear1.weight"];
-        TrainingHistory history = TrainingLoop.Train(parameters, new EncodedRows(table), null, Settings(2, 0), null, CancellationToken.None);
+        TrainingHistory history = TrainingLoop.Train(
+            parameters, new EncodedRows(table), null, Settings(2, 0), null, CancellationToken.None);
 
         Assert.AreEqual(0, history.Epochs[1].TrainingLoss);
         CollectionAssert.AreEqual(before, NetworkState.Read(parameters)["linear1.weight"]);
         Assert.AreNotEqual(0, parameters.BatchNormalization[0]!.RunningMean[0]);
     }
 
-    /// <summary>The validation loss is that of the network in prediction mode: computed again here by the reference network with frozen statistics.</summary>
+    /// <summary>
+    /// The validation loss is that of the network in prediction mode: computed again here by the reference network with frozen statistics.
+    /// </summary>
     [TestMethod]
     public void Train_ValidationLoss_IsThatOfPredictionMode()
     {
@@ -182,7 +210,8 @@ public sealed class TrainingLoopTests
         NetworkParameters parameters = Network();
         var validation = new EncodedRows(Generated.Table(x, y, w));
         TrainingHistory history = TrainingLoop.Train(
-            parameters, Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, 1), validation, Settings(1, 0), null, CancellationToken.None);
+            parameters, Generated.Data(KnownObjectives.SquaredError, 64, 5, 1, 1), validation, Settings(1, 0),
+            null, CancellationToken.None);
 
         double[][] z = new ReferenceNetwork(parameters).Forward(x, training: false);
         double expected = z.Select((row, r) => w[r] * (row[0] - y[r][0]) * (row[0] - y[r][0])).Sum() / w.Sum();

@@ -7,7 +7,10 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
 
-/// <summary>One training of one network is a value that comes to the same wherever, whenever and in whatever company it is run; here without any ML.NET.</summary>
+/// <summary>
+/// One training of one network is a value that comes to the same wherever, whenever and in
+/// whatever company it is run; here without any ML.NET.
+/// </summary>
 [TestClass]
 public sealed class TrainingRunnerTests
 {
@@ -39,7 +42,11 @@ public sealed class TrainingRunnerTests
         for (int member = 0; member < 3; member++)
         {
             string[] told = [.. observer.Told.Where(line => line.StartsWith($"{member} ", StringComparison.Ordinal))];
-            string[] expected = [$"{member} started 112 28", .. Enumerable.Range(1, Epochs).Select(epoch => $"{member} epoch {epoch}/{Epochs}"), $"{member} ended"];
+            string[] expected =
+            [
+                $"{member} started 112 28", .. Enumerable.Range(1, Epochs).Select(epoch => $"{member} epoch {epoch}/{Epochs}"),
+                $"{member} ended",
+            ];
             CollectionAssert.AreEqual(expected, told);
         }
     }
@@ -60,7 +67,8 @@ public sealed class TrainingRunnerTests
             },
         };
         Assert.AreSame(thrown, Assert.ThrowsExactly<TimeZoneNotFoundException>(
-            () => new ThreadRunner(threads, threads).Run(Trainings(rows, members: 3, restarts: 0), observer, null, CancellationToken.None)));
+            () => new ThreadRunner(threads, threads).Run(
+                Trainings(rows, members: 3, restarts: 0), observer, null, CancellationToken.None)));
         CollectionAssert.DoesNotContain(observer.Told, "1 ended");
     }
 
@@ -71,9 +79,12 @@ public sealed class TrainingRunnerTests
     {
         using FitRows rows = Rows();
         NetworkTraining[] trainings = Trainings(rows, members: 3, restarts: 0);
-        trainings[1] = Training(rows, trainings[1].Number, settings => settings with { LearningRate = 1e30, Optimizer = new SgdOptimizer(), MaximumEpochs = 100_000 });
+        trainings[1] = Training(
+            rows, trainings[1].Number,
+            settings => settings with { LearningRate = 1e30, Optimizer = new SgdOptimizer(), MaximumEpochs = 100_000 });
         trainings[2] = Training(rows, trainings[2].Number, settings => settings with { MaximumEpochs = 1_000_000 });
-        Assert.ThrowsExactly<TrainingDivergedException>(() => new ThreadRunner(threads, threads).Run(trainings, new Recorder(), null, CancellationToken.None));
+        Assert.ThrowsExactly<TrainingDivergedException>(
+            () => new ThreadRunner(threads, threads).Run(trainings, new Recorder(), null, CancellationToken.None));
     }
 
     [TestMethod]
@@ -95,7 +106,8 @@ public sealed class TrainingRunnerTests
     public void Run_InRungs_FromBytes_ComesToWhatAllRungsInOneGoCome()
     {
         using FitRows rows = Rows();
-        NetworkTraining[] first = Trainings(rows, members: 2, restarts: 0), second = [.. first.Select(training => Training(rows, training.Number, settings => settings with { Rungs = 2 }))];
+        NetworkTraining[] first = Trainings(rows, members: 2, restarts: 0),
+            second = [.. first.Select(training => Training(rows, training.Number, settings => settings with { Rungs = 2 }))];
         var store = new Store();
         string[] afterOne = Results(new ThreadRunner(2, 2), first, store);
         CollectionAssert.AreEqual(Results(new ThreadRunner(1, 1), first), afterOne, "to be kept has no influence");
@@ -134,11 +146,14 @@ public sealed class TrainingRunnerTests
     private static FitRows Rows()
     {
         double[][] x = Generated.Rows(140, 6, 1);
-        return FitRows.Join(new MemoryRows(Generated.Table(x, Generated.Targets(new SquaredLoss(), x, 1, 2))), null, new SquaredLoss(), null, CancellationToken.None);
+        return FitRows.Join(
+            new MemoryRows(Generated.Table(x, Generated.Targets(new SquaredLoss(), x, 1, 2))), null, new SquaredLoss(),
+            null, CancellationToken.None);
     }
 
     private static NetworkTraining[] Trainings(FitRows rows, int members, int restarts) =>
-        [.. Enumerable.Range(0, members * (1 + restarts)).Select(index => Training(rows, new TrainingNumber(index, members, restarts), settings => settings))];
+        [.. Enumerable.Range(0, members * (1 + restarts))
+            .Select(index => Training(rows, new TrainingNumber(index, members, restarts), settings => settings))];
 
     private static NetworkTraining Training(FitRows rows, TrainingNumber number, Func<TrainingSettings, TrainingSettings> change) => new()
     {
@@ -149,14 +164,16 @@ public sealed class TrainingRunnerTests
         Definition = new NetworkDefinition { Inputs = 6, HiddenUnits = [8, 5], Outputs = 1, DropoutRate = 0.1 },
         Settings = change(new TrainingSettings
         {
-            Objective = new SquaredLoss(), BatchSize = 16, MaximumEpochs = Epochs, LearningRate = 0.01, Schedule = new OneCycleSchedule(), Seed = number.SeedFrom(3),
+            Objective = new SquaredLoss(), BatchSize = 16, MaximumEpochs = Epochs, LearningRate = 0.01, Schedule = new OneCycleSchedule(),
+            Seed = number.SeedFrom(3),
         }),
     };
 
     /// <summary>Another way to run them.</summary>
     private sealed class Backward : ITrainingRunner
     {
-        public void Run(IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, CancellationToken cancellation)
+        public void Run(
+            IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, CancellationToken cancellation)
         {
             foreach (NetworkTraining training in trainings.Reverse())
                 observer.Ended(training, training.Run(1, new Deaf(), store, cancellation));
@@ -188,7 +205,8 @@ public sealed class TrainingRunnerTests
 
         public Action<string>? Then { get; set; }
 
-        public void Started(NetworkTraining training, int rows, int validationRows) => Tell($"{training.Number.Index} started {rows} {validationRows}");
+        public void Started(NetworkTraining training, int rows, int validationRows) =>
+            Tell($"{training.Number.Index} started {rows} {validationRows}");
 
         public void EpochEnded(NetworkTraining training, EpochRecord record, int bestEpoch, int maximumEpochs) =>
             Tell($"{training.Number.Index} epoch {record.Epoch}/{maximumEpochs}");
@@ -217,7 +235,8 @@ public sealed class TrainingRunnerTests
 
         public int Restored => _restored;
 
-        public IKeptTraining Open(NetworkTraining training, NetworkParameters initial, INetworkTrainingObserver observer) => new Kept(this, training.Number.Index);
+        public IKeptTraining Open(NetworkTraining training, NetworkParameters initial, INetworkTrainingObserver observer) =>
+            new Kept(this, training.Number.Index);
 
         private sealed class Kept(Store store, int index) : IKeptTraining
         {

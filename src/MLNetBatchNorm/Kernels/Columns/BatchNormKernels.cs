@@ -5,12 +5,15 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>Batch normalization of one panel with the activation that follows it, forward and backward.</summary>
 /// <remarks>
-/// Shapes: x, y and d are [rows][16]; pivot, offset, inverseDeviation, gamma, beta, dGamma and dBeta have 16 elements. A null activation is the identity.
+/// Shapes: x, y and d are [rows][16]; pivot, offset, inverseDeviation, gamma, beta, dGamma and dBeta have
+/// 16 elements. A null activation is the identity.
 ///   xhat = ((x - pivot) - offset) * inverseDeviation,   z = gamma * xhat + beta,   y = f(z)
-/// The mean comes in two parts (<see cref="ColumnStatistics.Moments"/>): with a single float the result would err by up to half a grid step of the
-/// mean. x - pivot is taken first, which cancels without error where it matters; the small offset is folded into the constant of the column, so that
+/// The mean comes in two parts (<see cref="ColumnStatistics.Moments"/>): with a single float the result would err by up to
+/// half a grid step of the mean. x - pivot is taken first, which cancels without error where it matters; the small offset is
+/// folded into the constant of the column, so that
 ///   z = (x - pivot) * scale + shift,   scale = gamma * inverseDeviation,   shift = beta - offset * scale
-/// in the forward and in the backward pass, with the same bits. |offset| is at most the deviation of the column, so |offset * scale| is at most |gamma|.
+/// in the forward and in the backward pass, with the same bits. |offset| is at most the deviation of the
+/// column, so |offset * scale| is at most |gamma|.
 /// </remarks>
 internal static unsafe class BatchNormKernels
 {
@@ -55,7 +58,9 @@ internal static unsafe class BatchNormKernels
         }
     }
 
-    /// <summary>First half of the backward pass: d := d * f'(z), dBeta = sum of the new d over the rows, dGamma = sum of d * xhat.</summary>
+    /// <summary>
+    /// First half of the backward pass: d := d * f'(z), dBeta = sum of the new d over the rows, dGamma = sum of d * xhat.
+    /// </summary>
     /// <remarks>
     /// rows >= 0. In: d is the gradient of the loss by y. Out: d is the gradient by z; dGamma and dBeta are overwritten.
     /// d, dGamma and dBeta must not overlap the inputs or each other.
@@ -82,7 +87,8 @@ internal static unsafe class BatchNormKernels
         KernelArguments.RequireLength(beta.Length, Width, nameof(beta));
         KernelArguments.RequireLength(dGamma.Length, Width, nameof(dGamma));
         KernelArguments.RequireLength(dBeta.Length, Width, nameof(dBeta));
-        fixed (float* px = x, pp = pivot, po = offset, pi = inverseDeviation, pg = gamma, pb = beta, py = y, pd = d, pdg = dGamma, pdb = dBeta)
+        fixed (
+            float* px = x, pp = pivot, po = offset, pi = inverseDeviation, pg = gamma, pb = beta, py = y, pd = d, pdg = dGamma, pdb = dBeta)
         {
             Columns columns = new(pp, po, pi, pg, pb);
             if (Vector512.IsHardwareAccelerated)
@@ -100,10 +106,12 @@ internal static unsafe class BatchNormKernels
         }
     }
 
-    /// <summary>Second half: d := gamma * inverseDeviation * (d - dBeta/rows - xhat * dGamma/rows), the gradient of the loss by x.</summary>
+    /// <summary>
+    /// Second half: d := gamma * inverseDeviation * (d - dBeta/rows - xhat * dGamma/rows), the gradient of the loss by x.
+    /// </summary>
     /// <remarks>
-    /// rows >= 0; dGamma and dBeta are what <see cref="BackwardSums"/> gave. The gradient flows through mean and variance (Ioffe and Szegedy 2015).
-    /// d must not overlap the inputs.
+    /// rows >= 0; dGamma and dBeta are what <see cref="BackwardSums"/> gave. The gradient flows through mean and variance (Ioffe and
+    /// Szegedy 2015). d must not overlap the inputs.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void BackwardInput(
@@ -179,7 +187,8 @@ internal static unsafe class BatchNormKernels
             => NormalizeLoop<TSimd, V, TActivation>(x, rows, columns, y);
     }
 
-    private readonly struct BackwardSumsVisitor<TSimd, V>(float* x, int rows, Columns columns, float* y, float* d, float* dGamma, float* dBeta)
+    private readonly struct BackwardSumsVisitor<TSimd, V>(
+        float* x, int rows, Columns columns, float* y, float* d, float* dGamma, float* dBeta)
         : IActivationVisitor
         where TSimd : struct, ISimd<V>
         where V : struct
@@ -241,8 +250,9 @@ internal static unsafe class BatchNormKernels
     }
 
     /// <summary>
-    /// Sums in the order of <see cref="ColumnStatistics"/>, with two chains. With t the sum of d * (x - pivot), dGamma = inverseDeviation * (t - offset *
-    /// dBeta): the same error bound as summing d * xhat itself, because |offset| is at most the deviation.
+    /// Sums in the order of <see cref="ColumnStatistics"/>, with two chains. With t the sum of
+    /// d * (x - pivot), dGamma = inverseDeviation * (t - offset * dBeta): the same error bound as summing
+    /// d * xhat itself, because |offset| is at most the deviation.
     /// </summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

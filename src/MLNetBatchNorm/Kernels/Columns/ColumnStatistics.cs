@@ -6,8 +6,8 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Sums over the rows of one panel: [rows][16] floats, one lane per column.</summary>
 /// <remarks>
 /// Every sum over rows is made the same way: rows 4i+j of a block of 256 go into chain j of float additions (rows that do not fill a four
-/// go into chain 0), block = (chain 0 + chain 1) + (chain 2 + chain 3), and the blocks are added in double. Four chains hide the latency of an
-/// addition; at most 64 + 3 additions in a chain keep its rounding error near 64 u * sum|term|, u = 2^-24, whatever the number of rows.
+/// go into chain 0), block = (chain 0 + chain 1) + (chain 2 + chain 3), and the blocks are added in double. Four chains hide the latency of
+/// an addition; at most 64 + 3 additions in a chain keep its rounding error near 64 u * sum|term|, u = 2^-24, whatever the number of rows.
 /// Columns are lanes, so a column's result does not depend on the vector width or on its neighbours.
 /// </remarks>
 internal static unsafe class ColumnStatistics
@@ -26,10 +26,11 @@ internal static unsafe class ColumnStatistics
     /// x is [rows][16], rows >= 1; pivot, offset and variance have 16 elements and must not overlap x or each other.
     ///   mean = pivot + offset, pivot a float near the mean and offset the rest, so that x - pivot cancels without error
     ///   variance = (1/rows) sum (x - mean)^2 &gt;= 0            (divisor rows; the caller makes the unbiased one)
-    /// Shifted sums with correction (Chan, Golub and LeVeque 1983): with d = x - pivot, offset = mean(d) and variance = mean(d^2) - offset^2. The
-    /// subtraction loses nothing as long as offset^2 &lt;= variance, which a pivot from the first rows nearly always gives; a column where it does not
-    /// (sorted rows, an outlier in front) is summed again around the mean found, which makes offset a mere rounding correction.
-    /// A constant column has all d = 0 and so exactly variance 0. A NaN or an infinity in a column makes its variance NaN.
+    /// Shifted sums with correction (Chan, Golub and LeVeque 1983): with d = x - pivot, offset = mean(d) and
+    /// variance = mean(d^2) - offset^2. The subtraction loses nothing as long as offset^2 &lt;= variance, which a pivot from the
+    /// first rows nearly always gives; a column where it does not (sorted rows, an outlier in front) is summed again around the
+    /// mean found, which makes offset a mere rounding correction. A constant column has all d = 0 and so exactly variance 0. A NaN
+    /// or an infinity in a column makes its variance NaN.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Moments(ReadOnlySpan<float> x, int rows, Span<float> pivot, Span<float> offset, Span<float> variance)

@@ -6,7 +6,9 @@ namespace MLNetBatchNorm;
 [JsonConverter(typeof(JsonStringEnumConverter<MatrixMultiplication>))]
 public enum MatrixMultiplication
 {
-    /// <summary>This package's own code: needs nothing installed, and gives the same bits on every machine and for every number of threads.</summary>
+    /// <summary>
+    /// This package's own code: needs nothing installed, and gives the same bits on every machine and for every number of threads.
+    /// </summary>
     Managed,
 
     /// <summary>

@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics.Arm;
 
 namespace MLNetBatchNorm.Kernels;
 
-// Products of one or two rows. Each weight is read for one or two multiply-adds only: reading is the limit, and a tile of two vectors would wait for the
-// latency of its few chains instead. Eight vectors of columns side by side keep eight chains per row going.
+// Products of one or two rows. Each weight is read for one or two multiply-adds only: reading is the limit, and a tile of two vectors would
+// wait for the latency of its few chains instead. Eight vectors of columns side by side keep eight chains per row going.
 internal static partial class MatrixMultiply
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -95,14 +95,54 @@ internal static partial class MatrixMultiply
         }
 
         float* c = p.C + (nint)(n / Width) * p.CPanel, to;
-        if (TVectors.Value > 0) { to = c + Offset<TSimd, V>(0, p.CPanel); TSimd.Store(to, c0); if (TRows.Value > 1) TSimd.Store(to + Width, d0); }
-        if (TVectors.Value > 1) { to = c + Offset<TSimd, V>(1, p.CPanel); TSimd.Store(to, c1); if (TRows.Value > 1) TSimd.Store(to + Width, d1); }
-        if (TVectors.Value > 2) { to = c + Offset<TSimd, V>(2, p.CPanel); TSimd.Store(to, c2); if (TRows.Value > 1) TSimd.Store(to + Width, d2); }
-        if (TVectors.Value > 3) { to = c + Offset<TSimd, V>(3, p.CPanel); TSimd.Store(to, c3); if (TRows.Value > 1) TSimd.Store(to + Width, d3); }
-        if (TVectors.Value > 4) { to = c + Offset<TSimd, V>(4, p.CPanel); TSimd.Store(to, c4); if (TRows.Value > 1) TSimd.Store(to + Width, d4); }
-        if (TVectors.Value > 5) { to = c + Offset<TSimd, V>(5, p.CPanel); TSimd.Store(to, c5); if (TRows.Value > 1) TSimd.Store(to + Width, d5); }
-        if (TVectors.Value > 6) { to = c + Offset<TSimd, V>(6, p.CPanel); TSimd.Store(to, c6); if (TRows.Value > 1) TSimd.Store(to + Width, d6); }
-        if (TVectors.Value > 7) { to = c + Offset<TSimd, V>(7, p.CPanel); TSimd.Store(to, c7); if (TRows.Value > 1) TSimd.Store(to + Width, d7); }
+        if (TVectors.Value > 0)
+        {
+            to = c + Offset<TSimd, V>(0, p.CPanel);
+            TSimd.Store(to, c0);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d0);
+        }
+        if (TVectors.Value > 1)
+        {
+            to = c + Offset<TSimd, V>(1, p.CPanel);
+            TSimd.Store(to, c1);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d1);
+        }
+        if (TVectors.Value > 2)
+        {
+            to = c + Offset<TSimd, V>(2, p.CPanel);
+            TSimd.Store(to, c2);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d2);
+        }
+        if (TVectors.Value > 3)
+        {
+            to = c + Offset<TSimd, V>(3, p.CPanel);
+            TSimd.Store(to, c3);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d3);
+        }
+        if (TVectors.Value > 4)
+        {
+            to = c + Offset<TSimd, V>(4, p.CPanel);
+            TSimd.Store(to, c4);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d4);
+        }
+        if (TVectors.Value > 5)
+        {
+            to = c + Offset<TSimd, V>(5, p.CPanel);
+            TSimd.Store(to, c5);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d5);
+        }
+        if (TVectors.Value > 6)
+        {
+            to = c + Offset<TSimd, V>(6, p.CPanel);
+            TSimd.Store(to, c6);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d6);
+        }
+        if (TVectors.Value > 7)
+        {
+            to = c + Offset<TSimd, V>(7, p.CPanel);
+            TSimd.Store(to, c7);
+            if (TRows.Value > 1) TSimd.Store(to + Width, d7);
+        }
     }
 
     /// <summary>Distance of the vector number <paramref name="vector"/> from the first one of a panel.</summary>

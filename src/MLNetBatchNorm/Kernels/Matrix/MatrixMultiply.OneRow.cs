@@ -5,21 +5,25 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MLNetBatchNorm.Kernels;
 
-// Scoring one row reads every weight for a single multiply-add: the weights' way into the core is the time. About half of what a rectified layer hands on is
-// zero, and so are most columns of one-hot features and of piecewise-linear ones; their weights need not be read.
+// Scoring one row reads every weight for a single multiply-add: the weights' way into the core is the time. About half of what a rectified
+// layer hands on is zero, and so are most columns of one-hot features and of piecewise-linear ones; their weights need not be read.
 internal static partial class MatrixMultiply
 {
     private const int OneRowChunk = 1024;              // column numbers listed at a time, on the stack
 
     /// <summary>c = bias + x * b for a single row, without the terms whose x is zero.</summary>
     /// <remarks>
-    /// x: <paramref name="inner"/> values; b: [inner, columns] in the weights' layout; bias: empty (then 0) or all lanes; c: endPanel * 16 lanes, not overlapping the others.
+    /// x: <paramref name="inner"/> values; b: [inner, columns] in the weights' layout; bias: empty (then 0) or all lanes; c:
+    /// endPanel * 16 lanes, not overlapping the others.
     ///   c[n] = bias[n] + sum_k x[k] * b[k, n]
-    /// Where b is finite the bits are those of <see cref="Multiply(ReadOnlySpan{float}, int, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int, int, int, int, int)"/>,
+    /// Where b is finite the bits are those of
+    /// <see cref="Multiply(
+    ///     ReadOnlySpan{float}, int, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int, int, int, int, int)"/>,
     /// since fma(0, b, sum) is sum, but for the sign of a sum that is itself zero.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyRow(ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
+    public static void MultiplyRow(
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
     {
         if (Vector512.IsHardwareAccelerated)
             MultiplyRow<Simd512, Vector512<float>>(x, inner, b, bias, c, endPanel);
@@ -29,10 +33,14 @@ internal static partial class MatrixMultiply
             MultiplyRow<Simd128, Vector128<float>>(x, inner, b, bias, c, endPanel);
     }
 
-    /// <summary><see cref="MultiplyRow(ReadOnlySpan{float}, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int)"/> on a given vector width.</summary>
+    /// <summary>
+    /// <see cref="MultiplyRow(ReadOnlySpan{float}, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int)"/>
+    /// on a given vector width.
+    /// </summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static unsafe void MultiplyRow<TSimd, V>(ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
+    internal static unsafe void MultiplyRow<TSimd, V>(
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
@@ -81,7 +89,10 @@ internal static partial class MatrixMultiply
         public float* C;
     }
 
-    /// <summary>Where x is neither +0 nor -0, without a branch that could be mispredicted. <paramref name="list"/> has room for a vector beyond its last entry.</summary>
+    /// <summary>
+    /// Where x is neither +0 nor -0, without a branch that could be mispredicted.
+    /// <paramref name="list"/> has room for a vector beyond its last entry.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe int ListNonzero(float* x, int length, int* list)
     {

@@ -10,7 +10,9 @@ internal static partial class MatrixMultiply
 {
     private const int Width = PanelLayout.Width;
 
-    /// <summary>Inner indices taken in one go: the strip of b that all row tiles share (two vectors wide, 128 KiB) stays in the second-level cache.</summary>
+    /// <summary>
+    /// Inner indices taken in one go: the strip of b that all row tiles share (two vectors wide, 128 KiB) stays in the second-level cache.
+    /// </summary>
     /// <remarks>In between, the sums rest in c. Storing and loading a float changes nothing: an element is still one chain.</remarks>
     private const int InnerBlock = 1024;
 
@@ -20,7 +22,9 @@ internal static partial class MatrixMultiply
     /// <summary>Rows of a between a gradient's multiply-adds and what it asks the memory for: some 400 cycles.</summary>
     private const int PrefetchDistance = 24;
 
-    /// <summary>c[r, n] = bias[n] + sum_k a(r, k) * b[k, n] for r in [0, Rows) and n in [FirstColumn, EndColumn), multiples of 16.</summary>
+    /// <summary>
+    /// c[r, n] = bias[n] + sum_k a(r, k) * b[k, n] for r in [0, Rows) and n in [FirstColumn, EndColumn), multiples of 16.
+    /// </summary>
     private unsafe struct Product
     {
         public float* A;
@@ -81,10 +85,13 @@ internal static partial class MatrixMultiply
     /// <summary>a(r, k) is element (k, r): the inner index runs down a panel.</summary>
     private readonly struct RowsAcrossPanels : IOrder { public static bool RowsDown => false; }
 
-    /// <summary>Cuts a product into blocks that suit the caches, strips of two vectors, and tiles of as many rows as the registers hold.</summary>
+    /// <summary>
+    /// Cuts a product into blocks that suit the caches, strips of two vectors, and tiles of as many rows as the registers hold.
+    /// </summary>
     /// <remarks>
-    /// A tile of 12 rows and two vectors: 24 sums, two vectors of b, one element of a in every lane: 27 of 32 registers, and 14 loads for 24 fused
-    /// multiply-adds. With 16 registers 6 rows. A gradient's tile must not cross a panel of a and takes 8 of its 16 lanes (6 with 16 registers).
+    /// A tile of 12 rows and two vectors: 24 sums, two vectors of b, one element of a in every lane: 27 of 32 registers, and
+    /// 14 loads for 24 fused multiply-adds. With 16 registers 6 rows. A gradient's tile must not cross a panel of a and
+    /// takes 8 of its 16 lanes (6 with 16 registers).
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void Run<TSimd, V, TOrder>(in Product p)
@@ -212,7 +219,8 @@ internal static partial class MatrixMultiply
                 float* runEnd = b + run * Width;
                 if (TOrder.RowsDown && Sse.IsSupported)
                 {
-                    // The next panel, or the next tile, of a. Hardware does not foresee this jump, and it matters when a comes from beyond the second level.
+                    // The next panel, or the next tile, of a. Hardware does not foresee this jump, and it
+                    // matters when a comes from beyond the second level.
                     float* next = left > Width ? a + s.APanel : s.A + (nint)(r + TRows.Value) * Width;
                     for (int row = 0; row < TRows.Value; row++)
                         Sse.Prefetch0(next + row * Width);
@@ -221,18 +229,78 @@ internal static partial class MatrixMultiply
                 {
                     if (!TOrder.RowsDown && Sse.IsSupported) Sse.Prefetch0(a + PrefetchDistance * Width);
                     V b0 = TSimd.Load(b), b1 = TVectors.Value > 1 ? TSimd.Load(b + second) : default, x;
-                    if (TRows.Value > 0) { x = TSimd.Broadcast(a[0 * rowStep]); c0 = Fma(x, b0, c0); if (TVectors.Value > 1) d0 = Fma(x, b1, d0); }
-                    if (TRows.Value > 1) { x = TSimd.Broadcast(a[1 * rowStep]); c1 = Fma(x, b0, c1); if (TVectors.Value > 1) d1 = Fma(x, b1, d1); }
-                    if (TRows.Value > 2) { x = TSimd.Broadcast(a[2 * rowStep]); c2 = Fma(x, b0, c2); if (TVectors.Value > 1) d2 = Fma(x, b1, d2); }
-                    if (TRows.Value > 3) { x = TSimd.Broadcast(a[3 * rowStep]); c3 = Fma(x, b0, c3); if (TVectors.Value > 1) d3 = Fma(x, b1, d3); }
-                    if (TRows.Value > 4) { x = TSimd.Broadcast(a[4 * rowStep]); c4 = Fma(x, b0, c4); if (TVectors.Value > 1) d4 = Fma(x, b1, d4); }
-                    if (TRows.Value > 5) { x = TSimd.Broadcast(a[5 * rowStep]); c5 = Fma(x, b0, c5); if (TVectors.Value > 1) d5 = Fma(x, b1, d5); }
-                    if (TRows.Value > 6) { x = TSimd.Broadcast(a[6 * rowStep]); c6 = Fma(x, b0, c6); if (TVectors.Value > 1) d6 = Fma(x, b1, d6); }
-                    if (TRows.Value > 7) { x = TSimd.Broadcast(a[7 * rowStep]); c7 = Fma(x, b0, c7); if (TVectors.Value > 1) d7 = Fma(x, b1, d7); }
-                    if (TRows.Value > 8) { x = TSimd.Broadcast(a[8 * rowStep]); c8 = Fma(x, b0, c8); if (TVectors.Value > 1) d8 = Fma(x, b1, d8); }
-                    if (TRows.Value > 9) { x = TSimd.Broadcast(a[9 * rowStep]); c9 = Fma(x, b0, c9); if (TVectors.Value > 1) d9 = Fma(x, b1, d9); }
-                    if (TRows.Value > 10) { x = TSimd.Broadcast(a[10 * rowStep]); c10 = Fma(x, b0, c10); if (TVectors.Value > 1) d10 = Fma(x, b1, d10); }
-                    if (TRows.Value > 11) { x = TSimd.Broadcast(a[11 * rowStep]); c11 = Fma(x, b0, c11); if (TVectors.Value > 1) d11 = Fma(x, b1, d11); }
+                    if (TRows.Value > 0)
+                    {
+                        x = TSimd.Broadcast(a[0 * rowStep]);
+                        c0 = Fma(x, b0, c0);
+                        if (TVectors.Value > 1) d0 = Fma(x, b1, d0);
+                    }
+                    if (TRows.Value > 1)
+                    {
+                        x = TSimd.Broadcast(a[1 * rowStep]);
+                        c1 = Fma(x, b0, c1);
+                        if (TVectors.Value > 1) d1 = Fma(x, b1, d1);
+                    }
+                    if (TRows.Value > 2)
+                    {
+                        x = TSimd.Broadcast(a[2 * rowStep]);
+                        c2 = Fma(x, b0, c2);
+                        if (TVectors.Value > 1) d2 = Fma(x, b1, d2);
+                    }
+                    if (TRows.Value > 3)
+                    {
+                        x = TSimd.Broadcast(a[3 * rowStep]);
+                        c3 = Fma(x, b0, c3);
+                        if (TVectors.Value > 1) d3 = Fma(x, b1, d3);
+                    }
+                    if (TRows.Value > 4)
+                    {
+                        x = TSimd.Broadcast(a[4 * rowStep]);
+                        c4 = Fma(x, b0, c4);
+                        if (TVectors.Value > 1) d4 = Fma(x, b1, d4);
+                    }
+                    if (TRows.Value > 5)
+                    {
+                        x = TSimd.Broadcast(a[5 * rowStep]);
+                        c5 = Fma(x, b0, c5);
+                        if (TVectors.Value > 1) d5 = Fma(x, b1, d5);
+                    }
+                    if (TRows.Value > 6)
+                    {
+                        x = TSimd.Broadcast(a[6 * rowStep]);
+                        c6 = Fma(x, b0, c6);
+                        if (TVectors.Value > 1) d6 = Fma(x, b1, d6);
+                    }
+                    if (TRows.Value > 7)
+                    {
+                        x = TSimd.Broadcast(a[7 * rowStep]);
+                        c7 = Fma(x, b0, c7);
+                        if (TVectors.Value > 1) d7 = Fma(x, b1, d7);
+                    }
+                    if (TRows.Value > 8)
+                    {
+                        x = TSimd.Broadcast(a[8 * rowStep]);
+                        c8 = Fma(x, b0, c8);
+                        if (TVectors.Value > 1) d8 = Fma(x, b1, d8);
+                    }
+                    if (TRows.Value > 9)
+                    {
+                        x = TSimd.Broadcast(a[9 * rowStep]);
+                        c9 = Fma(x, b0, c9);
+                        if (TVectors.Value > 1) d9 = Fma(x, b1, d9);
+                    }
+                    if (TRows.Value > 10)
+                    {
+                        x = TSimd.Broadcast(a[10 * rowStep]);
+                        c10 = Fma(x, b0, c10);
+                        if (TVectors.Value > 1) d10 = Fma(x, b1, d10);
+                    }
+                    if (TRows.Value > 11)
+                    {
+                        x = TSimd.Broadcast(a[11 * rowStep]);
+                        c11 = Fma(x, b0, c11);
+                        if (TVectors.Value > 1) d11 = Fma(x, b1, d11);
+                    }
                     a += innerStep;
                     b += Width;
                 }
@@ -262,5 +330,6 @@ internal static partial class MatrixMultiply
 
     /// <summary>Row 0 of a column in panels that are panel floats apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe float* At(float* first, nint panel, int column) => first + (nint)((uint)column / Width) * panel + (uint)column % Width;
+    private static unsafe float* At(float* first, nint panel, int column) =>
+        first + (nint)((uint)column / Width) * panel + (uint)column % Width;
 }

@@ -68,7 +68,9 @@ internal static partial class MatrixMultiply
                     to[o * Width + i] = from[i * Width + o];
     }
 
-    /// <summary>Two steps: rows 4g to 4g + 3 are transposed inside every 128-bit quarter, then the quarters like a 4 x 4 matrix of four floats each.</summary>
+    /// <summary>
+    /// Two steps: rows 4g to 4g + 3 are transposed inside every 128-bit quarter, then the quarters like a 4 x 4 matrix of four floats each.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void TransposeBlock512(float* from, float* to)
     {

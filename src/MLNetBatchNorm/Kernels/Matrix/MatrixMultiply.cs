@@ -7,9 +7,9 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>The matrix products of a linear layer, over panels (<see cref="PanelLayout"/>).</summary>
 /// <remarks>
-/// Every element of a result is ONE chain of fused multiply-adds over the inner index in ascending order, sum = fma(x, y, sum), starting from the
-/// bias or +0. Lanes are columns, so neither the vector width nor the cut into panels, rows, blocks or threads changes a bit of any element.
-/// Without the instruction (x64 before 2013) the runtime computes the same fused multiply-add in software: slow, same bits.
+/// Every element of a result is ONE chain of fused multiply-adds over the inner index in ascending order, sum = fma(x, y, sum), starting
+/// from the bias or +0. Lanes are columns, so neither the vector width nor the cut into panels, rows, blocks or threads changes a bit of
+/// any element. Without the instruction (x64 before 2013) the runtime computes the same fused multiply-add in software: slow, same bits.
 /// Error of such a chain of n terms, u = 2^-24: |computed - exact| &lt;= n u / (1 - n u) * (|bias| + sum |x| |y|).
 /// A result must not overlap its operands.
 /// </remarks>
@@ -45,42 +45,58 @@ internal static partial class MatrixMultiply
 
     /// <summary>Gradient of the weights, c = transpose(a) * d, for the panels [firstPanel, endPanel) of c.</summary>
     /// <remarks>
-    /// a is [rows, inputs] in panels of aRowCapacity rows; d is [rows, outputs] in panels of dRowCapacity rows; c is [inputs, outputs] in the weights'
-    /// layout; its panels in the range are overwritten.
+    /// a is [rows, inputs] in panels of aRowCapacity rows; d is [rows, outputs] in panels of dRowCapacity rows; c is [inputs, outputs] in
+    /// the weights' layout; its panels in the range are overwritten.
     ///   c[i, o] = sum_r a[r, i] * d[r, o]
     /// </remarks>
-    public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+    public static void WeightGradient(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
         Span<float> c, int firstPanel, int endPanel) =>
         WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, inputs);
 
     /// <summary>The same with more rows in a panel of c, of which the first ones are written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+    public static void WeightGradient(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
         Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
     {
         if (Vector512.IsHardwareAccelerated)
-            WeightGradient<Simd512, Vector512<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        {
+            WeightGradient<Simd512, Vector512<float>>(
+                a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        }
         else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
-            WeightGradient<Simd256, Vector256<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        {
+            WeightGradient<Simd256, Vector256<float>>(
+                a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        }
         else
-            WeightGradient<Simd128, Vector128<float>>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        {
+            WeightGradient<Simd128, Vector128<float>>(
+                a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
+        }
     }
 
     /// <summary>The public one on a given vector width.</summary>
-    internal static void Multiply<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+    internal static void Multiply<TSimd, V>(
+        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
         Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel)
         where TSimd : struct, ISimd<V>
         where V : struct =>
         Multiply<TSimd, V>(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, inner);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static unsafe void Multiply<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
+    internal static unsafe void Multiply<TSimd, V>(
+        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias,
         Span<float> c, int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        if (firstRow < 0 || endRow < firstRow || endRow > aRowCapacity || endRow > cRowCapacity || firstPanel < 0 || endPanel < firstPanel || inner < 0)
+        if (firstRow < 0 || endRow < firstRow || endRow > aRowCapacity || endRow > cRowCapacity || firstPanel < 0 || endPanel < firstPanel
+            || inner < 0)
+        {
             ThrowRange();
+        }
         if (bRowCapacity < inner)
             ThrowRange();
         if (a.Length < PanelLayout.Length(aRowCapacity, inner))
@@ -118,20 +134,25 @@ internal static partial class MatrixMultiply
     }
 
     /// <summary>The public one on a given vector width.</summary>
-    internal static void WeightGradient<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
+    internal static void WeightGradient<TSimd, V>(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
         int rows, Span<float> c, int firstPanel, int endPanel)
         where TSimd : struct, ISimd<V>
         where V : struct =>
         WeightGradient<TSimd, V>(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, inputs);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static unsafe void WeightGradient<TSimd, V>(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
+    internal static unsafe void WeightGradient<TSimd, V>(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity,
         int rows, Span<float> c, int firstPanel, int endPanel, int cRowCapacity)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || cRowCapacity < inputs || rows < 0 || rows > aRowCapacity || rows > dRowCapacity)
+        if (firstPanel < 0 || endPanel < firstPanel || inputs < 0 || cRowCapacity < inputs || rows < 0 || rows > aRowCapacity
+            || rows > dRowCapacity)
+        {
             ThrowRange();
+        }
         if (a.Length < PanelLayout.Length(aRowCapacity, inputs))
             ThrowShort(nameof(a));
         if (d.Length < (long)endPanel * Width * dRowCapacity)

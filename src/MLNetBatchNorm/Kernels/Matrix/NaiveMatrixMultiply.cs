@@ -19,7 +19,8 @@ internal static class NaiveMatrixMultiply
     }
 
     /// <summary>c[i, o] = sum_r a[r, i] * d[r, o].</summary>
-    public static void WeightGradient(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+    public static void WeightGradient(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
         Span<double> c, int firstPanel, int endPanel)
     {
         for (int i = 0; i < inputs; i++)

@@ -7,12 +7,14 @@ internal sealed class NativeBlasException(string message, Exception? inner = nul
 
 /// <summary>The function <c>cblas_sgemm</c> of a native library, found at run time.</summary>
 /// <remarks>
-/// The library is never unloaded: its threads and memory may outlive any one training. It is asked for one thread for each call, because the
-/// workers of a training already split the work; the request holds for the whole process, as these libraries know no other.
+/// The library is never unloaded: its threads and memory may outlive any one training. It is asked for one thread for each call, because
+/// the workers of a training already split the work; the request holds for the whole process, as these libraries know no other.
 /// </remarks>
 internal sealed unsafe class NativeBlas
 {
-    /// <summary>The library looked for if none is named: Intel's MKL as Microsoft.ML.Mkl.Components puts it next to the application.</summary>
+    /// <summary>
+    /// The library looked for if none is named: Intel's MKL as Microsoft.ML.Mkl.Components puts it next to the application.
+    /// </summary>
     public const string DefaultLibrary = "MklImports";
 
     private const string ProductName = "cblas_sgemm";
@@ -43,7 +45,8 @@ internal sealed unsafe class NativeBlas
         if (!NativeLibrary.TryGetExport(handle, ProductName, out nint product))
         {
             throw new NativeBlasException(
-                $"The native library '{name}' was loaded, but it has no function '{ProductName}'. Name a library with the C interface of BLAS, such as libopenblas.so.0.");
+                $"The native library '{name}' was loaded, but it has no function '{ProductName}'. "
+                + "Name a library with the C interface of BLAS, such as libopenblas.so.0.");
         }
 
         foreach (string setter in s_threadSetters)
@@ -73,13 +76,19 @@ internal sealed unsafe class NativeBlas
     /// <param name="bStride">Floats from one row of b to the next.</param>
     /// <param name="c">First element of c; written, never read.</param>
     /// <param name="cStride">Floats from one row of c to the next.</param>
-    public void Multiply(bool transposeA, int rows, int columns, int inner, float* a, int aStride, float* b, int bStride, float* c, int cStride) =>
-        _product(RowMajor, transposeA ? Transposed : NotTransposed, NotTransposed, rows, columns, inner, 1, a, aStride, b, bStride, 0, c, cStride);
+    public void Multiply(
+        bool transposeA, int rows, int columns, int inner, float* a, int aStride, float* b, int bStride, float* c, int cStride) =>
+        _product(
+            RowMajor, transposeA ? Transposed : NotTransposed, NotTransposed, rows, columns, inner, 1, a,
+            aStride, b, bStride, 0, c, cStride);
 
     private static nint Open(string name)
     {
         if (string.IsNullOrWhiteSpace(name))
-            throw new NativeBlasException("The name of the native library is empty; give the name or the path of a BLAS library, such as libopenblas.so.0.");
+        {
+            throw new NativeBlasException(
+                "The name of the native library is empty; give the name or the path of a BLAS library, such as libopenblas.so.0.");
+        }
         try
         {
             return NativeLibrary.Load(name, typeof(NativeBlas).Assembly, searchPath: null);
@@ -88,8 +97,10 @@ internal sealed unsafe class NativeBlas
         {
             // The system's message names every file it tried.
             throw new NativeBlasException(
-                $"The native library '{name}' for matrix products cannot be loaded. Looked for it in the application's folder ({AppContext.BaseDirectory}), "
-                + $"among the native parts of its packages, and where the operating system looks for libraries. The system says: {e.Message.Trim()}",
+                $"The native library '{name}' for matrix products cannot be loaded. "
+                + $"Looked for it in the application's folder ({AppContext.BaseDirectory}), "
+                + "among the native parts of its packages, and where the operating system looks for libraries. "
+                + $"The system says: {e.Message.Trim()}",
                 e);
         }
     }

@@ -4,11 +4,12 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>The products of <see cref="MatrixMultiply"/> through a native library.</summary>
 /// <remarks>
-/// <para>A matrix in panels is not one matrix to BLAS. Operands are copied to row-major memory and results back, which costs less than a tenth
-/// of the product at the sizes of training. The other way, a call for every pair of panels where they lie, needs no copy, but libraries
-/// pack and start anew for each: it is as fast where a library has kernels for tiny matrices (OpenBLAS with AVX-512) and half as fast elsewhere.</para>
-/// <para>Error as for any order of summation, u = 2^-24: |computed - exact| &lt;= (n + 1) u / (1 - (n + 1) u) * (|bias| + sum |x| |y|). The bits depend
-/// on the library, on the processor, and, since the work is split among threads by columns, on the number of threads.</para>
+/// <para>A matrix in panels is not one matrix to BLAS. Operands are copied to row-major memory and results back, which costs
+/// less than a tenth of the product at the sizes of training. The other way, a call for every pair of panels where they lie,
+/// needs no copy, but libraries pack and start anew for each: it is as fast where a library has kernels for tiny matrices
+/// (OpenBLAS with AVX-512) and half as fast elsewhere.</para>
+/// <para>Error as for any order of summation, u = 2^-24: |computed - exact| &lt;= (n + 1) u / (1 - (n + 1) u) * (|bias| + sum |x| |y|). The
+/// bits depend on the library, on the processor, and, since the work is split among threads by columns, on the number of threads.</para>
 /// </remarks>
 internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProducts
 {
@@ -23,8 +24,8 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
 
     /// <inheritdoc/>
     public override void Multiply(
-        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int cRowCapacity,
-        int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
+        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c,
+        int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity)
     {
         KernelArguments.RequireRows(firstRow, endRow, Math.Min(aRowCapacity, cRowCapacity));
         RequirePanels(firstPanel, endPanel);
@@ -50,7 +51,9 @@ internal sealed unsafe class NativeMatrixMultiply(NativeBlas blas) : MatrixProdu
             ToRowMajor(pa + (long)firstRow * Width, aRowCapacity, rows, innerPanels, scratch.A);
             ToRowMajor(pb + (long)firstPanel * Width * bRowCapacity, bRowCapacity, inner, panels, scratch.B);
             blas.Multiply(false, rows, columns, inner, scratch.A, aStride, scratch.B, columns, scratch.C, columns);
-            FromRowMajor(scratch.C, rows, panels, pBias == null ? null : pBias + firstPanel * Width, pc + ((long)firstPanel * cRowCapacity + firstRow) * Width, cRowCapacity);
+            FromRowMajor(
+                scratch.C, rows, panels, pBias == null ? null : pBias + firstPanel * Width,
+                pc + ((long)firstPanel * cRowCapacity + firstRow) * Width, cRowCapacity);
         }
         Return(scratch);
     }

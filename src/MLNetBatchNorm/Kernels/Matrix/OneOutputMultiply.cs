@@ -2,19 +2,27 @@ using System.Runtime.CompilerServices;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>Products with a weight vector: the linear map of a single output whose weights lie one behind the other, without the fifteen padding lanes of a panel.</summary>
+/// <summary>
+/// Products with a weight vector: the linear map of a single output whose weights lie one behind the other,
+/// without the fifteen padding lanes of a panel.
+/// </summary>
 /// <remarks>
-/// For maps of very many inputs, where the padding is the memory. The chains are those of <see cref="MatrixMultiply"/> and <see cref="SparseMultiply"/>: one fused multiply-add
-/// after the other over the inputs, beginning with the bias, so the bits are the same (but for the sign of a zero).
+/// For maps of very many inputs, where the padding is the memory. The chains are those of <see cref="MatrixMultiply"/> and
+/// <see cref="SparseMultiply"/>: one fused multiply-add after the other over the inputs, beginning with the bias, so the
+/// bits are the same (but for the sign of a zero).
 /// </remarks>
 internal static unsafe class OneOutputMultiply
 {
     private const int Width = PanelLayout.Width;
 
     /// <summary>c[r, 0] = bias + sum_k a[r, k] * w[k] for rows [0, rows); the other lanes of the panel c become 0.</summary>
-    /// <remarks>a: panels of <paramref name="aRowCapacity"/> rows and <paramref name="inner"/> columns; w: inner weights; c: one panel, not overlapping the others.</remarks>
+    /// <remarks>
+    /// a: panels of <paramref name="aRowCapacity"/> rows and <paramref name="inner"/> columns; w: inner
+    /// weights; c: one panel, not overlapping the others.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply(ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> w, float bias, Span<float> c, int rows)
+    public static void Multiply(
+        ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> w, float bias, Span<float> c, int rows)
     {
         KernelArguments.RequireRows(0, rows, aRowCapacity);
         KernelArguments.RequireLength(a.Length, PanelLayout.Length(aRowCapacity, inner), nameof(a));

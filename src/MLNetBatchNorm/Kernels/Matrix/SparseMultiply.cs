@@ -5,16 +5,19 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>Products of sparse rows with dense weights, for inputs of many columns of which a row has few.</summary>
 /// <remarks>
-/// A row is its column numbers, rising, and its values. Weights and gradients are [panels][inputs][16], so that what one column touches in a panel
-/// is one cache line. The chains are those of <see cref="MatrixMultiply"/> without the terms whose factor is zero, and such a term leaves a sum as it
-/// is: a sparse row and the same row written out give the same bits (but for the sign of a zero).
+/// A row is its column numbers, rising, and its values. Weights and gradients are [panels][inputs][16], so that what one column touches in
+/// a panel is one cache line. The chains are those of <see cref="MatrixMultiply"/> without the terms whose factor is zero, and such a term
+/// leaves a sum as it is: a sparse row and the same row written out give the same bits (but for the sign of a zero).
 /// </remarks>
 internal static unsafe class SparseMultiply
 {
     private const int Width = PanelLayout.Width;
 
     /// <summary>c[row, n] = bias[n] + sum_k values[k] * b[indices[k], n] for n in panels [firstPanel, endPanel).</summary>
-    /// <remarks>b: weights of <paramref name="inputs"/> inputs; bias: empty for 0; c: panels of <paramref name="cRowCapacity"/> rows, not overlapping b.</remarks>
+    /// <remarks>
+    /// b: weights of <paramref name="inputs"/> inputs; bias: empty for 0; c: panels of
+    /// <paramref name="cRowCapacity"/> rows, not overlapping b.
+    /// </remarks>
     public static void Multiply(
         ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> b, int inputs, ReadOnlySpan<float> bias,
         Span<float> c, int cRowCapacity, int row, int firstPanel, int endPanel)
@@ -37,10 +40,15 @@ internal static unsafe class SparseMultiply
         }
     }
 
-    /// <summary>gradient[indices[k], n] += values[k] * d[row, n] for n in panels [firstPanel, endPanel); called for the rows of a batch in order.</summary>
-    /// <remarks>d: panels of <paramref name="dRowCapacity"/> rows; gradient: weights of <paramref name="inputs"/> inputs, not overlapping d.</remarks>
+    /// <summary>
+    /// gradient[indices[k], n] += values[k] * d[row, n] for n in panels [firstPanel, endPanel); called for the rows of a batch in order.
+    /// </summary>
+    /// <remarks>
+    /// d: panels of <paramref name="dRowCapacity"/> rows; gradient: weights of <paramref name="inputs"/> inputs, not overlapping d.
+    /// </remarks>
     public static void AddWeightGradient(
-        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> d, int dRowCapacity, int row, Span<float> gradient, int inputs, int firstPanel, int endPanel)
+        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> d, int dRowCapacity, int row, Span<float> gradient,
+        int inputs, int firstPanel, int endPanel)
     {
         CheckRow(indices, values, inputs);
         KernelArguments.RequireRows(row, row + 1, dRowCapacity);
@@ -63,10 +71,13 @@ internal static unsafe class SparseMultiply
         }
     }
 
-    /// <summary>Four panels at a time: four independent chains hide the latency of the additions, and four cache misses are under way at once.</summary>
+    /// <summary>
+    /// Four panels at a time: four independent chains hide the latency of the additions, and four cache misses are under way at once.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<TSimd, V>(
-        int* indices, float* values, int count, float* b, int inputs, float* bias, float* c, int cRowCapacity, int row, int firstPanel, int endPanel)
+        int* indices, float* values, int count, float* b, int inputs, float* bias, float* c, int cRowCapacity,
+        int row, int firstPanel, int endPanel)
         where TSimd : struct, ISimd<V>
         where V : struct
     {

@@ -10,10 +10,14 @@ namespace MLNetBatchNorm;
 [JsonConverter(typeof(JsonStringEnumConverter<ActivationFunction>))]
 public enum ActivationFunction
 {
-    /// <summary>Rectified linear unit: <c>max(x, 0)</c>, with derivative 0 at 0. The cheapest; with batch normalization rarely the worst.</summary>
+    /// <summary>
+    /// Rectified linear unit: <c>max(x, 0)</c>, with derivative 0 at 0. The cheapest; with batch normalization rarely the worst.
+    /// </summary>
     ReLU = 0,
 
-    /// <summary>Leaky rectified linear unit: <c>x</c> for x &gt; 0, <c>0.01 x</c> otherwise. No unit can stop learning altogether.</summary>
+    /// <summary>
+    /// Leaky rectified linear unit: <c>x</c> for x &gt; 0, <c>0.01 x</c> otherwise. No unit can stop learning altogether.
+    /// </summary>
     LeakyReLU = 1,
 
     /// <summary>Exponential linear unit (Clevert et al. 2016) with alpha 1: <c>x</c> for x &gt; 0, <c>exp(x) - 1</c> otherwise.</summary>

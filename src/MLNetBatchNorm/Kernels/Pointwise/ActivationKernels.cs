@@ -31,7 +31,9 @@ internal static unsafe class ActivationKernels
     }
 
     /// <summary>d[i] := d[i] * f'(x[i]): in the gradient of the loss by y = f(x), out the gradient by x.</summary>
-    /// <remarks>x, y and d have the same length, a multiple of 16; y is what <see cref="Forward"/> gave for x. d must not overlap the others.</remarks>
+    /// <remarks>
+    /// x, y and d have the same length, a multiple of 16; y is what <see cref="Forward"/> gave for x. d must not overlap the others.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Backward(ActivationFunction f, ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> d)
     {

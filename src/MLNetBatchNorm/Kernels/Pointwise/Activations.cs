@@ -2,11 +2,16 @@ using System.Runtime.CompilerServices;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>All activation functions, each in one type with all that is said of it, and the one place that turns a member of the enumeration into its type.</summary>
+/// <summary>
+/// All activation functions, each in one type with all that is said of it, and the one place that
+/// turns a member of the enumeration into its type.
+/// </summary>
 internal static class Activations
 {
     /// <summary>Calls the visitor with the type that <paramref name="f"/> stands for; null stands for the identity.</summary>
-    /// <remarks>Loops over floats go through this, not through delegates: they are compiled for every type by itself, with f and f' inlined.</remarks>
+    /// <remarks>
+    /// Loops over floats go through this, not through delegates: they are compiled for every type by itself, with f and f' inlined.
+    /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">The enumeration has no such member, or this switch has no line for it.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Visit<TVisitor>(ActivationFunction? f, ref TVisitor visitor)
@@ -28,7 +33,10 @@ internal static class Activations
         }
     }
 
-    /// <summary>What a linear map in front of the activation multiplies the variance of its inputs by when its weights are drawn: 2 where half of it is lost.</summary>
+    /// <summary>
+    /// What a linear map in front of the activation multiplies the variance of its inputs by when its
+    /// weights are drawn: 2 where half of it is lost.
+    /// </summary>
     public static double SquaredGain(ActivationFunction f)
     {
         var visitor = default(Description);
@@ -94,7 +102,9 @@ internal static class Activations
             where V : struct
             => TSimd.Max(TSimd.Broadcast(0f), x);
 
-        /// <summary>From x alone, which spares the loop a stream of memory. Where x is not positive, max(0, x) is the derivative: 0, or NaN.</summary>
+        /// <summary>
+        /// From x alone, which spares the loop a stream of memory. Where x is not positive, max(0, x) is the derivative: 0, or NaN.
+        /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Derivative<TSimd, V>(V x, V y)
             where TSimd : struct, ISimd<V>
@@ -231,7 +241,9 @@ internal static class Activations
     }
 
     /// <summary>x s with s = sigmoid(x); f'(x) = s + x s (1 - s).</summary>
-    /// <remarks>s (1 - s) is taken as e / (1 + e)^2 with e = e^-|x|: 1 - s would cancel where s is near 1, and x magnifies the error.</remarks>
+    /// <remarks>
+    /// s (1 - s) is taken as e / (1 + e)^2 with e = e^-|x|: 1 - s would cancel where s is near 1, and x magnifies the error.
+    /// </remarks>
     public readonly struct Silu : IActivation
     {
         public static bool DerivativeReadsOutput => false;
@@ -260,7 +272,8 @@ internal static class Activations
     /// <summary>x tanh(ln(1 + e^x)).</summary>
     /// <remarks>
     /// With e = e^x and n = e (e + 2) = (1 + e)^2 - 1 the hyperbolic tangent is n / (n + 2): no logarithm and no cancellation.
-    /// f'(x) = n / (n + 2) + 4 x e (1 + e) / (n + 2)^2. From x = 20 on both are x and 1 to the last bit, so e is taken at min(x, 20) and cannot overflow.
+    /// f'(x) = n / (n + 2) + 4 x e (1 + e) / (n + 2)^2. From x = 20 on both are x and 1 to the last bit, so
+    /// e is taken at min(x, 20) and cannot overflow.
     /// </remarks>
     public readonly struct Mish : IActivation
     {
@@ -295,7 +308,8 @@ internal static class Activations
             V e = VectorMath.ExpUpTo88<TSimd, V>(bounded);
             V n = TSimd.Multiply(e, TSimd.Add(e, two));
             V inverse = TSimd.Divide(one, TSimd.Add(n, two));
-            V slope = TSimd.Multiply(TSimd.Multiply(TSimd.Multiply(bounded, TSimd.Broadcast(4f)), e), TSimd.Multiply(TSimd.Add(e, one), inverse));
+            V slope = TSimd.Multiply(
+                TSimd.Multiply(TSimd.Multiply(bounded, TSimd.Broadcast(4f)), e), TSimd.Multiply(TSimd.Add(e, one), inverse));
             return TSimd.Multiply(TSimd.Add(n, slope), inverse);
         }
     }

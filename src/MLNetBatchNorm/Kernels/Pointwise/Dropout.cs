@@ -3,17 +3,19 @@ using System.Runtime.Intrinsics;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>Inverted dropout whose mask is a function of a counter: nothing is stored, and the backward pass makes the same mask again.</summary>
+/// <summary>
+/// Inverted dropout whose mask is a function of a counter: nothing is stored, and the backward pass makes the same mask again.
+/// </summary>
 internal static unsafe class Dropout
 {
     private const int Width = PanelLayout.Width;
 
     /// <summary>x[r, c] := x[r, c] * mask / (1 - rate), where mask is 0 with probability rate and 1 otherwise.</summary>
     /// <remarks>
-    /// x is panel number <paramref name="panel"/> of an activation, [rows][16]. 0 &lt;= rate &lt; 1; rate 0 changes nothing. The mask depends on
-    /// (key, panel, row, lane) only: give every layer and step its own key, and call again with the same key on the gradient in the backward pass.
-    /// The rate is rounded to a multiple of 2^-16, at most 1 - 2^-16, and the kept values are divided by one minus the rounded rate, so that the
-    /// expectation is x. A dropped value is multiplied by 0: NaN stays NaN and an infinity becomes NaN.
+    /// x is panel number <paramref name="panel"/> of an activation, [rows][16]. 0 &lt;= rate &lt; 1; rate 0 changes nothing. The mask
+    /// depends on (key, panel, row, lane) only: give every layer and step its own key, and call again with the same key on the gradient in
+    /// the backward pass. The rate is rounded to a multiple of 2^-16, at most 1 - 2^-16, and the kept values are divided by one minus the
+    /// rounded rate, so that the expectation is x. A dropped value is multiplied by 0: NaN stays NaN and an infinity becomes NaN.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(Span<float> x, int rows, ulong key, int panel, float rate)
@@ -101,8 +103,8 @@ internal static unsafe class Dropout
     }
 
     /// <summary>
-    /// Two rounds of xor-shift and multiplication with the constants of the "lowbias32" integer hash (Wellons 2018), and the second half of the key
-    /// added between them: two panels whose counters overlap still get unrelated masks.
+    /// Two rounds of xor-shift and multiplication with the constants of the "lowbias32" integer hash (Wellons 2018), and the second half of
+    /// the key added between them: two panels whose counters overlap still get unrelated masks.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V HashBits<TSimd, V>(V counter, V second)

@@ -6,16 +6,21 @@ namespace MLNetBatchNorm.Kernels;
 /// <summary>Scaling of raw inputs.</summary>
 internal static unsafe class InputKernels
 {
-    /// <summary>Squares of numbers beyond 2^64 overflow; t is cut at ±2^60 first, far outside the range in which the clip still moves.</summary>
+    /// <summary>
+    /// Squares of numbers beyond 2^64 overflow; t is cut at ±2^60 first, far outside the range in which the clip still moves.
+    /// </summary>
     public const float LargestClipped = 1.152921504606847e18f;
 
-    /// <summary>Centres, scales and smoothly clips whole lines of 16 values: <c>t = (x - center) scale; y = t / sqrt(1 + clip t²)</c>.</summary>
+    /// <summary>
+    /// Centres, scales and smoothly clips whole lines of 16 values: <c>t = (x - center) scale; y = t / sqrt(1 + clip t²)</c>.
+    /// </summary>
     /// <remarks>
-    /// x, y: equal lengths, a multiple of 16; center, scale, clip, missing: at least as long. clip 0 leaves t as it is, exactly; NaN becomes what missing has.
-    /// An infinity becomes ±1/sqrt(clip), the limit, where clip is above 0. y may be x.
+    /// x, y: equal lengths, a multiple of 16; center, scale, clip, missing: at least as long. clip 0 leaves t as it is, exactly; NaN
+    /// becomes what missing has. An infinity becomes ±1/sqrt(clip), the limit, where clip is above 0. y may be x.
     /// </remarks>
     public static void ScaleAndClip(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip, ReadOnlySpan<float> missing, Span<float> y)
+        ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip,
+        ReadOnlySpan<float> missing, Span<float> y)
     {
         KernelArguments.RequireWholeLines(x.Length, nameof(x));
         KernelArguments.RequireLength(center.Length, x.Length, nameof(center));
@@ -69,7 +74,11 @@ internal static unsafe class InputKernels
         }
     }
 
-    /// <summary><see cref="ScaleAndClip(ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float})"/> of one padded row, written as row <paramref name="row"/> of a matrix in panels.</summary>
+    /// <summary>
+    /// <see cref="ScaleAndClip(
+    ///     ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float})"/>
+    /// of one padded row, written as row <paramref name="row"/> of a matrix in panels.
+    /// </summary>
     /// <remarks>x: whole lines; panels: a matrix of at least as many panels as x has lines.</remarks>
     public static void ScaleAndClipToPanels(
         ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip, ReadOnlySpan<float> missing,
@@ -90,15 +99,18 @@ internal static unsafe class InputKernels
             {
                 if (Vector512.IsHardwareAccelerated)
                 {
-                    ScaleAndClip<Simd512, Vector512<float>>(px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
+                    ScaleAndClip<Simd512, Vector512<float>>(
+                        px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
                 }
                 else if (Vector256.IsHardwareAccelerated)
                 {
-                    ScaleAndClip<Simd256, Vector256<float>>(px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
+                    ScaleAndClip<Simd256, Vector256<float>>(
+                        px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
                 }
                 else
                 {
-                    ScaleAndClip<Simd128, Vector128<float>>(px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
+                    ScaleAndClip<Simd128, Vector128<float>>(
+                        px + i, pCenter + i, pScale + i, pClip + i, pMissing + i, target, PanelLayout.Width);
                 }
             }
         }

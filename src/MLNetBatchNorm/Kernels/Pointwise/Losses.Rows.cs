@@ -5,7 +5,9 @@ namespace MLNetBatchNorm.Kernels;
 /// <content>Passes over one row of outputs, from which the softmax kernels are built.</content>
 internal static unsafe partial class Losses
 {
-    /// <summary>One panel row of up to 16 outputs in 1, 2 or 4 vectors; members beyond TVectors are never used and vanish in the compiled code.</summary>
+    /// <summary>
+    /// One panel row of up to 16 outputs in 1, 2 or 4 vectors; members beyond TVectors are never used and vanish in the compiled code.
+    /// </summary>
     /// <remarks>Padding lanes hold -infinity as logits and so 0 as exponentials, without a mask.</remarks>
     private readonly struct Row<TSimd, V, TVectors>(V v0, V v1, V v2, V v3)
         where TSimd : struct, ISimd<V>
@@ -61,7 +63,9 @@ internal static unsafe partial class Losses
             return TSimd.MaxLanes(largest);
         }
 
-        /// <summary>Sum over all lanes in the order of <see cref="ISimd{V}.SumLanes"/> at width 16: first the halves of the panel row, and so on.</summary>
+        /// <summary>
+        /// Sum over all lanes in the order of <see cref="ISimd{V}.SumLanes"/> at width 16: first the halves of the panel row, and so on.
+        /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public float Sum()
         {
@@ -130,8 +134,10 @@ internal static unsafe partial class Losses
 
             if (TVectors.Value > 2)
             {
-                StoreGradientOf<TSimd, V>(dz + (2 * TSimd.Width), _v2, inside._v2, inverse, uniform, certain, target - (2 * TSimd.Width), scale);
-                StoreGradientOf<TSimd, V>(dz + (3 * TSimd.Width), _v3, inside._v3, inverse, uniform, certain, target - (3 * TSimd.Width), scale);
+                StoreGradientOf<TSimd, V>(
+                    dz + (2 * TSimd.Width), _v2, inside._v2, inverse, uniform, certain, target - (2 * TSimd.Width), scale);
+                StoreGradientOf<TSimd, V>(
+                    dz + (3 * TSimd.Width), _v3, inside._v3, inverse, uniform, certain, target - (3 * TSimd.Width), scale);
             }
 
             for (int k = TVectors.Value * TSimd.Width; k < Width; k += TSimd.Width)
@@ -306,7 +312,9 @@ internal static unsafe partial class Losses
         }
     }
 
-    /// <summary>All ones in the lanes whose class number, counted from <paramref name="first"/>, is below <paramref name="outputs"/>.</summary>
+    /// <summary>
+    /// All ones in the lanes whose class number, counted from <paramref name="first"/>, is below <paramref name="outputs"/>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V InsideMask<TSimd, V>(int first, int outputs)
         where TSimd : struct, ISimd<V>

@@ -14,13 +14,14 @@ internal static unsafe partial class Losses
 
     /// <summary>Softmax cross-entropy of rows firstRow..endRow against class numbers, and its gradient.</summary>
     /// <remarks>
-    /// z and dz are [rowCapacity, outputs] in panels; classes, rowLoss and weights (or empty: all 1) are [rows], indexed by row. classes[r] is a
-    /// whole number in 0..outputs-1. With p = softmax(z[r]) and q = (1 - s) onehot + s / outputs, s = labelSmoothing:
+    /// z and dz are [rowCapacity, outputs] in panels; classes, rowLoss and weights (or empty: all 1) are [rows], indexed by row. classes[r]
+    /// is a whole number in 0..outputs-1. With p = softmax(z[r]) and q = (1 - s) onehot + s / outputs, s = labelSmoothing:
     ///   rowLoss[r] = -sum_k q_k ln p_k             (not multiplied by the weight)
     ///   dz[r, k] = weights[r] * gradientScale * (p_k - q_k),   0 in the padding lanes of the last panel
     /// A row of weight 0 gets rowLoss 0 and dz 0 whatever else it holds, an invalid class or NaN included.
-    /// The row's largest logit is subtracted first: exp cannot overflow and the sum is at least 1. Sums over classes run lane by lane over the
-    /// panels, then over the lanes as a tree of halves, on every vector width alike. dz may be z itself, but must not overlap it otherwise.
+    /// The row's largest logit is subtracted first: exp cannot overflow and the sum is at least 1. Sums over classes
+    /// run lane by lane over the panels, then over the lanes as a tree of halves, on every vector width alike. dz may
+    /// be z itself, but must not overlap it otherwise.
     /// </remarks>
     /// <exception cref="ArgumentException">A row of non-zero weight has a class that is not a whole number in 0..outputs-1.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -69,7 +70,9 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>probabilities[r, k] = softmax of row r, for rows firstRow..endRow.</summary>
-    /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
+    /// <remarks>
+    /// z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Softmax(ReadOnlySpan<float> z, int rowCapacity, int outputs, Span<float> probabilities, int firstRow, int endRow)
     {
@@ -101,13 +104,16 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>Softmax of one row of logits.</summary>
-    /// <remarks>z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.</remarks>
+    /// <remarks>
+    /// z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Softmax(ReadOnlySpan<float> z, Span<float> probabilities)
         => Softmax(z, 1, probabilities.Length, probabilities, 0, 1);
 
     /// <summary>What a cross-entropy kernel is told besides the logits.</summary>
-    internal readonly struct ClassLoss(int outputs, int rowCapacity, float* classes, float* weights, float gradientScale, float labelSmoothing)
+    internal readonly struct ClassLoss(
+        int outputs, int rowCapacity, float* classes, float* weights, float gradientScale, float labelSmoothing)
     {
         public readonly int Outputs = outputs;
         public readonly nint PanelStride = (nint)rowCapacity * Width;
@@ -194,7 +200,8 @@ internal static unsafe partial class Losses
     /// <summary>Up to 16 classes: a row stays in registers.</summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void CrossEntropyOfPanel<TSimd, V, TVectors>(float* z, in ClassLoss c, float* dz, float* rowLoss, int firstRow, int endRow)
+    internal static void CrossEntropyOfPanel<TSimd, V, TVectors>(
+        float* z, in ClassLoss c, float* dz, float* rowLoss, int firstRow, int endRow)
         where TSimd : struct, ISimd<V>
         where V : struct
         where TVectors : struct, IVectorCount

@@ -58,7 +58,7 @@ internal readonly struct HuberErrorLoss : IPointwiseLoss
 /// <content>
 /// The losses that treat every output by itself. Shapes, shared by all of them: z and dz are [rowCapacity, outputs] in panels; targets is
 /// [rows, outputs] row-major, row r at r * outputs; rowLoss and weights (or empty: all 1) are [rows], indexed by row.
-///   rowLoss[r] = (1/outputs) sum_k loss(z[r,k], targets[r,k])                    (not multiplied by the weight; summed in double, k ascending)
+///   rowLoss[r] = (1/outputs) sum_k loss(z[r,k], targets[r,k]) (not multiplied by the weight; summed in double, k ascending)
 ///   dz[r,k] = weights[r] * gradientScale / outputs * loss'(z[r,k], targets[r,k]),   0 in the padding lanes of the last panel
 /// A row of weight 0 gets rowLoss 0 and dz 0 whatever else it holds, NaN included. dz may be z itself, but must not overlap it otherwise.
 /// </content>
@@ -111,7 +111,9 @@ internal static unsafe partial class Losses
         => Pointwise<HuberErrorLoss>(z, rowCapacity, outputs, targets, weights, gradientScale, delta, dz, rowLoss, firstRow, endRow);
 
     /// <summary>probabilities[r, k] = sigmoid(z[r, k]) for rows firstRow..endRow.</summary>
-    /// <remarks>z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.</remarks>
+    /// <remarks>
+    /// z is [rowCapacity, outputs] in panels; probabilities is [rows, outputs] row-major, row r at r * outputs. They must not overlap.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sigmoid(ReadOnlySpan<float> z, int rowCapacity, int outputs, Span<float> probabilities, int firstRow, int endRow)
     {
@@ -135,7 +137,9 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>Sigmoid of one row of logits.</summary>
-    /// <remarks>z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.</remarks>
+    /// <remarks>
+    /// z is one row in panels of row capacity 1: its length is at least probabilities.Length rounded up to a multiple of 16.
+    /// </remarks>
     public static void Sigmoid(ReadOnlySpan<float> z, Span<float> probabilities)
         => Sigmoid(z, 1, probabilities.Length, probabilities, 0, 1);
 
@@ -163,22 +167,25 @@ internal static unsafe partial class Losses
         {
             if (Vector512.IsHardwareAccelerated)
             {
-                Pointwise<Simd512, Vector512<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+                Pointwise<Simd512, Vector512<float>, TLoss>(
+                    pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
             }
             else if (Vector256.IsHardwareAccelerated)
             {
-                Pointwise<Simd256, Vector256<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+                Pointwise<Simd256, Vector256<float>, TLoss>(
+                    pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
             }
             else
             {
-                Pointwise<Simd128, Vector128<float>, TLoss>(pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
+                Pointwise<Simd128, Vector128<float>, TLoss>(
+                    pz, rowCapacity, outputs, pt, pw, gradientScale, parameter, pd, pl, firstRow, endRow);
             }
         }
     }
 
     /// <summary>
-    /// Works on tiles of rows x columns with at most <see cref="Chunk"/> outputs, gathered into one contiguous run: a network with one output fills
-    /// its vectors as well as one with sixteen. More outputs than that are cut along the row, one row at a time.
+    /// Works on tiles of rows x columns with at most <see cref="Chunk"/> outputs, gathered into one contiguous run: a network with one
+    /// output fills its vectors as well as one with sixteen. More outputs than that are cut along the row, one row at a time.
     /// </summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -250,8 +257,8 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>
-    /// rowLoss[r] = inverseOutputs * sum_k losses[r, k]. `sum` is what tiles to the left of this one brought (then the tile has one row); the sum of
-    /// the last row is returned for the tile to the right, which overwrites rowLoss.
+    /// rowLoss[r] = inverseOutputs * sum_k losses[r, k]. `sum` is what tiles to the left of this one brought (then the tile has one row);
+    /// the sum of the last row is returned for the tile to the right, which overwrites rowLoss.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double SumLosses(float* losses, int rows, int columns, float* weights, double inverseOutputs, double sum, float* rowLoss)
@@ -305,8 +312,8 @@ internal static unsafe partial class Losses
     }
 
     /// <summary>
-    /// Copies a tile of outputs out of the panels, row after row, and returns their number; zeros up to the next multiple of 16. `column` is a
-    /// multiple of 16.
+    /// Copies a tile of outputs out of the panels, row after row, and returns their number; zeros up to the next multiple of 16. `column`
+    /// is a multiple of 16.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Gather(float* z, nint panelStride, int row, int rows, int column, int columns, float* values)
@@ -351,7 +358,9 @@ internal static unsafe partial class Losses
         }
     }
 
-    /// <summary>values: in outputs, out losses; expected: in targets, out derivatives. Works in whole vectors; both have room for them.</summary>
+    /// <summary>
+    /// values: in outputs, out losses; expected: in targets, out derivatives. Works in whole vectors; both have room for them.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void EvaluateChunk<TSimd, V, TLoss>(float* values, float* expected, int count, float parameter)
         where TSimd : struct, ISimd<V>

@@ -50,8 +50,8 @@ internal readonly struct AdamCoefficients
 
 /// <summary>One optimizer step over a flat span of parameters.</summary>
 /// <remarks>
-/// All spans of a call have the same length, a multiple of 16, and do not overlap. t counts steps from 1 and all state starts at 0. The rules are
-/// PyTorch's. Padding stays zero: a parameter of 0 with gradient 0 and state 0 is left at 0 by each of them.
+/// All spans of a call have the same length, a multiple of 16, and do not overlap. t counts steps from 1 and all state starts at 0. The
+/// rules are PyTorch's. Padding stays zero: a parameter of 0 with gradient 0 and state 0 is left at 0 by each of them.
 /// </remarks>
 internal static unsafe class OptimizerKernels
 {
@@ -115,10 +115,13 @@ internal static unsafe class OptimizerKernels
         => Adam(p, g, m, v, coefficients, decoupled: true);
 
     /// <summary>
-    /// RMSprop: h = g + weightDecay p;  v = alpha v + (1-alpha) h^2;  p -= lr h / (sqrt(v) + epsilon). With a mean gradient (a not empty, "centered")
-    /// a = alpha a + (1-alpha) h and the root is of v - a^2. With momentum (b not empty) b = momentum b + h / (...) and p -= lr b.
+    /// RMSprop: h = g + weightDecay p; v = alpha v + (1-alpha) h^2; p -= lr h / (sqrt(v) + epsilon). With a mean
+    /// gradient (a not empty, "centered") a = alpha a + (1-alpha) h and the root is of v - a^2. With momentum (b not
+    /// empty) b = momentum b + h / (...) and p -= lr b.
     /// </summary>
-    /// <remarks>oneMinusAlpha is 1 - alpha rounded once, by the caller. v - a^2 is a variance: where rounding makes it negative it counts as 0.</remarks>
+    /// <remarks>
+    /// oneMinusAlpha is 1 - alpha rounded once, by the caller. v - a^2 is a variance: where rounding makes it negative it counts as 0.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RmsProp(
         Span<float> p,
@@ -157,7 +160,8 @@ internal static unsafe class OptimizerKernels
         float LearningRate, float Alpha, float OneMinusAlpha, float Epsilon, float Momentum, float WeightDecay);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Adam(Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients, bool decoupled)
+    private static void Adam(
+        Span<float> p, ReadOnlySpan<float> g, Span<float> m, Span<float> v, in AdamCoefficients coefficients, bool decoupled)
     {
         RequireSpans(p.Length, g.Length, m.Length, v.Length);
         fixed (float* pp = p, pg = g, pm = m, pv = v)

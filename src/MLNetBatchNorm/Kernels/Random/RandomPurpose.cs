@@ -2,8 +2,8 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>The purposes of all random streams, in one table so that no two get the same number: see <see cref="RandomStream"/>.</summary>
 /// <remarks>
-/// The numbers decide which random numbers a seed gives: another number gives other models. What is counted (layers, epochs, steps) adds its
-/// count to the number or to the number's hash; a new purpose leaves room for that.
+/// The numbers decide which random numbers a seed gives: another number gives other models. What is counted (layers, epochs, steps) adds
+/// its count to the number or to the number's hash; a new purpose leaves room for that.
 /// </remarks>
 internal static class RandomPurpose
 {

@@ -11,7 +11,10 @@ internal struct RandomStream
 
     private ulong _state;
 
-    /// <summary>The stream number <paramref name="purpose"/> of a seed, see <see cref="RandomPurpose"/>; streams of different purposes are unrelated.</summary>
+    /// <summary>
+    /// The stream number <paramref name="purpose"/> of a seed, see
+    /// <see cref="RandomPurpose"/>; streams of different purposes are unrelated.
+    /// </summary>
     public RandomStream(ulong seed, ulong purpose) => _state = Mix(seed + GoldenGamma * (purpose + 1));
 
     /// <summary>SplitMix64's finalizer: a bijection of 64-bit numbers in which every input bit moves half of the output bits.</summary>

@@ -2,12 +2,15 @@ using System.Numerics.Tensors;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>What a slot's pieces give where its value is missing: each piece a number of its own, so that no line between running sums of weights is it.</summary>
+/// <summary>
+/// What a slot's pieces give where its value is missing: each piece a number of its own, so that
+/// no line between running sums of weights is it.
+/// </summary>
 /// <remarks>
 /// With the numbers m_1 to m_K of the pieces and the rows r in which the slot is missing:
 ///   c[r, n] += sum_j m_j w_j,n   and   dw_j,n += m_j sum_r g[r, n]
-/// The inner sums are made once a slot, as chains from +0 over j (fma) and over the rows in order. Every lane is by itself, so that neither the
-/// vector width nor the cut into panels changes a bit.
+/// The inner sums are made once a slot, as chains from +0 over j (fma) and over the rows in order. Every lane is by itself, so that neither
+/// the vector width nor the cut into panels changes a bit.
 /// </remarks>
 internal static class MissingPieces
 {

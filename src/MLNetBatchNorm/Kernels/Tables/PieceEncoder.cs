@@ -60,8 +60,11 @@ internal sealed unsafe class PieceEncoder
             float[] borders = slot.Borders;
             for (int k = 0; slot.Scales is { } scales && k < scales.Length; k++)
             {
-                if (!float.IsFinite(borders[k]) || !(k == 0 || borders[k - 1] < borders[k]) || !float.IsFinite(scales[k]) || !(scales[k] > 0))
+                if (!float.IsFinite(borders[k]) || !(k == 0 || borders[k - 1] < borders[k]) || !float.IsFinite(scales[k])
+                    || !(scales[k] > 0))
+                {
                     throw new ArgumentException($"Piece {k} of slot {s} starts at {borders[k]} with scale {scales[k]}.", nameof(slots));
+                }
                 _starts[first + k] = borders[k];
                 _scales[first + k] = scales[k];
             }

@@ -3,7 +3,9 @@ using System.Runtime.ExceptionServices;
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>One member of a <see cref="WorkerTeam"/>: which share of the work is its own.</summary>
-/// <remarks>Shares are contiguous and depend on nothing but the three numbers, so the same member owns the same parameters in every step.</remarks>
+/// <remarks>
+/// Shares are contiguous and depend on nothing but the three numbers, so the same member owns the same parameters in every step.
+/// </remarks>
 internal readonly record struct Worker(int Index, int Count)
 {
     /// <summary>The member of a team of one: everything is its own.</summary>
@@ -21,7 +23,9 @@ internal readonly record struct Worker(int Index, int Count)
 /// <para>The calling thread is member 0, so a team of one starts no thread and its barriers cost nothing.</para>
 /// <para>A member that waits spins first, because the members of a training step arrive within microseconds of each other, then yields,
 /// then parks: an oversubscribed machine must not burn its cores waiting.</para>
-/// <para>A failure in one member releases all the others from their barriers and is rethrown by <see cref="Run"/>; the team stays usable.</para>
+/// <para>
+/// A failure in one member releases all the others from their barriers and is rethrown by <see cref="Run"/>; the team stays usable.
+/// </para>
 /// </remarks>
 internal sealed class WorkerTeam : IDisposable
 {
@@ -43,7 +47,8 @@ internal sealed class WorkerTeam : IDisposable
         for (int i = 0; i < _threads.Length; i++)
         {
             int index = i + 1;
-            _threads[i] = new Thread(() => Work(new Worker(index, count))) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" };
+            _threads[i] =
+                new Thread(() => Work(new Worker(index, count))) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" };
             _threads[i].Start();
         }
     }

@@ -6,8 +6,8 @@ namespace MLNetBatchNorm.Kernels;
 ///   element (r, c) at ((c / 16) * rowCapacity + r) * 16 + c % 16.
 /// Weights of a linear map, inputs -> outputs: ceil(outputs / 16) panels of [inputs, 16];
 ///   element (i, o) at ((o / 16) * inputs + i) * 16 + o % 16: the activations' formula with the input as the row.
-/// One row of a panel is 64 bytes: one cache line, one 512-bit register. A kernel that walks down the rows of a panel reads memory in sequence,
-/// and two panels never share a cache line, so threads that own different panels do not disturb each other.
+/// One row of a panel is 64 bytes: one cache line, one 512-bit register. A kernel that walks down the rows of a panel reads memory in
+/// sequence, and two panels never share a cache line, so threads that own different panels do not disturb each other.
 /// Padding lanes (columns up to the next multiple of 16) are zero in weights, any finite number in activations.
 /// </remarks>
 internal static class PanelLayout
@@ -24,7 +24,9 @@ internal static class PanelLayout
 
     public static int WeightIndex(int input, int output, int inputs) => Index(input, output, inputs);
 
-    /// <summary>Row-major [rows, columns] to panels; the padding lanes of these rows become zero, rows from rows to rowCapacity are left alone.</summary>
+    /// <summary>
+    /// Row-major [rows, columns] to panels; the padding lanes of these rows become zero, rows from rows to rowCapacity are left alone.
+    /// </summary>
     public static void Pack(ReadOnlySpan<float> rowMajor, int rows, int columns, Span<float> panels, int rowCapacity)
     {
         Check(rowMajor.Length, rows, columns, panels.Length, rowCapacity);

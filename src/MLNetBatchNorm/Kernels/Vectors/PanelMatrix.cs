@@ -1,6 +1,8 @@
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>A matrix of activations or of their gradients, [rows, columns], in panels of 16 columns (see <see cref="PanelLayout"/>).</summary>
+/// <summary>
+/// A matrix of activations or of their gradients, [rows, columns], in panels of 16 columns (see <see cref="PanelLayout"/>).
+/// </summary>
 internal sealed class PanelMatrix
 {
     /// <summary>Room for <paramref name="rowCapacity"/> rows of <paramref name="columns"/> columns, all zero.</summary>

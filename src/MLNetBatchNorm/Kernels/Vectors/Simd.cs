@@ -7,11 +7,13 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>The few vector operations every elementwise kernel is written in, once, for any vector width.</summary>
 /// <remarks>
-/// <typeparamref name="V"/> holds <see cref="Width"/> floats. A kernel is a generic method over (TSimd, V); the entry point picks the widest
-/// supported pair and the JIT compiles the kernel as if it had been written for that width.
+/// <typeparamref name="V"/> holds <see cref="Width"/> floats. A kernel is a generic method over (TSimd, V); the entry point picks the
+/// widest supported pair and the JIT compiles the kernel as if it had been written for that width.
 /// <para>Only operations whose result IEEE 754 fixes to the last bit are here, so a kernel gives the same bits on every width, in hardware
 /// or in the runtime's software fallback. (The payload of a NaN is the one exception: hardware picks one of the operands'.)</para>
-/// <para>Comparisons give all-ones or all-zeros lanes in a V; the operations ending in <c>Bits</c> treat the lanes as 32-bit integers.</para>
+/// <para>
+/// Comparisons give all-ones or all-zeros lanes in a V; the operations ending in <c>Bits</c> treat the lanes as 32-bit integers.
+/// </para>
 /// </remarks>
 internal unsafe interface ISimd<V>
     where V : struct
@@ -46,10 +48,14 @@ internal unsafe interface ISimd<V>
     /// <summary>a * b + c, rounded once.</summary>
     static abstract V FusedMultiplyAdd(V a, V b, V c);
 
-    /// <summary><c>a &lt; b ? a : b</c> exactly, so that b is the result when either is NaN: put the value that may be NaN second.</summary>
+    /// <summary>
+    /// <c>a &lt; b ? a : b</c> exactly, so that b is the result when either is NaN: put the value that may be NaN second.
+    /// </summary>
     static abstract V Min(V a, V b);
 
-    /// <summary><c>a &gt; b ? a : b</c> exactly, so that b is the result when either is NaN: put the value that may be NaN second.</summary>
+    /// <summary>
+    /// <c>a &gt; b ? a : b</c> exactly, so that b is the result when either is NaN: put the value that may be NaN second.
+    /// </summary>
     static abstract V Max(V a, V b);
 
     /// <summary>The sign bit cleared.</summary>
@@ -134,7 +140,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Sqrt(Vector512<float> a) => Vector512.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FusedMultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
+    public static Vector512<float> FusedMultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
+        Vector512.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => 
@@ -160,7 +167,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> AreEqual(Vector512<float> a, Vector512<float> b) => Vector512.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Select(Vector512<float> mask, Vector512<float> a, Vector512<float> b) => Vector512.ConditionalSelect(mask, a, b);
+    public static Vector512<float> Select(Vector512<float> mask, Vector512<float> a, Vector512<float> b) =>
+        Vector512.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> And(Vector512<float> a, Vector512<float> b) => a & b;
@@ -184,10 +192,12 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> ShiftLeftBits(Vector512<float> a, [ConstantExpected] int count) => (a.AsInt32() << count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> ShiftRightLogicalBits(Vector512<float> a, [ConstantExpected] int count) => (a.AsInt32() >>> count).AsSingle();
+    public static Vector512<float> ShiftRightLogicalBits(Vector512<float> a, [ConstantExpected] int count) =>
+        (a.AsInt32() >>> count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> GreaterThanBits(Vector512<float> a, Vector512<float> b) => Vector512.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
+    public static Vector512<float> GreaterThanBits(Vector512<float> a, Vector512<float> b) =>
+        Vector512.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector512<float> a) => Simd256.SumLanes(a.GetLower() + a.GetUpper());
@@ -240,7 +250,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Sqrt(Vector256<float> a) => Vector256.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FusedMultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
+    public static Vector256<float> FusedMultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) =>
+        Vector256.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => 
@@ -266,7 +277,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> AreEqual(Vector256<float> a, Vector256<float> b) => Vector256.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Select(Vector256<float> mask, Vector256<float> a, Vector256<float> b) => Vector256.ConditionalSelect(mask, a, b);
+    public static Vector256<float> Select(Vector256<float> mask, Vector256<float> a, Vector256<float> b) =>
+        Vector256.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> And(Vector256<float> a, Vector256<float> b) => a & b;
@@ -290,10 +302,12 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> ShiftLeftBits(Vector256<float> a, [ConstantExpected] int count) => (a.AsInt32() << count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ShiftRightLogicalBits(Vector256<float> a, [ConstantExpected] int count) => (a.AsInt32() >>> count).AsSingle();
+    public static Vector256<float> ShiftRightLogicalBits(Vector256<float> a, [ConstantExpected] int count) =>
+        (a.AsInt32() >>> count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> GreaterThanBits(Vector256<float> a, Vector256<float> b) => Vector256.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
+    public static Vector256<float> GreaterThanBits(Vector256<float> a, Vector256<float> b) =>
+        Vector256.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector256<float> a) => Simd128.SumLanes(a.GetLower() + a.GetUpper());
@@ -346,7 +360,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Sqrt(Vector128<float> a) => Vector128.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FusedMultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
+    public static Vector128<float> FusedMultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) =>
+        Vector128.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => 
@@ -372,7 +387,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> AreEqual(Vector128<float> a, Vector128<float> b) => Vector128.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Select(Vector128<float> mask, Vector128<float> a, Vector128<float> b) => Vector128.ConditionalSelect(mask, a, b);
+    public static Vector128<float> Select(Vector128<float> mask, Vector128<float> a, Vector128<float> b) =>
+        Vector128.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> And(Vector128<float> a, Vector128<float> b) => a & b;
@@ -396,10 +412,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> ShiftLeftBits(Vector128<float> a, [ConstantExpected] int count) => (a.AsInt32() << count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> ShiftRightLogicalBits(Vector128<float> a, [ConstantExpected] int count) => (a.AsInt32() >>> count).AsSingle();
+    public static Vector128<float> ShiftRightLogicalBits(Vector128<float> a, [ConstantExpected] int count) =>
+        (a.AsInt32() >>> count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> GreaterThanBits(Vector128<float> a, Vector128<float> b) => Vector128.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
+    public static Vector128<float> GreaterThanBits(Vector128<float> a, Vector128<float> b) =>
+        Vector128.GreaterThan(a.AsInt32(), b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SumLanes(Vector128<float> a)

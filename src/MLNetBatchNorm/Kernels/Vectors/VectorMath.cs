@@ -4,11 +4,11 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>Elementary functions on vectors of floats, with the same bits on every vector width.</summary>
 /// <remarks>
-/// Each function is range reduction plus a polynomial, in operations IEEE 754 fixes to the last bit (see <see cref="ISimd{V}"/>); the platform's
-/// own exp, log and sin differ between operating systems and are not used. NaN gives NaN everywhere.
-/// <para>The polynomial coefficients are minimax fits of the stated function on the stated interval, made for this file by a Remez exchange in
-/// double precision; they were rounded to float one by one, lowest order first, the rest being fitted again after each rounding. The error given
-/// with them is that of the polynomial alone; the rounding of the last few operations comes on top.</para>
+/// Each function is range reduction plus a polynomial, in operations IEEE 754 fixes to the last bit (see <see cref="ISimd{V}"/>); the
+/// platform's own exp, log and sin differ between operating systems and are not used. NaN gives NaN everywhere.
+/// <para>The polynomial coefficients are minimax fits of the stated function on the stated interval, made for this file by a Remez exchange
+/// in double precision; they were rounded to float one by one, lowest order first, the rest being fitted again after each rounding. The
+/// error given with them is that of the polynomial alone; the rounding of the last few operations comes on top.</para>
 /// </remarks>
 internal static class VectorMath
 {
@@ -20,7 +20,9 @@ internal static class VectorMath
 
     private const float Log2OfE = 1.44269504f;
 
-    /// <summary>ln 2 = Ln2High + Ln2Low; the high part has nine significant bits, so that n * Ln2High is exact for the exponents n that occur.</summary>
+    /// <summary>
+    /// ln 2 = Ln2High + Ln2Low; the high part has nine significant bits, so that n * Ln2High is exact for the exponents n that occur.
+    /// </summary>
     private const float Ln2High = 0.693359375f;
     private const float Ln2Low = -2.12194440e-4f;
 
@@ -34,16 +36,19 @@ internal static class VectorMath
     /// <summary>atanh(s) = s + s^3 (H0 + ... + H3 s^6) for 0 &lt;= s &lt;= 1/3; relative error 4.5e-9.</summary>
     private const float H0 = 0.3333321f, H1 = 0.20010719f, H2 = 0.14001513f, H3 = 0.14003392f;
 
-    /// <summary>sin(2 pi r) = TwoPi r + r (S0 + S1 r^2 + S2 r^4 + S3 r^6) for |r| &lt;= 1/8; absolute error 1.3e-9. TwoPi is 2 pi rounded to float.</summary>
+    /// <summary>
+    /// sin(2 pi r) = TwoPi r + r (S0 + S1 r^2 + S2 r^4 + S3 r^6) for |r| &lt;= 1/8; absolute error 1.3e-9. TwoPi is 2 pi rounded to float.
+    /// </summary>
     private const float TwoPi = 6.28318548f, S0 = -2.6175252e-07f, S1 = -41.34163f, S2 = 81.58829f, S3 = -75.2465f;
 
     /// <summary>cos(2 pi r) = 1 + r^2 (C0 + C1 r^2 + C2 r^4 + C3 r^6) for |r| &lt;= 1/8; absolute error 4.1e-10.</summary>
     private const float C0 = -19.739208f, C1 = 64.93914f, C2 = -85.42312f, C3 = 58.56117f;
 
     /// <summary>
-    /// The upper tail of the normal distribution, Phi(-a) = e^(-a^2/2) (1/2 + u (T0 + T1 u + ... + T8 u^8)) with u = k a / (1 + k a), k = TailPole,
-    /// for 0 &lt;= a &lt;= 14; relative error 2.8e-8. Hastings (1955) used this variable: the quotient of tail and density falls like 1/a, as 1 - u does.
-    /// Written around 1/2, so that near a = 0 the rounding errors of the polynomial are multiplied by the small u.
+    /// The upper tail of the normal distribution, Phi(-a) = e^(-a^2/2) (1/2 + u (T0 + T1 u + ... + T8 u^8)) with u = k
+    /// a / (1 + k a), k = TailPole, for 0 &lt;= a &lt;= 14; relative error 2.8e-8. Hastings (1955) used this variable: the
+    /// quotient of tail and density falls like 1/a, as 1 - u does. Written around 1/2, so that near a = 0 the rounding errors of
+    /// the polynomial are multiplied by the small u.
     /// </summary>
     private const float TailPole = 0.33f;
     private const float TailEnd = 14f;
@@ -58,10 +63,12 @@ internal static class VectorMath
 
     private const float InverseSqrtTwoPi = 0.39894228f;
 
-    /// <summary>e^x for x &lt;= 88 (n &lt;= 127 below); 0 where it would be subnormal, below -87.33. Above 88.37 the result is meaningless.</summary>
+    /// <summary>
+    /// e^x for x &lt;= 88 (n &lt;= 127 below); 0 where it would be subnormal, below -87.33. Above 88.37 the result is meaningless.
+    /// </summary>
     /// <remarks>
-    /// Callers bound their argument anyway, which spares the general treatment of overflow. Nothing underflows on the way either: an operation with
-    /// a subnormal result costs a hundred cycles and more on some processors.
+    /// Callers bound their argument anyway, which spares the general treatment of overflow. Nothing underflows on the way either: an
+    /// operation with a subnormal result costs a hundred cycles and more on some processors.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpUpTo88<TSimd, V>(V x)
@@ -74,7 +81,8 @@ internal static class VectorMath
         V r = ReducedExponent<TSimd, V>(bounded, TSimd.Subtract(shifted, TSimd.Broadcast(RoundingShift)));
         V p = TSimd.FusedMultiplyAdd(TSimd.Multiply(r, r), ExpQuotient<TSimd, V>(r), r);
 
-        // n sits in the low bits of `shifted`: moved to the exponent field it multiplies by 2^n. A NaN does not survive that and is put back.
+        // n sits in the low bits of `shifted`: moved to the exponent field it multiplies by
+        // 2^n. A NaN does not survive that and is put back.
         V result = TSimd.AddBits(TSimd.Add(p, TSimd.Broadcast(1f)), TSimd.ShiftLeftBits(shifted, 23));
         return TSimd.Select(TSimd.GreaterThan(x, lowest), result, TSimd.Max(TSimd.Broadcast(0f), x));
     }
@@ -109,7 +117,8 @@ internal static class VectorMath
         V result = LogOfNormal<TSimd, V>(normal, TSimd.Select(subnormal, TSimd.Broadcast(-23f), zero));
 
         V infinity = TSimd.Broadcast(float.PositiveInfinity);
-        result = TSimd.Select(TSimd.LessThan(x, infinity), result, x);                                   // +infinity and NaN are their own logarithm
+        // +infinity and NaN are their own logarithm
+        result = TSimd.Select(TSimd.LessThan(x, infinity), result, x);
         result = TSimd.Select(TSimd.LessThan(x, zero), TSimd.Broadcast(float.NaN), result);
         return TSimd.Select(TSimd.AreEqual(x, zero), TSimd.Negate(infinity), result);
     }
@@ -123,7 +132,8 @@ internal static class VectorMath
         const int SqrtHalfBits = 0x3F3504F3;
         const int ExponentOne = 0x3F800000;
 
-        // x = m 2^n with sqrt(1/2) <= m < sqrt(2): subtracting the bits of sqrt(1/2) puts n + 127... into the exponent field, whatever the mantissa.
+        // x = m 2^n with sqrt(1/2) <= m < sqrt(2): subtracting the bits of sqrt(1/2) puts n + 127...
+        // into the exponent field, whatever the mantissa.
         V offset = TSimd.AddBits(x, TSimd.BroadcastBits(ExponentOne - SqrtHalfBits));
         V n = TSimd.Add(IntegerBelow512<TSimd, V>(TSimd.ShiftRightLogicalBits(offset, 23)), exponentOffset);
         n = TSimd.Subtract(n, TSimd.Broadcast(127f));
@@ -231,8 +241,8 @@ internal static class VectorMath
 
     /// <summary>sin(2 pi t) and cos(2 pi t): the reduction is exact, so the absolute error is below 1e-7 for every finite t.</summary>
     /// <remarks>
-    /// The argument is in turns because radians have no such reduction: a float angle of 10^6 radians is only known to 1/32, and to multiply it by 1/(2 pi)
-    /// rounds again.
+    /// The argument is in turns because radians have no such reduction: a float angle of 10^6 radians is only known to 1/32, and to
+    /// multiply it by 1/(2 pi) rounds again.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V SinCosOfTurns<TSimd, V>(V t, out V cosine)
@@ -291,7 +301,9 @@ internal static class VectorMath
         return TSimd.FusedMultiplyAdd(r, p, TSimd.Broadcast(E0));
     }
 
-    /// <summary>The integer 0 &lt;= k &lt; 512 in the lanes' bits as a float: 2^23 + k has the bits of 2^23 with k in the mantissa.</summary>
+    /// <summary>
+    /// The integer 0 &lt;= k &lt; 512 in the lanes' bits as a float: 2^23 + k has the bits of 2^23 with k in the mantissa.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V IntegerBelow512<TSimd, V>(V bits)
         where TSimd : struct, ISimd<V>

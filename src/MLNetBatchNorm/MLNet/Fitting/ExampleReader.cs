@@ -13,7 +13,8 @@ namespace MLNetBatchNorm;
 /// </summary>
 /// <remarks>
 /// Values that can only be a mistake end the reading with ML.NET's <see cref="InvalidOperationException"/>, which names the row (counted
-/// from 0, in the order read), the column and the slot: an infinite feature or label, a weight that is not a finite number, a label that is no class.
+/// from 0, in the order read), the column and the slot: an infinite feature or label, a weight that is
+/// not a finite number, a label that is no class.
 /// </remarks>
 internal sealed class ExampleReader : IDisposable
 {
@@ -158,7 +159,9 @@ internal sealed class ExampleReader : IDisposable
     {
         if (_labels.Contains(_label))
             return;
-        throw _host.Except($"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. A label must be {_labels.Need}.");
+        throw _host.Except(
+            $"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. "
+            + $"A label must be {_labels.Need}.");
     }
 
     private void ReadFeatures()
@@ -174,8 +177,8 @@ internal sealed class ExampleReader : IDisposable
                 continue;
             int infinite = _buffer.IsDense ? i : _buffer.GetIndices()[i];
             throw _host.Except(
-                $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(values[i])} in row {_cursor.Position}, {SlotText(_data, infinite)}. "
-                + "A feature must be finite, or NaN where it is missing.");
+                $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(values[i])} in row {_cursor.Position}, "
+                + $"{SlotText(_data, infinite)}. A feature must be finite, or NaN where it is missing.");
         }
     }
 

@@ -2,7 +2,10 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Joins the two ways to end a <c>Fit</c>: the caller's token, and ML.NET's cancellation of a whole context, which AutoML uses when its time is up.</summary>
+/// <summary>
+/// Joins the two ways to end a <c>Fit</c>: the caller's token, and ML.NET's cancellation of a whole
+/// context, which AutoML uses when its time is up.
+/// </summary>
 internal sealed class FitCancellation : IDisposable
 {
     /// <summary>How often the context is asked; ML.NET offers no event for it.</summary>

@@ -28,7 +28,10 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
     /// <summary>Sees all rows as they are read, so that a checkpoint of other rows is recognized.</summary>
     public FitFingerprint Fingerprint { get; } = new();
 
-    /// <summary>The checkpoints the options ask for, or null. Fails before any row is read if the folder cannot be written to, or the file is something else.</summary>
+    /// <summary>
+    /// The checkpoints the options ask for, or null. Fails before any row is read if the folder cannot
+    /// be written to, or the file is something else.
+    /// </summary>
     public static FitCheckpoints? Create(IHost host, IChannel channel, BatchNormNetworkOptions options, int trainings)
     {
         if (options.Checkpoint?.Path is not { } path)
@@ -92,6 +95,10 @@ internal sealed class FitCheckpoints : ITrainingStore, IDisposable
             return;
         using FileStream stream = File.OpenRead(path);
         if (!CheckpointFormat.IsCheckpoint(stream))
-            throw _host.Except($"The file '{path}' is no checkpoint of this library, and is not overwritten. Set Checkpoint.Path to another file, or remove this one.");
+        {
+            throw _host.Except(
+                $"The file '{path}' is no checkpoint of this library, and is not overwritten. "
+                + "Set Checkpoint.Path to another file, or remove this one.");
+        }
     }
 }

@@ -14,12 +14,14 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// Hashes of all that decides what a training comes to, so that a checkpoint is used only by the training that wrote it: the rows as they are
-/// read, the options, the seed, the encoding of the features and the initial network.
+/// Hashes of all that decides what a training comes to, so that a checkpoint is used only by the training that wrote it: the rows as they
+/// are read, the options, the seed, the encoding of the features and the initial network.
 /// </summary>
 internal sealed class FitFingerprint : IDisposable
 {
-    /// <summary>Options and settings that have no influence on the model, or are there twice. All others are compared, also those of the future.</summary>
+    /// <summary>
+    /// Options and settings that have no influence on the model, or are there twice. All others are compared, also those of the future.
+    /// </summary>
     private static readonly HashSet<string> s_withoutInfluence =
     [
         nameof(BatchNormNetworkOptions.NumberOfThreads), nameof(BatchNormNetworkOptions.Checkpoint),
@@ -110,7 +112,9 @@ internal sealed class FitFingerprint : IDisposable
         }
     }
 
-    /// <summary>The type of what may be made of properties, of which trimming keeps these. Another one here is an option that is not compared.</summary>
+    /// <summary>
+    /// The type of what may be made of properties, of which trimming keeps these. Another one here is an option that is not compared.
+    /// </summary>
     [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
     private static Type TypeOf(object value) => value switch
     {
@@ -119,7 +123,8 @@ internal sealed class FitFingerprint : IDisposable
         Objective objective => TypeOf(objective),
         Optimizer optimizer => TypeOf(optimizer),
         LearningRateSchedule schedule => TypeOf(schedule),
-        _ => throw new ArgumentException($"A value of {value.GetType()} is not compared by its properties; add its type here.", nameof(value)),
+        _ => throw new ArgumentException(
+            $"A value of {value.GetType()} is not compared by its properties; add its type here.", nameof(value)),
     };
 
     // Trimming goes by the declared type, which carries the attribute, of what is asked for its type.
@@ -139,6 +144,8 @@ internal sealed class FitFingerprint : IDisposable
     private static Type TypeOf(LearningRateSchedule schedule) => schedule.GetType();
 
     // What is not written as JSON (validation rows, callbacks) is no value; rows are hashed as rows.
-    private static IEnumerable<PropertyInfo> PropertiesOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+    private static IEnumerable<PropertyInfo> PropertiesOf(
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(property => !s_withoutInfluence.Contains(property.Name) && property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
 }

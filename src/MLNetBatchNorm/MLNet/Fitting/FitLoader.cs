@@ -49,7 +49,10 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             // What the training rows leave, and a quarter in any case: the windows of spilled rows take half.
             long budget = Math.Max(budgetBytes / 4, budgetBytes - training.BytesInMemory);
             if (validationSet is not null)
-                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, null, cancellation).Load(validationSet, "validation", channel);
+            {
+                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, null, cancellation).Load(
+                    validationSet, "validation", channel);
+            }
         }
         catch
         {
@@ -67,16 +70,22 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         validationSet.CheckFeatureFloatVector(out int slots);
         trainingSet.CheckFeatureFloatVector(out int trainingSlots);
         if (slots != trainingSlots)
-            throw host.ExceptSchemaMismatch(nameof(validationSet), "feature", features.Name, trainingFeatures.Type.ToString(), features.Type.ToString());
+        {
+            throw host.ExceptSchemaMismatch(
+                nameof(validationSet), "feature", features.Name, trainingFeatures.Type.ToString(), features.Type.ToString());
+        }
         DataViewSchema.Column label = validationSet.Schema.Label!.Value, trainingLabel = trainingSet.Schema.Label!.Value;
         if (task.LabelKind == LabelKind.Class && label.Type.GetKeyCount() != (ulong)task.Outputs)
-            throw host.ExceptSchemaMismatch(nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
+        {
+            throw host.ExceptSchemaMismatch(
+                nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
+        }
         if (task.LabelKind == LabelKind.Class && KeyValues.FirstDifference(trainingLabel, label) is { } difference)
         {
             throw host.ExceptUserArg(
                 nameof(validationSet),
-                $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, and '{difference.First}' in the training set. "
-                + "Turn the labels of both into keys with the same fitted transformer.");
+                $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, "
+                + $"and '{difference.First}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
         }
     }
 
@@ -113,7 +122,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         return kept;
     }
 
-    private TrainingSetLoader CreateLoader(bool? sparse, long budget, bool forTraining, string? samplingKey, CancellationToken cancellation) =>
+    private TrainingSetLoader CreateLoader(
+        bool? sparse, long budget, bool forTraining, string? samplingKey, CancellationToken cancellation) =>
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,

@@ -8,9 +8,12 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Tells the log and the caller's <see cref="IProgress{T}"/> about every epoch, and ML.NET's progress channel when it asks.</summary>
+/// <summary>
+/// Tells the log and the caller's <see cref="IProgress{T}"/> about every epoch, and ML.NET's progress channel when it asks.
+/// </summary>
 /// <remarks>
-/// No checkpoints are sent to the progress channel: an <c>MLContext</c>, which has nobody to read them, keeps every one for as long as it lives, some 270 bytes each.
+/// No checkpoints are sent to the progress channel: an <c>MLContext</c>, which has nobody to read them, keeps every one
+/// for as long as it lives, some 270 bytes each.
 /// </remarks>
 internal sealed class FitObserver : ITrainingsObserver, IDisposable
 {
@@ -64,8 +67,12 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         string networks = _plan.Chosen.Members == 1 ? "a network" : Text($"{_plan.Chosen.Members} networks, each");
         string times = _plan.Restarts == 0 ? "" : Text($", {(_plan.Chosen.Members == 1 ? "" : "each ")}{1 + _plan.Restarts} times");
         string units = string.Join(" + ", definition.HiddenUnits);
-        _channel.Info(MessageSensitivity.None, Text(
-            $"Training {networks} of {_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs ({definition.ParameterCount} parameters){times}, for {_epochs} epochs in batches of {_plan.Settings.BatchSize} at a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}. {_inputs}"));
+        string shape = Text($"{_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs");
+        string steps = Text($"{_epochs} epochs in batches of {_plan.Settings.BatchSize}");
+        string rate = Text($"a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}");
+        string parameters = Text($"{definition.ParameterCount} parameters");
+        _channel.Info(
+            MessageSensitivity.None, $"Training {networks} of {shape} ({parameters}){times}, for {steps} at {rate}. {_inputs}");
         if (_plan.ChosenOptions.Count > 0)
             _channel.Info(MessageSensitivity.None, $"Chosen where the options leave it open: {string.Join(", ", _plan.ChosenOptions)}.");
     }
@@ -86,7 +93,9 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         if (validationRows == 0 && _plan.Split.Fraction > 0 && !_hasSaidThatRowsAreFew)
         {
             _hasSaidThatRowsAreFew = true;
-            string why = rows < 3 ? Text($"{rows} rows are too few to set some aside for validation") : "No row can be set aside for validation";
+            string why = rows < 3
+                ? Text($"{rows} rows are too few to set some aside for validation")
+                : "No row can be set aside for validation";
             _channel.Warning(MessageSensitivity.None, $"{why}; all of them train.");
         }
 
@@ -121,12 +130,14 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
-        var progress = new TrainingProgress(_last, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+        var progress = new TrainingProgress(
+            _last, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
         if (epoch.ValidationMetric is { } metric)
             validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
+        string left = Text($"{progress.EstimatedRemainingSeconds:0} s left");
         _channel.Info(MessageSensitivity.None, About(training, Text(
-            $"epoch {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {progress.EstimatedRemainingSeconds:0} s left")));
+            $"epoch {epoch.Epoch}/{maximumEpochs}: training loss {trainingLoss:G6}{validation}; {left}")));
         _options.Progress?.Report(progress);
     }
 
@@ -137,10 +148,13 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         TrainingHistory history = result.History;
         _ended[training.Number.Index] = true;
         _epochsDone[training.Number.Index] = history.Epochs.Count;
-        string reason = history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
+        string reason =
+            history.StopReason == TrainingStopReason.AllEpochsDone ? "all epochs done" : "the validation loss stopped improving";
         double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
+        string kept = training.Number.IsOnly ? "model" : "network";
+        int best = history.BestEpoch;
         _channel.Info(MessageSensitivity.None, About(training, Text(
-            $"training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the {(training.Number.IsOnly ? "model" : "network")} is that of epoch {history.BestEpoch}.")));
+            $"training ended after {history.Epochs.Count} epochs and {seconds:0.0} s ({reason}); the {kept} is that of epoch {best}.")));
     }
 
     /// <summary>All trainings are over: says which of a network's is kept, where there are several.</summary>
@@ -149,7 +163,8 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         foreach ((TrainingNumber number, double loss) in _best.Kept.Where(kept => kept.Number.Restarts > 0))
         {
             string what = number.Restart == 0 ? "its first training" : Text($"its restart {number.Restart}/{number.Restarts}");
-            _channel.Info(MessageSensitivity.None, Text($"Network {number.Member + 1}/{number.Members} is that of {what}, with loss {loss:G6}."));
+            _channel.Info(
+                MessageSensitivity.None, Text($"Network {number.Member + 1}/{number.Members} is that of {what}, with loss {loss:G6}."));
         }
     }
 
@@ -157,7 +172,8 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     private double FractionDone()
     {
         double done = _epochsDone.Sum(epochs => (double)epochs);
-        double stillPlanned = Enumerable.Range(0, _ended.Length).Where(training => !_ended[training]).Sum(training => (double)(_epochs - _epochsDone[training]));
+        double stillPlanned = Enumerable.Range(0, _ended.Length).Where(training => !_ended[training])
+            .Sum(training => (double)(_epochs - _epochsDone[training]));
         return done / (done + stillPlanned);
     }
 

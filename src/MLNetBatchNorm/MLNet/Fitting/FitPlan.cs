@@ -38,7 +38,9 @@ internal sealed class FitPlan
     /// <summary>The model to go on from, or null.</summary>
     public required TrainedNetwork? Start { get; init; }
 
-    /// <summary>Whether all rows are of one label, so that there is nothing to train; a model to go on from learns from them all the same.</summary>
+    /// <summary>
+    /// Whether all rows are of one label, so that there is nothing to train; a model to go on from learns from them all the same.
+    /// </summary>
     public required bool IsConstant { get; init; }
 
     /// <summary>Number of trainings of all networks.</summary>

@@ -69,8 +69,8 @@ internal sealed class FitPlanner
         InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(
-            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, isSingle: rows.IsSpilled, _start,
-            severalClasses: _task.LabelKind == LabelKind.Class);
+            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, isSingle: rows.IsSpilled,
+            _start, severalClasses: _task.LabelKind == LabelKind.Class);
         return new FitPlan
         {
             Seed = _seed,
@@ -138,7 +138,9 @@ internal sealed class FitPlanner
         }
     }
 
-    /// <summary>Weights that a row meets on its way through one network; a sparse row meets only those of its entries in the first layer.</summary>
+    /// <summary>
+    /// Weights that a row meets on its way through one network; a sparse row meets only those of its entries in the first layer.
+    /// </summary>
     private static double WeightsOfRow(NetworkDefinition definition, InputEncoder encoder, FitRows rows)
     {
         double weights = (rows.IsSparse ? rows.EntriesOfRow + encoder.EntriesOfZeros : definition.Inputs) * definition.OutputsOf(0);
@@ -147,7 +149,9 @@ internal sealed class FitPlanner
         return weights;
     }
 
-    /// <summary>Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.</summary>
+    /// <summary>
+    /// Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.
+    /// </summary>
     private int[] HiddenUnits(bool sparse) => AutomaticOptions.ChooseHiddenUnits(
         _options, _start, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
 

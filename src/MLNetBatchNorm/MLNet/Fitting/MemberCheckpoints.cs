@@ -21,7 +21,8 @@ internal sealed class MemberCheckpoints : IKeptTraining
     private long _lastTime = Stopwatch.GetTimestamp();
 
     public MemberCheckpoints(
-        IHost host, TrainingNumber number, INetworkTrainingObserver observer, BatchNormNetworkOptions options, CheckpointFile file, CheckpointOwner owner)
+        IHost host, TrainingNumber number, INetworkTrainingObserver observer, BatchNormNetworkOptions options,
+        CheckpointFile file, CheckpointOwner owner)
     {
         _host = host;
         _number = number;
@@ -54,7 +55,10 @@ internal sealed class MemberCheckpoints : IKeptTraining
             return false;
         _restored = null;
         if (!restored.HasShapeOf(state))
-            throw _host.ExceptDecode($"The checkpoint '{_file.CurrentPath}' holds another optimizer's memory. Remove it to train from the beginning.");
+        {
+            throw _host.ExceptDecode(
+                $"The checkpoint '{_file.CurrentPath}' holds another optimizer's memory. Remove it to train from the beginning.");
+        }
         state.CopyFrom(restored);
         _lastEpoch = state.Epochs.Count;
         return true;
@@ -102,7 +106,8 @@ internal sealed class MemberCheckpoints : IKeptTraining
         }
         catch (Exception e) when (FitCheckpoints.IsFileTrouble(e))
         {
-            throw _host.ExceptIO(e, $"The checkpoint '{path}' cannot be read: {e.Message} Make it readable, or remove it to train from the beginning.");
+            throw _host.ExceptIO(
+                e, $"The checkpoint '{path}' cannot be read: {e.Message} Make it readable, or remove it to train from the beginning.");
         }
     }
 
@@ -111,8 +116,8 @@ internal sealed class MemberCheckpoints : IKeptTraining
         string seed = _options.Seed is null ? " Seed is not set, so that every trainer draws another one: set it." : "";
         return _host.Except(
             reason,
-            $"The checkpoint '{path}' belongs to another training: {reason.Difference}.{seed} To go on with that training, give it what it was started with; "
-            + "to train from the beginning, remove the file or set Checkpoint.Path to another one.");
+            $"The checkpoint '{path}' belongs to another training: {reason.Difference}.{seed} To go on with that training, "
+            + "give it what it was started with; to train from the beginning, remove the file or set Checkpoint.Path to another one.");
     }
 
     private void Write(Action<Stream> write)
@@ -123,9 +128,12 @@ internal sealed class MemberCheckpoints : IKeptTraining
         }
         catch (Exception e) when (FitCheckpoints.IsFileTrouble(e))
         {
-            Note(TrainingNoteKind.Warning, $"The checkpoint '{_file.CurrentPath}' cannot be written, and training goes on without it: {e.Message}");
+            Note(
+                TrainingNoteKind.Warning,
+                $"The checkpoint '{_file.CurrentPath}' cannot be written, and training goes on without it: {e.Message}");
         }
     }
 
-    private void Note(TrainingNoteKind kind, FormattableString text) => _observer.Noted(new TrainingNote(kind, FormattableString.Invariant(text)));
+    private void Note(TrainingNoteKind kind, FormattableString text) =>
+        _observer.Noted(new TrainingNote(kind, FormattableString.Invariant(text)));
 }

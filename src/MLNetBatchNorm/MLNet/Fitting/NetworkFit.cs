@@ -11,8 +11,8 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// One call of <c>Fit</c>, the same for all three trainers: reads the rows once, learns the encoding of the features, decides what is open, trains, and gives
-/// back a network whose outputs are in the label's own units. Keeps nothing between calls.
+/// One call of <c>Fit</c>, the same for all three trainers: reads the rows once, learns the encoding of the features, decides what is open,
+/// trains, and gives back a network whose outputs are in the label's own units. Keeps nothing between calls.
 /// </summary>
 /// <param name="host">The trainer's host.</param>
 /// <param name="options">Checked options.</param>
@@ -43,7 +43,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         catch (SpillException e)
         {
             throw host.Except(
-                e, $"{e.Message.TrimEnd('.')}. The rows need it because they are more than MemoryBudgetInMegabytes ({options.MemoryBudgetInMegabytes}) allows in memory. "
+                e,
+                $"{e.Message.TrimEnd('.')}. The rows need it because they are more than MemoryBudgetInMegabytes "
+                + $"({options.MemoryBudgetInMegabytes}) allows in memory. "
                 + "Give the directory room, choose another one with MLContext.TempFilePath, or raise the budget.");
         }
         catch (TooFewRowsException e)
@@ -73,18 +75,23 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
             channel.Warning(MessageSensitivity.None, thin);
 
-        TrainedNetwork trained = plan.IsConstant ? Constant(plan, rows, trainingSet, channel) : Train(plan, rows, checkpoints, channel, cancellation);
+        TrainedNetwork trained = plan.IsConstant
+            ? Constant(plan, rows, trainingSet, channel)
+            : Train(plan, rows, checkpoints, channel, cancellation);
         checkpoints?.Delete();
         return trained;
     }
 
-    /// <summary>What ML.NET's own binary trainers come to where all rows have one label; one-versus-all asks for it where a class has no rows.</summary>
+    /// <summary>
+    /// What ML.NET's own binary trainers come to where all rows have one label; one-versus-all asks for it where a class has no rows.
+    /// </summary>
     private static TrainedNetwork Constant(FitPlan plan, FitRows rows, RoleMappedData trainingSet, IChannel channel)
     {
         string found = rows.Classes!.Rows[0] == 0 ? "true" : "false";
         channel.Warning(
             MessageSensitivity.Schema,
-            $"Label column '{trainingSet.Schema.Label!.Value.Name}' is {found} in all {rows.Count} rows of the training set; the model says {found} of every row.");
+            $"Label column '{trainingSet.Schema.Label!.Value.Name}' is {found} in all {rows.Count} rows of the training set; "
+            + $"the model says {found} of every row.");
         TrainingSettings settings = plan.Settings with { Seed = plan.Seed };
         return new TrainedNetwork(
             plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows))
@@ -122,9 +129,11 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return network;
     }
 
-    private string DivergenceMessage(string what, FitPlan plan) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {plan.Chosen.LearningRate:G4})"
-        + $"{(options.ScaleInputs ? "" : ", set ScaleInputs to true")}{(plan.Definition.UsesBatchNormalization ? "" : ", use batch normalization")}"
-        + $", or raise BatchSize (it is {plan.Chosen.BatchSize}).");
+    private string DivergenceMessage(string what, FitPlan plan) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"Training diverged: {what}. No model is returned. Lower LearningRate (it is {plan.Chosen.LearningRate:G4})")
+        + (options.ScaleInputs ? "" : ", set ScaleInputs to true")
+        + (plan.Definition.UsesBatchNormalization ? "" : ", use batch normalization")
+        + string.Create(CultureInfo.InvariantCulture, $", or raise BatchSize (it is {plan.Chosen.BatchSize}).");
 }

@@ -53,7 +53,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             double weights = 0;
             long withoutWeight = 0;
             RowGroups? groups = SamplingKeyColumnName is null ? null : new RowGroups();
-            DataViewSchema.Column? samplingKey = SamplingKeyColumnName is { } key ? SamplingKeyReader.Column(host, data.Schema.Schema, key) : null;
+            DataViewSchema.Column? samplingKey =
+                SamplingKeyColumnName is { } key ? SamplingKeyReader.Column(host, data.Schema.Schema, key) : null;
             using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken, samplingKey);
             while (reader.MoveNext())
             {
@@ -105,7 +106,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         if (!store.IsInMemory)
         {
             channel.Info(
-                MessageSensitivity.None, "{0} rows of the {1} set are more than MemoryBudgetInMegabytes allows in memory; they are in a temporary file of {2} MB in '{3}'.",
+                MessageSensitivity.None,
+                "{0} rows of the {1} set are more than MemoryBudgetInMegabytes allows in memory; "
+                + "they are in a temporary file of {2} MB in '{3}'.",
                 store.Rows, set, store.FileBytes >> 20, Directory);
         }
         return store;
@@ -115,13 +118,16 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();
 
     private RowCollector Collect(int slots, bool weighted) =>
-        new(new RowShape(slots, 1, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed, isDecided: Sparse is not null);
+        new(
+            new RowShape(slots, 1, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed,
+            isDecided: Sparse is not null);
 
     private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
     {
         string label = data.Schema.Label!.Value.Name;
         return $"The {set} set has no row to learn from: {reader.RowsWithoutLabel} rows have no value in label column '{label}', "
-            + $"{reader.RowsOfWeightZero} have weight 0, {reader.RowsOfNegativeWeight} have a negative weight, {(withoutWeight > 0 ? $"{withoutWeight} are of classes of weight 0, " : "")}and there are no others. "
+            + $"{reader.RowsOfWeightZero} have weight 0, {reader.RowsOfNegativeWeight} have a negative weight, "
+            + $"{(withoutWeight > 0 ? $"{withoutWeight} are of classes of weight 0, " : "")}and there are no others. "
             + "At least one row with a label and a positive weight is needed.";
     }
 
@@ -133,8 +139,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         int only = Array.FindIndex(classes.Rows, count => count > 0);
         string counting = ClassWeights is null ? "" : " whose class has a weight above 0";
         throw host.Except(
-            $"Label column '{data.Schema.Label!.Value.Name}' is class {only + 1} of {classes.Rows.Length} in all {rows} rows of the training set{counting}. "
-            + "Rows of at least two classes are needed.");
+            $"Label column '{data.Schema.Label!.Value.Name}' is class {only + 1} of {classes.Rows.Length} in all {rows} rows of "
+            + $"the training set{counting}. Rows of at least two classes are needed.");
     }
 
     /// <summary>Refuses weights whose sums, or one divided by them, leave the range of single precision.</summary>
@@ -145,7 +151,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         string size = mean < SmallestMeanWeight ? "small" : "large";
         throw host.Except(string.Create(
             CultureInfo.InvariantCulture,
-            $"Weight column '{data.Schema.Weight!.Value.Name}' is {mean:G4} in the mean of the training set, which is too {size} to compute with in single precision; the mean must be in [{SmallestMeanWeight}, {LargestMeanWeight}]. Multiply all weights by the same factor, which makes no difference to the model."));
+            $"Weight column '{data.Schema.Weight!.Value.Name}' is {mean:G4} in the mean of the training set, "
+            + $"which is too {size} to compute with in single precision; the mean must be in [{SmallestMeanWeight}, {LargestMeanWeight}]. "
+            + $"Multiply all weights by the same factor, which makes no difference to the model."));
     }
 
     private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows)
@@ -153,11 +161,14 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         if (seen.FirstWithout is not { } slot)
             return;
         throw host.Except(
-            $"Feature column '{data.Schema.Feature!.Value.Name}' has no value (only NaN) in all {rows} rows of the training set at {ExampleReader.SlotText(data, slot)}. "
+            $"Feature column '{data.Schema.Feature!.Value.Name}' has no value (only NaN) in all {rows} rows of the training set at "
+            + $"{ExampleReader.SlotText(data, slot)}. "
             + $"Leave the slot out, or fill it{(seen.CountWithout > 1 ? $"; so it is with {seen.CountWithout} slots" : "")}.");
     }
 
-    /// <summary>Which slots have had a value that is not NaN. Nearly always all of them after a row or two, and then a row costs nothing.</summary>
+    /// <summary>
+    /// Which slots have had a value that is not NaN. Nearly always all of them after a row or two, and then a row costs nothing.
+    /// </summary>
     private sealed class SlotsWithValues(int slots)
     {
         private List<int>? _without;

@@ -27,7 +27,8 @@ internal static class WarmStart
         {
             null => null,
             TModel and INetworkModel network => network.Network,
-            _ => throw host.ExceptParam("modelParameters", $"The initial model is a {model.GetType().Name}; training can go on only from a {typeof(TModel).Name}."),
+            _ => throw host.ExceptParam(
+                "modelParameters", $"The initial model is a {model.GetType().Name}; training can go on only from a {typeof(TModel).Name}."),
         };
     }
 
@@ -37,12 +38,21 @@ internal static class WarmStart
         NetworkDefinition definition = start.Parameters.Definition;
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
         Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
-        Require(host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(), (options.NumberOfEnsembleMembers ?? start.Members.Count).ToString());
+        Require(
+            host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(),
+            (options.NumberOfEnsembleMembers ?? start.Members.Count).ToString());
         // What is left open is the network's own.
-        Require(host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits), string.Join(", ", options.HiddenUnits ?? definition.HiddenUnits));
-        Require(host, nameof(options.Activation), definition.Activation.ToString(), AutomaticOptions.ChooseActivation(options, start).ToString());
-        Require(host, nameof(options.Placement), definition.Placement.ToString(), AutomaticOptions.ChoosePlacement(options, start).ToString());
-        Require(host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(), options.NormalizeOutputLayerInput.ToString());
+        Require(
+            host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits),
+            string.Join(", ", options.HiddenUnits ?? definition.HiddenUnits));
+        Require(
+            host, nameof(options.Activation), definition.Activation.ToString(),
+            AutomaticOptions.ChooseActivation(options, start).ToString());
+        Require(
+            host, nameof(options.Placement), definition.Placement.ToString(), AutomaticOptions.ChoosePlacement(options, start).ToString());
+        Require(
+            host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(),
+            options.NormalizeOutputLayerInput.ToString());
     }
 
     private static void Require(IHost host, string what, string found, string needed)
@@ -50,7 +60,9 @@ internal static class WarmStart
         if (found != needed)
         {
             throw host.ExceptParam(
-                "modelParameters", $"The initial model has {what} {found}, the training asks for {needed}. Give a model of the same shape, or change the options to its shape.");
+                "modelParameters",
+                $"The initial model has {what} {found}, the training asks for {needed}. "
+                + "Give a model of the same shape, or change the options to its shape.");
         }
     }
 }

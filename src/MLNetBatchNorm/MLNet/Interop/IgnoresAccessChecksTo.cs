@@ -6,7 +6,9 @@ using System.Runtime.CompilerServices;
 
 namespace System.Runtime.CompilerServices;
 
-/// <summary>Known to the runtime by this exact name: allows the assembly that carries it to access non-public members of the named one.</summary>
+/// <summary>
+/// Known to the runtime by this exact name: allows the assembly that carries it to access non-public members of the named one.
+/// </summary>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
 internal sealed class IgnoresAccessChecksToAttribute(string assemblyName) : Attribute
 {

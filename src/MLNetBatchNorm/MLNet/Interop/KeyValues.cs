@@ -27,7 +27,10 @@ internal static class KeyValues
         [typeof(DataViewRowId)] = Read<DataViewRowId>,
     };
 
-    /// <summary>The first key, counted from 1, that stands for unlike values in two columns; null: there is none, or a column does not say what its keys stand for.</summary>
+    /// <summary>
+    /// The first key, counted from 1, that stands for unlike values in two columns; null: there is none, or
+    /// a column does not say what its keys stand for.
+    /// </summary>
     public static (int Key, string First, string Other)? FirstDifference(DataViewSchema.Column first, DataViewSchema.Column other)
     {
         if (Of(first) is not { } firsts || Of(other) is not { } others)
@@ -46,7 +49,9 @@ internal static class KeyValues
     /// <param name="annotation">The annotation's kind.</param>
     public static string[]? Of(DataViewSchema.Column column, string annotation = AnnotationUtils.Kinds.KeyValues) =>
         column.Annotations.Schema.GetColumnOrNull(annotation)?.Type is VectorDataViewType type
-        && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string, string[]>? read) ? read(column, annotation) : null;
+        && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string, string[]>? read)
+            ? read(column, annotation)
+            : null;
 
     private static string[] Read<T>(DataViewSchema.Column column, string annotation)
     {

@@ -5,9 +5,11 @@ namespace MLNetBatchNorm;
 
 /// <summary>What a model has learned, for reading: its networks, how they read the feature column, and what the training used.</summary>
 /// <remarks>
-/// <para>The same for all three tasks: the property <c>Network</c> of the model parameters, <c>model.Model.Network</c>, for binary classification
-/// <c>model.Model.SubModel.Network</c>.</para>
-/// <para>Immutable and safe for any number of threads. It is made of the model's own numbers when it is asked for, and costs nothing until then.</para>
+/// <para>The same for all three tasks: the property <c>Network</c> of the model parameters, <c>model.Model.Network</c>, for binary
+/// classification <c>model.Model.SubModel.Network</c>.</para>
+/// <para>
+/// Immutable and safe for any number of threads. It is made of the model's own numbers when it is asked for, and costs nothing until then.
+/// </para>
 /// </remarks>
 public sealed class BatchNormNetwork
 {
@@ -22,8 +24,8 @@ public sealed class BatchNormNetwork
     internal delegate void MemberScorer(int member, ReadOnlySpan<float> features, int rows, Span<float> scores);
 
     /// <summary>
-    /// The networks, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says, at least one. They have the same shape and the same
-    /// encoder, and nothing else in common; the model's output is the mean of theirs.
+    /// The networks, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says, at least one. They have the same shape
+    /// and the same encoder, and nothing else in common; the model's output is the mean of theirs.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }
 

@@ -13,9 +13,13 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Model parameters of <see cref="BatchNormNetworkBinaryTrainer"/>: a batch-normalized feed-forward network with one output, the logit of the label being true.</summary>
+/// <summary>
+/// Model parameters of <see cref="BatchNormNetworkBinaryTrainer"/>: a batch-normalized feed-forward network with
+/// one output, the logit of the label being true.
+/// </summary>
 /// <remarks>
-/// Losses of its training history are mean binary cross-entropies in nats; the validation metric is the area under the ROC curve. <c>Score</c> gives the logit of each row; the probability of true is <c>1 / (1 + exp(-logit))</c>.
+/// Losses of its training history are mean binary cross-entropies in nats; the validation metric is the area under the ROC curve.
+/// <c>Score</c> gives the logit of each row; the probability of true is <c>1 / (1 + exp(-logit))</c>.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
 public sealed class BatchNormNetworkBinaryModelParameters : BatchNormNetworkModelParametersBase<float>

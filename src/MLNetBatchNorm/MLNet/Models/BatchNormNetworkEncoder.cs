@@ -4,8 +4,9 @@ namespace MLNetBatchNorm;
 
 /// <summary>How a model turns the slots of its feature column into the numbers that the first layer of each network reads.</summary>
 /// <remarks>
-/// Every slot gives one or more parts: its value, scaled; whether it is missing; pieces of its range. A unit of the first layer has a weight for each part
-/// of each slot, see <see cref="BatchNormNetworkInputLayer"/>. Learned from the training rows; the same for all networks of a model.
+/// Every slot gives one or more parts: its value, scaled; whether it is missing; pieces of its range. A unit of the
+/// first layer has a weight for each part of each slot, see <see cref="BatchNormNetworkInputLayer"/>. Learned from the
+/// training rows; the same for all networks of a model.
 /// </remarks>
 public sealed class BatchNormNetworkEncoder
 {
@@ -43,11 +44,14 @@ public sealed class BatchNormNetworkEncoder
 
     /// <summary>
     /// The parts of all slots, in the order in which a batch normalization of the network's own input
-    /// (<see cref="BatchNormalizationPlacement.LayerInput"/>) has its columns. Those of one slot are in <see cref="BatchNormNetworkSlot.Parts"/>.
+    /// (<see cref="BatchNormalizationPlacement.LayerInput"/>) has its columns. Those of one slot
+    /// are in <see cref="BatchNormNetworkSlot.Parts"/>.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkSlotPart> Parts { get; }
 
-    /// <summary>The slot of a name, such as <c>Age</c> or <c>Deck.A</c>; names are those of the feature column that the model was trained on.</summary>
+    /// <summary>
+    /// The slot of a name, such as <c>Age</c> or <c>Deck.A</c>; names are those of the feature column that the model was trained on.
+    /// </summary>
     /// <param name="name">The name, exactly.</param>
     /// <returns>The first slot with this name; null if there is none, or if the model has no names.</returns>
     public BatchNormNetworkSlot? GetSlotOrNull(string name)

@@ -6,8 +6,8 @@ namespace MLNetBatchNorm;
 /// <summary>The first layer of a network: it reads the slots of the feature column.</summary>
 /// <remarks>
 /// A unit is <c>z[j] = sum over parts p of all slots of this[j, p] x[p] + b[j]</c>, x[p] being what the encoder makes of the slot's value,
-/// see <see cref="BatchNormNetworkSlotPartKind"/>. How the weights lie in memory or in a file is not shown: parts that are 0 or 1 nearly everywhere are
-/// looked up, not multiplied.
+/// see <see cref="BatchNormNetworkSlotPartKind"/>. How the weights lie in memory or in a file is not shown: parts that are 0 or 1 nearly
+/// everywhere are looked up, not multiplied.
 /// </remarks>
 public sealed class BatchNormNetworkInputLayer : BatchNormNetworkLayer
 {

@@ -6,11 +6,12 @@ namespace MLNetBatchNorm;
 /// <summary>One layer of a trained network, as it was learned: weights and batch normalization are not folded into each other.</summary>
 /// <remarks>
 /// <para>With x the layer's input, <c>z = W x + b</c>, f the activation and BN the batch normalization, a hidden layer computes, by
-/// <see cref="BatchNormNetworkNormalization.Placement"/>: <c>f(BN(z))</c> before the activation, <c>BN(f(z))</c> after it, and with layer input
-/// <c>f(z)</c> of <c>z = W BN(x) + b</c>. The last layer has no activation: its values are logits (classification),
-/// or predictions in deviations of the labels from their mean (regression, see <see cref="BatchNormNetworkRegressionModelParameters.LabelMean"/>).</para>
-/// <para>What W is, the kind of the layer says: <see cref="BatchNormNetworkInputLayer"/> or <see cref="BatchNormNetworkDenseLayer"/>. More kinds may
-/// be added.</para>
+/// <see cref="BatchNormNetworkNormalization.Placement"/>: <c>f(BN(z))</c> before the activation, <c>BN(f(z))</c> after it, and with layer
+/// input <c>f(z)</c> of <c>z = W BN(x) + b</c>. The last layer has no activation: its values are logits (classification),
+/// or predictions in deviations of the labels from their mean (regression, see
+/// <see cref="BatchNormNetworkRegressionModelParameters.LabelMean"/>).</para>
+/// <para>What W is, the kind of the layer says: <see cref="BatchNormNetworkInputLayer"/> or <see cref="BatchNormNetworkDenseLayer"/>. More
+/// kinds may be added.</para>
 /// </remarks>
 public abstract class BatchNormNetworkLayer
 {
@@ -30,7 +31,9 @@ public abstract class BatchNormNetworkLayer
     /// <summary>Number of the layer's units.</summary>
     public int Outputs { get; }
 
-    /// <summary>The vector b, one number for each unit; null where batch normalization follows directly, whose beta takes its place.</summary>
+    /// <summary>
+    /// The vector b, one number for each unit; null where batch normalization follows directly, whose beta takes its place.
+    /// </summary>
     public ImmutableArray<float>? Bias { get; }
 
     /// <summary>The function applied to each unit; null for the last layer.</summary>

@@ -20,8 +20,9 @@ public sealed class BatchNormNetworkMember
     }
 
     /// <summary>
-    /// The layers with their weights and batch normalizations as learned, at least one: a <see cref="BatchNormNetworkInputLayer"/>, which reads the slots
-    /// of the feature column, then <see cref="BatchNormNetworkDenseLayer"/>s, each of which reads the layer before. The last one gives the outputs.
+    /// The layers with their weights and batch normalizations as learned, at least one: a
+    /// <see cref="BatchNormNetworkInputLayer"/>, which reads the slots of the feature column, then
+    /// <see cref="BatchNormNetworkDenseLayer"/>s, each of which reads the layer before. The last one gives the outputs.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkLayer> Layers
     {
@@ -33,14 +34,17 @@ public sealed class BatchNormNetworkMember
         }
     }
 
-    /// <summary>The course of this network's training, epoch by epoch. What losses and validation metric are is said of the class of the model parameters.</summary>
+    /// <summary>
+    /// The course of this network's training, epoch by epoch. What losses and validation metric are
+    /// is said of the class of the model parameters.
+    /// </summary>
     public TrainingHistory TrainingHistory => _member.History;
 
     /// <summary>Scores a block of rows by this network alone.</summary>
     /// <remarks>
-    /// In the units of the model's own scores: logits, predictions in the label's units, or probabilities. The model's score of a row is the mean of its
-    /// networks' scores; with several classes it is <c>softmax(mean over networks of log p)</c>, p being a network's probabilities, because logits are
-    /// averaged. How far the networks are apart says how little the rows like this one have taught them.
+    /// In the units of the model's own scores: logits, predictions in the label's units, or probabilities. The model's score of a row is
+    /// the mean of its networks' scores; with several classes it is <c>softmax(mean over networks of log p)</c>, p being a network's
+    /// probabilities, because logits are averaged. How far the networks are apart says how little the rows like this one have taught them.
     /// </remarks>
     /// <param name="features">The rows one after the other, [rows, slots]; NaN where a value is missing.</param>
     /// <param name="rows">Number of rows.</param>

@@ -16,7 +16,8 @@ namespace MLNetBatchNorm;
 /// and from <c>Score</c> in a block of any size on any number of threads.
 /// </remarks>
 /// <typeparam name="TScore">The type of a row's score: a number, or a vector of numbers for several classes.</typeparam>
-public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParametersBase<TScore>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
+public abstract class BatchNormNetworkModelParametersBase<TScore>
+    : ModelParametersBase<TScore>, IValueMapper, ISingleCanSaveOnnx, INetworkModel
 {
     private BatchNormNetwork? _network;
 
@@ -32,7 +33,10 @@ public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParamet
         Scoring = ScoringNetwork.Load(Host, ctx.Reader);
     }
 
-    /// <summary>What the model has learned, for reading: its networks with their layers and histories, the encoding of the features, what the training used.</summary>
+    /// <summary>
+    /// What the model has learned, for reading: its networks with their layers and histories, the
+    /// encoding of the features, what the training used.
+    /// </summary>
     public BatchNormNetwork Network
     {
         get
@@ -65,22 +69,29 @@ public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParamet
     /// <param name="features">The rows one after the other, [rows, <see cref="NumberOfFeatures"/>]; NaN where a value is missing.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="scores">Room for what the score column holds of each row, one row after the other.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> does not hold exactly the given rows, or <paramref name="scores"/> has no room for them.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="features"/> does not hold exactly the given rows, or <paramref name="scores"/> has no room for them.
+    /// </exception>
     public void Score(ReadOnlySpan<float> features, int rows, Span<float> scores) => ScoreBlock(features, rows, scores);
 
     /// <summary>Scores a block of rows on several threads; the same bits as on one.</summary>
     /// <param name="features">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
-    /// <param name="rows">Number of rows. Threads share them in parts of some hundred rows, so a smaller block is scored by one thread.</param>
+    /// <param name="rows">
+    /// Number of rows. Threads share them in parts of some hundred rows, so a smaller block is scored by one thread.
+    /// </param>
     /// <param name="scores">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>.</param>
     /// <param name="numberOfThreads">Threads that score, the calling one included; at least 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// As in <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.
+    /// </exception>
     public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)
         => ScoreBlock(features, rows, scores, numberOfThreads);
 
     ValueMapper<TSrc, TDst> IValueMapper.GetMapper<TSrc, TDst>()
     {
         Host.Check(
-            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(TScore), $"The mapper goes from a vector of Single to {ScoreType}.");
+            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(TScore),
+            $"The mapper goes from a vector of Single to {ScoreType}.");
         return (ValueMapper<TSrc, TDst>)(Delegate)CreateMapper(Scoring.CreateRowScorer());
     }
 
@@ -109,7 +120,8 @@ public abstract class BatchNormNetworkModelParametersBase<TScore> : ModelParamet
     private protected abstract ValueMapper<VBuffer<float>, TScore> CreateMapper(ScoringNetwork.RowScorer scorer);
 
     /// <summary>Scores a block of rows.</summary>
-    private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores) => Scoring.Score(features, rows, scores);
+    private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores)
+        => Scoring.Score(features, rows, scores);
 
     /// <summary>Scores a block of rows on several threads.</summary>
     private protected virtual void ScoreBlock(ReadOnlyMemory<float> features, int rows, Memory<float> scores, int numberOfThreads)

@@ -14,9 +14,13 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Model parameters of <see cref="BatchNormNetworkMulticlassTrainer"/>: a batch-normalized feed-forward network with one output for each class, which softmax turns into probabilities.</summary>
+/// <summary>
+/// Model parameters of <see cref="BatchNormNetworkMulticlassTrainer"/>: a batch-normalized feed-forward network with one output for each
+/// class, which softmax turns into probabilities.
+/// </summary>
 /// <remarks>
-/// Losses of its training history are mean cross-entropies in nats; the validation metric is the accuracy. <c>Score</c> gives the probabilities, [rows, <see cref="NumberOfClasses"/>]; those of a row add up to 1.
+/// Losses of its training history are mean cross-entropies in nats; the validation metric is the accuracy. <c>Score</c> gives the
+/// probabilities, [rows, <see cref="NumberOfClasses"/>]; those of a row add up to 1.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
 public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetworkModelParametersBase<VBuffer<float>>

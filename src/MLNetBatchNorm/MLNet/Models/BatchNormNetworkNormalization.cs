@@ -7,7 +7,9 @@ namespace MLNetBatchNorm;
 /// One batch normalization of a trained network. In prediction column j is mapped by
 /// <c>y[j] = Gamma[j] * (x[j] - RunningMean[j]) / sqrt(RunningVariance[j] + Epsilon) + Beta[j]</c>.
 /// </summary>
-/// <remarks>Source: Ioffe and Szegedy 2015, arXiv:1502.03167. The statistics are kept and saved in double precision; here they are rounded to float.</remarks>
+/// <remarks>
+/// Source: Ioffe and Szegedy 2015, arXiv:1502.03167. The statistics are kept and saved in double precision; here they are rounded to float.
+/// </remarks>
 public sealed class BatchNormNetworkNormalization
 {
     internal BatchNormNetworkNormalization(BatchNormalizationParameters parameters, NetworkDefinition definition)
@@ -20,13 +22,16 @@ public sealed class BatchNormNetworkNormalization
         Placement = definition.Placement;
         Statistics = definition.Statistics;
         ColumnParameters = new BatchNormalizationColumnParameters(
-            [.. parameters.RunningMean], [.. parameters.RunningVariance], [.. Gamma.Select(gamma => (double)gamma)], [.. Beta.Select(beta => (double)beta)], Epsilon);
+            [.. parameters.RunningMean], [.. parameters.RunningVariance], [.. Gamma.Select(gamma => (double)gamma)],
+            [.. Beta.Select(beta => (double)beta)], Epsilon);
     }
 
     /// <summary>The same in the form of the stand-alone transform, statistics in double precision.</summary>
     internal BatchNormalizationColumnParameters ColumnParameters { get; }
 
-    /// <summary>Learned scale of each column: a unit, or with <see cref="BatchNormalizationPlacement.LayerInput"/> an input of the layer.</summary>
+    /// <summary>
+    /// Learned scale of each column: a unit, or with <see cref="BatchNormalizationPlacement.LayerInput"/> an input of the layer.
+    /// </summary>
     public ImmutableArray<float> Gamma { get; }
 
     /// <summary>Learned shift of each column.</summary>

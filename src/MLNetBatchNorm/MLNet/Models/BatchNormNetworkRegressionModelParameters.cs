@@ -13,9 +13,13 @@ using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Model parameters of <see cref="BatchNormNetworkRegressionTrainer"/>: a batch-normalized feed-forward network with one output, the prediction in the label's own units.</summary>
+/// <summary>
+/// Model parameters of <see cref="BatchNormNetworkRegressionTrainer"/>: a batch-normalized feed-forward network with one
+/// output, the prediction in the label's own units.
+/// </summary>
 /// <remarks>
-/// Losses of its training history are in the label's own units, squared; the validation metric is R squared. <c>Score</c> gives the prediction for each row, in the label's own units.
+/// Losses of its training history are in the label's own units, squared; the validation metric is R squared. <c>Score</c> gives the
+/// prediction for each row, in the label's own units.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
 public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetworkModelParametersBase<float>

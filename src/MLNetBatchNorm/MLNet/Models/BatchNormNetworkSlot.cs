@@ -16,8 +16,8 @@ public sealed class BatchNormNetworkSlot
     public int Index { get; }
 
     /// <summary>
-    /// Name of the slot, as the feature column had it in training; null where it had none, where the names of all slots take more than 16 MiB, and in models
-    /// that format version 1 or 2 was saved in.
+    /// Name of the slot, as the feature column had it in training; null where it had none, where the names of all slots take more than 16
+    /// MiB, and in models that format version 1 or 2 was saved in.
     /// </summary>
     public string? Name => _encoder.NameOf(Index);
 
@@ -25,15 +25,17 @@ public sealed class BatchNormNetworkSlot
     public float Center => _encoder.Center(Index);
 
     /// <summary>
-    /// What x is multiplied with, in one over the slot's own units: <c>t = (x - Center) Scale</c>. One over the distance of the quartiles of a numeric slot, 1
-    /// where the slot is not scaled, 0 where it was constant in training.
+    /// What x is multiplied with, in one over the slot's own units: <c>t = (x - Center) Scale</c>. One over the distance of the quartiles
+    /// of a numeric slot, 1 where the slot is not scaled, 0 where it was constant in training.
     /// </summary>
     public float Scale => _encoder.Scale(Index);
 
     /// <summary>Whether t is clipped smoothly to <c>t / sqrt(1 + (t / 3)²)</c>, which stays between -3 and 3; numeric slots are.</summary>
     public bool IsClipped => _encoder.IsClipped(Index);
 
-    /// <summary>All that the first layer reads of the slot: its value, then whether it is missing, then pieces, as far as it has them.</summary>
+    /// <summary>
+    /// All that the first layer reads of the slot: its value, then whether it is missing, then pieces, as far as it has them.
+    /// </summary>
     public IReadOnlyList<BatchNormNetworkSlotPart> Parts { get; }
 
     /// <summary>The part that is the scaled value; null if there is none.</summary>

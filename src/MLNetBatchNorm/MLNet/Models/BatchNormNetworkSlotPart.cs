@@ -4,8 +4,8 @@ namespace MLNetBatchNorm;
 
 /// <summary>One number that the first layer of a network reads of a slot.</summary>
 /// <remarks>
-/// Slot, kind and number name a part, and it is by them that <see cref="BatchNormNetworkInputLayer"/> finds its weights: a part of one model can be asked for
-/// in another with the same slots and pieces, such as the same model after loading.
+/// Slot, kind and number name a part, and it is by them that <see cref="BatchNormNetworkInputLayer"/> finds its weights: a part of one
+/// model can be asked for in another with the same slots and pieces, such as the same model after loading.
 /// </remarks>
 public sealed class BatchNormNetworkSlotPart
 {

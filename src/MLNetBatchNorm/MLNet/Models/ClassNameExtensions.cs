@@ -11,7 +11,9 @@ namespace Microsoft.ML;
 /// The names are annotations that ML.NET keeps with the columns and saves with a model: these read those of any multiclass trainer, need
 /// neither the training data nor the label column, and work behind <c>MapKeyToValue</c> as well.
 /// </remarks>
-[SuppressMessage("ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters", Justification = "They extend different types: no call can mean two of them.")]
+[SuppressMessage(
+    "ApiDesign", "RS0026:Do not add multiple public overloads with optional parameters",
+    Justification = "They extend different types: no call can mean two of them.")]
 public static class ClassNameExtensions
 {
     /// <summary>
@@ -30,7 +32,8 @@ public static class ClassNameExtensions
         if (schema.GetColumnOrNull(scoreColumnName) is { } score)
             return score.GetClassNames();
         throw Contracts.ExceptParam(
-            nameof(scoreColumnName), $"There is no column '{scoreColumnName}': found {string.Join(", ", schema.Select(column => column.Name))}. Give scored rows.");
+            nameof(scoreColumnName),
+            $"There is no column '{scoreColumnName}': found {string.Join(", ", schema.Select(column => column.Name))}. Give scored rows.");
     }
 
     /// <summary>The names of the classes, in the order of the slots of the score column that <paramref name="model"/> makes.</summary>
@@ -38,7 +41,8 @@ public static class ClassNameExtensions
     /// <param name="inputSchema">The schema of the rows that it scores; <c>Model.Load</c> gives it.</param>
     /// <param name="scoreColumnName">The name of the score column.</param>
     /// <inheritdoc cref="GetClassNames(DataViewSchema, string)"/>
-    public static IReadOnlyList<string> GetClassNames(this ITransformer model, DataViewSchema inputSchema, string scoreColumnName = DefaultColumnNames.Score)
+    public static IReadOnlyList<string> GetClassNames(
+        this ITransformer model, DataViewSchema inputSchema, string scoreColumnName = DefaultColumnNames.Score)
     {
         Contracts.CheckValue(model, nameof(model));
         Contracts.CheckValue(inputSchema, nameof(inputSchema));
@@ -59,7 +63,8 @@ public static class ClassNameExtensions
             KeyDataViewType { Count: <= int.MaxValue } key => (int)key.Count,
             VectorDataViewType { IsKnownSize: true } scores => scores.Size,
             _ => throw Contracts.ExceptParam(
-                nameof(column), $"Column '{column.Name}' is of type {column.Type}; classes have a column of keys, and scores a vector of known size."),
+                nameof(column),
+                $"Column '{column.Name}' is of type {column.Type}; classes have a column of keys, and scores a vector of known size."),
         };
         return FindClassNames(column) ?? [.. Enumerable.Range(1, classes).Select(key => key.ToString(CultureInfo.InvariantCulture))];
     }

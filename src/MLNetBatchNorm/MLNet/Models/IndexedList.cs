@@ -2,7 +2,9 @@ using System.Collections;
 
 namespace MLNetBatchNorm;
 
-/// <summary>A list whose items are made when they are asked for, each time anew: of hundreds of thousands of slots a reader mostly wants a few.</summary>
+/// <summary>
+/// A list whose items are made when they are asked for, each time anew: of hundreds of thousands of slots a reader mostly wants a few.
+/// </summary>
 /// <param name="count">Number of items.</param>
 /// <param name="item">Makes the item of a number.</param>
 internal sealed class IndexedList<T>(int count, Func<int, T> item) : IReadOnlyList<T>

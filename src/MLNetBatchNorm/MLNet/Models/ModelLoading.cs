@@ -8,8 +8,9 @@ namespace MLNetBatchNorm;
 internal static class ModelLoading
 {
     /// <summary>
-    /// Checks the header and loads. A stream that ends inside the fields that ML.NET's own base reads would surface as an exception without ML.NET's mark,
-    /// which <c>Model.Load</c> passes on as a bare <see cref="System.Reflection.TargetInvocationException"/>; here it becomes a marked <see cref="FormatException"/>.
+    /// Checks the header and loads. A stream that ends inside the fields that ML.NET's own base reads would surface as an exception without
+    /// ML.NET's mark, which <c>Model.Load</c> passes on as a bare <see cref="System.Reflection.TargetInvocationException"/>; here it
+    /// becomes a marked <see cref="FormatException"/>.
     /// </summary>
     public static T Guard<T>(IExceptionContext context, ModelLoadContext ctx, VersionInfo version, Func<T> load)
     {

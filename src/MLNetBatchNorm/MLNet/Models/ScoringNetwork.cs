@@ -12,7 +12,10 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>What the three kinds of model parameters share: the trained network, its folded form for scoring, saving and loading.</summary>
-/// <remarks>Immutable, and shared by every mapper and every prediction engine made from the model; what a row needs to be written to is in <see cref="RowScorer"/>.</remarks>
+/// <remarks>
+/// Immutable, and shared by every mapper and every prediction engine made from the model; what a row needs
+/// to be written to is in <see cref="RowScorer"/>.
+/// </remarks>
 internal sealed class ScoringNetwork
 {
     private readonly IExceptionContext _context;
@@ -65,14 +68,17 @@ internal sealed class ScoringNetwork
         }
 
         var network = new ScoringNetwork(context, trained);
-        context.CheckDecode(network.IsFinite, "A batch normalization of the network multiplies its layer's weights beyond the range of float.");
+        context.CheckDecode(
+            network.IsFinite, "A batch normalization of the network multiplies its layer's weights beyond the range of float.");
         return network;
     }
 
     /// <summary>Memory and entry point of one thread that scores row by row.</summary>
     public RowScorer CreateRowScorer() => new(this);
 
-    /// <summary>Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.</summary>
+    /// <summary>
+    /// Scores rows [rows, <see cref="Inputs"/>] into [rows, <see cref="Outputs"/>], both row-major, with the same bits as row by row.
+    /// </summary>
     public void Score(ReadOnlySpan<float> features, int rows, Span<float> outputs) => Score(features, rows, outputs, _link, null);
 
     /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, by one of the networks alone.</summary>
@@ -94,7 +100,9 @@ internal sealed class ScoringNetwork
     public void Score(ReadOnlyMemory<float> features, int rows, Memory<float> outputs, int numberOfThreads)
         => ScoreParts(features, rows, outputs, numberOfThreads, Score);
 
-    /// <summary>As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.</summary>
+    /// <summary>
+    /// As <see cref="Score(ReadOnlySpan{float}, int, Span{float})"/>, with the outputs of each row turned into probabilities by softmax.
+    /// </summary>
     public void ScoreProbabilities(ReadOnlySpan<float> features, int rows, Span<float> probabilities)
         => Score(features, rows, probabilities, OutputLink.Softmax, null);
 
@@ -108,12 +116,15 @@ internal sealed class ScoringNetwork
 
     private delegate void BlockScorer(ReadOnlySpan<float> features, int rows, Span<float> outputs);
 
-    /// <summary>Cuts a block into parts that threads take one after the other, so that a thread that is held up leaves its share to the others.</summary>
+    /// <summary>
+    /// Cuts a block into parts that threads take one after the other, so that a thread that is held up leaves its share to the others.
+    /// </summary>
     private void ScoreParts(ReadOnlyMemory<float> features, int rows, Memory<float> outputs, int numberOfThreads, BlockScorer score)
     {
         // Parts of whole blocks: large enough that starting one costs nothing beside scoring it, small enough to share them evenly.
         const int partRows = 4 * FoldedNetwork.BlockRows;
-        _context.CheckParam(numberOfThreads >= 1, nameof(numberOfThreads), $"The number of threads is {numberOfThreads}; it must be at least 1.");
+        _context.CheckParam(
+            numberOfThreads >= 1, nameof(numberOfThreads), $"The number of threads is {numberOfThreads}; it must be at least 1.");
         CheckBlock(features.Length, rows, outputs.Length);
         int parts = (int)(((uint)rows + partRows - 1) / partRows);
         if (numberOfThreads == 1 || parts <= 1)

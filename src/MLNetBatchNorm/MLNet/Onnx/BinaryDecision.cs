@@ -3,7 +3,9 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What ML.NET makes of a binary score: <c>probability = 1 / (1 + exp(slope * score + offset))</c>, and the label true above a threshold.</summary>
+/// <summary>
+/// What ML.NET makes of a binary score: <c>probability = 1 / (1 + exp(slope * score + offset))</c>, and the label true above a threshold.
+/// </summary>
 /// <param name="Slope">The calibrator's slope.</param>
 /// <param name="Offset">The calibrator's offset.</param>
 /// <param name="Threshold">The label is true where the compared value is above it.</param>
@@ -14,7 +16,8 @@ internal sealed record BinaryDecision(double Slope, double Offset, float Thresho
     public static readonly BinaryDecision Default = new(-1, 0, 0, false);
 
     /// <summary>That of a transformer, whose threshold may have been changed.</summary>
-    public static BinaryDecision Of(BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>> transformer) =>
+    public static BinaryDecision Of(
+        BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>> transformer) =>
         new(
             transformer.Model.Calibrator.Slope,
             transformer.Model.Calibrator.Offset,

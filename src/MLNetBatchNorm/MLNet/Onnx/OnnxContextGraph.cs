@@ -10,7 +10,8 @@ namespace MLNetBatchNorm;
 internal sealed class OnnxContextGraph : OnnxGraph
 {
     /// <summary>
-    /// In front of every name: ML.NET keeps columns and values in one table, so a value called like a column of the pipeline would take its place.
+    /// In front of every name: ML.NET keeps columns and values in one table, so a value called like
+    /// a column of the pipeline would take its place.
     /// </summary>
     private const string Prefix = "BatchNormNetwork.";
 
@@ -22,23 +23,31 @@ internal sealed class OnnxContextGraph : OnnxGraph
     /// <param name="context">ML.NET's conversion.</param>
     /// <param name="network">The network.</param>
     /// <param name="outputNames">
-    /// What ML.NET asks for: the score alone (under a calibrator, and in regression), or the predicted label, which ML.NET makes from the score, and then the score.
+    /// What ML.NET asks for: the score alone (under a calibrator, and in regression), or the predicted label, which
+    /// ML.NET makes from the score, and then the score.
     /// </param>
     /// <param name="featureColumnName">Name of the value that holds the features.</param>
     public static void SaveScore(OnnxContext context, TrainedNetwork network, string[] outputNames, string featureColumnName)
     {
         context.CheckOpSetVersion(NetworkOnnx.MinimumOpSet, nameof(MLNetBatchNorm));
-        NetworkOnnx.AddScores(new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true, outputNames[outputNames.Length > 1 ? 1 : 0]);
+        NetworkOnnx.AddScores(
+            new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true,
+            outputNames[outputNames.Length > 1 ? 1 : 0]);
     }
 
-    /// <summary>Adds a network with one output for each class. ML.NET asks for the predicted label and the score, and leaves both to the model.</summary>
+    /// <summary>
+    /// Adds a network with one output for each class. ML.NET asks for the predicted label and the score, and leaves both to the model.
+    /// </summary>
     public static void SaveClasses(OnnxContext context, TrainedNetwork network, string[] outputNames, string featureColumnName)
     {
         context.CheckOpSetVersion(NetworkOnnx.MinimumOpSet, nameof(MLNetBatchNorm));
-        NetworkOnnx.AddClasses(new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true, probabilities: outputNames[1], predictedLabel: outputNames[0]);
+        NetworkOnnx.AddClasses(
+            new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true, probabilities: outputNames[1],
+            predictedLabel: outputNames[0]);
     }
 
-    public override string Floats(string name, float[] values, params long[] shape) => _context.AddInitializer(values, shape, Prefix + name);
+    public override string Floats(string name, float[] values, params long[] shape) =>
+        _context.AddInitializer(values, shape, Prefix + name);
 
     public override string Doubles(string name, params double[] values) => _context.AddInitializer(values, [values.Length], Prefix + name);
 

@@ -4,7 +4,10 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What one call of <c>Fit</c> does where the options leave it open: chosen by the size of the data, never by a clock, so that it is the same everywhere.</summary>
+/// <summary>
+/// What one call of <c>Fit</c> does where the options leave it open: chosen by the size of the data, never
+/// by a clock, so that it is the same everywhere.
+/// </summary>
 /// <remarks>The experiments behind the numbers are in docs/defaults.md.</remarks>
 /// <param name="BatchSize">Rows of a step.</param>
 /// <param name="Epochs">Passes over the rows.</param>
@@ -14,14 +17,14 @@ namespace MLNetBatchNorm;
 internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, double LearningRate, double ValidationFraction)
 {
     /// <summary>
-    /// Two layers: a table of up to some hundred columns rarely gains from a third, and the second lets features interact. Widths halve, as in the
-    /// tabular networks of Gorishniy et al. 2021 (arXiv:2106.11959), whose tuned widths lie between 64 and 512.
+    /// Two layers: a table of up to some hundred columns rarely gains from a third, and the second lets features interact. Widths halve, as
+    /// in the tabular networks of Gorishniy et al. 2021 (arXiv:2106.11959), whose tuned widths lie between 64 and 512.
     /// </summary>
     public static readonly ImmutableArray<int> UsualHiddenUnits = [256, 128];
 
     /// <summary>
-    /// Several classes are mostly told apart by rules that a deeper network follows further: a third layer gained on every such table tried, small or
-    /// large, and nothing on others (docs/defaults.md). RealMLP's widths (Holzmueller et al. 2024, arXiv:2407.04491).
+    /// Several classes are mostly told apart by rules that a deeper network follows further: a third layer gained on every such table
+    /// tried, small or large, and nothing on others (docs/defaults.md). RealMLP's widths (Holzmueller et al. 2024, arXiv:2407.04491).
     /// </summary>
     public static readonly ImmutableArray<int> HiddenUnitsOfSeveralClasses = [256, 256, 256];
 
@@ -38,12 +41,14 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const double UsualLabelSmoothing = 0;
 
     /// <summary>
-    /// Two fifths of the longest cycle that is chosen, and more of the others: the validation loss often rests while the rate is high and falls again
-    /// while it is lowered.
+    /// Two fifths of the longest cycle that is chosen, and more of the others: the validation loss often rests while the rate is high and
+    /// falls again while it is lowered.
     /// </summary>
     public const int UsualEarlyStoppingPatience = 20;
 
-    /// <summary>An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.</summary>
+    /// <summary>
+    /// An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.
+    /// </summary>
     public const int StepsOfAnEpoch = 100;
 
     /// <summary>Below it the noise of batch statistics costs accuracy.</summary>
@@ -61,27 +66,38 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>And for those of several classes, which are mostly learned to the last epoch.</summary>
     public const int EpochsOfSeveralClasses = 48;
 
-    /// <summary>Rows from which a table is a larger one: below, more epochs gained nothing (digits), above they did (letter, bike sharing, covertype).</summary>
+    /// <summary>
+    /// Rows from which a table is a larger one: below, more epochs gained nothing (digits),
+    /// above they did (letter, bike sharing, covertype).
+    /// </summary>
     public const int RowsOfLargerTables = 10_000;
 
     /// <summary>Where time is short, epochs are worth more than networks beyond this many.</summary>
     public const int FewMembers = 4;
 
-    /// <summary>A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved instead.</summary>
+    /// <summary>
+    /// A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved instead.
+    /// </summary>
     public const int FewestEpochs = 8;
 
-    /// <summary>Rate for a batch of 128 rows; others follow the square root of their rows, as the noise of Adam's steps does (Malladi et al. 2022, arXiv:2205.10287).</summary>
+    /// <summary>
+    /// Rate for a batch of 128 rows; others follow the square root of their rows, as the noise of Adam's steps
+    /// does (Malladi et al. 2022, arXiv:2205.10287).
+    /// </summary>
     public const double RateAtBatch128 = 0.006;
 
     /// <summary>Beyond it training gets restless at any batch.</summary>
     public const double HighestRate = 0.01;
 
-    /// <summary>A fifth: enough rows to tell epochs apart, the share used by Gorishniy et al. 2021 and Holzmueller et al. 2024 (arXiv:2407.04491).</summary>
+    /// <summary>
+    /// A fifth: enough rows to tell epochs apart, the share used by Gorishniy et al. 2021 and Holzmueller et al. 2024 (arXiv:2407.04491).
+    /// </summary>
     public const double LargestValidationFraction = 0.2;
 
     /// <summary>
-    /// Where so many rows of several classes are less than a fifth they are enough, as long as they are not less than <see cref="SmallestValidationFraction"/>: such tables are
-    /// mostly learned to the last epoch, and rows to train on are worth more than a sharper choice of it. For yes or no and for numbers it is the other way round.
+    /// Where so many rows of several classes are less than a fifth they are enough, as long as they are not less than
+    /// <see cref="SmallestValidationFraction"/>: such tables are mostly learned to the last epoch, and rows to train on are worth more than
+    /// a sharper choice of it. For yes or no and for numbers it is the other way round.
     /// </summary>
     public const int EnoughValidationRows = 2_000;
 
@@ -89,8 +105,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const double SmallestValidationFraction = 0.1;
 
     /// <summary>
-    /// The errors of single networks partly cancel. With a fifth of the rows set aside every row trains at least three of four networks. Twice five
-    /// gained on all tables over five; scoring takes as many times as long, so not more.
+    /// The errors of single networks partly cancel. With a fifth of the rows set aside every row trains at least three of four networks.
+    /// Twice five gained on all tables over five; scoring takes as many times as long, so not more.
     /// </summary>
     public const int UsualMembers = 8;
 
@@ -109,7 +125,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public const double LargestWork = 7e12;
 
-    /// <summary>Parameters of all networks together, a model of 32 MB: of wide tables, such as those of words, networks are saved before it gets larger.</summary>
+    /// <summary>
+    /// Parameters of all networks together, a model of 32 MB: of wide tables, such as those of
+    /// words, networks are saved before it gets larger.
+    /// </summary>
     public const long LargestNumberOfAllParameters = 1 << 23;
 
     /// <summary>Units of the hidden layers.</summary>
@@ -133,12 +152,15 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public static Optimizer ChooseOptimizer(BatchNormNetworkOptions options) => options.Optimizer ?? new AdamWOptimizer();
 
     /// <summary>One cycle (Smith and Topin 2019): a short warm-up for the untrained statistics, then annealing to almost zero.</summary>
-    public static LearningRateSchedule ChooseSchedule(BatchNormNetworkOptions options) => options.LearningRateSchedule ?? new OneCycleSchedule();
+    public static LearningRateSchedule ChooseSchedule(BatchNormNetworkOptions options) =>
+        options.LearningRateSchedule ?? new OneCycleSchedule();
 
     /// <summary>Pieces of a numeric slot.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="numericSlots">Slots that are scaled.</param>
-    /// <param name="none">Whether pieces are out of the question: rows that do not fit into memory are read faster than a wide first layer can follow.</param>
+    /// <param name="none">
+    /// Whether pieces are out of the question: rows that do not fit into memory are read faster than a wide first layer can follow.
+    /// </param>
     public static int ChoosePieces(BatchNormNetworkOptions options, int numericSlots, bool none)
     {
         if (options.NumberOfInputPieces is { } pieces)
@@ -155,11 +177,13 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="isSingle">Whether one network has to do: rows do not fit into memory.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
-    public static AutomaticOptions Choose(BatchNormNetworkOptions options, long rows, double weights, long parameters, bool isSingle, TrainedNetwork? start,
+    public static AutomaticOptions Choose(
+        BatchNormNetworkOptions options, long rows, double weights, long parameters, bool isSingle, TrainedNetwork? start,
         bool severalClasses = false)
     {
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
-        double validation = options.ValidationFraction ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
+        double validation = options.ValidationFraction
+            ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
         // Two operations for each weight and row forward, four backward.
         double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
@@ -173,11 +197,13 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         if (choosesMembers)
             members = Fitting(affordable / epochs, 1, members);
         int batch = ChooseBatchSize(options, rows);
-        return new AutomaticOptions(batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
+        return new AutomaticOptions(
+            batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
     }
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
-    public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) => options.NumberOfEnsembleMembers ?? start?.Members.Count ?? UsualMembers;
+    public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>
+        options.NumberOfEnsembleMembers ?? start?.Members.Count ?? UsualMembers;
 
     private static int ChooseBatchSize(BatchNormNetworkOptions options, long rows)
     {

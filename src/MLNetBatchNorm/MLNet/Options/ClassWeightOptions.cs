@@ -17,14 +17,17 @@ internal static class ClassWeightOptions
         {
             throw context.ExceptUserArg(
                 nameof(options.UnbalancedSets),
-                "UnbalancedSets is true, but ClassWeights are given, and only one of them can say what a class counts for. Set UnbalancedSets to false, or ClassWeights to null.");
+                "UnbalancedSets is true, but ClassWeights are given, and only one of them can say what a class counts for. "
+                + "Set UnbalancedSets to false, or ClassWeights to null.");
         }
 
         int counting = Singles(weights).Count(weight => weight > 0);
         if (counting < 2)
         {
             throw context.ExceptUserArg(
-                Option, $"{Option} has {counting} weights above 0; rows of a class with weight 0 are left out, so at least 2 are needed. Give every class that is to be learned a weight.");
+                Option,
+                $"{Option} has {counting} weights above 0; rows of a class with weight 0 are left out, so at least 2 are needed. "
+                + "Give every class that is to be learned a weight.");
         }
     }
 
@@ -38,12 +41,16 @@ internal static class ClassWeightOptions
         if (options is not BatchNormNetworkClassificationOptions { ClassWeights: { } weights })
             return null;
         if (weights.Length != classes)
-            throw context.ExceptUserArg(Option, $"{Option} has {weights.Length} numbers, but there are {classes} classes. Give one weight for each: {order}.");
+        {
+            throw context.ExceptUserArg(
+                Option, $"{Option} has {weights.Length} numbers, but there are {classes} classes. Give one weight for each: {order}.");
+        }
         return Singles(weights);
     }
 
     /// <summary>Whether the options ask for <see cref="Training.BalancedWeights"/>.</summary>
-    public static bool IsBalanced(BatchNormNetworkOptions options) => options is BatchNormNetworkClassificationOptions { UnbalancedSets: true };
+    public static bool IsBalanced(BatchNormNetworkOptions options) =>
+        options is BatchNormNetworkClassificationOptions { UnbalancedSets: true };
 
     // In the precision in which they are used: a weight too small for it is 0.
     private static float[] Singles(double[] weights) => [.. weights.Select(weight => (float)weight)];

@@ -55,6 +55,8 @@ internal sealed class OptionRow
 
     private static bool IsGroup(Type type) => type == typeof(CheckpointOptions);
 
-    private static IEnumerable<PropertyInfo> PropertiesOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
-        type.GetProperties(BindingFlags.Instance | BindingFlags.Public).Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
+    private static IEnumerable<PropertyInfo> PropertiesOf(
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
+        type.GetProperties(BindingFlags.Instance | BindingFlags.Public)
+            .Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null);
 }

@@ -7,7 +7,9 @@ namespace MLNetBatchNorm;
 /// <summary>Refuses options that cannot work, in ML.NET's kind of exception, before anything is trained.</summary>
 internal static class OptionValidation
 {
-    /// <summary>A checked copy of <paramref name="options"/>, so that a trainer does not change when its caller reuses the object.</summary>
+    /// <summary>
+    /// A checked copy of <paramref name="options"/>, so that a trainer does not change when its caller reuses the object.
+    /// </summary>
     public static T CheckedCopy<T>(IExceptionContext context, T options)
         where T : BatchNormNetworkOptions
     {
@@ -53,7 +55,10 @@ internal static class OptionValidation
         if (row.Range?.Complaint(row.Name, value) is { } complaint)
             throw context.ExceptUserArg(row.Name, complaint);
         if (value is Enum member && !Enum.IsDefined(row.Type, member))
-            throw context.ExceptUserArg(row.Name, $"{row.Name} is {member:D}; it must be one of {string.Join(", ", Enum.GetNames(row.Type))}.");
+        {
+            throw context.ExceptUserArg(
+                row.Name, $"{row.Name} is {member:D}; it must be one of {string.Join(", ", Enum.GetNames(row.Type))}.");
+        }
     }
 
     private static void CheckHiddenUnits(IExceptionContext context, int[] units)
@@ -63,11 +68,15 @@ internal static class OptionValidation
         if (units.Length == 0)
         {
             throw context.ExceptUserArg(
-                Option, $"{Option} is empty; it must hold the number of units of each hidden layer, for example {{ 256, 128 }}, or be null.");
+                Option,
+                $"{Option} is empty; it must hold the number of units of each hidden layer, for example {{ 256, 128 }}, or be null.");
         }
 
         if (units.Length > Most)
-            throw context.ExceptUserArg(Option, $"{Option} has {units.Length} layers; at most {Most} are allowed. Two or three layers are usual.");
+        {
+            throw context.ExceptUserArg(
+                Option, $"{Option} has {units.Length} layers; at most {Most} are allowed. Two or three layers are usual.");
+        }
         for (int layer = 1; layer < units.Length; layer++)
             CheckSize(context, units[layer - 1], units[layer], $"Hidden layer {layer + 1}");
     }
@@ -78,7 +87,9 @@ internal static class OptionValidation
         if (PanelLayout.Length(inputs, outputs) > MaximumWeights)
         {
             throw context.ExceptUserArg(nameof(BatchNormNetworkOptions.HiddenUnits), string.Create(
-                CultureInfo.InvariantCulture, $"{what} would map {inputs} inputs to {outputs} units, which is more than {MaximumWeights} weights. Use fewer units or fewer features."));
+                CultureInfo.InvariantCulture,
+                $"{what} would map {inputs} inputs to {outputs} units, which is more than {MaximumWeights} weights. "
+                + $"Use fewer units or fewer features."));
         }
     }
 
@@ -114,7 +125,9 @@ internal static class OptionValidation
         if (string.IsNullOrWhiteSpace(checkpoint.Path))
         {
             throw context.ExceptUserArg(
-                Option, $"{Option}.Path is {(checkpoint.Path is null ? "null" : "empty")}; it must be the path of a file. Set {Option} to null for none.");
+                Option,
+                $"{Option}.Path is {(checkpoint.Path is null ? "null" : "empty")}; it must be the path of a file. "
+                + $"Set {Option} to null for none.");
         }
 
         if (checkpoint is { IntervalInEpochs: null, IntervalInSeconds: null })
@@ -132,14 +145,16 @@ internal static class OptionValidation
         {
             throw context.ExceptUserArg(
                 nameof(options.VirtualBatchSize),
-                $"VirtualBatchSize is {options.VirtualBatchSize}, but BatchSize is {options.BatchSize}; a virtual batch is a part of a batch. Lower it or set null.");
+                $"VirtualBatchSize is {options.VirtualBatchSize}, but BatchSize is {options.BatchSize}; "
+                + "a virtual batch is a part of a batch. Lower it or set null.");
         }
 
         if (options.NativeBlasLibrary is not null && options.MatrixMultiplication != MatrixMultiplication.Native)
         {
             throw context.ExceptUserArg(
                 nameof(options.NativeBlasLibrary),
-                $"NativeBlasLibrary is '{options.NativeBlasLibrary}', but MatrixMultiplication is {options.MatrixMultiplication}, which uses no library. Set it to Native, or the library to null.");
+                $"NativeBlasLibrary is '{options.NativeBlasLibrary}', but MatrixMultiplication is {options.MatrixMultiplication}, "
+                + "which uses no library. Set it to Native, or the library to null.");
         }
 
         BatchNormalizationPlacement placement = AutomaticOptions.ChoosePlacement(options, start: null);
@@ -147,7 +162,8 @@ internal static class OptionValidation
         {
             throw context.ExceptUserArg(
                 nameof(options.NormalizeOutputLayerInput),
-                $"NormalizeOutputLayerInput is true, but Placement is {placement}; it needs Placement LayerInput. Set it to false or change the placement.");
+                $"NormalizeOutputLayerInput is true, but Placement is {placement}; it needs Placement LayerInput. "
+                + "Set it to false or change the placement.");
         }
     }
 }

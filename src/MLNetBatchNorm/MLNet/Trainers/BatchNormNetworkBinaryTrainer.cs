@@ -38,17 +38,20 @@ namespace MLNetBatchNorm;
 ///
 /// ### Scoring Function
 /// Hidden layers of a linear map, batch normalization and an activation, then a linear map to the logit. In prediction a batch
-/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
+/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and
+/// variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean binary cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch gradient descent. In training, batch normalization
-/// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
-/// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
-/// Where all rows have the same label the log warns, and the model says that label of every row.
+/// The mean binary cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by
+/// mini-batch gradient descent. In training, batch normalization uses the mean and the biased variance of the mini-batch ([Ioffe
+/// and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter the loss, not the statistics. Rows without a label, and
+/// rows whose weight is 0 or negative, are skipped; missing features are learned from. Where all rows have the same label the log
+/// warns, and the model says that label of every row.
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(
+///     BinaryClassificationCatalog.BinaryClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(BinaryClassificationCatalog.BinaryClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
@@ -79,9 +82,15 @@ public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
     /// <inheritdoc/>
     private protected override SchemaShape.Column[] OutputColumns(SchemaShape inputSchema) =>
     [
-        new(DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false, new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
-        new(DefaultColumnNames.Probability, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false, new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation(true))),
-        new(DefaultColumnNames.PredictedLabel, SchemaShape.Column.VectorKind.Scalar, BooleanDataViewType.Instance, false, new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
+        new(
+            DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false,
+            new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
+        new(
+            DefaultColumnNames.Probability, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false,
+            new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation(true))),
+        new(
+            DefaultColumnNames.PredictedLabel, SchemaShape.Column.VectorKind.Scalar, BooleanDataViewType.Instance, false,
+            new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
     ];
 
     /// <inheritdoc/>

@@ -9,7 +9,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>The <see cref="IEstimator{TTransformer}"/> to predict one of several classes with a batch-normalized feed-forward network.</summary>
+/// <summary>
+/// The <see cref="IEstimator{TTransformer}"/> to predict one of several classes with a batch-normalized feed-forward network.
+/// </summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
 /// To create this trainer, use [BatchNormNetwork](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.MulticlassClassificationCatalog.MulticlassClassificationTrainers,System.String,System.String,System.String,System.Int32[],System.Double,System.Nullable{System.Int32},System.Nullable{System.Int32}))
@@ -35,21 +37,25 @@ namespace MLNetBatchNorm;
 /// | Exportable to ONNX | Yes |
 ///
 /// ### Scoring Function
-/// Hidden layers of a linear map, batch normalization and an activation, then a linear map to one number for each class, which softmax turns into probabilities. In prediction a batch
-/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
+/// Hidden layers of a linear map, batch normalization and an activation, then a linear map to one number for each class, which softmax
+/// turns into probabilities. In prediction a batch normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen
+/// mean and variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch gradient descent. In training, batch normalization
-/// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
-/// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
+/// The mean cross-entropy, weighted by the weight column and by class (`ClassWeights`, `UnbalancedSets`), is minimized by mini-batch
+/// gradient descent. In training, batch normalization uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy
+/// 2015](https://arxiv.org/abs/1502.03167)). Weights enter the loss, not the statistics. Rows without a label, and rows whose weight is 0
+/// or negative, are skipped; missing features are learned from.
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(
+///     MulticlassClassificationCatalog.MulticlassClassificationTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerBase<
-    BatchNormNetworkMulticlassTrainer.Options, MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>, BatchNormNetworkMulticlassModelParameters,
+    BatchNormNetworkMulticlassTrainer.Options, MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>,
+    BatchNormNetworkMulticlassModelParameters,
     BatchNormNetworkMulticlassModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkMulticlass";
@@ -60,7 +66,8 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     }
 
     /// <summary>Options of <see cref="BatchNormNetworkMulticlassTrainer"/>, as given to
-    /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>.</summary>
+    /// <see cref="BatchNormNetworkCatalog.BatchNormNetwork(MulticlassClassificationCatalog.MulticlassClassificationTrainers, Options)"/>.
+    /// </summary>
     public sealed class Options : BatchNormNetworkClassificationOptions
     {
         /// <summary>All options at their defaults.</summary>
@@ -69,9 +76,13 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
         }
 
         /// <summary>
-        /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets <c>1 - s + s / K</c>, each other <c>s / K</c>.
+        /// Part of the target that is spread evenly over all classes: with s and K classes the true one gets
+        /// <c>1 - s + s / K</c>, each other <c>s / K</c>.
         /// </summary>
-        /// <value>Default null: 0, because above it probabilities no longer match frequencies, which has to be asked for. Range [0, 1). Above 0 the network is less sure of itself. Source: Szegedy et al. 2016, arXiv:1512.00567.</value>
+        /// <value>
+        /// Default null: 0, because above it probabilities no longer match frequencies, which has to be asked for. Range [0, 1). Above 0
+        /// the network is less sure of itself. Source: Szegedy et al. 2016, arXiv:1512.00567.
+        /// </value>
         [OptionRange(0, 1, "It is the share of probability spread over all classes; set 0 for none.", ExcludesMaximum = true)]
         public double? LabelSmoothing { get; set; }
     }
@@ -84,7 +95,8 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     {
         bool found = inputSchema.TryFindColumn(LabelColumn.Name, out SchemaShape.Column label);
         Host.Check(found, "The base class has checked that the label column is there.");
-        IEnumerable<SchemaShape.Column> keyValues = label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues);
+        IEnumerable<SchemaShape.Column> keyValues =
+            label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues);
         return
         [
             new(DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false,
@@ -97,7 +109,8 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
     /// <inheritdoc/>
     private protected override NetworkTask CreateTask(RoleMappedData trainingSet) =>
         new(
-            new SoftmaxCrossEntropy(NetworkOptions.LabelSmoothing ?? AutomaticOptions.UsualLabelSmoothing, NetworkOptions.TemperatureScaling),
+            new SoftmaxCrossEntropy(
+                NetworkOptions.LabelSmoothing ?? AutomaticOptions.UsualLabelSmoothing, NetworkOptions.TemperatureScaling),
             CountClasses(trainingSet));
 
     /// <inheritdoc/>
@@ -110,13 +123,15 @@ public sealed class BatchNormNetworkMulticlassTrainer : BatchNormNetworkTrainerB
         if (count is >= 2 and <= MaximumNumberOfClasses)
             return (int)count;
         throw Host.Except(
-            $"Label column '{label.Name}' has type {label.Type}, a key of {count} values. A key of 2 to {MaximumNumberOfClasses} values is needed, as MapValueToKey makes it.");
+            $"Label column '{label.Name}' has type {label.Type}, a key of {count} values. "
+            + $"A key of 2 to {MaximumNumberOfClasses} values is needed, as MapValueToKey makes it.");
     }
 
     // Every class is an output with its own weights; beyond this the last layer outgrows one array even for few units.
     private const int MaximumNumberOfClasses = NetworkDefinition.MaximumUnits;
 
     /// <inheritdoc/>
-    protected override MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> MakeTransformer(BatchNormNetworkMulticlassModelParameters model, DataViewSchema trainSchema) =>
+    protected override MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> MakeTransformer(
+        BatchNormNetworkMulticlassModelParameters model, DataViewSchema trainSchema) =>
         new(Host, model, trainSchema, FeatureColumn.Name, LabelColumn.Name);
 }

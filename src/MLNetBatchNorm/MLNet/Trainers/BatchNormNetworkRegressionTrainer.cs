@@ -15,8 +15,9 @@ namespace MLNetBatchNorm;
 /// or [BatchNormNetwork(Options)](xref:Microsoft.ML.BatchNormNetworkCatalog.BatchNormNetwork(Microsoft.ML.RegressionCatalog.RegressionTrainers,MLNetBatchNorm.BatchNormNetworkRegressionTrainer.Options)).
 ///
 /// ### Input and Output Columns
-/// The input label column must be [Single](xref:System.Single), where NaN stands for a missing value. The input features column must be a known-sized vector of
-/// [Single](xref:System.Single), where NaN stands for a missing value. The optional weight column must be [Single](xref:System.Single).
+/// The input label column must be [Single](xref:System.Single), where NaN stands for a missing value. The input features
+/// column must be a known-sized vector of [Single](xref:System.Single), where NaN stands for a missing value. The optional
+/// weight column must be [Single](xref:System.Single).
 ///
 /// | Output Column Name | Column Type | Description |
 /// | -- | -- | -- |
@@ -33,21 +34,25 @@ namespace MLNetBatchNorm;
 ///
 /// ### Scoring Function
 /// Hidden layers of a linear map, batch normalization and an activation, then a linear map to the prediction. In prediction a batch
-/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and variance: a row's score depends on that row only.
+/// normalization is `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with frozen mean and
+/// variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean squared error or Huber's loss, weighted by the weight column, is minimized by mini-batch gradient descent. In training, batch normalization
-/// uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter
-/// the loss, not the statistics. Rows without a label, and rows whose weight is 0 or negative, are skipped; missing features are learned from.
-/// The label is standardized for training, and the last linear map of the trained network takes that back: labels of any scale work.
+/// The mean squared error or Huber's loss, weighted by the weight column, is minimized by mini-batch gradient descent. In training,
+/// batch normalization uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy
+/// 2015](https://arxiv.org/abs/1502.03167)). Weights enter the loss, not the statistics. Rows without a label, and rows whose weight is
+/// 0 or negative, are skipped; missing features are learned from. The label is standardized for training, and the last linear map of the
+/// trained network takes that back: labels of any scale work.
 /// ]]>
 /// </format>
 /// </remarks>
-/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, string, string, string, int[], double?, int?, int?)"/>
+/// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(
+///     RegressionCatalog.RegressionTrainers, string, string, string, int[], double?, int?, int?)"/>
 /// <seealso cref="BatchNormNetworkCatalog.BatchNormNetwork(RegressionCatalog.RegressionTrainers, Options)"/>
 /// <seealso cref="Options"/>
 public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerBase<
-    BatchNormNetworkRegressionTrainer.Options, RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>, BatchNormNetworkRegressionModelParameters,
+    BatchNormNetworkRegressionTrainer.Options, RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>,
+    BatchNormNetworkRegressionModelParameters,
     BatchNormNetworkRegressionModelParameters>
 {
     internal const string LoadNameValue = "BatchNormNetworkRegression";
@@ -68,8 +73,8 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
 
         /// <summary>What training minimizes.</summary>
         /// <value>
-        /// Default <see cref="SquaredLoss"/>: it estimates the mean, which R squared and RMS measure. <see cref="HuberLoss"/> where some labels are far
-        /// off for reasons the features do not know.
+        /// Default <see cref="SquaredLoss"/>: it estimates the mean, which R squared and RMS measure. <see cref="HuberLoss"/> where some
+        /// labels are far off for reasons the features do not know.
         /// </value>
         public RegressionLoss Loss { get; set; } = new SquaredLoss();
     }
@@ -80,7 +85,9 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
     /// <inheritdoc/>
     private protected override SchemaShape.Column[] OutputColumns(SchemaShape inputSchema) =>
     [
-        new(DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false, new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
+        new(
+            DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false,
+            new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
     ];
 
     /// <inheritdoc/>
@@ -94,6 +101,7 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
     private protected override BatchNormNetworkRegressionModelParameters CreateModel(TrainedNetwork network) => new(Host, network);
 
     /// <inheritdoc/>
-    protected override RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> MakeTransformer(BatchNormNetworkRegressionModelParameters model, DataViewSchema trainSchema) =>
+    protected override RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> MakeTransformer(
+        BatchNormNetworkRegressionModelParameters model, DataViewSchema trainSchema) =>
         new(Host, model, trainSchema, FeatureColumn.Name);
 }

@@ -8,7 +8,9 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What the three batch-normalized network trainers have in common: they read, train and go on from a trained network in the same way.</summary>
+/// <summary>
+/// What the three batch-normalized network trainers have in common: they read, train and go on from a trained network in the same way.
+/// </summary>
 /// <typeparam name="TOptions">The trainer's options.</typeparam>
 /// <typeparam name="TTransformer">What a call of <c>Fit</c> gives back.</typeparam>
 /// <typeparam name="TModel">What the transformer predicts with.</typeparam>
@@ -40,17 +42,26 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     /// <summary>The trainer's own copy.</summary>
     private protected TOptions NetworkOptions { get; }
 
-    /// <summary>Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on <paramref name="validationData"/>, optionally going on from a trained network.</summary>
+    /// <summary>
+    /// Trains on <paramref name="trainData"/> and chooses the best epoch by the loss on
+    /// <paramref name="validationData"/>, optionally going on from a trained network.
+    /// </summary>
     /// <param name="trainData">The training rows.</param>
-    /// <param name="validationData">Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.</param>
+    /// <param name="validationData">
+    /// Rows with the same columns; null: as without this argument, some training rows are set aside as the options say.
+    /// </param>
     /// <param name="modelParameters">
     /// Network to go on from, such as <c>model.Model</c>, for binary classification <c>model.Model.SubModel</c>; null: start anew. What the
     /// options say of layers, activation and placement must be as in the network; its encoding of the features is kept, and so is
     /// the mean and deviation of its labels. The state of the optimizer starts anew.
     /// </param>
     /// <returns>The trained transformer.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is absent or has the wrong type, or the network has another shape.</exception>
-    /// <exception cref="InvalidOperationException">The data cannot be learned from, or training diverged; the message says why and what to change.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A column is absent or has the wrong type, or the network has another shape.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The data cannot be learned from, or training diverged; the message says why and what to change.
+    /// </exception>
     public TTransformer Fit(IDataView trainData, IDataView? validationData = null, TNetwork? modelParameters = null)
     {
         Host.CheckValue(trainData, nameof(trainData));
@@ -83,7 +94,9 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     /// <summary>The model parameters of a trained network.</summary>
     private protected abstract TModel CreateModel(TrainedNetwork network);
 
-    /// <summary>The validation rows: those given to <c>Fit</c>, else those of the options, checked as <c>Fit</c> checks its own; else null.</summary>
+    /// <summary>
+    /// The validation rows: those given to <c>Fit</c>, else those of the options, checked as <c>Fit</c> checks its own; else null.
+    /// </summary>
     private RoleMappedData? ValidationRows(TrainContext context)
     {
         if (context.ValidationSet is not null || NetworkOptions.ValidationSet is not { } ofOptions)

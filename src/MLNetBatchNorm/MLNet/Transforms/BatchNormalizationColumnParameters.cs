@@ -14,7 +14,8 @@ namespace MLNetBatchNorm;
 public sealed class BatchNormalizationColumnParameters
 {
     internal BatchNormalizationColumnParameters(
-        ImmutableArray<double> mean, ImmutableArray<double> variance, ImmutableArray<double> gamma, ImmutableArray<double> beta, double epsilon)
+        ImmutableArray<double> mean, ImmutableArray<double> variance, ImmutableArray<double> gamma,
+        ImmutableArray<double> beta, double epsilon)
     {
         Mean = mean;
         Variance = variance;
@@ -45,17 +46,26 @@ public sealed class BatchNormalizationColumnParameters
     internal string? FindFault()
     {
         if (Mean.Length == 0 || Variance.Length != Mean.Length || Gamma.Length != Mean.Length || Beta.Length != Mean.Length)
-            return $"has {Mean.Length} means, {Variance.Length} variances, {Gamma.Length} gammas and {Beta.Length} betas; needed are as many of each, and at least one";
+        {
+            return $"has {Mean.Length} means, {Variance.Length} variances, {Gamma.Length} gammas and {Beta.Length} betas; "
+                + "needed are as many of each, and at least one";
+        }
         if (!(Epsilon > 0 && double.IsFinite(Epsilon)))
             return FormattableString.Invariant($"has epsilon {Epsilon}; needed is a finite number above 0");
         for (int slot = 0; slot < Mean.Length; slot++)
         {
             if (!double.IsFinite(Mean[slot]) || !double.IsFinite(Gamma[slot]) || !double.IsFinite(Beta[slot]))
-                return FormattableString.Invariant($"has mean {Mean[slot]}, gamma {Gamma[slot]} and beta {Beta[slot]} in slot {slot}; needed are finite numbers");
+            {
+                return FormattableString.Invariant(
+                    $"has mean {Mean[slot]}, gamma {Gamma[slot]} and beta {Beta[slot]} in slot {slot}; needed are finite numbers");
+            }
             if (!(Variance[slot] >= 0 && double.IsFinite(Variance[slot])))
                 return FormattableString.Invariant($"has variance {Variance[slot]} in slot {slot}; needed is a finite number of 0 or more");
             if (!double.IsFinite(Gamma[slot] / Math.Sqrt(Variance[slot] + Epsilon)))
-                return FormattableString.Invariant($"has gamma {Gamma[slot]} in slot {slot}, too large for its variance {Variance[slot]} and epsilon {Epsilon}");
+            {
+                return FormattableString.Invariant(
+                    $"has gamma {Gamma[slot]} in slot {slot}, too large for its variance {Variance[slot]} and epsilon {Epsilon}");
+            }
         }
 
         return null;

@@ -4,11 +4,13 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetBatchNorm;
 
-/// <summary>One column of a <see cref="BatchNormalizeTransformer"/>: its names, its type, its parameters and the arithmetic on a row.</summary>
+/// <summary>
+/// One column of a <see cref="BatchNormalizeTransformer"/>: its names, its type, its parameters and the arithmetic on a row.
+/// </summary>
 /// <remarks>
-/// In double precision, <c>y = (x - mean) * scale + beta</c> with <c>scale = gamma / sqrt(variance + epsilon)</c>, rounded once to the type of
-/// the column. The mean is subtracted first: folded into <c>x * scale + (beta - mean * scale)</c> the two terms would cancel, and in single
-/// precision a column with mean 1,000,000 and deviation 1 would lose its digits.
+/// In double precision, <c>y = (x - mean) * scale + beta</c> with <c>scale = gamma / sqrt(variance + epsilon)</c>, rounded once to the type
+/// of the column. The mean is subtracted first: folded into <c>x * scale + (beta - mean * scale)</c> the two terms would cancel, and in
+/// single precision a column with mean 1,000,000 and deviation 1 would lose its digits.
 /// Every slot is the same sequence of roundings whether it is reached by vector or scalar code, dense or sparse: results are the same bits
 /// on every instruction set. Immutable, hence shared by all cursors.
 /// </remarks>
@@ -20,7 +22,8 @@ internal sealed class BatchNormalizeColumn
     private readonly float[] _singlesOfZero;
     private readonly double[] _doublesOfZero;
 
-    public BatchNormalizeColumn(string outputName, string inputName, PrimitiveDataViewType itemType, bool isVector, BatchNormalizationColumnParameters parameters)
+    public BatchNormalizeColumn(
+        string outputName, string inputName, PrimitiveDataViewType itemType, bool isVector, BatchNormalizationColumnParameters parameters)
     {
         OutputName = outputName;
         InputName = inputName;
@@ -57,7 +60,9 @@ internal sealed class BatchNormalizeColumn
 
     public string DescribeType() => IsVector ? $"Vector<{ItemType}, {Size}>" : $"{ItemType}";
 
-    /// <summary>Whether a column has the item type and the width that these parameters are for. Dimensions of a vector do not matter.</summary>
+    /// <summary>
+    /// Whether a column has the item type and the width that these parameters are for. Dimensions of a vector do not matter.
+    /// </summary>
     public bool Accepts(DataViewType type)
         => type is VectorDataViewType vector
             ? IsVector && vector.ItemType.Equals(ItemType) && vector.Size == Size
@@ -141,6 +146,10 @@ internal sealed class BatchNormalizeColumn
     {
         // A source that breaks the promise of its own type, as an array property of an in-memory row can.
         if (length != Size)
-            throw context.Except($"Column '{InputName}' has a row with {length} slots; its type promises {Size}. Correct the row, or the size declared for the column.");
+        {
+            throw context.Except(
+                $"Column '{InputName}' has a row with {length} slots; its type promises {Size}. "
+                + "Correct the row, or the size declared for the column.");
+        }
     }
 }

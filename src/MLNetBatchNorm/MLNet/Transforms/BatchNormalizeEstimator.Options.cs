@@ -39,7 +39,9 @@ public sealed partial class BatchNormalizeEstimator
         /// Rows of a mini-batch, 2 or more, in the order in which the data comes. Has no effect with
         /// <see cref="BatchNormalizationStatistics.PopulationPooled"/>.
         /// </summary>
-        /// <value>256: large enough that the statistics of one batch are steady, small enough that some thousands of rows make several batches.</value>
+        /// <value>
+        /// 256: large enough that the statistics of one batch are steady, small enough that some thousands of rows make several batches.
+        /// </value>
         /// <remarks>
         /// In a slot, missing values do not count towards its batch: a batch goes on until the slot has two values, and a single value left
         /// over at the end joins the batch before it, because one value has no variance.
@@ -60,10 +62,13 @@ public sealed partial class BatchNormalizeEstimator
 
     /// <summary>One column to normalize, with its scale and offset if they are not 1 and 0.</summary>
     /// <param name="name">Name of the output column.</param>
-    /// <param name="inputColumnName">Name of the input column; null for the same as <paramref name="name"/>, which is then replaced.</param>
+    /// <param name="inputColumnName">
+    /// Name of the input column; null for the same as <paramref name="name"/>, which is then replaced.
+    /// </param>
     /// <param name="gamma">See <see cref="Gamma"/>.</param>
     /// <param name="beta">See <see cref="Beta"/>.</param>
-    public sealed class ColumnOptions(string name, string? inputColumnName = null, IReadOnlyList<double>? gamma = null, IReadOnlyList<double>? beta = null)
+    public sealed class ColumnOptions(
+        string name, string? inputColumnName = null, IReadOnlyList<double>? gamma = null, IReadOnlyList<double>? beta = null)
     {
         /// <summary>Name of the output column.</summary>
         public string Name { get; } = name;
@@ -71,11 +76,15 @@ public sealed partial class BatchNormalizeEstimator
         /// <summary>Name of the input column.</summary>
         public string InputColumnName { get; } = inputColumnName ?? name;
 
-        /// <summary>The scale of each slot after normalization, as many finite values as the column has slots; null for 1 in every slot.</summary>
+        /// <summary>
+        /// The scale of each slot after normalization, as many finite values as the column has slots; null for 1 in every slot.
+        /// </summary>
         /// <remarks>Nothing is learned here. Values come from a network trained elsewhere, or from a scale that is wanted.</remarks>
         public IReadOnlyList<double>? Gamma { get; } = gamma;
 
-        /// <summary>The offset of each slot after normalization, as many finite values as the column has slots; null for 0 in every slot.</summary>
+        /// <summary>
+        /// The offset of each slot after normalization, as many finite values as the column has slots; null for 0 in every slot.
+        /// </summary>
         public IReadOnlyList<double>? Beta { get; } = beta;
     }
 }

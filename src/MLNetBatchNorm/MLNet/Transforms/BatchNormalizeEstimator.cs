@@ -38,8 +38,10 @@ namespace MLNetBatchNorm;
 /// ]]></format>
 /// Source: Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithm 2.
 /// </remarks>
-/// <seealso cref="BatchNormalizationCatalog.BatchNormalize(TransformsCatalog, string, string?, double, BatchNormalizationStatistics, long)"/>
-/// <seealso cref="BatchNormalizationCatalog.BatchNormalize(TransformsCatalog, InputOutputColumnPair[], double, BatchNormalizationStatistics, long)"/>
+/// <seealso cref="BatchNormalizationCatalog.BatchNormalize(
+///     TransformsCatalog, string, string?, double, BatchNormalizationStatistics, long)"/>
+/// <seealso cref="BatchNormalizationCatalog.BatchNormalize(
+///     TransformsCatalog, InputOutputColumnPair[], double, BatchNormalizationStatistics, long)"/>
 /// <seealso cref="BatchNormalizationCatalog.BatchNormalize(TransformsCatalog, Options)"/>
 /// <seealso cref="Options"/>
 public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeTransformer>
@@ -68,18 +70,31 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
         _maximumExampleCount = options.MaximumExampleCount;
 
         if (!Enum.IsDefined(_statistics))
-            throw Refused(nameof(Options.Statistics), $"is {(int)_statistics}; needed is one of {string.Join(", ", Enum.GetNames<BatchNormalizationStatistics>())}.");
-        if (!(_momentum > 0 && _momentum <= 1))
         {
             throw Refused(
+                nameof(Options.Statistics),
+                $"is {(int)_statistics}; needed is one of {string.Join(", ", Enum.GetNames<BatchNormalizationStatistics>())}.");
+        }
+        if (!(_momentum > 0 && _momentum <= 1))
+        {
+            const string OfTheOld = "Texts that give the weight of the old value mean 1 minus it.";
+            throw Refused(
                 nameof(Options.RunningStatisticsMomentum),
-                $"is {_momentum}; needed is a number above 0 and up to 1, the weight of the newest batch. Texts that give the weight of the old value mean 1 minus it.");
+                $"is {_momentum}; needed is a number above 0 and up to 1, the weight of the newest batch. {OfTheOld}");
         }
 
         if (_batchSize < 2)
-            throw Refused(nameof(Options.BatchSize), $"is {_batchSize}; needed are 2 rows or more, because one row has no variance. Raise it; 256 is the default.");
+        {
+            throw Refused(
+                nameof(Options.BatchSize),
+                $"is {_batchSize}; needed are 2 rows or more, because one row has no variance. Raise it; 256 is the default.");
+        }
         if (!(_epsilon > 0 && double.IsFinite(_epsilon)))
-            throw Refused(nameof(Options.Epsilon), $"is {_epsilon}; needed is a finite number above 0, so that a constant slot does not divide by zero. 1e-5 is the default.");
+        {
+            throw Refused(
+                nameof(Options.Epsilon),
+                $"is {_epsilon}; needed is a finite number above 0, so that a constant slot does not divide by zero. 1e-5 is the default.");
+        }
         if (_maximumExampleCount < 2)
             throw Refused(nameof(Options.MaximumExampleCount), $"is {_maximumExampleCount}; needed are 2 rows or more.");
     }
@@ -87,7 +102,9 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
     /// <summary>The schema that <see cref="Fit"/>'s result will deliver for data of <paramref name="inputSchema"/>.</summary>
     /// <param name="inputSchema">The shape of the data.</param>
     /// <returns>The columns of the input, and those this estimator adds or replaces.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">An input column is missing or is no scalar or known-size vector of Single or Double.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An input column is missing or is no scalar or known-size vector of Single or Double.
+    /// </exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         _host.CheckValue(inputSchema, nameof(inputSchema));
@@ -105,7 +122,8 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
             };
             if (input.Annotations.TryFindColumn(AnnotationUtils.Kinds.SlotNames, out SchemaShape.Column slotNames))
                 annotations.Add(slotNames);
-            result[column.OutputName] = new SchemaShape.Column(column.OutputName, input.Kind, input.ItemType, false, new SchemaShape(annotations));
+            result[column.OutputName] = new SchemaShape.Column(
+                column.OutputName, input.Kind, input.ItemType, false, new SchemaShape(annotations));
         }
 
         return new SchemaShape(result.Values);
@@ -115,9 +133,12 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
     /// <param name="input">The data. It is read once, and only the columns needed.</param>
     /// <returns>The transformer that normalizes with what was learned.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// An input column is missing or of a wrong type, or gamma or beta has another number of values than the column has slots. Raised before the data is read.
+    /// An input column is missing or of a wrong type, or gamma or beta has another number of values than the
+    /// column has slots. Raised before the data is read.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The data holds an infinite value, or values too large for their variance to be a finite number.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The data holds an infinite value, or values too large for their variance to be a finite number.
+    /// </exception>
     public BatchNormalizeTransformer Fit(IDataView input)
     {
         _host.CheckValue(input, nameof(input));
@@ -135,7 +156,8 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
         BatchNormalizeFitting[] fittings = sources.Select(s => s.Index).Distinct().Select(index =>
         {
             DataViewSchema.Column source = input.Schema[index];
-            return new BatchNormalizeFitting(_host, source, new StreamingStatistics(source.Type.GetValueCount(), _statistics, _batchSize, _momentum));
+            return new BatchNormalizeFitting(
+                _host, source, new StreamingStatistics(source.Type.GetValueCount(), _statistics, _batchSize, _momentum));
         }).ToArray();
         long rows = ReadRows(input, fittings);
 
@@ -158,13 +180,15 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
                 column.Gamma ?? Enumerable.Repeat(1.0, size).ToImmutableArray(),
                 column.Beta ?? Enumerable.Repeat(0.0, size).ToImmutableArray(),
                 _epsilon);
-            result[i] = new BatchNormalizeColumn(column.OutputName, column.InputName, (PrimitiveDataViewType)type.GetItemType(), type is VectorDataViewType, parameters);
+            result[i] = new BatchNormalizeColumn(
+                column.OutputName, column.InputName, (PrimitiveDataViewType)type.GetItemType(), type is VectorDataViewType, parameters);
         }
 
         return new BatchNormalizeTransformer(_host, result);
     }
 
-    internal static bool IsSupported(DataViewType itemType) => itemType.Equals(NumberDataViewType.Single) || itemType.Equals(NumberDataViewType.Double);
+    internal static bool IsSupported(DataViewType itemType) =>
+        itemType.Equals(NumberDataViewType.Single) || itemType.Equals(NumberDataViewType.Double);
 
     private long ReadRows(IDataView input, BatchNormalizeFitting[] fittings)
     {
@@ -197,11 +221,20 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
         {
             ColumnOptions column = columns[i];
             if (column == null || string.IsNullOrWhiteSpace(column.Name) || string.IsNullOrWhiteSpace(column.InputColumnName))
-                throw Refused(nameof(Options.Columns), $"has no name in entry {i}; needed are the name of an output column and, if it differs, of an input column.");
+            {
+                throw Refused(
+                    nameof(Options.Columns),
+                    $"has no name in entry {i}; needed are the name of an output column and, if it differs, of an input column.");
+            }
             if (!names.Add(column.Name))
-                throw Refused(nameof(Options.Columns), $"names the output column '{column.Name}' twice; needed is each output once. Give one of them another name.");
+            {
+                throw Refused(
+                    nameof(Options.Columns),
+                    $"names the output column '{column.Name}' twice; needed is each output once. Give one of them another name.");
+            }
             result[i] = new Column(
-                column.Name, column.InputColumnName, Checked(column, nameof(column.Gamma), column.Gamma), Checked(column, nameof(column.Beta), column.Beta));
+                column.Name, column.InputColumnName, Checked(column, nameof(column.Gamma), column.Gamma),
+                Checked(column, nameof(column.Beta), column.Beta));
         }
 
         return result;
@@ -224,13 +257,15 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
     {
         if (values is { } given && given.Length != size)
         {
+            string slots = $"its input column '{column.InputName}' has {size} slots";
             throw Refused(
                 option,
-                $"of column '{column.OutputName}' has {given.Length} values, and its input column '{column.InputName}' has {size} slots; needed is one value for each slot.");
+                $"of column '{column.OutputName}' has {given.Length} values, and {slots}; needed is one value for each slot.");
         }
     }
 
-    private Exception Refused(string option, FormattableString problem) => _host.ExceptUserArg(option, option + " " + FormattableString.Invariant(problem));
+    private Exception Refused(string option, FormattableString problem) =>
+        _host.ExceptUserArg(option, option + " " + FormattableString.Invariant(problem));
 
     private Exception Refused(string option, string problem) => _host.ExceptUserArg(option, option + " " + problem);
 

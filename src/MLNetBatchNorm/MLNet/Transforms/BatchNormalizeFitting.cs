@@ -34,7 +34,8 @@ internal sealed class BatchNormalizeFitting(IHost host, DataViewSchema.Column so
         if (emptySlots > 0 && rows > 0)
         {
             channel.Warning(
-                "Column '{0}': {1} of {2} slots have no value in {3} rows, only missing ones; they keep mean 0 and variance 1.", Source.Name, emptySlots, size, rows);
+                "Column '{0}': {1} of {2} slots have no value in {3} rows, only missing ones; they keep mean 0 and variance 1.",
+                Source.Name, emptySlots, size, rows);
         }
 
         for (int slot = 0; slot < size; slot++)
@@ -42,7 +43,8 @@ internal sealed class BatchNormalizeFitting(IHost host, DataViewSchema.Column so
             if (!double.IsFinite(mean[slot]) || !double.IsFinite(variance[slot]))
             {
                 throw host.Except(
-                    $"The variance of {Describe(slot)} is too large for a number in double precision. Scale the column down, or remove what is not meant as a value.");
+                    $"The variance of {Describe(slot)} is too large for a number in double precision. "
+                    + "Scale the column down, or remove what is not meant as a value.");
             }
         }
 
@@ -61,7 +63,8 @@ internal sealed class BatchNormalizeFitting(IHost host, DataViewSchema.Column so
             if (value.Length != size)
             {
                 throw host.Except(
-                    $"Column '{Source.Name}' has {value.Length} slots in row {row.Position}; its type promises {size}. Correct the row, or the size declared for the column.");
+                    $"Column '{Source.Name}' has {value.Length} slots in row {row.Position}; its type promises {size}. "
+                    + "Correct the row, or the size declared for the column.");
             }
 
             int infinite = value.IsDense ? statistics.Add(value.GetValues()) : statistics.AddSparse(value.GetIndices(), value.GetValues());
@@ -84,8 +87,8 @@ internal sealed class BatchNormalizeFitting(IHost host, DataViewSchema.Column so
 
     private Exception Infinite<T>(T value, int slot, long row) where T : System.Numerics.IFloatingPointIeee754<T>
         => host.Except(
-            $"{Describe(slot)} is {(T.IsNegative(value) ? "-Infinity" : "Infinity")} in row {row} (the first is 0); needed are finite numbers, or NaN for a missing value. "
-            + "Replace infinite values, for instance by NaN, before this step.");
+            $"{Describe(slot)} is {(T.IsNegative(value) ? "-Infinity" : "Infinity")} in row {row} (the first is 0); "
+            + "needed are finite numbers, or NaN for a missing value. Replace infinite values, for instance by NaN, before this step.");
 
     private string Describe(int slot)
     {

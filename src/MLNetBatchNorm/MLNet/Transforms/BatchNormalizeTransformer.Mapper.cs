@@ -19,7 +19,10 @@ public sealed partial class BatchNormalizeTransformer
         /// </summary>
         private const double LargeMeanInDeviations = 16;
 
-        /// <summary>In front of every name: ML.NET keeps columns and constants in one table, so a constant called like a column would take its place.</summary>
+        /// <summary>
+        /// In front of every name: ML.NET keeps columns and constants in one table, so a
+        /// constant called like a column would take its place.
+        /// </summary>
         private const string Prefix = "BatchNormalize.";
 
         private readonly BatchNormalizeTransformer _transformer;
@@ -36,7 +39,8 @@ public sealed partial class BatchNormalizeTransformer
             ctx.CheckOpSetVersion(MinimumOpSet, LoaderSignature);
 
             // All inputs are looked up before an output can take the name of one of them.
-            string?[] inputs = _transformer._columns.Select(c => ctx.ContainsColumn(c.InputName) ? ctx.GetVariableName(c.InputName) : null).ToArray();
+            string?[] inputs =
+                _transformer._columns.Select(c => ctx.ContainsColumn(c.InputName) ? ctx.GetVariableName(c.InputName) : null).ToArray();
             for (int i = 0; i < inputs.Length; i++)
             {
                 BatchNormalizeColumn column = _transformer._columns[i];
@@ -84,7 +88,8 @@ public sealed partial class BatchNormalizeTransformer
             };
         }
 
-        private ValueGetter<VBuffer<double>> DoubleVectorGetter(DataViewRow input, DataViewSchema.Column source, BatchNormalizeColumn column)
+        private ValueGetter<VBuffer<double>> DoubleVectorGetter(
+            DataViewRow input, DataViewSchema.Column source, BatchNormalizeColumn column)
         {
             ValueGetter<VBuffer<double>> getter = input.GetGetter<VBuffer<double>>(source);
             VBuffer<double> row = default;

@@ -6,9 +6,11 @@ using Microsoft.ML.Runtime;
 using MLNetBatchNorm;
 
 [assembly: LoadableClass(
-    typeof(BatchNormalizeTransformer), null, typeof(SignatureLoadModel), "Batch normalization of columns", BatchNormalizeTransformer.LoaderSignature)]
+    typeof(BatchNormalizeTransformer), null, typeof(SignatureLoadModel), "Batch normalization of columns",
+    BatchNormalizeTransformer.LoaderSignature)]
 [assembly: LoadableClass(
-    typeof(IRowMapper), typeof(BatchNormalizeTransformer), null, typeof(SignatureLoadRowMapper), "Batch normalization of columns", BatchNormalizeTransformer.LoaderSignature)]
+    typeof(IRowMapper), typeof(BatchNormalizeTransformer), null, typeof(SignatureLoadRowMapper), "Batch normalization of columns",
+    BatchNormalizeTransformer.LoaderSignature)]
 
 namespace MLNetBatchNorm;
 
@@ -32,7 +34,9 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
 
     /// <summary>Made from given parameters: by the estimator, and where parameters come from a trained network.</summary>
     internal BatchNormalizeTransformer(IHostEnvironment env, params BatchNormalizeColumn[] columns)
-        : base(Contracts.CheckRef(env, nameof(env)).Register(nameof(BatchNormalizeTransformer)), columns.Select(c => (c.OutputName, c.InputName)).ToArray())
+        : base(
+            Contracts.CheckRef(env, nameof(env)).Register(nameof(BatchNormalizeTransformer)),
+            columns.Select(c => (c.OutputName, c.InputName)).ToArray())
     {
         foreach (BatchNormalizeColumn column in columns)
         {
@@ -68,12 +72,17 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
     public BatchNormalizationColumnParameters GetBatchNormalizationParameters(int columnIndex)
     {
         if (columnIndex < 0 || columnIndex >= _columns.Length)
-            throw Host.ExceptUserArg(nameof(columnIndex), $"columnIndex is {columnIndex}; needed is a number from 0 to {_columns.Length - 1}: the transformer has {_columns.Length} column(s).");
+        {
+            throw Host.ExceptUserArg(
+                nameof(columnIndex),
+                $"columnIndex is {columnIndex}; needed is a number from 0 to {_columns.Length - 1}: "
+                + $"the transformer has {_columns.Length} column(s).");
+        }
         return _columns[columnIndex].Parameters;
     }
 
-    // Found by name and signature when a model is loaded. Visibility differs from that of the constructor on purpose: ML.NET refuses a class
-    // that offers both alike.
+    // Found by name and signature when a model is loaded. Visibility differs from that of the constructor on purpose: ML.NET refuses a
+    // class that offers both alike.
     internal static BatchNormalizeTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         Contracts.CheckValue(env, nameof(env));
@@ -83,7 +92,8 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
         return new BatchNormalizeTransformer(host, ctx);
     }
 
-    internal static IRowMapper Create(IHostEnvironment env, ModelLoadContext ctx, DataViewSchema inputSchema) => Create(env, ctx).MakeRowMapper(inputSchema);
+    internal static IRowMapper Create(IHostEnvironment env, ModelLoadContext ctx, DataViewSchema inputSchema) =>
+        Create(env, ctx).MakeRowMapper(inputSchema);
 
     /// <inheritdoc/>
     protected override void SaveModel(ModelSaveContext ctx)
@@ -111,7 +121,10 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
             ctx.Writer.WriteBoolByte(column.IsVector);
             ctx.Writer.Write(column.Size);
             ctx.Writer.Write(column.Parameters.Epsilon);
-            foreach (ImmutableArray<double> values in new[] { column.Parameters.Mean, column.Parameters.Variance, column.Parameters.Gamma, column.Parameters.Beta })
+            foreach (ImmutableArray<double> values in new[]
+            {
+                column.Parameters.Mean, column.Parameters.Variance, column.Parameters.Gamma, column.Parameters.Beta,
+            })
             {
                 foreach (double value in values)
                     ctx.Writer.Write(value);
@@ -124,7 +137,10 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
     {
         DataViewType type = inputSchema[srcCol].Type;
         if (!_columns[col].Accepts(type))
-            throw Host.ExceptSchemaMismatch(nameof(inputSchema), "input", _columns[col].InputName, _columns[col].DescribeType(), type.ToString());
+        {
+            throw Host.ExceptSchemaMismatch(
+                nameof(inputSchema), "input", _columns[col].InputName, _columns[col].DescribeType(), type.ToString());
+        }
     }
 
     /// <inheritdoc/>
@@ -165,19 +181,28 @@ public sealed partial class BatchNormalizeTransformer : OneToOneTransformerBase
         byte itemType = reader.ReadByte();
         byte form = reader.ReadByte();
         if (itemType > 1 || form > 1)
-            throw host.ExceptDecode($"The model of a batch normalization has the type code {itemType} and the form code {form} for column '{outputName}'; known are 0 and 1.");
+        {
+            throw host.ExceptDecode(
+                $"The model of a batch normalization has the type code {itemType} and the form code {form} for column "
+                + $"'{outputName}'; known are 0 and 1.");
+        }
         bool isVector = form == 1;
         int size = reader.ReadInt32();
         double epsilon = reader.ReadDouble();
         long remaining = reader.BaseStream.Length - reader.BaseStream.Position;
         if (size < 1 || (!isVector && size != 1) || size > remaining / (ParametersOfSlot * sizeof(double)))
-            throw host.ExceptDecode($"The model of a batch normalization says that column '{outputName}' has {size} slots; its form and size do not allow that.");
+        {
+            throw host.ExceptDecode(
+                $"The model of a batch normalization says that column '{outputName}' has {size} slots; "
+                + "its form and size do not allow that.");
+        }
 
         var parameters = new BatchNormalizationColumnParameters(
             ReadDoubles(reader, size), ReadDoubles(reader, size), ReadDoubles(reader, size), ReadDoubles(reader, size), epsilon);
         if (parameters.FindFault() is { } fault)
             throw host.ExceptDecode($"The model of a batch normalization is damaged: column '{outputName}' {fault}.");
-        return new BatchNormalizeColumn(outputName, inputName, itemType == 0 ? NumberDataViewType.Single : NumberDataViewType.Double, isVector, parameters);
+        return new BatchNormalizeColumn(
+            outputName, inputName, itemType == 0 ? NumberDataViewType.Single : NumberDataViewType.Double, isVector, parameters);
     }
 
     private static ImmutableArray<double> ReadDoubles(BinaryReader reader, int count)

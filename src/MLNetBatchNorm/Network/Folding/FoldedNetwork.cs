@@ -7,15 +7,19 @@ using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>A network, or an ensemble of them, for prediction: batch normalization folded away, only linear maps and activations are left.</summary>
+/// <summary>
+/// A network, or an ensemble of them, for prediction: batch normalization folded away, only linear maps and activations are left.
+/// </summary>
 /// <remarks>
 /// <para>Immutable once made and shared by all threads; everything a call writes is in its <see cref="ScoringScratch"/>.</para>
-/// <para>An output is one chain of fused multiply-adds over its inputs, whatever the number of rows scored together, so a row's score is the
-/// same to the last bit alone or in a block, on any thread.</para>
+/// <para>An output is one chain of fused multiply-adds over its inputs, whatever the number of rows scored together, so a row's score is
+/// the same to the last bit alone or in a block, on any thread.</para>
 /// </remarks>
 internal sealed class FoldedNetwork
 {
-    /// <summary>Rows scored together: a whole number of the matrix kernel's 12-row tiles; their activations stay in the second-level cache.</summary>
+    /// <summary>
+    /// Rows scored together: a whole number of the matrix kernel's 12-row tiles; their activations stay in the second-level cache.
+    /// </summary>
     public const int BlockRows = 96;
 
     private readonly InputEncoder _encoder;
@@ -39,14 +43,14 @@ internal sealed class FoldedNetwork
     }
 
     /// <summary>
-    /// Whether a map has a kernel for it without padding, and so many inputs that the padding matters: more than <see cref="PaddedInputs"/> in all networks together.
-    /// Below, panels are a little faster.
+    /// Whether a map has a kernel for it without padding, and so many inputs that the padding matters: more than <see cref="PaddedInputs"/>
+    /// in all networks together. Below, panels are a little faster.
     /// </summary>
     public static bool KeepsCompact(LinearNode map, int members) => map.Outputs == 1 && (long)map.Inputs * members > PaddedInputs;
 
     /// <summary>
-    /// Whether the first map may have pieces as a table, which can be half as large again as its weights: not where the padding of few outputs makes these many
-    /// times as large as they are in a file.
+    /// Whether the first map may have pieces as a table, which can be half as large again as its weights: not where the padding of few
+    /// outputs makes these many times as large as they are in a file.
     /// </summary>
     public static bool MayBeTable(Plan plan, int members) =>
         plan.Nodes[0] is LinearNode map && (map.Outputs >= PanelLayout.Width || (long)map.Inputs * members <= PaddedInputs);
@@ -55,8 +59,8 @@ internal sealed class FoldedNetwork
     private const int PaddedInputs = 1 << 16;
 
     /// <summary>
-    /// Whether the first linear map is that of the network itself, neither copied nor folded, and the normalization behind it is an operation of
-    /// its own: for sparse inputs, whose first layer is nearly all of the network and of which a row reads next to nothing.
+    /// Whether the first linear map is that of the network itself, neither copied nor folded, and the normalization behind it is an
+    /// operation of its own: for sparse inputs, whose first layer is nearly all of the network and of which a row reads next to nothing.
     /// </summary>
     public bool SharesFirstLayer { get; }
 
@@ -89,7 +93,9 @@ internal sealed class FoldedNetwork
     /// <summary>Folds one network behind the given encoder.</summary>
     /// <param name="encoder">From raw slots to the network's inputs.</param>
     /// <param name="parameters">The network.</param>
-    /// <param name="sharesFirstLayer">See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.</param>
+    /// <param name="sharesFirstLayer">
+    /// See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.
+    /// </param>
     public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) =>
         new(encoder, [parameters], sharesFirstLayer, takesTable: true);
 
@@ -100,7 +106,9 @@ internal sealed class FoldedNetwork
             operation.Refold(parameters);
     }
 
-    /// <summary>Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.</summary>
+    /// <summary>
+    /// Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.
+    /// </summary>
     public ScoringScratch CreateScratch(int maximumRows = BlockRows)
     {
         // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
@@ -109,20 +117,30 @@ internal sealed class FoldedNetwork
         return new ScoringScratch(rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
     }
 
-    /// <summary>Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major.</summary>
+    /// <summary>
+    /// Scores rows of raw features, [rows, <see cref="RawInputs"/>] row-major, into
+    /// <paramref name="outputs"/>, [rows, <see cref="Outputs"/>] row-major.
+    /// </summary>
     /// <param name="raw">The features.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="outputs">Room for logits or predictions.</param>
     /// <param name="scratch">Memory of the calling thread.</param>
     /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
     /// <param name="member">The network that scores; null: the mean of all.</param>
-    public void Score(ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null, int? member = null)
+    public void Score(
+        ReadOnlySpan<float> raw, int rows, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null, int? member = null)
     {
         int inputs = RawInputs;
         if (raw.Length != (long)rows * inputs)
-            throw new ArgumentException($"{rows} rows of {inputs} features are {(long)rows * inputs} values, not {raw.Length}.", nameof(raw));
+        {
+            throw new ArgumentException(
+                $"{rows} rows of {inputs} features are {(long)rows * inputs} values, not {raw.Length}.", nameof(raw));
+        }
         if (outputs.Length < (long)rows * Outputs)
-            throw new ArgumentException($"{rows} rows of {Outputs} outputs need room for {(long)rows * Outputs} values, not {outputs.Length}.", nameof(outputs));
+        {
+            throw new ArgumentException(
+                $"{rows} rows of {Outputs} outputs need room for {(long)rows * Outputs} values, not {outputs.Length}.", nameof(outputs));
+        }
         for (int first = 0; first < rows; first += scratch.Rows)
         {
             int count = Math.Min(scratch.Rows, rows - first);
@@ -206,7 +224,8 @@ internal sealed class FoldedNetwork
     private static Layer[] Layers(FoldedOperation[] operations)
     {
         int[] starts = [.. Enumerable.Range(0, operations.Length).Where(i => operations[i] is FoldedLinear), operations.Length];
-        return [.. starts.SkipLast(1).Select((start, l) => new Layer((FoldedLinear)operations[start], [.. operations[(start + 1)..starts[l + 1]].Cast<FrozenOperation>()]))];
+        return [.. starts.SkipLast(1).Select(
+            (start, l) => new Layer((FoldedLinear)operations[start], [.. operations[(start + 1)..starts[l + 1]].Cast<FrozenOperation>()]))];
     }
 
     /// <summary>A linear map and what is done to its output in place.</summary>

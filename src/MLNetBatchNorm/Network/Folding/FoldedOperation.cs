@@ -1,6 +1,8 @@
 namespace MLNetBatchNorm.Network;
 
-/// <summary>What is left of one node, and of those folded into it, when a network predicts. Reads only: everything it writes is given to it.</summary>
+/// <summary>
+/// What is left of one node, and of those folded into it, when a network predicts. Reads only: everything it writes is given to it.
+/// </summary>
 internal abstract class FoldedOperation(Node node, NodeParameters? parameters)
 {
     /// <summary>The node.</summary>

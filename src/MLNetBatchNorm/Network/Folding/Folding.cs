@@ -2,19 +2,26 @@ using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>Walks the nodes of a network and makes those that are affine maps of each column, such as batch normalization with frozen statistics, a part of a linear map beside them.</summary>
+/// <summary>
+/// Walks the nodes of a network and makes those that are affine maps of each column, such as batch normalization with frozen
+/// statistics, a part of a linear map beside them.
+/// </summary>
 /// <remarks>
-/// <c>y = s x + t</c> (<see cref="Node.Affine"/>) behind the linear map: <c>W' = diag(s) W, b' = s b + t</c>; in front of it: <c>W' = W diag(s), b' = b + W t</c>.
-/// In double precision, rounded once at the end, so that folding costs no accuracy that float32 could show.
+/// <c>y = s x + t</c> (<see cref="Node.Affine"/>) behind the linear map: <c>W' = diag(s) W, b' = s b + t</c>; in
+/// front of it: <c>W' = W diag(s), b' = b + W t</c>. In double precision, rounded once at the end, so that
+/// folding costs no accuracy that float32 could show.
 /// </remarks>
 internal static class Folding
 {
     /// <summary>What is left of a network when it predicts.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="sharesFirstLayer">Whether the first linear map stays as it is, over its own memory; see <see cref="FoldedNetwork.SharesFirstLayer"/>.</param>
+    /// <param name="sharesFirstLayer">
+    /// Whether the first linear map stays as it is, over its own memory; see <see cref="FoldedNetwork.SharesFirstLayer"/>.
+    /// </param>
     /// <param name="keepsCompact">Whether a folded map takes no more memory than it needs.</param>
     /// <param name="table">The pieces in the input of the first linear map that become a table; null: all are columns.</param>
-    public static FoldedOperation[] Fold(NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact, PieceTable? table)
+    public static FoldedOperation[] Fold(
+        NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact, PieceTable? table)
     {
         Node[] nodes = [.. network.Definition.Plan.Nodes.Where(node => !node.IsIdentityInPrediction)];
         var operations = new List<FoldedOperation>();

@@ -35,13 +35,15 @@ internal sealed class ScoringScratch
     public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Dense;
 
     /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table.</summary>
-    internal NodeInput Dense => _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, Rows);
+    internal NodeInput Dense =>
+        _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, Rows);
 
     /// <summary>The encoded block where rows are sparse.</summary>
     internal SparseRowsInput Sparse => _sparse ??= new SparseRowsInput(new SparseBatch(_encodedInputs));
 
     /// <summary>One encoded row.</summary>
-    internal AlignedBuffer Line => _line ??= new AlignedBuffer(PanelLayout.PanelCount(_table?.Columns.EncodedInputs ?? _encodedInputs) * PanelLayout.Width);
+    internal AlignedBuffer Line =>
+        _line ??= new AlignedBuffer(PanelLayout.PanelCount(_table?.Columns.EncodedInputs ?? _encodedInputs) * PanelLayout.Width);
 
     /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
     internal PanelInput[] Outputs { get; }

@@ -17,7 +17,9 @@ internal abstract class ColumnOperation(PanelMatrix input, PanelMatrix output)
     /// <summary>Computes <see cref="Output"/> for the first <paramref name="rows"/> rows of panels [firstPanel, endPanel).</summary>
     public abstract void Forward(int rows, int firstPanel, int endPanel);
 
-    /// <summary>Turns the gradient of the loss with respect to <see cref="Output"/> into that with respect to <see cref="Input"/>, in place.</summary>
+    /// <summary>
+    /// Turns the gradient of the loss with respect to <see cref="Output"/> into that with respect to <see cref="Input"/>, in place.
+    /// </summary>
     public abstract void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel);
 
     /// <summary>Trained arrays, each with one element for each (padded) column.</summary>

@@ -16,7 +16,8 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
     /// <param name="passesGradient">Whether a node in front of it learns.</param>
     /// <param name="products">What multiplies matrices.</param>
-    public abstract LinearLayer CreateLayer(NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products);
+    public abstract LinearLayer CreateLayer(
+        NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products);
 
     /// <summary>What computes it when the network predicts, with neighbours folded in.</summary>
     /// <param name="parameters">What it has learned.</param>
@@ -25,7 +26,10 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     /// <param name="compact">Whether a map of few outputs takes no more memory than it needs.</param>
     public abstract FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
 
-    /// <summary>What computes it when the network predicts and pieces of its input come as rows of a table, with the affine node behind it, if there is one, folded in.</summary>
+    /// <summary>
+    /// What computes it when the network predicts and pieces of its input come as rows of a table, with the
+    /// affine node behind it, if there is one, folded in.
+    /// </summary>
     public abstract FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table);
 
     /// <summary>What computes it when the network predicts, over the very memory that it is trained in.</summary>

@@ -2,7 +2,10 @@ using MLNetBatchNorm.Formats;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>One operation of a network: its shape, its settings, and how to make what computes it. Immutable; what it learns is in <see cref="NodeParameters"/>.</summary>
+/// <summary>
+/// One operation of a network: its shape, its settings, and how to make what computes it. Immutable; what
+/// it learns is in <see cref="NodeParameters"/>.
+/// </summary>
 /// <param name="index">Position in <see cref="Plan.Nodes"/>.</param>
 /// <param name="layer">The layer it belongs to, counted from 0: one for each linear map, the output layer's included.</param>
 /// <param name="inputs">Columns it reads.</param>
@@ -54,7 +57,9 @@ internal abstract class Node(int index, int layer, int inputs, int outputs)
     {
     }
 
-    /// <summary>Whether all that it does when the network predicts is to scale and shift each column, so that it can be folded into a linear map.</summary>
+    /// <summary>
+    /// Whether all that it does when the network predicts is to scale and shift each column, so that it can be folded into a linear map.
+    /// </summary>
     public virtual bool IsAffineInPrediction => false;
 
     /// <summary>Scale and shift of each column, where <see cref="IsAffineInPrediction"/>.</summary>

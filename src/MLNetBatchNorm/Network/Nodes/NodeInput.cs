@@ -2,7 +2,10 @@ using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>What a node reads. The first node of a network may take forms that the others never see; it makes what computes it from the form it is given.</summary>
+/// <summary>
+/// What a node reads. The first node of a network may take forms that the others never see; it
+/// makes what computes it from the form it is given.
+/// </summary>
 internal abstract class NodeInput
 {
     /// <summary>Takes encoded rows before workers begin, as far as that cannot be shared among them.</summary>

@@ -9,6 +9,9 @@ internal enum NodeScope
     /// <summary>The same row: a worker that owns rows does so.</summary>
     Rows,
 
-    /// <summary>Everything the node before it writes: workers wait for that, and then share the result by columns or rows, as what follows needs them.</summary>
+    /// <summary>
+    /// Everything the node before it writes: workers wait for that, and then share the result
+    /// by columns or rows, as what follows needs them.
+    /// </summary>
     All,
 }

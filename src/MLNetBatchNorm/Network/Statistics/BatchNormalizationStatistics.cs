@@ -35,7 +35,9 @@ public enum BatchNormalizationStatistics
     /// The plain average over mini-batches, each batch counting the same: <c>mean = (1/B) * sum_b mean_b</c>,
     /// <c>variance = (1/B) * sum_b variance_b</c>.
     /// </summary>
-    /// <remarks>What PyTorch does with <c>momentum=None</c>. Unlike the exponential average, it keeps nothing of the initial values.</remarks>
+    /// <remarks>
+    /// What PyTorch does with <c>momentum=None</c>. Unlike the exponential average, it keeps nothing of the initial values.
+    /// </remarks>
     Cumulative = 1,
 
     /// <summary>

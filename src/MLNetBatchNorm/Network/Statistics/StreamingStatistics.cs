@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>Mean and variance of every slot of a stream of rows, by any of <see cref="BatchNormalizationStatistics"/>, in one pass.</summary>
+/// <summary>
+/// Mean and variance of every slot of a stream of rows, by any of <see cref="BatchNormalizationStatistics"/>, in one pass.
+/// </summary>
 /// <remarks>
 /// <para>
 /// NaN is a missing value: it counts in no slot. A slot's batch is made of the values it has in <c>batchSize</c> rows. A slot with fewer
@@ -70,7 +72,9 @@ internal sealed class StreamingStatistics
             Array.Fill(_totalVariance, 1);
     }
 
-    /// <summary>Takes a row with a value for every slot. Returns -1, or the first slot whose value is infinite; then nothing may follow.</summary>
+    /// <summary>
+    /// Takes a row with a value for every slot. Returns -1, or the first slot whose value is infinite; then nothing may follow.
+    /// </summary>
     public int Add<T>(ReadOnlySpan<T> values) where T : IFloatingPointIeee754<T>
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, _count.Length);
@@ -103,7 +107,9 @@ internal sealed class StreamingStatistics
         return -1;
     }
 
-    /// <summary>Writes the statistics; to be called once. A slot without any value gets mean 0 and variance 1. Returns the number of such slots.</summary>
+    /// <summary>
+    /// Writes the statistics; to be called once. A slot without any value gets mean 0 and variance 1. Returns the number of such slots.
+    /// </summary>
     public int Finish(Span<double> mean, Span<double> variance)
     {
         CloseBatch();

@@ -1,9 +1,13 @@
 namespace MLNetBatchNorm.Objectives;
 
-/// <summary>The area under the ROC curve: the probability that a true row drawn at random scores higher than a false one, equal scores counting half.</summary>
+/// <summary>
+/// The area under the ROC curve: the probability that a true row drawn at random scores higher
+/// than a false one, equal scores counting half.
+/// </summary>
 /// <remarks>
-/// <c>sum over pairs (i true, j false) of w_i w_j ([s_i > s_j] + [s_i = s_j] / 2)</c>, divided by <c>sum w_i * sum w_j</c>: the statistic of Mann and Whitney. Exact, not from
-/// thresholds: one sort, by digits because it comes after every epoch, then one walk over groups of equal scores.
+/// <c>sum over pairs (i true, j false) of w_i w_j ([s_i > s_j] + [s_i = s_j] / 2)</c>, divided by
+/// <c>sum w_i * sum w_j</c>: the statistic of Mann and Whitney. Exact, not from thresholds: one sort, by digits because it
+/// comes after every epoch, then one walk over groups of equal scores.
 /// </remarks>
 /// <param name="rows">Number of rows.</param>
 /// <param name="outputs">Outputs of a row, each of which counts as a row; the trainers have one.</param>
@@ -27,7 +31,9 @@ internal sealed class AreaUnderRocCurve(int rows, int outputs) : ValidationMetri
 
     /// <summary>The area; NaN if one of the two classes has no weight, or a score of a row with weight is NaN.</summary>
     /// <param name="scores">The larger, the more likely true; any monotonic function of them gives the same.</param>
-    /// <param name="labels">1: true, 0: false. A number between counts as so much of a true row and the rest of a false one. Not read for rows of weight 0.</param>
+    /// <param name="labels">
+    /// 1: true, 0: false. A number between counts as so much of a true row and the rest of a false one. Not read for rows of weight 0.
+    /// </param>
     /// <param name="weights">Weight of each row, or empty: all 1.</param>
     /// <param name="memory">Room for two numbers a row; overwritten.</param>
     public static double Of(ReadOnlySpan<float> scores, ReadOnlySpan<float> labels, ReadOnlySpan<float> weights, Span<ulong> memory)

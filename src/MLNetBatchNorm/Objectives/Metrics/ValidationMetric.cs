@@ -3,8 +3,9 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Objectives;
 
 /// <summary>
-/// The measure of the validation rows that people look at beside the loss. It is made from the outputs that the loss is made from, which any number of
-/// threads hand over, and summed by one thread in an order of its own: the same for any number of threads. The more, the better; 1 is the most.
+/// The measure of the validation rows that people look at beside the loss. It is made from the outputs that the loss is made
+/// from, which any number of threads hand over, and summed by one thread in an order of its own: the same for any number of
+/// threads. The more, the better; 1 is the most.
 /// </summary>
 internal abstract class ValidationMetric
 {

@@ -45,10 +45,15 @@ public sealed class AdamWOptimizer : Optimizer
         {
             base.BeginStep(learningRate);
             _decaying = new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, options.WeightDecay, Step);
-            _constant = options.DecayWeightsOnly ? new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, 0, Step) : _decaying;
+            _constant = options.DecayWeightsOnly
+                ? new AdamCoefficients(learningRate, options.Beta1, options.Beta2, options.Epsilon, 0, Step)
+                : _decaying;
         }
 
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight) =>
-            OptimizerKernels.AdamW(values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length), isWeight ? _decaying : _constant);
+        protected override void Update(
+            Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight) =>
+            OptimizerKernels.AdamW(
+                values, gradients, states[0].Span.Slice(start, length), states[1].Span.Slice(start, length),
+                isWeight ? _decaying : _constant);
     }
 }

@@ -5,8 +5,13 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>How gradients change the parameters: one of <see cref="SgdOptimizer"/>, <see cref="AdamOptimizer"/>, <see cref="AdamWOptimizer"/>, <see cref="RmsPropOptimizer"/>.</summary>
-/// <remarks>In the formulas p is a parameter, g its gradient, lr the learning rate of the step, t the step counted from 1; states start at 0.</remarks>
+/// <summary>
+/// How gradients change the parameters: one of <see cref="SgdOptimizer"/>, <see cref="AdamOptimizer"/>,
+/// <see cref="AdamWOptimizer"/>, <see cref="RmsPropOptimizer"/>.
+/// </summary>
+/// <remarks>
+/// In the formulas p is a parameter, g its gradient, lr the learning rate of the step, t the step counted from 1; states start at 0.
+/// </remarks>
 [JsonDerivedType(typeof(SgdOptimizer), "sgd")]
 [JsonDerivedType(typeof(AdamOptimizer), "adam")]
 [JsonDerivedType(typeof(AdamWOptimizer), "adamw")]

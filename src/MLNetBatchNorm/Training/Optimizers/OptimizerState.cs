@@ -11,7 +11,8 @@ internal abstract class OptimizerState : IGradientConsumer
 
     private protected OptimizerState(IReadOnlyList<ParameterBlock> parameters, int arrays)
     {
-        _states = parameters.ToDictionary(p => p, p => Enumerable.Range(0, arrays).Select(_ => new AlignedBuffer(p.Value.Length)).ToArray());
+        _states = parameters.ToDictionary(
+            p => p, p => Enumerable.Range(0, arrays).Select(_ => new AlignedBuffer(p.Value.Length)).ToArray());
         Memory = [.. parameters.SelectMany(p => _states[p])];
     }
 
@@ -43,8 +44,10 @@ internal abstract class OptimizerState : IGradientConsumer
 
     /// <inheritdoc/>
     public void Consume(ParameterBlock block, int start, int length) =>
-        Update(block.Value.Span.Slice(start, length), block.Gradient.Span.Slice(start, length), _states[block], start, length, block.IsWeight);
+        Update(
+            block.Value.Span.Slice(start, length), block.Gradient.Span.Slice(start, length), _states[block], start, length, block.IsWeight);
 
     /// <summary>Changes one part of a block.</summary>
-    protected abstract void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight);
+    protected abstract void Update(
+        Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight);
 }

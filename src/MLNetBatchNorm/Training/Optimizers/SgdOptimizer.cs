@@ -11,7 +11,9 @@ namespace MLNetBatchNorm;
 /// </remarks>
 public sealed class SgdOptimizer : Optimizer
 {
-    /// <summary>Weight of the previous direction, in [0, 1). Default 0: plain gradient descent. 0.9 is the usual choice with momentum.</summary>
+    /// <summary>
+    /// Weight of the previous direction, in [0, 1). Default 0: plain gradient descent. 0.9 is the usual choice with momentum.
+    /// </summary>
     public double OptimizerMomentum { get; init; }
 
     /// <summary>Whether the gradient is taken ahead of the step. Default false; needs <see cref="OptimizerMomentum"/> above 0.</summary>
@@ -20,7 +22,9 @@ public sealed class SgdOptimizer : Optimizer
     /// <summary>Coefficient of the L2 penalty added to the gradient, at least 0. Default 0.</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>Whether only the weights of linear maps decay, and gamma, beta and biases do not. Default false: all decay, as in PyTorch.</summary>
+    /// <summary>
+    /// Whether only the weights of linear maps decay, and gamma, beta and biases do not. Default false: all decay, as in PyTorch.
+    /// </summary>
     public bool DecayWeightsOnly { get; init; }
 
     internal override void Validate()
@@ -35,13 +39,18 @@ public sealed class SgdOptimizer : Optimizer
     private sealed class State(SgdOptimizer options, IReadOnlyList<ParameterBlock> parameters)
         : OptimizerState(parameters, options.OptimizerMomentum > 0 ? 1 : 0)
     {
-        protected override void Update(Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight)
+        protected override void Update(
+            Span<float> values, ReadOnlySpan<float> gradients, AlignedBuffer[] states, int start, int length, bool isWeight)
         {
             float decay = isWeight || !options.DecayWeightsOnly ? (float)options.WeightDecay : 0;
             if (states.Length == 0)
                 OptimizerKernels.Sgd(values, gradients, LearningRate, decay);
             else
-                OptimizerKernels.SgdMomentum(values, gradients, states[0].Span.Slice(start, length), LearningRate, (float)options.OptimizerMomentum, options.UseNesterov, decay);
+            {
+                OptimizerKernels.SgdMomentum(
+                    values, gradients, states[0].Span.Slice(start, length), LearningRate,
+                    (float)options.OptimizerMomentum, options.UseNesterov, decay);
+            }
         }
     }
 }

@@ -48,7 +48,9 @@ public sealed class ConstantSchedule : LearningRateSchedule
     }
 }
 
-/// <summary>One cycle (Smith and Topin 2018, arXiv:1708.07120): up from a small rate to <c>LearningRate</c>, then down to a tiny one.</summary>
+/// <summary>
+/// One cycle (Smith and Topin 2018, arXiv:1708.07120): up from a small rate to <c>LearningRate</c>, then down to a tiny one.
+/// </summary>
 /// <remarks>The formulation of PyTorch's OneCycleLR with two phases. The peak lies at step <c>PeakFraction * totalSteps - 1</c>.</remarks>
 public sealed class OneCycleSchedule : LearningRateSchedule
 {
@@ -87,7 +89,9 @@ public sealed class OneCycleSchedule : LearningRateSchedule
         Linear ? from + (to - from) * progress : CosineBetween(from, to, progress);
 }
 
-/// <summary>Half a cosine from <c>LearningRate</c> down to <see cref="MinimumRate"/> (Loshchilov and Hutter 2017, arXiv:1608.03983).</summary>
+/// <summary>
+/// Half a cosine from <c>LearningRate</c> down to <see cref="MinimumRate"/> (Loshchilov and Hutter 2017, arXiv:1608.03983).
+/// </summary>
 public sealed class CosineSchedule : LearningRateSchedule
 {
     /// <summary>The rate at the bottom, at least 0. Default 0.</summary>
@@ -110,7 +114,10 @@ public sealed class CosineSchedule : LearningRateSchedule
 /// <summary>A straight rise over the first steps, then half a cosine down (Goyal et al. 2017; Loshchilov and Hutter 2017).</summary>
 public sealed class WarmupCosineSchedule : LearningRateSchedule
 {
-    /// <summary>Part of the steps spent rising, in [0, 1), rounded down to whole steps. Default 0.05. Ignored where <see cref="WarmupSteps"/> is given.</summary>
+    /// <summary>
+    /// Part of the steps spent rising, in [0, 1), rounded down to whole steps. Default 0.05.
+    /// Ignored where <see cref="WarmupSteps"/> is given.
+    /// </summary>
     public double WarmupFraction { get; init; } = 0.05;
 
     /// <summary>Number of rising steps, at least 0. Default null: <see cref="WarmupFraction"/> of all.</summary>
@@ -146,7 +153,10 @@ public sealed class StepSchedule : LearningRateSchedule
     /// <summary>The multiplier, in (0, 1]. Default 0.1.</summary>
     public double Factor { get; init; } = 0.1;
 
-    /// <summary>Steps between multiplications, at least 1. Default null: a third of all planned steps. Ignored where <see cref="Milestones"/> are given.</summary>
+    /// <summary>
+    /// Steps between multiplications, at least 1. Default null: a third of all planned steps.
+    /// Ignored where <see cref="Milestones"/> are given.
+    /// </summary>
     public long? StepSize { get; init; }
 
     /// <summary>Steps, in rising order, from which on one more multiplication applies. Default empty.</summary>
@@ -165,6 +175,10 @@ public sealed class StepSchedule : LearningRateSchedule
         Require(Factor is > 0 and <= 1, nameof(Factor), Factor, "in (0, 1]");
         Require(StepSize is null or >= 1, nameof(StepSize), StepSize ?? 0, "at least 1");
         for (int i = 0; i < Milestones.Count; i++)
-            Require(Milestones[i] >= (i == 0 ? 0 : Milestones[i - 1]), nameof(Milestones), Milestones[i], "at least 0 and not below the one before it");
+        {
+            Require(
+                Milestones[i] >= (i == 0 ? 0 : Milestones[i - 1]), nameof(Milestones), Milestones[i],
+                "at least 0 and not below the one before it");
+        }
     }
 }

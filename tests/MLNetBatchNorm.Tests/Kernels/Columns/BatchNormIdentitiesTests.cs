@@ -3,7 +3,10 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Tests.Kernels;
 
-/// <summary>What docs/math.md, section 2, deduces from the backward pass: the gradient has no part along the constant vector, and only epsilon's part along xhat.</summary>
+/// <summary>
+/// What docs/math.md, section 2, deduces from the backward pass: the gradient has no part along the
+/// constant vector, and only epsilon's part along xhat.
+/// </summary>
 [TestClass]
 public sealed class BatchNormIdentitiesTests
 {
@@ -25,7 +28,8 @@ public sealed class BatchNormIdentitiesTests
         {
             Assert.AreEqual(0, sums[c], Tolerance, $"column {c}: sum of dx");
             Assert.AreEqual(expected[c], alongNormalized[c], Tolerance, $"column {c}: sum of xhat dx");
-            Assert.IsGreaterThan(100 * Tolerance, Math.Abs(expected[c]), $"column {c}: the test proves nothing if epsilon's part is this small");
+            Assert.IsGreaterThan(
+                100 * Tolerance, Math.Abs(expected[c]), $"column {c}: the test proves nothing if epsilon's part is this small");
         }
     }
 
@@ -52,7 +56,8 @@ public sealed class BatchNormIdentitiesTests
         BatchNormKernels.Normalize(null, x, Rows, pivot, offset, inverse, gamma, beta, y);
         BatchNormKernels.BackwardSums(null, x, Rows, pivot, offset, inverse, gamma, beta, y, d, dGamma, dBeta);
         int length = rowsOfSecondHalf * Width;
-        BatchNormKernels.BackwardInput(x.AsSpan(0, length), rowsOfSecondHalf, pivot, offset, inverse, gamma, dGamma, dBeta, d.AsSpan(0, length));
+        BatchNormKernels.BackwardInput(
+            x.AsSpan(0, length), rowsOfSecondHalf, pivot, offset, inverse, gamma, dGamma, dBeta, d.AsSpan(0, length));
 
         sums = new double[Width];
         alongNormalized = new double[Width];

@@ -12,8 +12,8 @@ public sealed class BatchNormKernelsTests
         => ActivationOracle.All.Select(f => new object[] { f }).Prepend([null!]);
 
     /// <summary>
-    /// z errs by 2 u in the product (scale, difference), u each for shift and the sum; the activations have slopes below 1.13 (SELU 1.76) and add
-    /// at most 1e-6 of their own (<see cref="ActivationKernelsTests"/>).
+    /// z errs by 2 u in the product (scale, difference), u each for shift and the sum; the activations have slopes below 1.13 (SELU 1.76)
+    /// and add at most 1e-6 of their own (<see cref="ActivationKernelsTests"/>).
     /// </summary>
     [TestMethod]
     [DynamicData(nameof(Functions))]
@@ -29,7 +29,8 @@ public sealed class BatchNormKernelsTests
             {
                 double z = panel.ExactZ(i);
                 KernelTesting.AssertWithin(
-                    ActivationOracle.Value(f, z), y.Span[i], (f == null ? 0 : 1e-6) + (1.8 * panel.ErrorOfZ(i)), () => $"{f}, {rows} rows, element {i}");
+                    ActivationOracle.Value(f, z), y.Span[i], (f == null ? 0 : 1e-6) + (1.8 * panel.ErrorOfZ(i)),
+                    () => $"{f}, {rows} rows, element {i}");
             }
         }
     }
@@ -59,8 +60,8 @@ public sealed class BatchNormKernelsTests
     }
 
     /// <summary>
-    /// d: relative error 1e-6 plus what the error of z makes of the slope (|f''| &lt;= 1.8). Sums: chains of at most 65 fused operations, joined by
-    /// one addition: 68 u sum|term| with the rounding of the terms, on top of the errors of d.
+    /// d: relative error 1e-6 plus what the error of z makes of the slope (|f''| &lt;= 1.8). Sums: chains of at most 65 fused operations,
+    /// joined by one addition: 68 u sum|term| with the rounding of the terms, on top of the errors of d.
     /// </summary>
     [TestMethod]
     [DynamicData(nameof(Functions))]
@@ -98,11 +99,14 @@ public sealed class BatchNormKernelsTests
                     sum += exact;
                     product += exact * xhat;
                     sumBound += bound + (68 * U * term);
-                    productBound += (bound + (71 * U * term)) * (Math.Abs(xhat) + (2 * Math.Abs(panel.Offset[c] * panel.InverseDeviation[c])));
+                    productBound +=
+                        (bound + (71 * U * term)) * (Math.Abs(xhat) + (2 * Math.Abs(panel.Offset[c] * panel.InverseDeviation[c])));
                 }
 
-                KernelTesting.AssertWithin(sum, dBeta.Span[c], sumBound + (U * Math.Abs(sum)), () => $"{f}, dBeta, {rows} rows, column {c}");
-                KernelTesting.AssertWithin(product, dGamma.Span[c], productBound + (U * Math.Abs(product)), () => $"{f}, dGamma, {rows} rows, column {c}");
+                KernelTesting.AssertWithin(
+                    sum, dBeta.Span[c], sumBound + (U * Math.Abs(sum)), () => $"{f}, dBeta, {rows} rows, column {c}");
+                KernelTesting.AssertWithin(
+                    product, dGamma.Span[c], productBound + (U * Math.Abs(product)), () => $"{f}, dGamma, {rows} rows, column {c}");
             }
         }
     }
@@ -135,7 +139,9 @@ public sealed class BatchNormKernelsTests
         }
     }
 
-    /// <summary>The two halves together against central differences of the loss sum(w * y) through mean and variance, all in double.</summary>
+    /// <summary>
+    /// The two halves together against central differences of the loss sum(w * y) through mean and variance, all in double.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Functions))]
     public void Backward_ThroughMeanAndVariance_MatchesCentralDifferences(ActivationFunction? f)
@@ -167,7 +173,8 @@ public sealed class BatchNormKernelsTests
                 double below = Loss(column, c);
                 column[r] = middle;
                 double exact = (above - below) / (2 * h);
-                KernelTesting.AssertWithin(exact, d[(r * 16) + c], 2e-5 * Math.Abs(panel.Gamma[c]) / deviation, () => $"{f}, row {r}, column {c}");
+                KernelTesting.AssertWithin(
+                    exact, d[(r * 16) + c], 2e-5 * Math.Abs(panel.Gamma[c]) / deviation, () => $"{f}, row {r}, column {c}");
             }
         }
 
@@ -290,7 +297,8 @@ public sealed class BatchNormKernelsTests
 
         /// <summary>True where the error of z decides on which side of the kink it lies, or the difference quotient straddles it.</summary>
         public bool IsAtKink(ActivationFunction? f, int i)
-            => f is ActivationFunction.ReLU or ActivationFunction.LeakyReLU or ActivationFunction.ELU or ActivationFunction.SELU && Math.Abs(ExactZ(i)) < 2e-5;
+            => f is ActivationFunction.ReLU or ActivationFunction.LeakyReLU or ActivationFunction.ELU or ActivationFunction.SELU
+                && Math.Abs(ExactZ(i)) < 2e-5;
 
         public void Normalize(ActivationFunction? f, Span<float> y, bool inPlace = false)
             => BatchNormKernels.Normalize(f, inPlace ? y : X, _rows, Pivot, Offset, InverseDeviation, Gamma, Beta, y);

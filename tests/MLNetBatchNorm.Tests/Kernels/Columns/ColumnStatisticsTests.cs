@@ -106,7 +106,8 @@ public sealed class ColumnStatisticsTests
                     Assert.AreEqual(c == 9, float.IsNaN(variance[c]), $"{special} in row {row}, column {c}");
                     if (c != 9)
                     {
-                        KernelTesting.AssertSameBits([cleanPivot[c], cleanOffset[c], cleanVariance[c]], [pivot[c], offset[c], variance[c]], "other column");
+                        KernelTesting.AssertSameBits(
+                            [cleanPivot[c], cleanOffset[c], cleanVariance[c]], [pivot[c], offset[c], variance[c]], "other column");
                     }
                 }
             }
@@ -135,7 +136,8 @@ public sealed class ColumnStatisticsTests
                     absolute += Math.Abs(d[(r * 16) + c]);
                 }
 
-                KernelTesting.AssertWithin(exact, sums.Span[c], (69 * U * absolute) + (U * Math.Abs(exact)), () => $"{rows} rows, column {c}");
+                KernelTesting.AssertWithin(
+                    exact, sums.Span[c], (69 * U * absolute) + (U * Math.Abs(exact)), () => $"{rows} rows, column {c}");
             }
         }
     }
@@ -154,9 +156,10 @@ public sealed class ColumnStatisticsTests
     }
 
     /// <summary>
-    /// The largest error over its bound. With d = x - pivot, |offset| &lt;= deviation and so mean(d^2) &lt;= 2 variance: a chain of at most 69 operations
-    /// errs by 69 u mean|d| in the mean, u |offset| more for the rounding of offset; and in the variance by 71 u mean(d^2) (one more for d, twice) plus
-    /// 2 |offset| 70 u mean|d|, together at most 142 + 280 u variance, u more for the rounding. The mean absolute deviation is at most the deviation.
+    /// The largest error over its bound. With d = x - pivot, |offset| &lt;= deviation and so mean(d^2) &lt;= 2 variance: a chain of at
+    /// most 69 operations errs by 69 u mean|d| in the mean, u |offset| more for the rounding of offset; and in the variance by 71 u
+    /// mean(d^2) (one more for d, twice) plus 2 |offset| 70 u mean|d|, together at most 142 + 280 u variance, u more for the rounding. The
+    /// mean absolute deviation is at most the deviation.
     /// </summary>
     private static double WorstRatio(MomentsMethod moments, float[] x, int rows)
     {

@@ -26,7 +26,8 @@ internal static class MatrixOracle
     }
 
     /// <summary>The same for c[i, o] = sum_r a[r, i] * d[r, o], rows ascending.</summary>
-    public static void WeightGradientByChains(ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
+    public static void WeightGradientByChains(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
         Span<float> c, int firstPanel, int endPanel)
     {
         for (int i = 0; i < inputs; i++)
@@ -39,11 +40,17 @@ internal static class MatrixOracle
             }
     }
 
-    /// <summary>Largest relative error of a chain of n fused multiply-adds against sum |x| |y|: n roundings, each within u; Higham's gamma_n.</summary>
-    /// <remarks>The oracle itself sums n exact products in double; its own gamma_n is 2^-29 of this one and covered by the last factor.</remarks>
+    /// <summary>
+    /// Largest relative error of a chain of n fused multiply-adds against sum |x| |y|: n roundings, each within u; Higham's gamma_n.
+    /// </summary>
+    /// <remarks>
+    /// The oracle itself sums n exact products in double; its own gamma_n is 2^-29 of this one and covered by the last factor.
+    /// </remarks>
     public static double ChainErrorBound(int n) => n * UnitRoundoff / (1 - n * UnitRoundoff) * (1 + 1e-6);
 
-    /// <summary>Index of the first element whose bits differ, -1 if none. All NaNs are equal: which operand's payload survives is not promised.</summary>
+    /// <summary>
+    /// Index of the first element whose bits differ, -1 if none. All NaNs are equal: which operand's payload survives is not promised.
+    /// </summary>
     public static int FirstDifference(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {
         if (expected.Length != actual.Length)
@@ -74,7 +81,9 @@ internal static class MatrixOracle
         return values;
     }
 
-    /// <summary>Panels of random activations; rows from rows to rowCapacity and the padding lanes are NaN, so that reading them shows.</summary>
+    /// <summary>
+    /// Panels of random activations; rows from rows to rowCapacity and the padding lanes are NaN, so that reading them shows.
+    /// </summary>
     public static float[] RandomPanels(int rows, int columns, int rowCapacity, int seed, float center = 0f)
     {
         var panels = new float[PanelLayout.Length(rowCapacity, columns)];

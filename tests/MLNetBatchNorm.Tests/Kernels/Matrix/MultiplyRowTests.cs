@@ -9,7 +9,8 @@ namespace MLNetBatchNorm.Tests.Kernels;
 [TestClass]
 public sealed class MultiplyRowTests
 {
-    private delegate void Kernel(ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel);
+    private delegate void Kernel(
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel);
 
     private static IEnumerable<(string Name, Kernel Kernel)> Kernels()
     {
@@ -56,7 +57,9 @@ public sealed class MultiplyRowTests
     [TestMethod]
     public void MultiplyRow_WithoutBias_StartsFromPositiveZero() => CheckBits(21, 40, 0.5, bias: false);
 
-    /// <summary>A zero is left out even where the weight is not finite; anything else, the smallest number and NaN included, is not.</summary>
+    /// <summary>
+    /// A zero is left out even where the weight is not finite; anything else, the smallest number and NaN included, is not.
+    /// </summary>
     [TestMethod]
     public void MultiplyRow_Zeros_AreLeftOutAndNothingElse()
     {
@@ -104,7 +107,8 @@ public sealed class MultiplyRowTests
         (float[] x, float[] b, float[] bias) = Problem(20, 40, 0.5, bias: true);
         float[] c = MatrixOracle.Filled(48);
         void Refused(float[]? x1 = null, int inner = 20, float[]? b1 = null, float[]? bias1 = null, float[]? c1 = null, int endPanel = 3)
-            => Assert.Throws<ArgumentException>(() => MatrixMultiply.MultiplyRow(x1 ?? x, inner, b1 ?? b, bias1 ?? bias, c1 ?? c, endPanel));
+            => Assert.Throws<ArgumentException>(
+                () => MatrixMultiply.MultiplyRow(x1 ?? x, inner, b1 ?? b, bias1 ?? bias, c1 ?? c, endPanel));
 
         Refused(x1: x[1..]);
         Refused(b1: b[1..]);
@@ -133,7 +137,8 @@ public sealed class MultiplyRowTests
             float[] shifted = [7, .. b];
             Array.Fill(c, MatrixOracle.Untouched);
             kernel(x, inner, shifted.AsSpan(1), start, c.AsSpan(1), panels);
-            Assert.AreEqual(-1, MatrixOracle.FirstDifference([MatrixOracle.Untouched, .. expected], c), $"{name}, {inner} x {columns}, unaligned");
+            Assert.AreEqual(
+                -1, MatrixOracle.FirstDifference([MatrixOracle.Untouched, .. expected], c), $"{name}, {inner} x {columns}, unaligned");
         }
     }
 

@@ -80,7 +80,8 @@ public sealed class MultiplyTests
     [DataRow(2, 3000, 20)]
     [DataRow(13, 2500, 33)]
     [DataRow(4200, 17, 24)]
-    public void Multiply_LargerThanItsCacheBlocks_HasTheBitsOfTheDefinition(int rows, int inner, int columns) => CheckBits(rows, inner, columns);
+    public void Multiply_LargerThanItsCacheBlocks_HasTheBitsOfTheDefinition(int rows, int inner, int columns)
+        => CheckBits(rows, inner, columns);
 
     [TestMethod]
     [DataRow(0f)]
@@ -93,7 +94,10 @@ public sealed class MultiplyTests
             (double[] exact, double[] magnitude) = p.Exact();
             double bound = MatrixOracle.ChainErrorBound(inner);
             foreach ((string name, Kernel kernel) in Kernels())
-                Assert.AreEqual(-1, MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(kernel), bound), $"{name}, {rows} x {inner} x {columns}");
+            {
+                Assert.AreEqual(
+                    -1, MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(kernel), bound), $"{name}, {rows} x {inner} x {columns}");
+            }
         }
     }
 
@@ -179,7 +183,8 @@ public sealed class MultiplyTests
                         foreach ((int firstPanel, int endPanel) in panels.Zip(panels.Skip(1)))
                         {
                             float[] part = p.Run(kernel, firstRow, endRow, firstPanel, endPanel);
-                            Assert.AreEqual(-1, MatrixOracle.FirstDifference(p.Expected(firstRow, endRow, firstPanel, endPanel), part), name);
+                            Assert.AreEqual(
+                                -1, MatrixOracle.FirstDifference(p.Expected(firstRow, endRow, firstPanel, endPanel), part), name);
                             kernel(p.A, p.ARowCapacity, p.Inner, p.B, p.Bias, c, p.CRowCapacity, firstRow, endRow, firstPanel, endPanel);
                         }
                     Assert.AreEqual(-1, MatrixOracle.FirstDifference(whole, c), name);
@@ -197,8 +202,9 @@ public sealed class MultiplyTests
                 for (int shift = 1; shift < 16; shift += 3)
                 {
                     float[] c = MatrixOracle.Filled(expected.Length + shift);
-                    kernel(Shifted(p.A, shift), p.ARowCapacity, 35, Shifted(p.B, shift + 1), Shifted(p.Bias, shift + 2), c.AsSpan(shift), p.CRowCapacity,
-                        0, rows, 0, 5);
+                    kernel(
+                        Shifted(p.A, shift), p.ARowCapacity, 35, Shifted(p.B, shift + 1), Shifted(p.Bias, shift + 2), c.AsSpan(shift),
+                        p.CRowCapacity, 0, rows, 0, 5);
                     Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected, c.AsSpan(shift)), $"{name}, {shift}");
                     Assert.AreEqual(-1, MatrixOracle.FirstDifference(MatrixOracle.Filled(shift), c.AsSpan(0, shift)), $"{name}, {shift}");
                 }
@@ -222,7 +228,9 @@ public sealed class MultiplyTests
                 {
                     Assert.IsTrue(float.IsNaN(c[PanelLayout.Index(1, n, p.CRowCapacity)]), name);
                     float value = c[PanelLayout.Index(0, n, p.CRowCapacity)];
-                    Assert.IsTrue(n == 17 ? float.IsInfinity(value) : n == 39 ? float.IsNaN(value) : float.IsFinite(value), $"{name}, column {n}: {value}");
+                    Assert.IsTrue(
+                        n == 17 ? float.IsInfinity(value) : n == 39 ? float.IsNaN(value) : float.IsFinite(value),
+                        $"{name}, column {n}: {value}");
                 }
             }
     }
@@ -245,10 +253,12 @@ public sealed class MultiplyTests
     {
         var p = new Problem(5, 20, 40);
         float[] c = MatrixOracle.Filled(3 * 16 * p.CRowCapacity);
-        void Refused(float[]? a = null, int? aRowCapacity = null, int inner = 20, float[]? b = null, float[]? bias = null, float[]? target = null,
+        void Refused(
+            float[]? a = null, int? aRowCapacity = null, int inner = 20, float[]? b = null, float[]? bias = null, float[]? target = null,
             int? cRowCapacity = null, int firstRow = 0, int endRow = 5, int firstPanel = 0, int endPanel = 3)
-            => Assert.Throws<ArgumentException>(() => MatrixMultiply.Multiply(a ?? p.A, aRowCapacity ?? p.ARowCapacity, inner, b ?? p.B, bias ?? p.Bias,
-                target ?? c, cRowCapacity ?? p.CRowCapacity, firstRow, endRow, firstPanel, endPanel));
+            => Assert.Throws<ArgumentException>(
+                () => MatrixMultiply.Multiply(a ?? p.A, aRowCapacity ?? p.ARowCapacity, inner, b ?? p.B, bias ?? p.Bias,
+                    target ?? c, cRowCapacity ?? p.CRowCapacity, firstRow, endRow, firstPanel, endPanel));
 
         Refused(a: p.A[1..]);
         Refused(b: p.B[1..]);
@@ -285,7 +295,9 @@ public sealed class MultiplyTests
             Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected, p.Run(kernel)), $"{name}, {rows} x {inner} x {columns}");
     }
 
-    /// <summary>Operands of one product. Row capacities exceed the rows, differently, except for one row: there scoring has none to spare.</summary>
+    /// <summary>
+    /// Operands of one product. Row capacities exceed the rows, differently, except for one row: there scoring has none to spare.
+    /// </summary>
     private sealed record Problem
     {
         public Problem(int rows, int inner, int columns, bool bias = true, float center = 0f)
@@ -333,7 +345,8 @@ public sealed class MultiplyTests
             double[] exact = new double[Panels * 16 * CRowCapacity], magnitude = new double[exact.Length];
             Array.Fill(exact, MatrixOracle.Untouched);
             NaiveMatrixMultiply.Multiply(A, ARowCapacity, Inner, B, Bias, exact, CRowCapacity, 0, Rows, 0, Panels);
-            NaiveMatrixMultiply.Multiply(MatrixOracle.Absolute(A), ARowCapacity, Inner, MatrixOracle.Absolute(B), MatrixOracle.Absolute(Bias),
+            NaiveMatrixMultiply.Multiply(
+                MatrixOracle.Absolute(A), ARowCapacity, Inner, MatrixOracle.Absolute(B), MatrixOracle.Absolute(Bias),
                 magnitude, CRowCapacity, 0, Rows, 0, Panels);
             return (exact, magnitude);
         }

@@ -21,6 +21,9 @@ internal static class NativeLibraryOfTests
     public static void RequireInstalled()
     {
         if (!NativeLibrary.TryLoad(Name, out _))
-            Assert.Inconclusive($"{Name} is not installed here (Debian: libopenblas0-pthread); the native matrix products cannot be tested.");
+        {
+            Assert.Inconclusive(
+                $"{Name} is not installed here (Debian: libopenblas0-pthread); the native matrix products cannot be tested.");
+        }
     }
 }

@@ -43,7 +43,8 @@ public sealed class NativeMatrixMultiplyTests
         (double[] exact, double[] magnitude) = p.Exact();
         int index = PanelLayout.Index(4, 7, p.ARowCapacity);
         (p.A[index], p.A[index + 1]) = (p.A[index + 1], p.A[index]);
-        Assert.AreEqual(PanelLayout.Index(4, 0, p.CRowCapacity), MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(products), Bound(33)));
+        Assert.AreEqual(
+            PanelLayout.Index(4, 0, p.CRowCapacity), MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(products), Bound(33)));
     }
 
     [TestMethod]
@@ -64,7 +65,9 @@ public sealed class NativeMatrixMultiplyTests
                         int i = PanelLayout.Index(r, n, p.CRowCapacity);
                         (expected[i], bounds[i]) = (exact[i], magnitude[i]);
                     }
-                Assert.AreEqual(-1, MatrixOracle.FirstBeyondBound(expected, bounds, c, Bound(37)), $"rows {firstRow}..{endRow}, panels {firstPanel}..{endPanel}");
+                Assert.AreEqual(
+                    -1, MatrixOracle.FirstBeyondBound(expected, bounds, c, Bound(37)),
+                    $"rows {firstRow}..{endRow}, panels {firstPanel}..{endPanel}");
             }
     }
 
@@ -131,10 +134,12 @@ public sealed class NativeMatrixMultiplyTests
         NativeMatrixMultiply products = NativeLibraryOfTests.Products();
         var p = new Product(5, 20, 40, bias: true);
         float[] c = MatrixOracle.Filled(3 * 16 * p.CRowCapacity);
-        void Refused(float[]? a = null, float[]? b = null, float[]? bias = null, float[]? target = null, int inner = 20, int? capacity = null,
+        void Refused(
+            float[]? a = null, float[]? b = null, float[]? bias = null, float[]? target = null, int inner = 20, int? capacity = null,
             int firstRow = 0, int endRow = 5, int firstPanel = 0, int endPanel = 3)
             => Assert.Throws<ArgumentException>(() => products.Multiply(
-                a ?? p.A, capacity ?? p.ARowCapacity, inner, b ?? p.B, bias ?? p.Bias, target ?? c, p.CRowCapacity, firstRow, endRow, firstPanel, endPanel));
+                a ?? p.A, capacity ?? p.ARowCapacity, inner, b ?? p.B, bias ?? p.Bias, target ?? c, p.CRowCapacity, firstRow,
+                endRow, firstPanel, endPanel));
 
         Refused(a: p.A[1..]);
         Refused(b: p.B[1..]);
@@ -154,7 +159,9 @@ public sealed class NativeMatrixMultiplyTests
 
         var g = new Gradient(5, 20, 40);
         float[] gradient = MatrixOracle.Filled(3 * 16 * 20);
-        void GradientRefused(float[]? a = null, float[]? d = null, float[]? target = null, int inputs = 20, int rows = 5, int firstPanel = 0, int endPanel = 3)
+        void GradientRefused(
+            float[]? a = null, float[]? d = null, float[]? target = null, int inputs = 20, int rows = 5,
+            int firstPanel = 0, int endPanel = 3)
             => Assert.Throws<ArgumentException>(() => products.WeightGradient(
                 a ?? g.A, g.ARowCapacity, inputs, d ?? g.D, g.DRowCapacity, rows, target ?? gradient, firstPanel, endPanel));
 
@@ -174,14 +181,17 @@ public sealed class NativeMatrixMultiplyTests
     {
         var p = new Product(rows, inner, columns, bias);
         (double[] exact, double[] magnitude) = p.Exact();
-        Assert.AreEqual(-1, MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(products), Bound(inner)), $"{rows} x {inner} x {columns}");
+        Assert.AreEqual(
+            -1, MatrixOracle.FirstBeyondBound(exact, magnitude, p.Run(products), Bound(inner)), $"{rows} x {inner} x {columns}");
     }
 
     private static void CheckWeightGradient(NativeMatrixMultiply products, int rows, int inputs, int outputs)
     {
         var g = new Gradient(rows, inputs, outputs);
         (double[] exact, double[] magnitude) = g.Exact();
-        Assert.AreEqual(-1, MatrixOracle.FirstBeyondBound(exact, magnitude, g.Run(products, 0, g.Panels), Bound(rows)), $"{rows} x {inputs} x {outputs}");
+        Assert.AreEqual(
+            -1, MatrixOracle.FirstBeyondBound(exact, magnitude, g.Run(products, 0, g.Panels), Bound(rows)),
+            $"{rows} x {inputs} x {outputs}");
     }
 
     /// <summary>
@@ -232,7 +242,8 @@ public sealed class NativeMatrixMultiplyTests
             Array.Fill(exact, MatrixOracle.Untouched);
             NaiveMatrixMultiply.Multiply(A, ARowCapacity, Inner, B, Bias, exact, CRowCapacity, 0, Rows, 0, Panels);
             NaiveMatrixMultiply.Multiply(
-                MatrixOracle.Absolute(A), ARowCapacity, Inner, MatrixOracle.Absolute(B), MatrixOracle.Absolute(Bias), magnitude, CRowCapacity, 0, Rows, 0, Panels);
+                MatrixOracle.Absolute(A), ARowCapacity, Inner, MatrixOracle.Absolute(B), MatrixOracle.Absolute(Bias), magnitude,
+                CRowCapacity, 0, Rows, 0, Panels);
             return (exact, magnitude);
         }
     }
@@ -272,7 +283,8 @@ public sealed class NativeMatrixMultiplyTests
         {
             double[] exact = new double[Panels * 16 * Inputs], magnitude = new double[exact.Length];
             NaiveMatrixMultiply.WeightGradient(A, ARowCapacity, Inputs, D, DRowCapacity, Rows, exact, 0, Panels);
-            NaiveMatrixMultiply.WeightGradient(MatrixOracle.Absolute(A), ARowCapacity, Inputs, MatrixOracle.Absolute(D), DRowCapacity, Rows, magnitude, 0, Panels);
+            NaiveMatrixMultiply.WeightGradient(
+                MatrixOracle.Absolute(A), ARowCapacity, Inputs, MatrixOracle.Absolute(D), DRowCapacity, Rows, magnitude, 0, Panels);
             return (exact, magnitude);
         }
     }

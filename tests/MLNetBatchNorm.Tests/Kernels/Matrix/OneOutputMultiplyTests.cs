@@ -35,7 +35,8 @@ public sealed class OneOutputMultiplyTests
         for (int row = 0; row < rows; row++)
         {
             int[] indices = [.. Enumerable.Range(0, inner).Where(k => rowMajor[row * inner + k] != 0)];
-            Assert.AreEqual(expected[row * 16], OneOutputMultiply.Multiply(indices, [.. indices.Select(k => rowMajor[row * inner + k])], w, bias));
+            Assert.AreEqual(
+                expected[row * 16], OneOutputMultiply.Multiply(indices, [.. indices.Select(k => rowMajor[row * inner + k])], w, bias));
         }
 
         // It can fail: another order of the sum has other bits.
@@ -48,7 +49,8 @@ public sealed class OneOutputMultiplyTests
             float[] reversed = [.. Enumerable.Range(0, rows).Select(r => actual[(rows - 1 - r) * 16])];
             CollectionAssert.AreNotEqual(Enumerable.Range(0, rows).Select(r => expected[r * 16]).ToArray(), reversed);
             CollectionAssert.AreEqual(
-                Enumerable.Range(0, rows).Select(r => MathF.Round(expected[r * 16], 3)).ToArray(), reversed.Select(v => MathF.Round(v, 3)).ToArray());
+                Enumerable.Range(0, rows).Select(r => MathF.Round(expected[r * 16], 3)).ToArray(),
+                reversed.Select(v => MathF.Round(v, 3)).ToArray());
         }
     }
 

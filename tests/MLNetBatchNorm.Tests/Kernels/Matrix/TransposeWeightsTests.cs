@@ -54,8 +54,10 @@ public sealed class TransposeWeightsTests
     public void TransposeWeights_ArgumentsThatDoNotFit_AreRefused()
     {
         float[] w = Weights(20, 40), wt = new float[PanelLayout.Length(40, 20)];
-        void Refused(float[]? source = null, int inputs = 20, int outputs = 40, float[]? target = null, int firstPanel = 0, int endPanel = 3)
-            => Assert.Throws<ArgumentException>(() => MatrixMultiply.TransposeWeights(source ?? w, inputs, outputs, target ?? wt, firstPanel, endPanel));
+        void Refused(
+            float[]? source = null, int inputs = 20, int outputs = 40, float[]? target = null, int firstPanel = 0, int endPanel = 3)
+            => Assert.Throws<ArgumentException>(
+                () => MatrixMultiply.TransposeWeights(source ?? w, inputs, outputs, target ?? wt, firstPanel, endPanel));
 
         Refused(source: w[1..]);
         Refused(target: wt[1..]);
@@ -76,7 +78,8 @@ public sealed class TransposeWeightsTests
         double[] expected = new double[wt.Length];
         Array.Fill(expected, MatrixOracle.Untouched);
         NaiveMatrixMultiply.TransposeWeights(w, inputs, outputs, expected, firstPanel, endPanel);
-        CollectionAssert.AreEqual(expected, Array.ConvertAll(wt, x => (double)x), $"{inputs} x {outputs}, panels {firstPanel} to {endPanel}");
+        CollectionAssert.AreEqual(
+            expected, Array.ConvertAll(wt, x => (double)x), $"{inputs} x {outputs}, panels {firstPanel} to {endPanel}");
     }
 
     /// <summary>All different, so that no exchange goes unseen; 0 in the padding.</summary>

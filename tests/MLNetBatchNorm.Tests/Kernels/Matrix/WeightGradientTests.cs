@@ -52,7 +52,8 @@ public sealed class WeightGradientTests
     [DataRow(1025, 100, 20)]    // inputs beyond the block that fits the cache
     [DataRow(2500, 7, 33)]
     [DataRow(17, 4200, 24)]
-    public void WeightGradient_LargerThanItsCacheBlocks_HasTheBitsOfTheDefinition(int rows, int inputs, int outputs) => CheckBits(rows, inputs, outputs);
+    public void WeightGradient_LargerThanItsCacheBlocks_HasTheBitsOfTheDefinition(int rows, int inputs, int outputs)
+        => CheckBits(rows, inputs, outputs);
 
     [TestMethod]
     [DataRow(0f)]
@@ -82,7 +83,8 @@ public sealed class WeightGradientTests
         (p.A[index], p.A[index + 16]) = (p.A[index + 16], p.A[index]);
         float[] wrong = p.Run(MatrixMultiply.WeightGradient);
         Assert.AreEqual(PanelLayout.WeightIndex(5, 0, 13), MatrixOracle.FirstDifference(expected, wrong));
-        Assert.AreEqual(PanelLayout.WeightIndex(5, 0, 13), MatrixOracle.FirstBeyondBound(exact, magnitude, wrong, MatrixOracle.ChainErrorBound(33)));
+        Assert.AreEqual(
+            PanelLayout.WeightIndex(5, 0, 13), MatrixOracle.FirstBeyondBound(exact, magnitude, wrong, MatrixOracle.ChainErrorBound(33)));
     }
 
     [TestMethod]
@@ -109,7 +111,8 @@ public sealed class WeightGradientTests
     public void WeightGradient_MoreRowsInAPanel_WritesTheFirstOnes()
     {
         var p = new Problem(50, 37, 112);
-        float[] expected = p.Run(MatrixOracle.WeightGradientByChains), c = MatrixOracle.Filled(7 * 16 * 41), rest = MatrixOracle.Filled(7 * 16 * 41);
+        float[] expected = p.Run(MatrixOracle.WeightGradientByChains), c = MatrixOracle.Filled(7 * 16 * 41),
+            rest = MatrixOracle.Filled(7 * 16 * 41);
         MatrixMultiply.WeightGradient(p.A, p.ARowCapacity, 37, p.D, p.DRowCapacity, 50, c, 0, 7, 41);
         for (int panel = 0; panel < 7; panel++)
         {
@@ -117,7 +120,8 @@ public sealed class WeightGradientTests
             Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected[(panel * 16 * 37)..((panel + 1) * 16 * 37)], c[first..end]));
             Assert.AreEqual(-1, MatrixOracle.FirstDifference(rest[end..(first + 16 * 41)], c[end..(first + 16 * 41)]));
         }
-        Assert.Throws<ArgumentException>(() => MatrixMultiply.WeightGradient(p.A, p.ARowCapacity, 37, p.D, p.DRowCapacity, 50, c, 0, 7, 36));
+        Assert.Throws<ArgumentException>(
+            () => MatrixMultiply.WeightGradient(p.A, p.ARowCapacity, 37, p.D, p.DRowCapacity, 50, c, 0, 7, 36));
     }
 
     [TestMethod]
@@ -128,7 +132,8 @@ public sealed class WeightGradientTests
         foreach ((string name, Kernel kernel) in Kernels())
             for (int shift = 1; shift < 16; shift += 3)
             {
-                float[] a = [.. new float[shift], .. p.A], d = [.. new float[shift + 1], .. p.D], c = MatrixOracle.Filled(expected.Length + shift);
+                float[] a = [.. new float[shift], .. p.A], d = [.. new float[shift + 1], .. p.D],
+                    c = MatrixOracle.Filled(expected.Length + shift);
                 kernel(a.AsSpan(shift), p.ARowCapacity, 35, d.AsSpan(shift + 1), p.DRowCapacity, 29, c.AsSpan(shift), 0, 5);
                 Assert.AreEqual(-1, MatrixOracle.FirstDifference(expected, c.AsSpan(shift)), $"{name}, {shift}");
                 Assert.AreEqual(-1, MatrixOracle.FirstDifference(MatrixOracle.Filled(shift), c.AsSpan(0, shift)), $"{name}, {shift}");
@@ -149,7 +154,9 @@ public sealed class WeightGradientTests
                 for (int o = 0; o < 40; o++)
                 {
                     float value = c[PanelLayout.WeightIndex(i, o, 20)];
-                    Assert.IsTrue(i == 1 ? float.IsNaN(value) : o == 17 ? float.IsInfinity(value) : float.IsFinite(value), $"{name}, {i}, {o}: {value}");
+                    Assert.IsTrue(
+                        i == 1 ? float.IsNaN(value) : o == 17 ? float.IsInfinity(value) : float.IsFinite(value),
+                        $"{name}, {i}, {o}: {value}");
                 }
         }
     }
@@ -159,10 +166,12 @@ public sealed class WeightGradientTests
     {
         var p = new Problem(20, 5, 40);
         float[] c = MatrixOracle.Filled(3 * 16 * 5);
-        void Refused(float[]? a = null, int? aRowCapacity = null, int inputs = 5, float[]? d = null, int? dRowCapacity = null, int rows = 20,
+        void Refused(
+            float[]? a = null, int? aRowCapacity = null, int inputs = 5, float[]? d = null, int? dRowCapacity = null, int rows = 20,
             float[]? target = null, int firstPanel = 0, int endPanel = 3)
-            => Assert.Throws<ArgumentException>(() => MatrixMultiply.WeightGradient(a ?? p.A, aRowCapacity ?? p.ARowCapacity, inputs, d ?? p.D,
-                dRowCapacity ?? p.DRowCapacity, rows, target ?? c, firstPanel, endPanel));
+            => Assert.Throws<ArgumentException>(
+                () => MatrixMultiply.WeightGradient(a ?? p.A, aRowCapacity ?? p.ARowCapacity, inputs, d ?? p.D,
+                    dRowCapacity ?? p.DRowCapacity, rows, target ?? c, firstPanel, endPanel));
 
         Refused(a: p.A[1..]);
         Refused(d: p.D[1..]);
@@ -227,7 +236,8 @@ public sealed class WeightGradientTests
         {
             double[] exact = new double[Panels * 16 * Inputs], magnitude = new double[exact.Length];
             NaiveMatrixMultiply.WeightGradient(A, ARowCapacity, Inputs, D, DRowCapacity, Rows, exact, 0, Panels);
-            NaiveMatrixMultiply.WeightGradient(MatrixOracle.Absolute(A), ARowCapacity, Inputs, MatrixOracle.Absolute(D), DRowCapacity, Rows, magnitude,
+            NaiveMatrixMultiply.WeightGradient(
+                MatrixOracle.Absolute(A), ARowCapacity, Inputs, MatrixOracle.Absolute(D), DRowCapacity, Rows, magnitude,
                 0, Panels);
             return (exact, magnitude);
         }

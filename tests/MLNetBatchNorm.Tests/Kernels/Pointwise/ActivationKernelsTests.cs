@@ -43,7 +43,9 @@ public sealed class ActivationKernelsTests
         }
     }
 
-    /// <summary>Tolerance: 1e-9 of the difference quotient plus 1e-6 for the kernel, which adds, multiplies and divides a few numbers of size one.</summary>
+    /// <summary>
+    /// Tolerance: 1e-9 of the difference quotient plus 1e-6 for the kernel, which adds, multiplies and divides a few numbers of size one.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Functions))]
     public void Backward_UpToTenThousand_MatchesCentralDifferences(ActivationFunction f)
@@ -58,7 +60,8 @@ public sealed class ActivationKernelsTests
         {
             double slope = ActivationOracle.Derivative(f, x[i]);
             double rounding = 2e-11 * Math.Abs(x[i]);       // of the difference quotient
-            KernelTesting.AssertWithin(slope * incoming[i], d[i], (1e-6 + rounding) * Math.Abs(incoming[i]), () => $"{f}'({x[i]:R}) * {incoming[i]:R}");
+            KernelTesting.AssertWithin(
+                slope * incoming[i], d[i], (1e-6 + rounding) * Math.Abs(incoming[i]), () => $"{f}'({x[i]:R}) * {incoming[i]:R}");
         }
     }
 
@@ -164,10 +167,13 @@ public sealed class ActivationKernelsTests
     {
         Assert.Throws<ArgumentException>(() => ActivationKernels.Forward(ActivationFunction.ReLU, new float[15], new float[15]));
         Assert.Throws<ArgumentException>(() => ActivationKernels.Forward(ActivationFunction.ReLU, new float[16], new float[32]));
-        Assert.Throws<ArgumentException>(() => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[16], new float[32]));
-        Assert.Throws<ArgumentException>(() => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[32], new float[16]));
+        Assert.Throws<ArgumentException>(
+            () => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[16], new float[32]));
+        Assert.Throws<ArgumentException>(
+            () => ActivationKernels.Backward(ActivationFunction.ReLU, new float[16], new float[32], new float[16]));
         Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Forward((ActivationFunction)(-1), new float[16], new float[16]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => ActivationKernels.Backward((ActivationFunction)(-1), new float[16], new float[16], new float[16]));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => ActivationKernels.Backward((ActivationFunction)(-1), new float[16], new float[16], new float[16]));
     }
 
     private static double ExpMinusOne(double x)

@@ -24,8 +24,8 @@ internal static class ActivationOracle
     };
 
     /// <summary>
-    /// (f(x+h) - f(x-h)) / 2h: truncation error h^2 |f'''| / 6 &lt; 1e-10 for these functions, rounding error 2^-53 |f| / h &lt; 2e-11 |x|. At a kink the
-    /// one-sided difference from the left, which is what the conventions ask for (relu'(0) = 0).
+    /// (f(x+h) - f(x-h)) / 2h: truncation error h^2 |f'''| / 6 &lt; 1e-10 for these functions, rounding error 2^-53 |f| / h &lt; 2e-11 |x|.
+    /// At a kink the one-sided difference from the left, which is what the conventions ask for (relu'(0) = 0).
     /// </summary>
     public static double Derivative(ActivationFunction? f, double x)
     {

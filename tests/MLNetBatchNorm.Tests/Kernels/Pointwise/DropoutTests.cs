@@ -4,8 +4,9 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// The masks are functions of fixed keys, so the statistics below are fixed numbers, not random ones; bounds are given in standard deviations of what a
-/// fair coin would show. 4.5 of them are exceeded by one in 150,000 fair tests, and each test here makes a few hundred at most.
+/// The masks are functions of fixed keys, so the statistics below are fixed numbers, not random ones; bounds are
+/// given in standard deviations of what a fair coin would show. 4.5 of them are exceeded by one in 150,000 fair
+/// tests, and each test here makes a few hundred at most.
 /// </summary>
 [TestClass]
 public sealed class DropoutTests
@@ -32,7 +33,10 @@ public sealed class DropoutTests
             dropped += x.Count(value => value == 0);
             sum += x.Sum(value => (double)value);
             foreach (float value in x)
-                KernelTesting.AssertWithin(value == 0 ? 0 : 1 / (1 - (Math.Round(rate * 65536.0) / 65536)), value, 1e-6 * value, () => "kept value");
+            {
+                KernelTesting.AssertWithin(
+                    value == 0 ? 0 : 1 / (1 - (Math.Round(rate * 65536.0) / 65536)), value, 1e-6 * value, () => "kept value");
+            }
         }
 
         const int Count = Panels * Rows * 16;
@@ -48,8 +52,10 @@ public sealed class DropoutTests
         bool[] kept = Mask(Rows, Key, 0, Rate);
         double expected = Rate * (1 - Rate);
 
-        // Variance of the number dropped in a row of 16: 16 p q; its estimate from n rows has the relative deviation sqrt(2 / n) (nearly normal counts).
-        double rowVariance = Enumerable.Range(0, Rows).Average(r => Math.Pow(Enumerable.Range(0, 16).Count(c => !kept[(r * 16) + c]) - (16 * Rate), 2));
+        // Variance of the number dropped in a row of 16: 16 p q; its estimate from n rows has the relative
+        // deviation sqrt(2 / n) (nearly normal counts).
+        double rowVariance = Enumerable.Range(0, Rows)
+            .Average(r => Math.Pow(Enumerable.Range(0, 16).Count(c => !kept[(r * 16) + c]) - (16 * Rate), 2));
         Assert.AreEqual(1, rowVariance / (16 * expected), Sigmas * Math.Sqrt(2.0 / Rows));
         for (int c = 0; c < 16; c++)
         {
@@ -101,7 +107,9 @@ public sealed class DropoutTests
         Assert.Throws<AssertFailedException>(() => AssertUncorrelated(kept, other, "control"));
     }
 
-    /// <summary>All 65,536 patterns of the 16 lanes of a row occur as often as they should: chi-square over 1024 patterns of 10 lanes.</summary>
+    /// <summary>
+    /// All 65,536 patterns of the 16 lanes of a row occur as often as they should: chi-square over 1024 patterns of 10 lanes.
+    /// </summary>
     [TestMethod]
     public void Apply_PatternsOfTenLanes_AreUniform()
     {

@@ -26,7 +26,8 @@ public sealed class InputKernelsTests
                 double t = ((double)x[i] - center[i]) * scale[i];
                 double expected = clip[i] > 0 ? t / Math.Sqrt(1 + clip[i] * t * t) : t;
                 // Subtraction, product, square, root and quotient: five roundings, of which the root halves its operand's.
-                Assert.AreEqual(expected, y[i], 8 * Math.Pow(2, -24) * Math.Max(Math.Abs(expected), Math.Abs(x[i] * scale[i])), $"Element {i}.");
+                Assert.AreEqual(
+                    expected, y[i], 8 * Math.Pow(2, -24) * Math.Max(Math.Abs(expected), Math.Abs(x[i] * scale[i])), $"Element {i}.");
             }
         }
     }
@@ -70,7 +71,11 @@ public sealed class InputKernelsTests
                 var panels = new float[PanelLayout.Length(capacity, encoded)];
                 encoder.EncodeToPanels(padded, panels, capacity, row);
                 for (int c = 0; c < encoded; c++)
-                    Assert.AreEqual(BitConverter.SingleToInt32Bits(expected[c]), BitConverter.SingleToInt32Bits(panels[PanelLayout.Index(row, c, capacity)]), $"{columns} columns, column {c}.");
+                {
+                    Assert.AreEqual(
+                        BitConverter.SingleToInt32Bits(expected[c]),
+                        BitConverter.SingleToInt32Bits(panels[PanelLayout.Index(row, c, capacity)]), $"{columns} columns, column {c}.");
+                }
                 for (int c = 0; c < encoded; c++)
                     Assert.AreEqual(0f, panels[PanelLayout.Index(0, c, capacity)], "Another row was written.");
             }

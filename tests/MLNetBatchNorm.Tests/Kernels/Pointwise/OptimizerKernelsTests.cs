@@ -4,8 +4,9 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// Every rule restated in double beside the kernel. Twenty steps on gradients that change from step to step, states included: each operation rounds
-/// once, and every step feeds on the state of the one before, so the errors of 20 steps of some ten operations add up to at most 200 u of the values.
+/// Every rule restated in double beside the kernel. Twenty steps on gradients that change from step to step, states included:
+/// each operation rounds once, and every step feeds on the state of the one before, so the errors of 20 steps of some ten
+/// operations add up to at most 200 u of the values.
 /// </summary>
 [TestClass]
 public sealed class OptimizerKernelsTests
@@ -75,7 +76,8 @@ public sealed class OptimizerKernelsTests
     public void RmsProp_TwentySteps_FollowsTheRule(bool centered, double momentum, double decay)
         => Check(
             (_, p, g, v, a, b) => OptimizerKernels.RmsProp(
-                p, g, v, centered ? a : default, momentum > 0 ? b : default, (float)Rate, 0.99f, (float)(1 - 0.99), 1e-8f, (float)momentum, (float)decay),
+                p, g, v, centered ? a : default, momentum > 0 ? b : default, (float)Rate, 0.99f, (float)(1 - 0.99), 1e-8f, (float)momentum,
+                (float)decay),
             (int t, ref double p, double g, ref double v, ref double a, ref double b) =>
             {
                 g += decay * p;
@@ -170,7 +172,8 @@ public sealed class OptimizerKernelsTests
         foreach (int length in new[] { 0, 16, 32, 48, 176 })
         {
             var random = new Random(length);
-            Guarded p = new(KernelTesting.Normal(random, length), 3), first = new(length, 5), second = new(length, 7), third = new(length, 9);
+            Guarded p = new(KernelTesting.Normal(random, length), 3), first = new(length, 5), second = new(length, 7),
+                third = new(length, 9);
             double[] exactP = Array.ConvertAll(p.Span.ToArray(), x => (double)x);
             double[] exactFirst = new double[length], exactSecond = new double[length], exactThird = new double[length];
             float[] mean = KernelTesting.Normal(random, length);
@@ -191,10 +194,14 @@ public sealed class OptimizerKernelsTests
             for (int i = 0; i < length; i++)
             {
                 int at = i;
-                KernelTesting.AssertWithin(exactP[i], p.Span[i], Tolerance * (1 + Math.Abs(exactP[i])), () => $"parameter {at} of {length}");
-                KernelTesting.AssertWithin(exactFirst[i], first.Span[i], Tolerance * (1 + Math.Abs(exactFirst[i])), () => $"first state {at}");
-                KernelTesting.AssertWithin(exactSecond[i], second.Span[i], Tolerance * (1 + Math.Abs(exactSecond[i])), () => $"second state {at}");
-                KernelTesting.AssertWithin(exactThird[i], third.Span[i], Tolerance * (1 + Math.Abs(exactThird[i])), () => $"third state {at}");
+                KernelTesting.AssertWithin(
+                    exactP[i], p.Span[i], Tolerance * (1 + Math.Abs(exactP[i])), () => $"parameter {at} of {length}");
+                KernelTesting.AssertWithin(
+                    exactFirst[i], first.Span[i], Tolerance * (1 + Math.Abs(exactFirst[i])), () => $"first state {at}");
+                KernelTesting.AssertWithin(
+                    exactSecond[i], second.Span[i], Tolerance * (1 + Math.Abs(exactSecond[i])), () => $"second state {at}");
+                KernelTesting.AssertWithin(
+                    exactThird[i], third.Span[i], Tolerance * (1 + Math.Abs(exactThird[i])), () => $"third state {at}");
             }
         }
     }

@@ -60,7 +60,8 @@ public sealed class PointwiseLossTests
 
     [TestMethod]
     public void Huber_WithAnotherDelta_IsNoticed()
-        => Assert.Throws<AssertFailedException>(() => new Data(new Random(2), Kind.Huber, 3, 40).Check(Kind.Huber, [], 0, 40, Delta + 1e-4f));
+        => Assert.Throws<AssertFailedException>(
+            () => new Data(new Random(2), Kind.Huber, 3, 40).Check(Kind.Huber, [], 0, 40, Delta + 1e-4f));
 
     [TestMethod]
     [DataRow(Kind.BinaryCrossEntropy)]
@@ -243,7 +244,10 @@ public sealed class PointwiseLossTests
                 if (!inside)
                     Assert.AreEqual(Untouched, loss[r]);
                 else
-                    KernelTesting.AssertWithin(expected, loss[r], 1e-6 + (1e-6 * expected), () => $"{kind}, {_outputs} outputs, loss of row {r}");
+                {
+                    KernelTesting.AssertWithin(
+                        expected, loss[r], 1e-6 + (1e-6 * expected), () => $"{kind}, {_outputs} outputs, loss of row {r}");
+                }
             }
         }
 

@@ -11,8 +11,8 @@ public sealed class SoftmaxCrossEntropyTests
 
     /// <summary>
     /// Every number of classes up to several panels, blocks of rows cut at odd places, with and without weights and smoothing.
-    /// A probability errs by 10 u of itself (shift, exponential 2 u, tree of at most 4 + panels additions, reciprocal, product) plus what the rounding of
-    /// z - max does: u |z - max|. The loss: the same for the logarithm of the sum, plus u per operation on |z - max|.
+    /// A probability errs by 10 u of itself (shift, exponential 2 u, tree of at most 4 + panels additions, reciprocal, product) plus what
+    /// the rounding of z - max does: u |z - max|. The loss: the same for the logarithm of the sum, plus u per operation on |z - max|.
     /// </summary>
     [TestMethod]
     [DataRow(false, 0f)]
@@ -188,7 +188,8 @@ public sealed class SoftmaxCrossEntropyTests
                     }
 
                     var single = new Guarded(outputs, r);
-                    float[] row = Enumerable.Range(0, (outputs + 15) / 16 * 16).Select(k => k < outputs ? data.Z[data.Index(r, k)] : Garbage).ToArray();
+                    float[] row = Enumerable.Range(0, (outputs + 15) / 16 * 16)
+                        .Select(k => k < outputs ? data.Z[data.Index(r, k)] : Garbage).ToArray();
                     Losses.Softmax(row, single.Span);
                     single.AssertUntouchedAround("one row");
                     KernelTesting.AssertSameBits(p.AsSpan(r * outputs, outputs), single.Span, "one row");
@@ -236,7 +237,8 @@ public sealed class SoftmaxCrossEntropyTests
                 double bound = ((13 + (outputs / 16.0) + Math.Abs(data.Shifted(r, k))) * U * p[k]) + (6 * U * q);
                 int at = k;
                 double scaled = weight * Scale * (bound + 1e-37);
-                KernelTesting.AssertWithin(exact, dz[data.Index(r, k)], scaled, () => $"{outputs} classes, gradient of row {r}, class {at}");
+                KernelTesting.AssertWithin(
+                    exact, dz[data.Index(r, k)], scaled, () => $"{outputs} classes, gradient of row {r}, class {at}");
             }
 
             if (weight == 0)
@@ -287,7 +289,8 @@ public sealed class SoftmaxCrossEntropyTests
             Array.Fill(dz, Untouched);
             Array.Fill(loss, Untouched);
             Guarded guardedGradient = new(dz, first), guardedLoss = new(loss, end);
-            Losses.SoftmaxCrossEntropy(Z, _rows, Outputs, Classes, weights, scale, smoothing, guardedGradient.Span, guardedLoss.Span, first, end);
+            Losses.SoftmaxCrossEntropy(
+                Z, _rows, Outputs, Classes, weights, scale, smoothing, guardedGradient.Span, guardedLoss.Span, first, end);
             guardedGradient.AssertUntouchedAround("gradient");
             guardedLoss.AssertUntouchedAround("loss");
             return (guardedGradient.Span.ToArray(), guardedLoss.Span.ToArray());
@@ -317,7 +320,8 @@ public sealed class SoftmaxCrossEntropyTests
             }
         }
 
-        public double Shifted(int row, int output) => (double)Z[Index(row, output)] - Enumerable.Range(0, Outputs).Max(k => Z[Index(row, k)]);
+        public double Shifted(int row, int output)
+            => (double)Z[Index(row, output)] - Enumerable.Range(0, Outputs).Max(k => Z[Index(row, k)]);
 
         public double LogProbability(int row, int output)
             => Shifted(row, output) - Math.Log(Enumerable.Range(0, Outputs).Sum(k => Math.Exp(Shifted(row, k))));

@@ -60,7 +60,9 @@ public sealed class WorkerTeamTests
         Assert.AreEqual((int.MaxValue / 2, int.MaxValue), new Worker(1, 2).Share(int.MaxValue), "no overflow");
     }
 
-    /// <summary>After a barrier every member sees what all others wrote before it; again and again, with members that come at uneven moments.</summary>
+    /// <summary>
+    /// After a barrier every member sees what all others wrote before it; again and again, with members that come at uneven moments.
+    /// </summary>
     [TestMethod]
     [DataRow(2, 2000)]
     [DataRow(3, 500)]
@@ -89,7 +91,9 @@ public sealed class WorkerTeamTests
         Assert.AreEqual(0, wrong);
     }
 
-    /// <summary>A failure in any member, before or between barriers that the others wait at, comes out of Run, and the team works on.</summary>
+    /// <summary>
+    /// A failure in any member, before or between barriers that the others wait at, comes out of Run, and the team works on.
+    /// </summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(2)]
@@ -131,7 +135,8 @@ public sealed class WorkerTeamTests
         using var team = new WorkerTeam(4);
         for (int round = 0; round < 20; round++)
         {
-            var exception = Assert.ThrowsExactly<InvalidDataException>(() => team.Run(worker => throw new InvalidDataException($"member {worker.Index}")));
+            var exception = Assert.ThrowsExactly<InvalidDataException>(
+                () => team.Run(worker => throw new InvalidDataException($"member {worker.Index}")));
             Assert.StartsWith("member ", exception.Message);
         }
     }
@@ -180,5 +185,6 @@ public sealed class WorkerTeamTests
     [TestMethod]
     [DataRow(0)]
     [DataRow(-1)]
-    public void Constructor_NoMembers_IsRefused(int count) => Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new WorkerTeam(count));
+    public void Constructor_NoMembers_IsRefused(int count) =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new WorkerTeam(count));
 }

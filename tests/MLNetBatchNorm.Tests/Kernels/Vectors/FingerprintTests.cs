@@ -5,9 +5,10 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// One number for the bits of everything the elementwise kernels compute, by the path this machine and these settings choose. It is the same for every
-/// instruction set and operating system; a run with DOTNET_EnableAVX512=0, DOTNET_EnableAVX2=0 or DOTNET_EnableHWIntrinsic=0 checks that. A change of a
-/// kernel's arithmetic changes it: then the new number is written here, after the tests of that kernel have passed.
+/// One number for the bits of everything the elementwise kernels compute, by the path this machine and these settings
+/// choose. It is the same for every instruction set and operating system; a run with DOTNET_EnableAVX512=0,
+/// DOTNET_EnableAVX2=0 or DOTNET_EnableHWIntrinsic=0 checks that. A change of a kernel's arithmetic changes it: then the new
+/// number is written here, after the tests of that kernel have passed.
 /// </summary>
 [TestClass]
 public sealed class FingerprintTests
@@ -24,7 +25,8 @@ public sealed class FingerprintTests
 
     private static ulong Compute(float dropoutRate)
     {
-        // Inputs made of exact operations on seeded integers: the logarithms and cosines of KernelTesting.Normal may differ between systems.
+        // Inputs made of exact operations on seeded integers: the logarithms and cosines of
+        // KernelTesting.Normal may differ between systems.
         var random = new Random(20260801);
         ulong hash = 14695981039346656037;      // FNV-1a
         float[] x = Uniform(Rows * 16, 6);

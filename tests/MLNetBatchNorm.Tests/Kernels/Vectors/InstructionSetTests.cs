@@ -9,8 +9,8 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// Trained networks are the same bits on every instruction set and every number of threads: processes with wider and wider instructions turned off
-/// train the same networks and compare hashes.
+/// Trained networks are the same bits on every instruction set and every number of threads: processes with wider and wider instructions
+/// turned off train the same networks and compare hashes.
 /// </summary>
 [TestClass]
 public sealed class InstructionSetTests
@@ -64,10 +64,13 @@ public sealed class InstructionSetTests
         var environment = new Dictionary<string, string>();
         if (turnedOff.Length > 0)
             environment[turnedOff] = "0";
-        return FreshProcess.Run<TrainingHash>(environment, "1", "2", "3", "8").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return FreshProcess.Run<TrainingHash>(environment, "1", "2", "3", "8").Split(
+            '\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
     }
 
-    /// <summary>Trains a small network and one of odd shapes with every number of threads given; writes the vector width and one hash for all.</summary>
+    /// <summary>
+    /// Trains a small network and one of odd shapes with every number of threads given; writes the vector width and one hash for all.
+    /// </summary>
     internal sealed class TrainingHash : IFreshProcessTask
     {
         public static void Run(string[] arguments, TextWriter output)
@@ -104,7 +107,9 @@ public sealed class InstructionSetTests
             // The matrix kernels ask these properties, and the runtime's compiler ties the instructions to them.
             if (Vector512.IsHardwareAccelerated != Avx512F.IsSupported && X86Base.IsSupported)
                 throw new InvalidOperationException("Vectors of 512 bits are accelerated without AVX-512, or the other way round.");
-            return Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+            return Vector512.IsHardwareAccelerated
+                ? 512
+                : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
         }
 
         /// <summary>Few units; every placement, loss and optimizer with some activation or other.</summary>
@@ -140,7 +145,11 @@ public sealed class InstructionSetTests
         private static string Train(int threads, NetworkDefinition definition, Objective loss, int rows, int batchSize, bool sparse = false)
         {
             NetworkParameters parameters = Generated.Network(definition, 1);
-            Optimizer[] optimizers = [new AdamWOptimizer(), new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new RmsPropOptimizer { Centered = true }, new AdamOptimizer()];
+            Optimizer[] optimizers =
+            [
+                new AdamWOptimizer(), new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true },
+                new RmsPropOptimizer { Centered = true }, new AdamOptimizer(),
+            ];
             var settings = new TrainingSettings
             {
                 Objective = loss.With(labelSmoothing: 0.1),

@@ -3,8 +3,8 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// Every function over a sweep of all floats, one bit pattern in 4,099 (a prime, so that low mantissa bits vary too): zeros, subnormals, both signs,
-/// infinities and NaNs included. The oracle is the same function in double.
+/// Every function over a sweep of all floats, one bit pattern in 4,099 (a prime, so that low mantissa bits vary too): zeros, subnormals,
+/// both signs, infinities and NaNs included. The oracle is the same function in double.
 /// </summary>
 [TestClass]
 public sealed class VectorMathTests
@@ -63,8 +63,8 @@ public sealed class VectorMathTests
         => AssertAbsolute<NormalCumulativeFunction>(s_sweep, NormalOracle.Cumulative, 1e-7);
 
     /// <summary>
-    /// Relative error in the left tail, down to the smallest normal numbers: x^2 / 2 is rounded before the exponential, which costs x^2 / 2 units of
-    /// roundoff (84 at x = -13); 40 more for the rest, because 1/2 + u P(u) cancels down to 0.03 there.
+    /// Relative error in the left tail, down to the smallest normal numbers: x^2 / 2 is rounded before the exponential, which costs x^2 / 2
+    /// units of roundoff (84 at x = -13); 40 more for the rest, because 1/2 + u P(u) cancels down to 0.03 there.
     /// </summary>
     [TestMethod]
     public void NormalCumulative_LeftTail_KeepsItsRelativeAccuracy()

@@ -5,8 +5,8 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Tests.Kernels;
 
 /// <summary>
-/// Every kernel gives the same bits with vectors of 4, 8 and 16 floats. Vector512 and Vector256 work on any machine: where the hardware lacks them
-/// the runtime computes them from narrower ones.
+/// Every kernel gives the same bits with vectors of 4, 8 and 16 floats. Vector512 and Vector256 work on any machine: where the hardware
+/// lacks them the runtime computes them from narrower ones.
 /// </summary>
 [TestClass]
 public sealed unsafe class VectorWidthTests
@@ -174,7 +174,8 @@ public sealed unsafe class VectorWidthTests
             float[] classes = Enumerable.Range(0, Rows).Select(_ => (float)random.Next(outputs)).ToArray();
             float[] weights = Enumerable.Range(0, Rows).Select(r => r == 5 ? 0f : 1 + (r / 7f)).ToArray();
             float[][] narrow = Run<Simd128, Vector128<float>, Losses.FourVectors>();
-            AssertSameOnAllWidths(narrow, Run<Simd256, Vector256<float>, Losses.TwoVectors>(), Run<Simd512, Vector512<float>, Losses.OneVector>());
+            AssertSameOnAllWidths(
+                narrow, Run<Simd256, Vector256<float>, Losses.TwoVectors>(), Run<Simd512, Vector512<float>, Losses.OneVector>());
 
             // What the entry points choose: narrow vectors for few classes.
             float[] dz = new float[z.Length], loss = new float[Rows], p = new float[Rows * outputs];
@@ -252,7 +253,8 @@ public sealed unsafe class VectorWidthTests
                     OptimizerKernels.SgdMomentum<TSimd, V>(pp, pg, pb, 160, 0.01f, 0.9f, t % 2 == 0, 0.1f);
                     OptimizerKernels.Adam<TSimd, V>(pp, pg, pm, pv, 160, new AdamCoefficients(0.01, 0.9, 0.99, 1e-8, 0.1, t), t % 2 == 0);
                     OptimizerKernels.RmsProp<TSimd, V>(
-                        pp, pg, pv, pm, t % 2 == 0 ? pb : null, 160, new OptimizerKernels.RmsPropCoefficients(0.01f, 0.9f, 0.1f, 1e-8f, 0.5f, 0.1f));
+                        pp, pg, pv, pm, t % 2 == 0 ? pb : null, 160,
+                        new OptimizerKernels.RmsPropCoefficients(0.01f, 0.9f, 0.1f, 1e-8f, 0.5f, 0.1f));
                 }
             }
 

@@ -50,17 +50,23 @@ public sealed class CheckpointTests
             double delay = random.NextDouble() * 10;
             while (watch.Elapsed.TotalMilliseconds < delay)
                 Thread.SpinWait(10);
-            Assert.IsFalse(process.HasExited, $"the training was over, or failed, before it could be killed for the {kill + 1}th time: {(process.HasExited ? process.StandardError.ReadToEnd() : "")}");
+            Assert.IsFalse(
+                process.HasExited,
+                $"the training was over, or failed, before it could be killed for the {kill + 1}th time: "
+                + $"{(process.HasExited ? process.StandardError.ReadToEnd() : "")}");
             process.Kill();
             process.WaitForExit();
         }
 
         string output = FreshProcess.Run<Training>(_folder);
         Assert.Contains("resumed", output);
-        TestContext.WriteLine($"{resumed} of {Kills} killed runs and the last one went on from a checkpoint; the last one had {output.Split("epoch").Length - 1} epochs left.");
+        TestContext.WriteLine(
+            $"{resumed} of {Kills} killed runs and the last one went on from a checkpoint; "
+            + $"the last one had {output.Split("epoch").Length - 1} epochs left.");
         Assert.IsGreaterThan(Kills / 2, resumed);
 
-        string uninterrupted = ModelFile.Contents(_context, Training.Create(_context, null, () => { }).Fit(Training.Rows(_context)), Training.Rows(_context).Schema);
+        string uninterrupted = ModelFile.Contents(
+            _context, Training.Create(_context, null, () => { }).Fit(Training.Rows(_context)), Training.Rows(_context).Schema);
         Assert.AreEqual(uninterrupted, ModelFile.Contents(Path.Combine(_folder, "model.zip")));
         Assert.HasCount(1, Directory.GetFiles(_folder), "the model is all that is left");
     }
@@ -88,13 +94,16 @@ public sealed class CheckpointTests
             Directory.GetFiles(_folder).Select(Path.GetFileName).ToArray());
 
         epochs = 0;
-        string actual = ModelFile.Contents(_context, Estimator(kind, CheckpointPath, () => epochs++, CancellationToken.None).Fit(rows), rows.Schema);
+        string actual = ModelFile.Contents(
+            _context, Estimator(kind, CheckpointPath, () => epochs++, CancellationToken.None).Fit(rows), rows.Schema);
         Assert.AreEqual(2, epochs, "four epochs of the first network and two of the second were done");
         Assert.AreEqual(expected, actual);
         Assert.IsEmpty(Directory.GetFiles(_folder));
     }
 
-    /// <summary>Rows that are more than the memory budget come from a temporary file, in an order that is made anew for every epoch.</summary>
+    /// <summary>
+    /// Rows that are more than the memory budget come from a temporary file, in an order that is made anew for every epoch.
+    /// </summary>
     [TestMethod]
     public void Fit_AgainWithRowsInATemporaryFile_GoesOnToTheSameModel()
     {
@@ -108,7 +117,8 @@ public sealed class CheckpointTests
         Assert.AreEqual(expected, ModelFile.Contents(_context, Large(CheckpointPath, () => epochs++).Fit(rows), rows.Schema));
         Assert.AreEqual(2, epochs);
 
-        IEstimator<ITransformer> Large(string? path, Action epochEnded) => Single(path, epochEnded, options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 1000));
+        IEstimator<ITransformer> Large(string? path, Action epochEnded) =>
+            Single(path, epochEnded, options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 1000));
     }
 
     /// <summary>Networks side by side: how far each had come is chance, what becomes of them is not.</summary>
@@ -116,10 +126,12 @@ public sealed class CheckpointTests
     public void Fit_AgainAfterCancellationSideBySide_GoesOnToTheSameModel()
     {
         IDataView rows = Rows();
-        void SideBySide(BatchNormNetworkOptions options) => (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.MaximumNumberOfEpochs) = (5, 3, 40);
+        void SideBySide(BatchNormNetworkOptions options) =>
+            (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.MaximumNumberOfEpochs) = (5, 3, 40);
         int all = 0, epochs = 0, rest = 0;
         using var source = new CancellationTokenSource();
-        string expected = ModelFile.Contents(_context, Estimator(NetworkKind.Regression, null, () => all++, change: SideBySide).Fit(rows), rows.Schema);
+        string expected = ModelFile.Contents(
+            _context, Estimator(NetworkKind.Regression, null, () => all++, change: SideBySide).Fit(rows), rows.Schema);
 
         Assert.ThrowsExactly<OperationCanceledException>(() => Estimator(
             NetworkKind.Regression, CheckpointPath, () =>
@@ -127,7 +139,8 @@ public sealed class CheckpointTests
                 if (++epochs == 20)
                     source.Cancel();
             }, source.Token, SideBySide).Fit(rows));
-        string actual = ModelFile.Contents(_context, Estimator(NetworkKind.Regression, CheckpointPath, () => rest++, change: SideBySide).Fit(rows), rows.Schema);
+        string actual = ModelFile.Contents(
+            _context, Estimator(NetworkKind.Regression, CheckpointPath, () => rest++, change: SideBySide).Fit(rows), rows.Schema);
 
         Assert.AreEqual(expected, actual);
         Assert.IsLessThan(all, rest, "Nothing went on from a checkpoint.");
@@ -143,10 +156,15 @@ public sealed class CheckpointTests
         int epochs = FinishAndCompare();
 
         Assert.AreEqual(2, epochs, "the file before it is that of the second of four epochs");
-        Assert.IsTrue(_log.Any(line => line.StartsWith("Error: The checkpoint", StringComparison.Ordinal) && line.Contains("is damaged and is not used", StringComparison.Ordinal)), string.Join('\n', _log));
+        Assert.IsTrue(
+            _log.Any(line => line.StartsWith("Error: The checkpoint", StringComparison.Ordinal)
+                && line.Contains("is damaged and is not used", StringComparison.Ordinal)),
+            string.Join('\n', _log));
     }
 
-    /// <summary>Nothing is lost but time, since the model is the same; a training that is restarted by a script must not need a person.</summary>
+    /// <summary>
+    /// Nothing is lost but time, since the model is the same; a training that is restarted by a script must not need a person.
+    /// </summary>
     [TestMethod]
     public void Fit_BothCheckpointsDamaged_BeginsAnew()
     {
@@ -173,8 +191,12 @@ public sealed class CheckpointTests
     {
         Interrupt(afterEpochs: 2);
         IDataView rows = Rows();
-        CheckRefused("its options, seed or initial network are others", () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: o => o.LearningRate = 0.02).Fit(rows));
-        CheckRefused("its options, seed or initial network are others", () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: o => o.Seed = 12).Fit(rows));
+        CheckRefused(
+            "its options, seed or initial network are others",
+            () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: o => o.LearningRate = 0.02).Fit(rows));
+        CheckRefused(
+            "its options, seed or initial network are others",
+            () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: o => o.Seed = 12).Fit(rows));
         CheckRefused(
             "its options, seed or initial network are others. Seed is not set",
             () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: o => o.Seed = null).Fit(rows));
@@ -182,10 +204,13 @@ public sealed class CheckpointTests
         others[79].Features[0]++;
         CheckRefused(
             "its training or validation rows are others",
-            () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }).Fit(NetworkExamples.View(_context, NetworkKind.Regression, others)));
+            () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }).Fit(
+                NetworkExamples.View(_context, NetworkKind.Regression, others)));
         // Threads have no influence, and the refusals have not touched the files.
         int epochs = 0;
-        Estimator(NetworkKind.Regression, CheckpointPath, () => epochs++, change: o => (o.NumberOfEnsembleMembers, o.NumberOfThreads) = (1, 3)).Fit(rows);
+        Estimator(
+            NetworkKind.Regression, CheckpointPath, () => epochs++, change: o => (o.NumberOfEnsembleMembers, o.NumberOfThreads) = (1, 3))
+            .Fit(rows);
         Assert.AreEqual(2, epochs);
     }
 
@@ -194,7 +219,8 @@ public sealed class CheckpointTests
     {
         File.WriteAllText(CheckpointPath, "the only copy of a thesis");
 
-        InvalidOperationException exception = Assert.ThrowsExactly<InvalidOperationException>(() => Single(CheckpointPath, () => { }).Fit(Rows()));
+        InvalidOperationException exception =
+            Assert.ThrowsExactly<InvalidOperationException>(() => Single(CheckpointPath, () => { }).Fit(Rows()));
 
         Assert.IsTrue(exception.IsMarked());
         Assert.Contains("is no checkpoint of this library, and is not overwritten", exception.Message);
@@ -205,7 +231,8 @@ public sealed class CheckpointTests
     public void Fit_FolderThatDoesNotExist_IsRefusedBeforeAnyRowIsRead()
     {
         var counting = new CountingView(Rows());
-        IOException exception = Assert.ThrowsExactly<IOException>(() => Single(Path.Combine(_folder, "absent", "file"), () => { }).Fit(counting));
+        IOException exception =
+            Assert.ThrowsExactly<IOException>(() => Single(Path.Combine(_folder, "absent", "file"), () => { }).Fit(counting));
 
         Assert.IsTrue(exception.IsMarked());
         Assert.Contains("cannot be written", exception.Message);
@@ -227,20 +254,27 @@ public sealed class CheckpointTests
         }).Fit(Rows());
 
         Assert.AreEqual(4, epochs);
-        Assert.IsTrue(_log.Any(line => line.StartsWith("Warning: The checkpoint", StringComparison.Ordinal) && line.Contains("training goes on without it", StringComparison.Ordinal)), string.Join('\n', _log));
+        Assert.IsTrue(
+            _log.Any(line => line.StartsWith("Warning: The checkpoint", StringComparison.Ordinal)
+                && line.Contains("training goes on without it", StringComparison.Ordinal)),
+            string.Join('\n', _log));
     }
 
-    /// <summary>A training that diverges would diverge again from its checkpoint; what is to be changed is an option, and another checkpoint would be refused.</summary>
+    /// <summary>
+    /// A training that diverges would diverge again from its checkpoint; what is to be changed is an
+    /// option, and another checkpoint would be refused.
+    /// </summary>
     [TestMethod]
     public void Fit_Diverged_LeavesNoCheckpoint()
     {
-        Assert.ThrowsExactly<InvalidOperationException>(() => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: options =>
-        {
-            options.LearningRate = 100;
-            options.Optimizer = new SgdOptimizer();
-            options.LearningRateSchedule = new ConstantSchedule();
-            options.Placement = BatchNormalizationPlacement.None;
-        }).Fit(Rows()));
+        Assert.ThrowsExactly<InvalidOperationException>(
+            () => Estimator(NetworkKind.Regression, CheckpointPath, () => { }, change: options =>
+            {
+                options.LearningRate = 100;
+                options.Optimizer = new SgdOptimizer();
+                options.LearningRateSchedule = new ConstantSchedule();
+                options.Placement = BatchNormalizationPlacement.None;
+            }).Fit(Rows()));
         Assert.IsEmpty(Directory.GetFiles(_folder));
     }
 
@@ -260,7 +294,8 @@ public sealed class CheckpointTests
         }, options =>
         {
             options.MaximumNumberOfEpochs = 5;
-            options.Checkpoint = new() { Path = CheckpointPath, IntervalInEpochs = intervalInEpochs, IntervalInSeconds = intervalInSeconds };
+            options.Checkpoint =
+                new() { Path = CheckpointPath, IntervalInEpochs = intervalInEpochs, IntervalInSeconds = intervalInSeconds };
         }).Fit(Rows());
         Assert.HasCount(expected, seen);
     }
@@ -275,7 +310,10 @@ public sealed class CheckpointTests
             (o => o.Checkpoint = new() { Path = "x", IntervalInSeconds = null }, "are both null"),
         })
         {
-            Assert.Contains(expected, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, NetworkKind.Binary, change)).Message);
+            Assert.Contains(
+                expected,
+                Assert
+                    .ThrowsExactly<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, NetworkKind.Binary, change)).Message);
         }
     }
 
@@ -304,7 +342,8 @@ public sealed class CheckpointTests
     private IDataView Rows() => NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(80));
 
     private IEstimator<ITransformer> Estimator(
-        NetworkKind kind, string? path, Action epochEnded, CancellationToken token = default, Action<BatchNormNetworkOptions>? change = null) =>
+        NetworkKind kind, string? path, Action epochEnded, CancellationToken token = default,
+        Action<BatchNormNetworkOptions>? change = null) =>
         NetworkExamples.Quick(_context, kind, options =>
         {
             options.NumberOfEnsembleMembers = change is null ? 2 : 1;
@@ -381,16 +420,18 @@ public sealed class CheckpointTests
             context.Model.Save(model, rows.Schema, Path.Combine(arguments[0], "model.zip"));
         }
 
-        public static IDataView Rows(MLContext context) => NetworkExamples.View(context, NetworkKind.Multiclass, NetworkExamples.Rows(1000));
+        public static IDataView Rows(MLContext context) =>
+            NetworkExamples.View(context, NetworkKind.Multiclass, NetworkExamples.Rows(1000));
 
-        public static IEstimator<ITransformer> Create(MLContext context, string? path, Action epochEnded) => NetworkExamples.Quick(context, NetworkKind.Multiclass, options =>
-        {
-            options.HiddenUnits = [128, 64];
-            options.NumberOfEnsembleMembers = 2;
-            options.MaximumNumberOfEpochs = 200;
-            options.EarlyStoppingPatience = 0;
-            options.Checkpoint = path is null ? null : new() { Path = path, IntervalInEpochs = 1 };
-            options.Progress = new Observer(epochEnded);
-        });
+        public static IEstimator<ITransformer> Create(MLContext context, string? path, Action epochEnded) =>
+            NetworkExamples.Quick(context, NetworkKind.Multiclass, options =>
+            {
+                options.HiddenUnits = [128, 64];
+                options.NumberOfEnsembleMembers = 2;
+                options.MaximumNumberOfEpochs = 200;
+                options.EarlyStoppingPatience = 0;
+                options.Checkpoint = path is null ? null : new() { Path = path, IntervalInEpochs = 1 };
+                options.Progress = new Observer(epochEnded);
+            });
     }
 }

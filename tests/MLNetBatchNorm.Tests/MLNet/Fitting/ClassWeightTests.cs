@@ -6,7 +6,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Weights of classes are weights of rows: the same numbers in a weight column give the same bytes, wherever rows are kept.</summary>
+/// <summary>
+/// Weights of classes are weights of rows: the same numbers in a weight column give the same bytes, wherever rows are kept.
+/// </summary>
 [TestClass]
 public sealed class ClassWeightTests
 {
@@ -28,10 +30,14 @@ public sealed class ClassWeightTests
     {
         List<Row> rows = Rows(store);
         double[] given = multiclass ? s_weights : s_weights[..2];
-        string ofColumn = Contents(store, rows, multiclass, o => o.ExampleWeightColumnName = nameof(Row.Product), r => r.Own * (float)given[r.Class(multiclass)]);
+        string ofColumn = Contents(
+            store, rows, multiclass, o => o.ExampleWeightColumnName = nameof(Row.Product), r => r.Own * (float)given[r.Class(multiclass)]);
 
-        Assert.AreEqual(ofColumn, Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), given)));
-        Assert.AreNotEqual(ofColumn, Contents(store, rows, multiclass, o => o.ExampleWeightColumnName = nameof(Row.Own)), "Weights would have gone unnoticed.");
+        Assert.AreEqual(
+            ofColumn, Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), given)));
+        Assert.AreNotEqual(
+            ofColumn, Contents(store, rows, multiclass, o => o.ExampleWeightColumnName = nameof(Row.Own)),
+            "Weights would have gone unnoticed.");
     }
 
     [TestMethod]
@@ -43,15 +49,19 @@ public sealed class ClassWeightTests
     public void Fit_UnbalancedSets_WeighsByTheFrequenciesOfTheTrainingRows(string store, bool multiclass)
     {
         List<Row> rows = Rows(store);
-        double[] totals = [.. Enumerable.Range(0, multiclass ? Classes : 2).Select(c => rows.Where(r => r.Class(multiclass) == c).Sum(r => (double)r.Own))];
+        double[] totals = [.. Enumerable.Range(0, multiclass ? Classes : 2)
+            .Select(c => rows.Where(r => r.Class(multiclass) == c).Sum(r => (double)r.Own))];
         int present = totals.Count(total => total > 0);
         double[] expected = [.. totals.Select(total => total > 0 ? totals.Sum() / (present * total) : 1)];
-        Assert.AreEqual(totals.Sum(), totals.Zip(expected, (total, weight) => total * weight).Sum(), 1e-6 * totals.Sum(), "The mean weight is 1.");
+        Assert.AreEqual(
+            totals.Sum(), totals.Zip(expected, (total, weight) => total * weight).Sum(), 1e-6 * totals.Sum(), "The mean weight is 1.");
 
         string balanced = Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.UnbalancedSets) = (nameof(Row.Own), true));
-        Assert.AreEqual(Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), expected)), balanced);
+        Assert.AreEqual(
+            Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), expected)), balanced);
         expected[0] *= 1.001;
-        Assert.AreNotEqual(Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), expected)), balanced);
+        Assert.AreNotEqual(
+            Contents(store, rows, multiclass, o => (o.ExampleWeightColumnName, o.ClassWeights) = (nameof(Row.Own), expected)), balanced);
     }
 
     /// <summary>Without a weight column; with an ensemble; for every number of threads; going on from a network.</summary>
@@ -63,7 +73,8 @@ public sealed class ClassWeightTests
             row.Own = 1;
         IDataView view = View(rows, r => (float)s_weights[r.Class(true)]);
         var first = Train(view, o => o.ClassWeights = null);
-        string Second(Action<BatchNormNetworkMulticlassTrainer.Options> set) => ModelFile.Contents(_context, Train(view, set, first.Model), view.Schema);
+        string Second(Action<BatchNormNetworkMulticlassTrainer.Options> set) =>
+            ModelFile.Contents(_context, Train(view, set, first.Model), view.Schema);
 
         string ofColumn = Second(o => o.ExampleWeightColumnName = nameof(Row.Product));
         foreach (int threads in new[] { 1, 2, 3 })
@@ -114,7 +125,8 @@ public sealed class ClassWeightTests
             (options.LabelColumnName, options.ClassWeights, options.ValidationSet) = (nameof(Row.IsRare), weights, validationView);
             var model = _context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(View(Rows("memory", seed: 2)));
             float[] probabilities = model.Transform(validationView).Scalars<float>("Probability");
-            double loss = validation.Zip(probabilities, (row, p) => -weights[row.Class(false)] * Math.Log(row.IsRare ? p : 1 - p)).Sum() / validation.Sum(row => weights[row.Class(false)]);
+            double loss = validation.Zip(probabilities, (row, p) => -weights[row.Class(false)] * Math.Log(row.IsRare ? p : 1 - p)).Sum()
+                / validation.Sum(row => weights[row.Class(false)]);
             TrainingHistory history = model.Model.SubModel.Network.Members[0].TrainingHistory;
             Assert.AreEqual(loss, history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value, 1e-5);
         }
@@ -127,7 +139,8 @@ public sealed class ClassWeightTests
         BinaryClassificationMetrics Measure(bool unbalanced) => _context.BinaryClassification.EvaluateNonCalibrated(
             _context.BinaryClassification.Trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
             {
-                LabelColumnName = nameof(Row.IsRare), HiddenUnits = [16], MaximumNumberOfEpochs = 8, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, Seed = 3, UnbalancedSets = unbalanced,
+                LabelColumnName = nameof(Row.IsRare), HiddenUnits = [16], MaximumNumberOfEpochs = 8, NumberOfEnsembleMembers = 1,
+                NumberOfInputPieces = 0, Seed = 3, UnbalancedSets = unbalanced,
             }).Fit(training).Transform(test), nameof(Row.IsRare));
 
         BinaryClassificationMetrics plain = Measure(false), balanced = Measure(true);
@@ -193,7 +206,11 @@ public sealed class ClassWeightTests
         })
         {
             foreach (bool multiclass in new[] { false, true })
-                CheckRefused(nameof(BatchNormNetworkClassificationOptions.ClassWeights), expected, () => Create(multiclass, o => o.ClassWeights = weights));
+            {
+                CheckRefused(
+                    nameof(BatchNormNetworkClassificationOptions.ClassWeights), expected,
+                    () => Create(multiclass, o => o.ClassWeights = weights));
+            }
         }
 
         CheckRefused(
@@ -205,8 +222,13 @@ public sealed class ClassWeightTests
     public void Fit_MoreOrFewerWeightsThanClasses_IsRefusedBeforeARowIsRead()
     {
         var unread = View(Enumerable.Range(0, 3).Select<int, Row>(_ => throw new InvalidOperationException("A row was read.")));
-        CheckRefused("ClassWeights", "ClassWeights has 3 numbers, but there are 2 classes. Give one weight for each: that of false, that of true.", () => Create(false, o => o.ClassWeights = [1, 1, 1]).Fit(unread));
-        CheckRefused("ClassWeights", "ClassWeights has 2 numbers, but there are 4 classes. Give one weight for each: in the order of the label's keys.", () => Create(true, o => o.ClassWeights = [1, 1]).Fit(unread));
+        CheckRefused(
+            "ClassWeights", "ClassWeights has 3 numbers, but there are 2 classes. Give one weight for each: that of false, that of true.",
+            () => Create(false, o => o.ClassWeights = [1, 1, 1]).Fit(unread));
+        CheckRefused(
+            "ClassWeights",
+            "ClassWeights has 2 numbers, but there are 4 classes. Give one weight for each: in the order of the label's keys.",
+            () => Create(true, o => o.ClassWeights = [1, 1]).Fit(unread));
     }
 
     [TestMethod]
@@ -242,7 +264,8 @@ public sealed class ClassWeightTests
     }
 
     /// <summary>The bytes of the model, its training's losses included.</summary>
-    private string Contents(string store, List<Row> rows, bool multiclass, Action<BatchNormNetworkClassificationOptions> set, Func<Row, float>? product = null)
+    private string Contents(
+        string store, List<Row> rows, bool multiclass, Action<BatchNormNetworkClassificationOptions> set, Func<Row, float>? product = null)
     {
         IDataView view = View(rows, product);
         return ModelFile.Contents(_context, Create(multiclass, set, store).Fit(view), view.Schema);
@@ -306,7 +329,8 @@ public sealed class ClassWeightTests
         return [.. Enumerable.Range(0, count).Select(r =>
         {
             bool rare = r % 20 == 0;
-            return new Row { IsRare = rare, Features = new VBuffer<float>(6, [.. Enumerable.Range(0, 6).Select(i => (float)(4 * random.NextDouble() - 2 + (rare && i < 3 ? 1 : 0)))]) };
+            return new Row { IsRare = rare, Features = new VBuffer<float>(6, [.. Enumerable.Range(0, 6).Select(
+                i => (float)(4 * random.NextDouble() - 2 + (rare && i < 3 ? 1 : 0)))]) };
         })];
     }
 

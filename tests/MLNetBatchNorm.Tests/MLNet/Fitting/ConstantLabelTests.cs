@@ -7,7 +7,9 @@ using BinaryTransformer = Microsoft.ML.Data.BinaryPredictionTransformer<Microsof
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Training rows that are all true, or all false: as with ML.NET's own binary trainers the model says so of every row, and the log warns.</summary>
+/// <summary>
+/// Training rows that are all true, or all false: as with ML.NET's own binary trainers the model says so of every row, and the log warns.
+/// </summary>
 [TestClass]
 public sealed class ConstantLabelTests
 {
@@ -40,9 +42,14 @@ public sealed class ConstantLabelTests
         }
 
         if (what == "others of weight 0")
-            rows.AddRange(NetworkExamples.Rows(7, seed: 2).Select(row => new Example { Features = row.Features, IsPositive = !label, Weight = 0 }));
+        {
+            rows.AddRange(
+                NetworkExamples.Rows(7, seed: 2).Select(row => new Example { Features = row.Features, IsPositive = !label, Weight = 0 }));
+        }
         IDataView view = NetworkExamples.View(_context, NetworkKind.Binary, rows);
-        IDataView other = NetworkExamples.View(_context, NetworkKind.Binary, NetworkExamples.Rows(50, seed: 3).Append(new Example { Features = [1e9f, -1e9f, 1e20f, float.NaN] }));
+        IDataView other = NetworkExamples.View(
+            _context, NetworkKind.Binary,
+            NetworkExamples.Rows(50, seed: 3).Append(new Example { Features = [1e9f, -1e9f, 1e20f, float.NaN] }));
         var trainer = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary, options =>
         {
             options.NumberOfEnsembleMembers = null;
@@ -54,7 +61,10 @@ public sealed class ConstantLabelTests
         CheckConstant(model, other, label);
         CheckConstant((BinaryTransformer)Reload(model, view.Schema), other, label);
         string warning = _warnings.Single();
-        Assert.AreEqual($"Label column 'Label' is {(label ? "true" : "false")} in all {Count} rows of the training set; the model says {(label ? "true" : "false")} of every row.", warning);
+        Assert.AreEqual(
+            $"Label column 'Label' is {(label ? "true" : "false")} in all {Count} rows of the training set; "
+            + $"the model says {(label ? "true" : "false")} of every row.",
+            warning);
     }
 
     /// <summary>Keys of four classes, rows of three: whichever it is, its classifier is a constant, and the others learn.</summary>
@@ -66,30 +76,38 @@ public sealed class ConstantLabelTests
     public void OneVersusAll_AndPairwiseCoupling_WithAClassWithoutRows_Train(int absent, bool text)
     {
         IDataView all = Classes();
-        IDataView keyed = _context.Transforms.Conversion.MapValueToKey("Label", text ? nameof(Keyed.Name) : nameof(Keyed.Number)).Fit(all).Transform(all);
+        IDataView keyed =
+            _context.Transforms.Conversion.MapValueToKey("Label", text ? nameof(Keyed.Name) : nameof(Keyed.Number)).Fit(all).Transform(all);
         IDataView training = _context.Data.FilterByCustomPredicate<Placed>(keyed, row => row.Place == absent);
-        var binary = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary, options => options.MaximumNumberOfEpochs = 20);
+        var binary = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(
+            _context, NetworkKind.Binary, options => options.MaximumNumberOfEpochs = 20);
 
         foreach (IEstimator<ITransformer> trainer in new IEstimator<ITransformer>[]
         {
-            _context.MulticlassClassification.Trainers.OneVersusAll(binary), _context.MulticlassClassification.Trainers.PairwiseCoupling(binary),
+            _context.MulticlassClassification.Trainers.OneVersusAll(binary),
+            _context.MulticlassClassification.Trainers.PairwiseCoupling(binary),
         })
         {
             MulticlassClassificationMetrics metrics = _context.MulticlassClassification.Evaluate(trainer.Fit(training).Transform(training));
             Assert.IsGreaterThan(0.95, metrics.MicroAccuracy);
         }
 
-        Assert.IsTrue(_warnings.Any(warning => warning.Contains("the model says false of every row", StringComparison.Ordinal)), string.Join('\n', _warnings));
+        Assert.IsTrue(
+            _warnings.Any(warning => warning.Contains("the model says false of every row", StringComparison.Ordinal)),
+            string.Join('\n', _warnings));
     }
 
-    /// <summary>A model to go on from is not thrown away for rows of one label, and one that was a constant learns when there are others.</summary>
+    /// <summary>
+    /// A model to go on from is not thrown away for rows of one label, and one that was a constant learns when there are others.
+    /// </summary>
     [TestMethod]
     public void Fit_FromAModel_LearnsFromOneLabelAndFromTwo()
     {
         List<Example> rows = NetworkExamples.Rows(Count);
         IDataView both = NetworkExamples.View(_context, NetworkKind.Binary, rows);
         IDataView one = NetworkExamples.View(_context, NetworkKind.Binary, rows.Where(row => row.IsPositive));
-        var trainer = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary, options => options.LearningRate = 1e-5);
+        var trainer = (BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(
+            _context, NetworkKind.Binary, options => options.LearningRate = 1e-5);
         BatchNormNetworkBinaryModelParameters trained = trainer.Fit(both).Model.SubModel, constant = trainer.Fit(one).Model.SubModel;
 
         Assert.HasCount(4, trained.Network.Members[0].TrainingHistory.Epochs);
@@ -106,7 +124,8 @@ public sealed class ConstantLabelTests
         IDataView scored = model.Transform(rows);
         float score = scored.Scalars<float>("Score").Distinct().Single();
         Assert.AreEqual((label ? 1 : -1) * Math.Log(Count + 1), score, 1e-6);
-        Assert.AreEqual(label ? (Count + 1.0) / (Count + 2) : 1.0 / (Count + 2), scored.Scalars<float>("Probability").Distinct().Single(), 1e-6);
+        Assert.AreEqual(
+            label ? (Count + 1.0) / (Count + 2) : 1.0 / (Count + 2), scored.Scalars<float>("Probability").Distinct().Single(), 1e-6);
         Assert.AreEqual(label, scored.Scalars<bool>("PredictedLabel").Distinct().Single());
         EpochRecord epoch = model.Model.SubModel.Network.Members[0].TrainingHistory.Epochs.Single();
         Assert.AreEqual(Math.Log((Count + 2.0) / (Count + 1)), epoch.TrainingLoss, 1e-6);
@@ -125,7 +144,8 @@ public sealed class ConstantLabelTests
         var random = new Random(5);
         return _context.Data.LoadFromEnumerable(Enumerable.Range(0, 200).Select(i => new Keyed
         {
-            Features = [10 * (i % 4) + random.NextSingle(), random.NextSingle()], Name = "class " + i % 4, Number = 100 - i % 4, Place = i % 4,
+            Features = [10 * (i % 4) + random.NextSingle(), random.NextSingle()], Name = "class " + i % 4, Number = 100 - i % 4,
+            Place = i % 4,
         }).ToList());
     }
 

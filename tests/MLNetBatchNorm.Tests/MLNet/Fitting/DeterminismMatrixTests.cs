@@ -6,19 +6,23 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>
-/// One table of text, one seed: the same model files, byte by byte, whatever the machine's instructions, threads, culture and time zone, whether the rows
-/// are cached or read from the file, in any run. <see cref="Kernels.InstructionSetTests"/> does the same below ML.NET, for every activation, loss and optimizer.
+/// One table of text, one seed: the same model files, byte by byte, whatever the machine's instructions, threads, culture and time
+/// zone, whether the rows are cached or read from the file, in any run. <see cref="Kernels.InstructionSetTests"/> does the same below
+/// ML.NET, for every activation, loss and optimizer.
 /// </summary>
 [TestClass]
 public sealed class DeterminismMatrixTests
 {
-    /// <summary>Processes, each with another environment; within each all numbers of threads, cached and not, and each kind of network.</summary>
+    /// <summary>
+    /// Processes, each with another environment; within each all numbers of threads, cached and not, and each kind of network.
+    /// </summary>
     private static readonly (string Name, Dictionary<string, string> Environment, string Culture)[] s_processes =
     [
         ("as it is", [], ""),
         ("a second run", [], ""),
         ("Turkish, in Kathmandu", new() { ["TZ"] = "Asia/Kathmandu", ["LANG"] = "tr_TR.UTF-8" }, "tr-TR"),
-        ("Arabic, on the Chatham Islands, without AVX-512", new() { ["TZ"] = "Pacific/Chatham", ["DOTNET_EnableAVX512F"] = "0", ["DOTNET_EnableAVX512"] = "0" }, "ar-SA"),
+        ("Arabic, on the Chatham Islands, without AVX-512",
+            new() { ["TZ"] = "Pacific/Chatham", ["DOTNET_EnableAVX512F"] = "0", ["DOTNET_EnableAVX512"] = "0" }, "ar-SA"),
         ("German, without AVX2", new() { ["TZ"] = "Europe/Berlin", ["DOTNET_EnableAVX2"] = "0" }, "de-DE"),
         ("without any vector instruction", new() { ["DOTNET_EnableHWIntrinsic"] = "0" }, ""),
     ];
@@ -39,10 +43,15 @@ public sealed class DeterminismMatrixTests
         string expected = "";
         foreach ((string name, Dictionary<string, string> environment, string culture) in s_processes)
         {
-            string[] models = FreshProcess.Run<Trainings>(environment, table, culture).Split("====\n", StringSplitOptions.RemoveEmptyEntries);
+            string[] models = FreshProcess.Run<Trainings>(environment, table, culture).Split(
+                "====\n", StringSplitOptions.RemoveEmptyEntries);
             Assert.HasCount(3 * (s_threads.Length + 1), models, name);
             foreach (IGrouping<string, string> kind in models.GroupBy(model => model.Split('\n')[0]))
-                Assert.AreEqual(1, kind.Select(model => model[model.IndexOf('\n')..]).Distinct().Count(), $"{name}: {kind.Key} differs within one process");
+            {
+                Assert.AreEqual(
+                    1, kind.Select(model => model[model.IndexOf('\n')..]).Distinct().Count(),
+                    $"{name}: {kind.Key} differs within one process");
+            }
             string all = string.Concat(models.Order(StringComparer.Ordinal));
             if (expected.Length == 0)
                 expected = all;
@@ -70,11 +79,15 @@ public sealed class DeterminismMatrixTests
         if (changed)
             rows[12].Features[1] = MathF.BitIncrement(rows[12].Features[1]);
         File.WriteAllLines(path, rows.Select(row => string.Create(
-            CultureInfo.InvariantCulture, $"{(row.IsPositive ? 1 : 0)},{row.Class},{row.Value:R},{string.Join(',', row.Features.Select(f => f.ToString("R", CultureInfo.InvariantCulture)))}")));
+            CultureInfo.InvariantCulture,
+            $"{(row.IsPositive ? 1 : 0)},{row.Class},{row.Value:R},"
+            + $"{string.Join(',', row.Features.Select(f => f.ToString("R", CultureInfo.InvariantCulture)))}")));
         return path;
     }
 
-    /// <summary>Trains each kind of network from the text, with every number of threads, cached and not; writes what is in the model files.</summary>
+    /// <summary>
+    /// Trains each kind of network from the text, with every number of threads, cached and not; writes what is in the model files.
+    /// </summary>
     internal sealed class Trainings : IFreshProcessTask
     {
         public static void Run(string[] arguments, TextWriter output)
@@ -115,7 +128,9 @@ public sealed class DeterminismMatrixTests
                 options.NumberOfThreads = threads;
                 options.NumberOfInputPieces = 5;
                 options.NumberOfEnsembleMembers = kind == NetworkKind.Regression ? 2 : 1;
-                options.Statistics = kind == NetworkKind.Binary ? BatchNormalizationStatistics.PopulationPooled : BatchNormalizationStatistics.RunningAverage;
+                options.Statistics = kind == NetworkKind.Binary
+                    ? BatchNormalizationStatistics.PopulationPooled
+                    : BatchNormalizationStatistics.RunningAverage;
             })).Fit(rows);
             return ModelFile.Contents(context, model, rows.Schema);
         }

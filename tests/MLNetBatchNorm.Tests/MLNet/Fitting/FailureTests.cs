@@ -8,8 +8,8 @@ using MLNetBatchNorm.Persistence;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>
-/// <c>Fit</c> that does not come to its end, in every phase and for every reason: the reason comes out as it is, nothing stays behind (threads, open
-/// files, cursors, objects), and the same trainer then trains the model it would have trained in the first place.
+/// <c>Fit</c> that does not come to its end, in every phase and for every reason: the reason comes out as it is, nothing stays behind
+/// (threads, open files, cursors, objects), and the same trainer then trains the model it would have trained in the first place.
 /// </summary>
 [TestClass]
 public sealed class FailureTests
@@ -61,7 +61,9 @@ public sealed class FailureTests
         Assert.IsInRange(epoch, Scenario.Members * Scenario.EpochsOfANetwork, scenario.EpochsBeforeTheEnd);
     }
 
-    /// <summary>Cancelled from another thread at moments that no callback sees: within a step, a validation block, the statistics.</summary>
+    /// <summary>
+    /// Cancelled from another thread at moments that no callback sees: within a step, a validation block, the statistics.
+    /// </summary>
     [TestMethod]
     public void Fit_CancelledAtAnyMoment_EndsAndLeavesNothing()
     {
@@ -69,7 +71,11 @@ public sealed class FailureTests
         for (int moment = 0; moment < 12; moment++)
         {
             using var source = new CancellationTokenSource();
-            var scenario = new Scenario { NumberOfMembers = 1, Token = source.Token, Member = 1, Epoch = 1 + moment % 3, Fault = () => source.CancelAfter(TimeSpan.FromMicroseconds(400 * moment)) };
+            var scenario = new Scenario
+            {
+                NumberOfMembers = 1, Token = source.Token, Member = 1, Epoch = 1 + moment % 3,
+                Fault = () => source.CancelAfter(TimeSpan.FromMicroseconds(400 * moment)),
+            };
             try
             {
                 scenario.Create(_context).Fit(scenario.View(_context));
@@ -91,7 +97,8 @@ public sealed class FailureTests
     public void Fit_ObserverThatThrows_PassesTheExceptionOnAndLeavesNothing(int member, int epoch)
     {
         var thrown = new TimeZoneNotFoundException("the observer's own");
-        Assert.AreSame(thrown, Check<TimeZoneNotFoundException>(new Scenario { Member = member, Epoch = epoch, Fault = () => throw thrown }));
+        Assert.AreSame(
+            thrown, Check<TimeZoneNotFoundException>(new Scenario { Member = member, Epoch = epoch, Fault = () => throw thrown }));
     }
 
     /// <summary>What has been counted above is there while a training is under way.</summary>
@@ -124,7 +131,10 @@ public sealed class FailureTests
             Assert.Inconclusive("The limit is set with a shell of Linux.");
         // A good checkpoint that a full disk must not destroy; the model itself is saved to memory.
         string path = Path.Combine(_folder, "checkpoint");
-        var interrupted = new Scenario { NumberOfThreads = 1, Checkpoint = path, Member = 1, Epoch = 2, Fault = () => throw new TimeZoneNotFoundException() };
+        var interrupted = new Scenario
+        {
+            NumberOfThreads = 1, Checkpoint = path, Member = 1, Epoch = 2, Fault = () => throw new TimeZoneNotFoundException(),
+        };
         Assert.ThrowsExactly<TimeZoneNotFoundException>(() => interrupted.Create(_context).Fit(interrupted.View(_context)));
         byte[] before = File.ReadAllBytes(path);
 
@@ -132,7 +142,9 @@ public sealed class FailureTests
         var undisturbed = new Scenario();
         IDataView view = undisturbed.View(_context);
         Assert.AreEqual(FullDisk.Hash(undisturbed.Create(_context).Fit(view)), output[0]);
-        Assert.AreEqual(Scenario.Members * Scenario.EpochsOfANetwork - 1 + Scenario.Members, int.Parse(output[1]), "every later epoch and both networks could not be kept");
+        Assert.AreEqual(
+            Scenario.Members * Scenario.EpochsOfANetwork - 1 + Scenario.Members, int.Parse(output[1]),
+            "every later epoch and both networks could not be kept");
         Assert.AreEqual(Convert.ToHexString(before), output[2], "the checkpoint that was there");
     }
 
@@ -197,14 +209,16 @@ public sealed class FailureTests
         var undisturbed = new Scenario();
         IDataView data = undisturbed.View(_context);
         Assert.AreEqual(
-            ModelFile.Contents(_context, undisturbed.Create(_context).Fit(data), data.Schema), ModelFile.Contents(_context, trainer.Fit(scenario.View(_context)), data.Schema));
+            ModelFile.Contents(_context, undisturbed.Create(_context).Fit(data), data.Schema),
+            ModelFile.Contents(_context, trainer.Fit(scenario.View(_context)), data.Schema));
         Assert.HasCount(1, Directory.GetFiles(_folder), "the earlier model, and no checkpoint");
         return exception;
     }
 
     // In methods of their own, so that no local variable keeps the view.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private (TException Exception, WeakReference View, int OpenCursors) Fail<TException>(Scenario scenario, IEstimator<ITransformer> trainer)
+    private (TException Exception, WeakReference View, int OpenCursors) Fail<TException>(
+        Scenario scenario, IEstimator<ITransformer> trainer)
         where TException : Exception
     {
         FaultyView view = scenario.View(_context);
@@ -226,7 +240,8 @@ public sealed class FailureTests
 
     /// <summary>Threads of worker teams in this process; -1 where the system does not show them.</summary>
     private static int WorkerThreads() => !Directory.Exists("/proc/self/task")
-        ? -1 : Directory.GetDirectories("/proc/self/task").Count(task => Read(Path.Combine(task, "comm")).StartsWith(WorkerThreadName, StringComparison.Ordinal));
+        ? -1 : Directory.GetDirectories("/proc/self/task")
+            .Count(task => Read(Path.Combine(task, "comm")).StartsWith(WorkerThreadName, StringComparison.Ordinal));
 
     /// <summary>The system shows a thread for some moments after it has been joined.</summary>
     private static void AssertNoWorkerThreads() =>
@@ -234,7 +249,8 @@ public sealed class FailureTests
 
     /// <summary>Files below a folder that this process has open; -1 where the system does not show them.</summary>
     private static int FilesOpenIn(string folder) => !Directory.Exists("/proc/self/fd")
-        ? -1 : Directory.GetFiles("/proc/self/fd").Count(file => new FileInfo(file).LinkTarget?.StartsWith(folder, StringComparison.Ordinal) == true);
+        ? -1 : Directory.GetFiles("/proc/self/fd")
+            .Count(file => new FileInfo(file).LinkTarget?.StartsWith(folder, StringComparison.Ordinal) == true);
 
     private static string Read(string path)
     {
@@ -305,7 +321,8 @@ public sealed class FailureTests
                 Fault();
         }
 
-        private static IDataView Rows(MLContext context, int seed) => NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(600, seed));
+        private static IDataView Rows(MLContext context, int seed) =>
+            NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(600, seed));
     }
 
     /// <summary>Goes on from a checkpoint where no file can be larger than a few kilobytes.</summary>
@@ -315,9 +332,15 @@ public sealed class FailureTests
         {
             var context = new MLContext(1);
             int warnings = 0;
-            context.Log += (_, e) => warnings += e.Kind == ChannelMessageKind.Warning && e.RawMessage.Contains("training goes on without it", StringComparison.Ordinal) ? 1 : 0;
+            context.Log += (_, e) => warnings += e.Kind == ChannelMessageKind.Warning
+                && e.RawMessage.Contains("training goes on without it", StringComparison.Ordinal)
+                ? 1
+                : 0;
             string before = "";
-            var scenario = new Scenario { NumberOfThreads = 1, Checkpoint = arguments[0], Member = Scenario.Members, Epoch = Scenario.EpochsOfANetwork };
+            var scenario = new Scenario
+            {
+                NumberOfThreads = 1, Checkpoint = arguments[0], Member = Scenario.Members, Epoch = Scenario.EpochsOfANetwork,
+            };
             scenario.Fault = () => before = Convert.ToHexString(File.ReadAllBytes(arguments[0]));
             IDataView view = scenario.View(context);
             ITransformer model = scenario.Create(context).Fit(view);
@@ -340,7 +363,8 @@ public sealed class FailureTests
         public static void Run(string[] arguments, TextWriter output)
         {
             var context = new MLContext(1) { TempFilePath = arguments[0] };
-            IEstimator<ITransformer> trainer = NetworkExamples.Quick(context, NetworkKind.Regression, options => options.MemoryBudgetInMegabytes = 1);
+            IEstimator<ITransformer> trainer = NetworkExamples.Quick(
+                context, NetworkKind.Regression, options => options.MemoryBudgetInMegabytes = 1);
             try
             {
                 trainer.Fit(NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(40_000)));
@@ -348,7 +372,9 @@ public sealed class FailureTests
             catch (InvalidOperationException e)
             {
                 SpinWait.SpinUntil(() => WorkerThreads() <= 0, TimeSpan.FromSeconds(10));
-                output.Write($"{e.Message}\n{(e.IsMarked() ? "marked" : "unmarked")}, {Math.Max(0, FilesOpenIn(arguments[0]))} files, {Math.Max(0, WorkerThreads())} threads, then ");
+                output.Write(
+                    $"{e.Message}\n{(e.IsMarked() ? "marked" : "unmarked")}, {Math.Max(0, FilesOpenIn(arguments[0]))} files, "
+                    + $"{Math.Max(0, WorkerThreads())} threads, then ");
             }
 
             trainer.Fit(NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(100)));

@@ -5,7 +5,9 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>What a <c>Fit</c> says in the log: once what all its networks have in common, then nothing that does not name its network.</summary>
+/// <summary>
+/// What a <c>Fit</c> says in the log: once what all its networks have in common, then nothing that does not name its network.
+/// </summary>
 [TestClass]
 public sealed class FitLogTests
 {
@@ -26,7 +28,8 @@ public sealed class FitLogTests
         });
 
         string all = string.Join('\n', log);
-        int header = Array.FindLastIndex(log, line => Regex.IsMatch(line, @"^Training (a network|\d networks, each) of 4 features, 16 \+ 8 hidden units"));
+        int header = Array.FindLastIndex(
+            log, line => Regex.IsMatch(line, @"^Training (a network|\d networks, each) of 4 features, 16 \+ 8 hidden units"));
         Assert.AreEqual(header, Array.FindIndex(log, line => line.Contains("hidden units", StringComparison.Ordinal)), all);
         string[] lines = [.. log.Skip(header + 1).Where(line => !line.StartsWith("Chosen ", StringComparison.Ordinal))];
         Assert.HasCount(lines.Length, lines.Distinct(), all);
@@ -43,7 +46,10 @@ public sealed class FitLogTests
         string[] log = LogOf(NetworkKind.Binary, NetworkExamples.Rows(80), _ => { });
         string all = string.Join('\n', log);
         Assert.IsFalse(log.Any(line => line.Contains("Network ", StringComparison.Ordinal)), all);
-        Assert.HasCount(1, log.Where(line => line.Contains("Training a network of 4 features, 16 + 8 hidden units", StringComparison.Ordinal)).ToArray(), all);
+        Assert.HasCount(
+            1,
+            log.Where(line => line.Contains("Training a network of 4 features, 16 + 8 hidden units", StringComparison.Ordinal)).ToArray(),
+            all);
         Assert.HasCount(1, log.Where(line => line.StartsWith("Training on ", StringComparison.Ordinal)).ToArray(), all);
     }
 
@@ -61,9 +67,12 @@ public sealed class FitLogTests
         });
         string chosen = open.Single(line => line.StartsWith("Chosen ", StringComparison.Ordinal));
         Assert.AreEqual(
-            "Chosen where the options leave it open: BatchSize = 32, LearningRate = 0.003, NumberOfEnsembleMembers = 8, ValidationFraction = 0.2, NumberOfInputPieces = 32.", chosen);
+            "Chosen where the options leave it open: BatchSize = 32, LearningRate = 0.003, NumberOfEnsembleMembers = 8, "
+            + "ValidationFraction = 0.2, NumberOfInputPieces = 32.",
+            chosen);
 
-        string[] set = LogOf(NetworkKind.Regression, NetworkExamples.Rows(80), options => (options.LearningRate, options.ValidationFraction) = (0.01, 0.25));
+        string[] set = LogOf(
+            NetworkKind.Regression, NetworkExamples.Rows(80), options => (options.LearningRate, options.ValidationFraction) = (0.01, 0.25));
         Assert.IsFalse(set.Any(line => line.StartsWith("Chosen ", StringComparison.Ordinal)), string.Join('\n', set));
     }
 

@@ -5,7 +5,10 @@ using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Columns are treated by what they hold, through the trainers: whatever stands beside them, however they come, and whatever a normalizer did to them.</summary>
+/// <summary>
+/// Columns are treated by what they hold, through the trainers: whatever stands beside them, however
+/// they come, and whatever a normalizer did to them.
+/// </summary>
 [TestClass]
 public sealed class InputTreatmentTests
 {
@@ -13,7 +16,9 @@ public sealed class InputTreatmentTests
 
     public TestContext TestContext { get; set; } = null!;
 
-    /// <summary>A value that is missing of a column that never missed one says nothing: the score is about the mean, not that of the smallest value.</summary>
+    /// <summary>
+    /// A value that is missing of a column that never missed one says nothing: the score is about the mean, not that of the smallest value.
+    /// </summary>
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary), null)]
     [DataRow(nameof(NetworkKind.Binary), 0)]
@@ -24,9 +29,13 @@ public sealed class InputTreatmentTests
     {
         var kind = Enum.Parse<NetworkKind>(kindName);
         var random = new Random(3);
-        Wide[] rows = [.. Enumerable.Range(0, 1500).Select(_ => Numbers(100 * random.NextSingle(), random.NextSingle(), random.NextSingle()))];
+        Wide[] rows = [.. Enumerable.Range(0, 1500)
+            .Select(_ => Numbers(100 * random.NextSingle(), random.NextSingle(), random.NextSingle()))];
         ITransformer model = Trainer(kind, pieces).Fit(Labelled(kind, rows));
-        float[] scores = Scores(kind, model, [Numbers(float.NaN, 0.5f, 0.5f), Numbers(50, 0.5f, 0.5f), Numbers(0, 0.5f, 0.5f), Numbers(100, 0.5f, 0.5f), Numbers(float.NaN, float.NaN, 0.5f)]);
+        float[] scores = Scores(
+            kind, model,
+            [Numbers(float.NaN, 0.5f, 0.5f), Numbers(50, 0.5f, 0.5f), Numbers(0, 0.5f, 0.5f), Numbers(100, 0.5f, 0.5f),
+                Numbers(float.NaN, float.NaN, 0.5f)]);
         float low = scores[2], high = scores[3];
         Assert.IsGreaterThan(0.6f, high - low, "The column matters.");
         foreach (float score in new[] { scores[0], scores[1], scores[4] })
@@ -38,12 +47,15 @@ public sealed class InputTreatmentTests
     public void Score_ValueThatIsRarelyMissingInTraining_IsNearTheExpectation()
     {
         var random = new Random(3);
-        Wide[] rows = [.. Enumerable.Range(0, 1500).Select(_ => Numbers(100 * random.NextSingle(), random.NextSingle(), random.NextSingle()))];
+        Wide[] rows = [.. Enumerable.Range(0, 1500)
+            .Select(_ => Numbers(100 * random.NextSingle(), random.NextSingle(), random.NextSingle()))];
         foreach (int row in new[] { 7, 700, 1200 })
             rows[row].Features[0] = float.NaN;
         ITransformer model = Trainer(NetworkKind.Regression, null).Fit(Labelled(NetworkKind.Regression, rows));
-        float[] scores = Scores(NetworkKind.Regression, model, [Numbers(float.NaN, 0.5f, 0.5f), Numbers(0, 0.5f, 0.5f), Numbers(100, 0.5f, 0.5f)]);
-        Assert.IsInRange(scores[1] + 0.25f * (scores[2] - scores[1]), scores[1] + 0.75f * (scores[2] - scores[1]), scores[0], string.Join(", ", scores));
+        float[] scores = Scores(
+            NetworkKind.Regression, model, [Numbers(float.NaN, 0.5f, 0.5f), Numbers(0, 0.5f, 0.5f), Numbers(100, 0.5f, 0.5f)]);
+        Assert.IsInRange(
+            scores[1] + 0.25f * (scores[2] - scores[1]), scores[1] + 0.75f * (scores[2] - scores[1]), scores[0], string.Join(", ", scores));
     }
 
     /// <summary>The same table with its category as it was encoded, as dummies without the annotation, and behind normalizers.</summary>
@@ -58,16 +70,21 @@ public sealed class InputTreatmentTests
             float a = random.NextSingle(), b = 3 + 4 * random.NextSingle();
             var dummies = new float[products];
             dummies[i % products] = 1;
-            return new Product { Number = i % products, A = a, B = b, Dummies = dummies, Label = MathF.Sin(9 * a) + b / 4 + shift[i % products] };
+            return new Product
+            {
+                Number = i % products, A = a, B = b, Dummies = dummies, Label = MathF.Sin(9 * a) + b / 4 + shift[i % products],
+            };
         })];
         IDataView view = _context.Data.LoadFromEnumerable(rows);
         IEstimator<ITransformer> oneHot = _context.Transforms.Categorical.OneHotEncoding("P", nameof(Product.Number))
             .Append(_context.Transforms.Concatenate("Features", "A", "B", "P"));
-        (InputEncoder Encoder, float[] Scores) annotated = Fit(oneHot), loaded = Fit(_context.Transforms.Concatenate("Features", "A", "B", nameof(Product.Dummies)));
+        (InputEncoder Encoder, float[] Scores) annotated = Fit(oneHot),
+            loaded = Fit(_context.Transforms.Concatenate("Features", "A", "B", nameof(Product.Dummies)));
         CollectionAssert.AreEqual(annotated.Scores, loaded.Scores);
         Assert.AreEqual(2 * 32, annotated.Encoder.Part<Pieces>()!.Columns, "The numbers share all pieces.");
         foreach (IEstimator<ITransformer> normalizer in new IEstimator<ITransformer>[]
-            { _context.Transforms.NormalizeMinMax("Features"), _context.Transforms.NormalizeMeanVariance("Features"), _context.Transforms.NormalizeMeanVariance("Features", fixZero: false) })
+            { _context.Transforms.NormalizeMinMax("Features"), _context.Transforms.NormalizeMeanVariance("Features"),
+                _context.Transforms.NormalizeMeanVariance("Features", fixZero: false) })
         {
             (InputEncoder encoder, float[] scores) = Fit(oneHot.Append(normalizer));
             Assert.AreEqual(2 * 32, encoder.Part<Pieces>()!.Columns);
@@ -85,7 +102,10 @@ public sealed class InputTreatmentTests
         }
     }
 
-    /// <summary>Two numbers beside a category that gets longer and longer: no width at which they lose their treatment, sparse or dense, annotated or not.</summary>
+    /// <summary>
+    /// Two numbers beside a category that gets longer and longer: no width at which they lose their
+    /// treatment, sparse or dense, annotated or not.
+    /// </summary>
     [TestMethod]
     [DataRow(true)]
     [DataRow(false)]
@@ -131,14 +151,18 @@ public sealed class InputTreatmentTests
         foreach (int pieces in new[] { 0, 5, 64 })
         {
             var model = _context.Regression.Trainers.BatchNormNetwork(
-                NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options => options.NumberOfInputPieces = pieces)).Fit(View(rows, 1101, sparse: true));
+                NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options => options.NumberOfInputPieces = pieces))
+            .Fit(View(rows, 1101, sparse: true));
             InputEncoder encoder = ((INetworkModel)model.Model).Network.Encoder;
             Assert.IsInRange(0.9 * pieces, pieces, encoder.Part<Pieces>()?.Columns ?? 0);
             float[] sparse = [.. model.Transform(View(rows, 1101, sparse: true)).GetColumn<float>("Score")];
             float[] dense = [.. model.Transform(View(rows, 1101, sparse: false)).GetColumn<float>("Score")];
             CollectionAssert.AreEqual(sparse, dense, "A row has its score however it comes.");
         }
-        Assert.IsTrue(log.Any(line => line.Contains("Rows are kept sparse, 2 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)), string.Join("\n", log));
+        Assert.IsTrue(
+            log.Any(line => line.Contains(
+                "Rows are kept sparse, 2 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)),
+            string.Join("\n", log));
     }
 
     private IEstimator<ITransformer> Trainer(NetworkKind kind, int? pieces) => NetworkExamples.Quick(_context, kind, options =>

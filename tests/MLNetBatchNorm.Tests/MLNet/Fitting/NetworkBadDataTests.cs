@@ -5,7 +5,9 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Data that cannot be learned from ends in ML.NET's kind of exception, whose message names the culprit, what was found and what is needed.</summary>
+/// <summary>
+/// Data that cannot be learned from ends in ML.NET's kind of exception, whose message names the culprit, what was found and what is needed.
+/// </summary>
 [TestClass]
 public sealed class NetworkBadDataTests
 {
@@ -31,7 +33,11 @@ public sealed class NetworkBadDataTests
             Key = (uint)(1 + i % 3),
         }));
         int refused = 0;
-        foreach (string column in new[] { nameof(WrongLabels.Boolean), nameof(WrongLabels.Single), nameof(WrongLabels.Double), nameof(WrongLabels.Int32), nameof(WrongLabels.Text), nameof(WrongLabels.Vector), nameof(WrongLabels.SmallKey), nameof(WrongLabels.Key) })
+        foreach (string column in new[]
+        {
+            nameof(WrongLabels.Boolean), nameof(WrongLabels.Single), nameof(WrongLabels.Double), nameof(WrongLabels.Int32),
+            nameof(WrongLabels.Text), nameof(WrongLabels.Vector), nameof(WrongLabels.SmallKey), nameof(WrongLabels.Key),
+        })
         {
             if (column == needed || (column == nameof(WrongLabels.Key) && kind == NetworkKind.Multiclass))
                 continue;
@@ -57,23 +63,32 @@ public sealed class NetworkBadDataTests
         IDataView data = _context.Transforms.CopyColumns("Scalar", "Weight")
             .Append(_context.Transforms.Conversion.ConvertType("Doubles", "Features", DataKind.Double))
             .Append(_context.Transforms.Conversion.ConvertType("DoubleWeight", "Weight", DataKind.Double))
-            .Append(_context.Transforms.CustomMapping<Empty, Ragged>((_, ragged) => ragged.Variable = [1, 2], null)).Fit(view).Transform(view);
+            .Append(_context.Transforms.CustomMapping<Empty, Ragged>((_, ragged) => ragged.Variable = [1, 2], null)).Fit(view)
+            .Transform(view);
 
-        foreach ((string column, string needed) in new[] { ("Scalar", "Vector<Single>"), ("Doubles", "Vector<Single>"), ("Variable", "Vector<Single>"), ("Nowhere", "") })
+        foreach ((string column, string needed) in new[]
         {
-            string message = Refusal<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, kind, options => options.FeatureColumnName = column).Fit(data));
+            ("Scalar", "Vector<Single>"), ("Doubles", "Vector<Single>"), ("Variable", "Vector<Single>"), ("Nowhere", ""),
+        })
+        {
+            string message = Refusal<ArgumentOutOfRangeException>(
+                () => NetworkExamples.Quick(_context, kind, options => options.FeatureColumnName = column).Fit(data));
             Assert.Contains($"'{column}'", message);
             Assert.Contains(needed, message);
         }
 
         foreach ((string column, string needed) in new[] { ("DoubleWeight", "Single"), ("Features", "Single"), ("Nowhere", "") })
         {
-            string message = Refusal<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, kind, options => options.ExampleWeightColumnName = column).Fit(data));
+            string message = Refusal<ArgumentOutOfRangeException>(
+                () => NetworkExamples.Quick(_context, kind, options => options.ExampleWeightColumnName = column).Fit(data));
             Assert.Contains($"'{column}'", message);
             Assert.Contains(needed, message);
         }
 
-        Assert.Contains("'Nowhere'", Refusal<ArgumentOutOfRangeException>(() => NetworkExamples.Quick(_context, kind, options => options.LabelColumnName = "Nowhere").Fit(data)));
+        Assert.Contains(
+            "'Nowhere'",
+            Refusal<ArgumentOutOfRangeException>(
+                () => NetworkExamples.Quick(_context, kind, options => options.LabelColumnName = "Nowhere").Fit(data)));
     }
 
     [TestMethod]
@@ -93,7 +108,8 @@ public sealed class NetworkBadDataTests
     public void Fit_NoRows_IsRefused(string kindName)
     {
         var kind = Enum.Parse<NetworkKind>(kindName);
-        string message = Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, kind).Fit(NetworkExamples.View(_context, kind, [])));
+        string message =
+            Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, kind).Fit(NetworkExamples.View(_context, kind, [])));
 
         Assert.Contains("The training set has no row to learn from", message);
         Assert.Contains("At least one row with a label and a positive weight is needed", message);
@@ -129,7 +145,8 @@ public sealed class NetworkBadDataTests
             row.Class = "ant";
 
         Assert.Contains(
-            "Label column 'Label' is class 2 of 3 in all 30 rows of the training set. Rows of at least two classes are needed.", RefusalOfFit(NetworkKind.Multiclass, rows));
+            "Label column 'Label' is class 2 of 3 in all 30 rows of the training set. Rows of at least two classes are needed.",
+            RefusalOfFit(NetworkKind.Multiclass, rows));
     }
 
     /// <summary>Not a rate that is too high, as the loss would have it that comes of them.</summary>
@@ -146,9 +163,12 @@ public sealed class NetworkBadDataTests
         foreach (Example row in rows)
             row.Weight = weight;
         IDataView view = NetworkExamples.View(_context, kind, rows);
-        IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, kind, options => (options.ExampleWeightColumnName, options.MemoryBudgetInMegabytes) = ("Weight", 1));
+        IEstimator<ITransformer> trainer = NetworkExamples.Quick(
+            _context, kind, options => (options.ExampleWeightColumnName, options.MemoryBudgetInMegabytes) = ("Weight", 1));
         string message = Refusal<InvalidOperationException>(() => trainer.Fit(what == "sparse" ? new SparseView(view, "Features") : view));
-        Assert.Contains($"Weight column 'Weight' is {shown} in the mean of the training set, which is too {size} to compute with in single precision", message);
+        Assert.Contains(
+            $"Weight column 'Weight' is {shown} in the mean of the training set, which is too {size} to compute with in single precision",
+            message);
         Assert.Contains("Multiply all weights by the same factor", message);
     }
 
@@ -164,15 +184,20 @@ public sealed class NetworkBadDataTests
         for (int i = 20; i < rows.Count; i++)
             rows[i].Weight = 1e-42f;
         IDataView view = NetworkExamples.View(_context, kind, rows);
-        IDataView scored = NetworkExamples.Quick(_context, kind, options => (options.ExampleWeightColumnName, options.BatchSize) = ("Weight", 4)).Fit(view).Transform(view);
-        float[] scores = kind == NetworkKind.Multiclass ? [.. scored.Vectors<float>("Score").SelectMany(x => x)] : scored.Scalars<float>("Score");
+        IDataView scored = NetworkExamples.Quick(
+            _context, kind, options => (options.ExampleWeightColumnName, options.BatchSize) = ("Weight", 4))
+            .Fit(view).Transform(view);
+        float[] scores = kind == NetworkKind.Multiclass
+            ? [.. scored.Vectors<float>("Score").SelectMany(x => x)]
+            : scored.Scalars<float>("Score");
         Assert.IsTrue(scores.All(float.IsFinite));
     }
 
     [TestMethod]
     public void Fit_KeyOfOneValue_IsRefused()
     {
-        IDataView rows = _context.Data.LoadFromEnumerable(NetworkExamples.Rows(9).Select(row => new Example { Features = row.Features, Class = "a" }));
+        IDataView rows = _context.Data.LoadFromEnumerable(
+            NetworkExamples.Rows(9).Select(row => new Example { Features = row.Features, Class = "a" }));
         IDataView keyed = _context.Transforms.Conversion.MapValueToKey("Label", nameof(Example.Class)).Fit(rows).Transform(rows);
 
         string message = Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Multiclass).Fit(keyed));
@@ -188,10 +213,15 @@ public sealed class NetworkBadDataTests
         foreach (Example row in rows)
             row.Features[2] = float.NaN;
 
-        Assert.Contains("Feature column 'Features' has no value (only NaN) in all 30 rows of the training set at slot 2.", RefusalOfFit(NetworkKind.Binary, rows));
-        IDataView scalars = _context.Data.LoadFromEnumerable(rows.Select(row => new { Left = row.Features[0], Empty = row.Features[2], Label = row.Value }));
+        Assert.Contains(
+            "Feature column 'Features' has no value (only NaN) in all 30 rows of the training set at slot 2.",
+            RefusalOfFit(NetworkKind.Binary, rows));
+        IDataView scalars = _context.Data.LoadFromEnumerable(
+            rows.Select(row => new { Left = row.Features[0], Empty = row.Features[2], Label = row.Value }));
         IDataView named = _context.Transforms.Concatenate("Features", "Left", "Empty").Fit(scalars).Transform(scalars);
-        Assert.Contains("slot 1 ('Empty')", Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(named)));
+        Assert.Contains(
+            "slot 1 ('Empty')",
+            Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(named)));
     }
 
     [TestMethod]
@@ -204,10 +234,14 @@ public sealed class NetworkBadDataTests
         rows[17].Features[2] = value;
 
         Assert.Contains(
-            $"Feature column 'Features' is {shown} in row 17, slot 2. A feature must be finite, or NaN where it is missing.", RefusalOfFit(NetworkKind.Multiclass, rows));
-        IDataView scalars = _context.Data.LoadFromEnumerable(rows.Select(row => new { Left = row.Features[1], Height = row.Features[2], Label = row.Value }));
+            $"Feature column 'Features' is {shown} in row 17, slot 2. A feature must be finite, or NaN where it is missing.",
+            RefusalOfFit(NetworkKind.Multiclass, rows));
+        IDataView scalars = _context.Data.LoadFromEnumerable(
+            rows.Select(row => new { Left = row.Features[1], Height = row.Features[2], Label = row.Value }));
         IDataView named = _context.Transforms.Concatenate("Features", "Left", "Height").Fit(scalars).Transform(scalars);
-        Assert.Contains("row 17, slot 1 ('Height')", Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(named)));
+        Assert.Contains(
+            "row 17, slot 1 ('Height')",
+            Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(named)));
     }
 
     [TestMethod]
@@ -229,7 +263,9 @@ public sealed class NetworkBadDataTests
         List<Example> rows = NetworkExamples.Rows(30);
         rows[8].Value = float.PositiveInfinity;
 
-        Assert.Contains("Label column 'Label' is infinity in row 8. A label must be a finite number; use NaN for a missing label.", RefusalOfFit(NetworkKind.Regression, rows));
+        Assert.Contains(
+            "Label column 'Label' is infinity in row 8. A label must be a finite number; use NaN for a missing label.",
+            RefusalOfFit(NetworkKind.Regression, rows));
     }
 
     [TestMethod]
@@ -248,7 +284,8 @@ public sealed class NetworkBadDataTests
         Assert.Contains("'Label'", Refusal<ArgumentOutOfRangeException>(() => trainer.Fit(view, otherKeys)));
         Assert.Contains("The validation set has no row to learn from", Refusal<InvalidOperationException>(
             () => trainer.Fit(view, NetworkExamples.View(_context, NetworkKind.Multiclass, []))));
-        var withOption = (BatchNormNetworkMulticlassTrainer)NetworkExamples.Quick(_context, NetworkKind.Multiclass, options => options.ValidationSet = unlabelled);
+        var withOption = (BatchNormNetworkMulticlassTrainer)NetworkExamples.Quick(
+            _context, NetworkKind.Multiclass, options => options.ValidationSet = unlabelled);
         Assert.Contains("'Label'", Refusal<ArgumentOutOfRangeException>(() => withOption.Fit(view)));
     }
 
@@ -260,13 +297,18 @@ public sealed class NetworkBadDataTests
         var trainer = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression);
         BatchNormNetworkRegressionModelParameters model = trainer.Fit(view).Model;
 
-        Assert.Contains("feature slots 4, the training asks for 5", Refusal<ArgumentOutOfRangeException>(() => trainer.Fit(wider, modelParameters: model)));
+        Assert.Contains(
+            "feature slots 4, the training asks for 5",
+            Refusal<ArgumentOutOfRangeException>(() => trainer.Fit(wider, modelParameters: model)));
         CheckRefused("HiddenUnits 16, 8, the training asks for 16", options => options.HiddenUnits = [16]);
         CheckRefused("Activation ReLU, the training asks for Tanh", options => options.Activation = ActivationFunction.Tanh);
-        CheckRefused("Placement BeforeActivation, the training asks for AfterActivation", options => options.Placement = BatchNormalizationPlacement.AfterActivation);
+        CheckRefused(
+            "Placement BeforeActivation, the training asks for AfterActivation",
+            options => options.Placement = BatchNormalizationPlacement.AfterActivation);
 
         // What is left open is the network's own.
-        var open = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.HiddenUnits = null);
+        var open = (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(
+            _context, NetworkKind.Regression, options => options.HiddenUnits = null);
         Assert.AreEqual(16, open.Fit(view, null, model).Model.Network.Members[0].Layers[0].Outputs);
 
         void CheckRefused(string expected, Action<BatchNormNetworkOptions> change)
@@ -295,12 +337,15 @@ public sealed class NetworkBadDataTests
     [TestMethod]
     public void Fit_NoData_IsRefused()
     {
-        Assert.ThrowsExactly<ArgumentNullException>(() => ((BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary)).Fit(null!));
-        Assert.ThrowsExactly<ArgumentNullException>(() => _context.BinaryClassification.Trainers.BatchNormNetwork((BatchNormNetworkBinaryTrainer.Options)null!));
+        Assert.ThrowsExactly<ArgumentNullException>(
+            () => ((BatchNormNetworkBinaryTrainer)NetworkExamples.Quick(_context, NetworkKind.Binary)).Fit(null!));
+        Assert.ThrowsExactly<ArgumentNullException>(
+            () => _context.BinaryClassification.Trainers.BatchNormNetwork((BatchNormNetworkBinaryTrainer.Options)null!));
     }
 
     private string RefusalOfFit(NetworkKind kind, List<Example> rows, Action<BatchNormNetworkOptions>? change = null) =>
-        Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, kind, change).Fit(NetworkExamples.View(_context, kind, rows)));
+        Refusal<InvalidOperationException>(
+            () => NetworkExamples.Quick(_context, kind, change).Fit(NetworkExamples.View(_context, kind, rows)));
 
     private static string Refusal<TException>(Action action)
         where TException : Exception

@@ -50,7 +50,8 @@ public sealed class NetworkDataTests
         foreach (Example row in rows)
             row.Weight = 1;
         IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, rows);
-        ITransformer with = NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ExampleWeightColumnName = "Weight").Fit(view);
+        ITransformer with =
+            NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ExampleWeightColumnName = "Weight").Fit(view);
         ITransformer without = NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(view);
 
         CollectionAssert.AreEqual(Scores(without, NetworkKind.Regression), Scores(with, NetworkKind.Regression));
@@ -63,7 +64,8 @@ public sealed class NetworkDataTests
         foreach (Example row in rows)
             row.Weight = row.IsPositive ? 20 : 1;
         IDataView view = NetworkExamples.View(_context, NetworkKind.Binary, rows);
-        ITransformer with = NetworkExamples.Quick(_context, NetworkKind.Binary, options => options.ExampleWeightColumnName = "Weight").Fit(view);
+        ITransformer with =
+            NetworkExamples.Quick(_context, NetworkKind.Binary, options => options.ExampleWeightColumnName = "Weight").Fit(view);
         ITransformer without = NetworkExamples.Quick(_context, NetworkKind.Binary).Fit(view);
 
         Assert.IsGreaterThan(Scores(without, NetworkKind.Binary).Average(), Scores(with, NetworkKind.Binary).Average());
@@ -84,9 +86,13 @@ public sealed class NetworkDataTests
         static int FirstUnits(BatchNormNetworkBinaryModelParameters model) => model.Network.Members[0].Layers[0].Outputs;
 
         static BatchNormNetworkBinaryTrainer.Options Options() =>
-            new() { MaximumNumberOfEpochs = 1, ValidationFraction = 0, Optimizer = new SgdOptimizer(), NumberOfEnsembleMembers = 1, Seed = 1 };
+            new()
+            {
+                MaximumNumberOfEpochs = 1, ValidationFraction = 0, Optimizer = new SgdOptimizer(), NumberOfEnsembleMembers = 1, Seed = 1,
+            };
 
-        BatchNormNetworkBinaryModelParameters Fit(BatchNormNetworkBinaryTrainer.Options options, BatchNormNetworkBinaryModelParameters? start = null) =>
+        BatchNormNetworkBinaryModelParameters Fit(
+            BatchNormNetworkBinaryTrainer.Options options, BatchNormNetworkBinaryModelParameters? start = null) =>
             _context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(view, null, start).Model.SubModel;
     }
 
@@ -146,7 +152,8 @@ public sealed class NetworkDataTests
         rows[0].Features = [float.NaN, float.NaN, float.NaN, float.NaN];
         rows[1].Features[2] = float.NaN;
 
-        Assert.IsTrue(Scores(model, NetworkKind.Regression, NetworkExamples.View(_context, NetworkKind.Regression, rows)).All(float.IsFinite));
+        Assert.IsTrue(
+            Scores(model, NetworkKind.Regression, NetworkExamples.View(_context, NetworkKind.Regression, rows)).All(float.IsFinite));
     }
 
     [TestMethod]
@@ -171,11 +178,13 @@ public sealed class NetworkDataTests
         rows[2].Weight = -1;
         rows[3].Weight = 0;
         rows[39].Value = float.NaN;
-        string[] log = Log(() => NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ExampleWeightColumnName = "Weight")
+        string[] log = Log(
+            () => NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ExampleWeightColumnName = "Weight")
             .Fit(NetworkExamples.View(_context, NetworkKind.Regression, rows)));
 
         string warning = log.Single(line => line.StartsWith("Warning", StringComparison.Ordinal));
-        Assert.Contains("Skipped 4 rows of the training set: 3 without a value in label column 'Label', 1 with a negative weight.", warning);
+        Assert.Contains(
+            "Skipped 4 rows of the training set: 3 without a value in label column 'Label', 1 with a negative weight.", warning);
     }
 
     [TestMethod]
@@ -184,12 +193,15 @@ public sealed class NetworkDataTests
         List<Example> rows = NetworkExamples.Rows(40);
         rows[5].Class = null;
         rows[6].Class = "never heard of";
-        string[] log = Log(() => NetworkExamples.Quick(_context, NetworkKind.Multiclass).Fit(NetworkExamples.View(_context, NetworkKind.Multiclass, rows)));
+        string[] log = Log(() => NetworkExamples.Quick(_context, NetworkKind.Multiclass).Fit(NetworkExamples.View(
+            _context, NetworkKind.Multiclass, rows)));
 
         Assert.IsTrue(log.Any(line => line.Contains("Skipped 2 rows of the training set")), string.Join("\n", log));
     }
 
-    /// <summary>One-hot slots are recognised by their annotation and enter the first layer as they are; numbers are centred and scaled.</summary>
+    /// <summary>
+    /// One-hot slots are recognised by their annotation and enter the first layer as they are; numbers are centred and scaled.
+    /// </summary>
     [TestMethod]
     public void Fit_CategoricalSlots_AreNeverScaled()
     {
@@ -239,7 +251,8 @@ public sealed class NetworkDataTests
         foreach (Example row in rows)
             row.Value = -12.5f;
         IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, rows);
-        ITransformer model = NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.MaximumNumberOfEpochs = 30).Fit(view);
+        ITransformer model =
+            NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.MaximumNumberOfEpochs = 30).Fit(view);
 
         foreach (float score in Scores(model, NetworkKind.Regression, view))
             Assert.AreEqual(-12.5, score, 0.6);
@@ -271,12 +284,15 @@ public sealed class NetworkDataTests
         Assert.IsTrue(Scores(model, NetworkKind.Binary, NetworkExamples.View(_context, NetworkKind.Binary, rows)).All(float.IsFinite));
     }
 
-    private float[] Scores(ITransformer model, NetworkKind kind) => Scores(model, kind, NetworkExamples.View(_context, kind, NetworkExamples.Rows(30, seed: 2)));
+    private float[] Scores(ITransformer model, NetworkKind kind) =>
+        Scores(model, kind, NetworkExamples.View(_context, kind, NetworkExamples.Rows(30, seed: 2)));
 
     private static float[] Scores(ITransformer model, NetworkKind kind, IDataView view)
     {
         IDataView scored = model.Transform(view);
-        return kind == NetworkKind.Multiclass ? [.. scored.Vectors<float>("Score").SelectMany(scores => scores)] : scored.Scalars<float>("Score");
+        return kind == NetworkKind.Multiclass
+            ? [.. scored.Vectors<float>("Score").SelectMany(scores => scores)]
+            : scored.Scalars<float>("Score");
     }
 
     private string[] Log(Action action)

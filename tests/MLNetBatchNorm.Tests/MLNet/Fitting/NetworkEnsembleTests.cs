@@ -3,7 +3,10 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Networks of an ensemble trained side by side: the same model as one after the other, told about on one thread, ended by the first failure.</summary>
+/// <summary>
+/// Networks of an ensemble trained side by side: the same model as one after the other, told
+/// about on one thread, ended by the first failure.
+/// </summary>
 [TestClass]
 public sealed class NetworkEnsembleTests
 {
@@ -101,12 +104,13 @@ public sealed class NetworkEnsembleTests
     }
 
     /// <summary>A quick trainer of several networks, three at the same time.</summary>
-    private IEstimator<ITransformer> SideBySide(NetworkKind kind, Action<BatchNormNetworkOptions> change) => NetworkExamples.Quick(_context, kind, options =>
-    {
-        options.NumberOfEnsembleMembers = Members;
-        options.NumberOfThreads = 3;
-        change(options);
-    });
+    private IEstimator<ITransformer> SideBySide(NetworkKind kind, Action<BatchNormNetworkOptions> change) =>
+        NetworkExamples.Quick(_context, kind, options =>
+        {
+            options.NumberOfEnsembleMembers = Members;
+            options.NumberOfThreads = 3;
+            change(options);
+        });
 
     private sealed class Handler(Action<TrainingProgress> handle) : IProgress<TrainingProgress>
     {

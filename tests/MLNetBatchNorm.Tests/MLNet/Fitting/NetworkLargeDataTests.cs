@@ -32,7 +32,8 @@ public sealed class NetworkLargeDataTests
     [TestMethod]
     public void Fit_RowsBeyondTheBudget_LearnsAsWellAsInMemory()
     {
-        BatchNormNetworkRegressionModelParameters inMemory = Fit(budget: 2048, out double memoryR2), spilled = Fit(budget: 1, out double fileR2);
+        BatchNormNetworkRegressionModelParameters inMemory = Fit(budget: 2048, out double memoryR2),
+            spilled = Fit(budget: 1, out double fileR2);
         Assert.IsGreaterThan(0.95, memoryR2);
         Assert.AreEqual(memoryR2, fileR2, 0.01);
         Assert.AreNotEqual(
@@ -68,7 +69,8 @@ public sealed class NetworkLargeDataTests
     {
         var options = new BatchNormNetworkBinaryTrainer.Options
         {
-            LabelColumnName = nameof(Row.IsPositive), MemoryBudgetInMegabytes = 1, MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, HiddenUnits = [16], Seed = 1,
+            LabelColumnName = nameof(Row.IsPositive), MemoryBudgetInMegabytes = 1, MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 1,
+            NumberOfInputPieces = 0, HiddenUnits = [16], Seed = 1,
         };
         IDataView rows = View(ManyRows, 1, missing: true);
         BinaryClassificationMetrics metrics = _context.BinaryClassification.EvaluateNonCalibrated(
@@ -90,13 +92,17 @@ public sealed class NetworkLargeDataTests
                 o.CancellationToken = cancelling.Token;
                 o.Progress = new Reports(cancelling.Cancel);
             }));
-            Assert.ThrowsExactly<InvalidOperationException>(() => Fit(1, out _, o => o.Progress = new Reports(() => throw new InvalidOperationException("the caller's own"))));
-            Assert.ThrowsExactly<InvalidOperationException>(() => Fit(1, out _, o => o.LearningRate = 100, infiniteRow: ManyRows - 1), "A row that cannot be read ends the reading.");
+            Assert.ThrowsExactly<InvalidOperationException>(
+                () => Fit(1, out _, o => o.Progress = new Reports(() => throw new InvalidOperationException("the caller's own"))));
+            Assert.ThrowsExactly<InvalidOperationException>(
+                () => Fit(1, out _, o => o.LearningRate = 100, infiniteRow: ManyRows - 1), "A row that cannot be read ends the reading.");
             Assert.IsEmpty(Directory.GetFileSystemEntries(directory));
             if (Directory.Exists("/proc/self/task"))
             {
                 Assert.IsTrue(SpinWait.SpinUntil(() => StreamedRowsTests.ReaderThreads() == 0, 30_000), "A thread that reads is left.");
-                Assert.IsEmpty(Directory.GetFiles("/proc/self/fd").Select(fd => new FileInfo(fd).LinkTarget ?? "").Where(target => target.StartsWith(directory, StringComparison.Ordinal)));
+                Assert.IsEmpty(
+                    Directory.GetFiles("/proc/self/fd").Select(fd => new FileInfo(fd).LinkTarget ?? "")
+                        .Where(target => target.StartsWith(directory, StringComparison.Ordinal)));
             }
         }
         finally
@@ -118,11 +124,13 @@ public sealed class NetworkLargeDataTests
         Fit(2048, out _);                              // in memory no place is needed
     }
 
-    private BatchNormNetworkRegressionModelParameters Fit(int budget, out double r2, Action<BatchNormNetworkRegressionTrainer.Options>? set = null, int infiniteRow = -1)
+    private BatchNormNetworkRegressionModelParameters Fit(
+        int budget, out double r2, Action<BatchNormNetworkRegressionTrainer.Options>? set = null, int infiniteRow = -1)
     {
         var options = new BatchNormNetworkRegressionTrainer.Options
         {
-            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = 4, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0, HiddenUnits = [32], Seed = 1,
+            MemoryBudgetInMegabytes = budget, MaximumNumberOfEpochs = 4, NumberOfEnsembleMembers = 1, NumberOfInputPieces = 0,
+            HiddenUnits = [32], Seed = 1,
         };
         set?.Invoke(options);
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> model =
@@ -132,7 +140,8 @@ public sealed class NetworkLargeDataTests
     }
 
     /// <summary>Rows made when they are read; sorted by label, as tables often are, so that a poor shuffle would show.</summary>
-    private IDataView View(int rows, ulong seed, bool missing = false, int infiniteRow = -1) => _context.Data.LoadFromEnumerable(Rows(rows, seed, missing, infiniteRow));
+    private IDataView View(int rows, ulong seed, bool missing = false, int infiniteRow = -1) =>
+        _context.Data.LoadFromEnumerable(Rows(rows, seed, missing, infiniteRow));
 
     private static IEnumerable<Row> Rows(int rows, ulong seed, bool missing, int infiniteRow)
     {
@@ -147,7 +156,10 @@ public sealed class NetworkLargeDataTests
                 x[4] = float.NaN;
             if (r == infiniteRow)
                 x[5] = float.PositiveInfinity;
-            yield return new Row { Features = x, Label = missing && r % 50 == 0 ? float.NaN : label, IsPositive = positive, Weight = r % 3 };
+            yield return new Row
+            {
+                Features = x, Label = missing && r % 50 == 0 ? float.NaN : label, IsPositive = positive, Weight = r % 3,
+            };
         }
     }
 

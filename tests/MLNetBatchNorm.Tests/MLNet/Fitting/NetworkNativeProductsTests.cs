@@ -58,8 +58,9 @@ public sealed class NetworkNativeProductsTests
     [TestMethod]
     public void Create_LibraryWithoutNativeProducts_IsRefused()
     {
-        ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.Regression.Trainers.BatchNormNetwork(
-            new BatchNormNetworkRegressionTrainer.Options { NativeBlasLibrary = NativeLibraryOfTests.Name }));
+        ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _context.Regression.Trainers.BatchNormNetwork(
+                new BatchNormNetworkRegressionTrainer.Options { NativeBlasLibrary = NativeLibraryOfTests.Name }));
         Assert.IsTrue(exception.IsMarked());
         Assert.StartsWith("NativeBlasLibrary is 'libopenblas.so.0', but MatrixMultiplication is Managed", exception.Message);
     }

@@ -23,7 +23,9 @@ public sealed class RestartTests
     [TestCleanup]
     public void Cleanup() => Directory.Delete(_folder, recursive: true);
 
-    /// <summary>The kept network is one of those whose losses were reported, and the best of them; the other restarts are other networks.</summary>
+    /// <summary>
+    /// The kept network is one of those whose losses were reported, and the best of them; the other restarts are other networks.
+    /// </summary>
     [TestMethod]
     [DataRow(0.2)]
     [DataRow(0.0)]
@@ -34,8 +36,12 @@ public sealed class RestartTests
         foreach (int seed in new[] { 1, 2, 3, 4, 5, 6 })
         {
             var reports = new List<TrainingProgress>();
-            BatchNormNetworkRegressionModelParameters model = Fit(Restarts, options => (options.Seed, options.ValidationFraction, options.Progress) = (seed, validationFraction, new Handler(reports.Add)));
-            double[] losses = [.. Enumerable.Range(0, 1 + Restarts).Select(restart => LossOfBest([.. reports.Where(report => report.Restart == restart)]))];
+            BatchNormNetworkRegressionModelParameters model = Fit(
+                Restarts,
+                options =>
+                    (options.Seed, options.ValidationFraction, options.Progress) = (seed, validationFraction, new Handler(reports.Add)));
+            double[] losses = [.. Enumerable.Range(0, 1 + Restarts)
+                .Select(restart => LossOfBest([.. reports.Where(report => report.Restart == restart)]))];
             Assert.HasCount(1 + Restarts, losses.Distinct().ToArray(), "every training is another one");
             EpochRecord best = model.Network.Members[0].TrainingHistory.Epochs[model.Network.Members[0].TrainingHistory.BestEpoch - 1];
             Assert.AreEqual(losses.Min(), best.ValidationLoss ?? best.TrainingLoss);
@@ -67,17 +73,24 @@ public sealed class RestartTests
     {
         foreach (int members in new[] { 1, 3 })
         {
-            string[] models = [.. new[] { 1, 2, 3, 16 }.Select(threads => Contents(2, options => (options.NumberOfEnsembleMembers, options.NumberOfThreads) = (members, threads)))];
+            string[] models = [.. new[] { 1, 2, 3, 16 }.Select(
+                threads => Contents(2, options => (options.NumberOfEnsembleMembers, options.NumberOfThreads) = (members, threads)))];
             Assert.HasCount(1, models.Distinct().ToArray());
-            Assert.AreNotEqual(models[0], Contents(2, options => (options.NumberOfEnsembleMembers, options.Seed) = (members, 12)), "Another seed would have gone unnoticed.");
+            Assert.AreNotEqual(
+                models[0], Contents(2, options => (options.NumberOfEnsembleMembers, options.Seed) = (members, 12)),
+                "Another seed would have gone unnoticed.");
         }
     }
 
-    /// <summary>Every network of an ensemble is kept for its own loss: none is worse than without restarts, and all have rows of their own to be validated on.</summary>
+    /// <summary>
+    /// Every network of an ensemble is kept for its own loss: none is worse than without restarts, and
+    /// all have rows of their own to be validated on.
+    /// </summary>
     [TestMethod]
     public void Fit_EnsembleWithRestarts_KeepsTheBestOfEach()
     {
-        BatchNormNetworkRegressionModelParameters once = Fit(0, options => options.NumberOfEnsembleMembers = 4), again = Fit(3, options => options.NumberOfEnsembleMembers = 4);
+        BatchNormNetworkRegressionModelParameters once = Fit(0, options => options.NumberOfEnsembleMembers = 4),
+            again = Fit(3, options => options.NumberOfEnsembleMembers = 4);
         Assert.HasCount(4, again.Network.Members);
         int better = 0;
         for (int member = 0; member < 4; member++)
@@ -88,7 +101,8 @@ public sealed class RestartTests
         }
 
         Assert.IsGreaterThan(0, better);
-        Assert.HasCount(4, _log.Where(line => line.Contains(" is that of its ", StringComparison.Ordinal)).ToArray(), string.Join('\n', _log));
+        Assert.HasCount(
+            4, _log.Where(line => line.Contains(" is that of its ", StringComparison.Ordinal)).ToArray(), string.Join('\n', _log));
     }
 
     [TestMethod]
@@ -98,20 +112,31 @@ public sealed class RestartTests
     {
         const int Members = 2, Restarts = 2, All = Members * (1 + Restarts) * Epochs;
         var reports = new List<TrainingProgress>();
-        Fit(Restarts, options => (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.Progress) = (Members, threads, new Handler(reports.Add)));
+        Fit(
+            Restarts,
+            options => (options.NumberOfEnsembleMembers, options.NumberOfThreads, options.Progress) =
+                (Members, threads, new Handler(reports.Add)));
 
         Assert.HasCount(All, reports);
-        CollectionAssert.AreEqual(Enumerable.Range(1, All).Select(i => (double)i / All).ToArray(), reports.Select(report => report.FractionDone).ToArray());
+        CollectionAssert.AreEqual(
+            Enumerable.Range(1, All).Select(i => (double)i / All).ToArray(), reports.Select(report => report.FractionDone).ToArray());
         CollectionAssert.AreEquivalent(
-            (from member in Enumerable.Range(1, Members) from restart in Enumerable.Range(0, 1 + Restarts) from epoch in Enumerable.Range(1, Epochs) select (member, restart, epoch)).ToArray(),
+            (from member in Enumerable.Range(1, Members)
+             from restart in Enumerable.Range(0, 1 + Restarts)
+             from epoch in Enumerable.Range(1, Epochs)
+             select (member, restart, epoch)).ToArray(),
             reports.Select(report => (report.Member, report.Restart, report.Epoch)).ToArray());
         Assert.IsTrue(reports.All(report => report.NumberOfRestarts == Restarts && report.NumberOfMembers == Members));
         TrainingProgress first = reports[0];
         Assert.AreEqual(first.ElapsedSeconds * (All - 1), first.EstimatedRemainingSeconds, 1e-9 + 1e-9 * first.EstimatedRemainingSeconds);
-        Assert.IsTrue(_log.Any(line => line.StartsWith($"Network 2/2, restart 1/2, epoch 3/{Epochs}:", StringComparison.Ordinal)), string.Join('\n', _log));
+        Assert.IsTrue(
+            _log.Any(line => line.StartsWith($"Network 2/2, restart 1/2, epoch 3/{Epochs}:", StringComparison.Ordinal)),
+            string.Join('\n', _log));
     }
 
-    /// <summary>Interrupted in each training once: those before are not trained again, that one goes on, and the model is the same.</summary>
+    /// <summary>
+    /// Interrupted in each training once: those before are not trained again, that one goes on, and the model is the same.
+    /// </summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(2)]
@@ -140,7 +165,9 @@ public sealed class RestartTests
             }));
             // The interrupted epoch is lost: two of the training before were kept, which leaves three of it, and three of this one.
             Assert.AreEqual(training == 0 ? 3 : 6, epochs);
-            Assert.HasCount(training + 1, Directory.GetFiles(_folder, "*").Where(file => !file.EndsWith(".previous", StringComparison.Ordinal)).ToArray());
+            Assert.HasCount(
+                training + 1,
+                Directory.GetFiles(_folder, "*").Where(file => !file.EndsWith(".previous", StringComparison.Ordinal)).ToArray());
         }
 
         int rest = 0;
@@ -165,7 +192,8 @@ public sealed class RestartTests
             options.Progress = new Handler(_ => epochs = ++epochs == 3 ? throw new NotSupportedException("the end") : epochs);
         }));
 
-        Assert.Contains("its options, seed or initial network are others", Assert.ThrowsExactly<InvalidOperationException>(() => Fit(1, Kept)).Message);
+        Assert.Contains(
+            "its options, seed or initial network are others", Assert.ThrowsExactly<InvalidOperationException>(() => Fit(1, Kept)).Message);
     }
 
     [TestMethod]
@@ -207,7 +235,8 @@ public sealed class RestartTests
     public void Fit_RestartsOnRowsInATemporaryFile_KeepTheBest()
     {
         IDataView rows = NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(20_000));
-        void Large(BatchNormNetworkOptions options) => (options.MemoryBudgetInMegabytes, options.BatchSize, options.MaximumNumberOfEpochs) = (1, 500, 2);
+        void Large(BatchNormNetworkOptions options) =>
+            (options.MemoryBudgetInMegabytes, options.BatchSize, options.MaximumNumberOfEpochs) = (1, 500, 2);
         BatchNormNetworkRegressionModelParameters once = Fit(0, Large, rows: rows), again = Fit(3, Large, rows: rows);
         Assert.IsTrue(_log.Any(line => line.Contains("temporary file", StringComparison.Ordinal)), "the rows were to be too many");
         Assert.IsLessThanOrEqualTo(Loss(once), Loss(again));
@@ -229,15 +258,17 @@ public sealed class RestartTests
     }
 
     private BatchNormNetworkRegressionModelParameters Fit(
-        int restarts, Action<BatchNormNetworkOptions>? change = null, BatchNormNetworkRegressionModelParameters? start = null, IDataView? rows = null) =>
+        int restarts, Action<BatchNormNetworkOptions>? change = null,
+        BatchNormNetworkRegressionModelParameters? start = null, IDataView? rows = null) =>
         Trainer(restarts, change).Fit(rows ?? Rows(), null, start).Model;
 
-    private BatchNormNetworkRegressionTrainer Trainer(int restarts, Action<BatchNormNetworkOptions>? change) => _context.Regression.Trainers.BatchNormNetwork(
-        NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options =>
-        {
-            (options.NumberOfRestarts, options.MaximumNumberOfEpochs) = (restarts, Epochs);
-            change?.Invoke(options);
-        }));
+    private BatchNormNetworkRegressionTrainer Trainer(int restarts, Action<BatchNormNetworkOptions>? change) =>
+        _context.Regression.Trainers.BatchNormNetwork(
+            NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options =>
+            {
+                (options.NumberOfRestarts, options.MaximumNumberOfEpochs) = (restarts, Epochs);
+                change?.Invoke(options);
+            }));
 
     private IDataView Rows() => NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(150));
 

@@ -51,14 +51,17 @@ public sealed class SamplingKeyTests
                 options.MemoryBudgetInMegabytes = spilled ? 1 : 2048;
             }).Fit(rows);
             TrainingHistory history = History(kind, model);
-            return (history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value, string.Join(' ', history.Epochs.Select(epoch => epoch.TrainingLoss)));
+            return (history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value, string.Join(
+                ' ', history.Epochs.Select(epoch => epoch.TrainingLoss)));
         }
     }
 
     public static IEnumerable<object[]> Columns =>
     [
-        [nameof(Keys.Text)], [nameof(Keys.Flag)], [nameof(Keys.Whole)], [nameof(Keys.Long)], [nameof(Keys.Byte)], [nameof(Keys.Single)], [nameof(Keys.Double)],
-        [nameof(Keys.Time)], [nameof(Keys.Moment)], [nameof(Keys.Offset)], [nameof(Keys.Short)], [nameof(Keys.ByteKey)], [nameof(Keys.Key)], [nameof(Keys.LongKey)],
+        [nameof(Keys.Text)], [nameof(Keys.Flag)], [nameof(Keys.Whole)], [nameof(Keys.Long)], [nameof(Keys.Byte)], [nameof(Keys.Single)],
+        [nameof(Keys.Double)],
+        [nameof(Keys.Time)], [nameof(Keys.Moment)], [nameof(Keys.Offset)], [nameof(Keys.Short)], [nameof(Keys.ByteKey)], [nameof(Keys.Key)],
+        [nameof(Keys.LongKey)],
         [nameof(Keys.Id)],
     ];
 
@@ -83,7 +86,8 @@ public sealed class SamplingKeyTests
         Assert.AreEqual(read[0], read[2]);
         Assert.AreEqual(read[1], read[3]);
         Assert.AreNotEqual(read[0], read[1]);
-        bool canBeMissing = column is nameof(Keys.Text) or nameof(Keys.Single) or nameof(Keys.Double) || column.EndsWith("Key", StringComparison.Ordinal);
+        bool canBeMissing = column is nameof(Keys.Text) or nameof(Keys.Single) or nameof(Keys.Double)
+            || column.EndsWith("Key", StringComparison.Ordinal);
         Assert.AreEqual(canBeMissing, read[1] is null);
         Assert.AreNotEqual(SamplingKeyReader.Alone(1), SamplingKeyReader.Alone(3));
     }
@@ -99,7 +103,10 @@ public sealed class SamplingKeyTests
             var counting = new CountingView(rows);
             IEstimator<ITransformer> trainer = NetworkExamples.Quick(_context, kind, options => options.SamplingKeyColumnName = column);
 
-            foreach (Action refused in new Action[] { () => trainer.Fit(counting), () => trainer.GetOutputSchema(SchemaShape.Create(rows.Schema)) })
+            foreach (Action refused in new Action[]
+            {
+                () => trainer.Fit(counting), () => trainer.GetOutputSchema(SchemaShape.Create(rows.Schema)),
+            })
             {
                 ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(refused);
                 Assert.IsTrue(exception.IsMarked());
@@ -143,8 +150,10 @@ public sealed class SamplingKeyTests
     private static TrainingHistory History(NetworkKind kind, ITransformer model) => kind switch
     {
         NetworkKind.Binary => ((BinaryPredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<
-            BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)model).Model.SubModel.Network.Members[0].TrainingHistory,
-        NetworkKind.Multiclass => ((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)model).Model.Network.Members[0].TrainingHistory,
+            BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)model)
+        .Model.SubModel.Network.Members[0].TrainingHistory,
+        NetworkKind.Multiclass =>
+            ((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)model).Model.Network.Members[0].TrainingHistory,
         _ => ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)model).Model.Network.Members[0].TrainingHistory,
     };
 

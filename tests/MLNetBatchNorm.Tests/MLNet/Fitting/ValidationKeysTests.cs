@@ -4,13 +4,16 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>A validation set whose keys stand for other classes than those of the training set is refused, even where they are as many.</summary>
+/// <summary>
+/// A validation set whose keys stand for other classes than those of the training set is refused, even where they are as many.
+/// </summary>
 [TestClass]
 public sealed class ValidationKeysTests
 {
     private readonly MLContext _context = new(1);
 
-    public static IEnumerable<object[]> Columns => [[nameof(Labelled.Text)], [nameof(Labelled.Whole)], [nameof(Labelled.Number)], [nameof(Labelled.Flag)]];
+    public static IEnumerable<object[]> Columns =>
+        [[nameof(Labelled.Text)], [nameof(Labelled.Whole)], [nameof(Labelled.Number)], [nameof(Labelled.Flag)]];
 
     [TestMethod]
     [DynamicData(nameof(Columns))]
@@ -30,7 +33,8 @@ public sealed class ValidationKeysTests
             () => trainer.Fit(ofTraining.Transform(training), ofValidation.Transform(validation))).Message;
         Assert.Contains(expected, argument);
         BatchNormNetworkMulticlassTrainer withOption = Trainer(options => options.ValidationSet = ofValidation.Transform(validation));
-        Assert.Contains(expected, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => withOption.Fit(ofTraining.Transform(training))).Message);
+        Assert.Contains(
+            expected, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => withOption.Fit(ofTraining.Transform(training))).Message);
     }
 
     /// <summary>The same classes in the same order, whichever view they were learned from and however they were read.</summary>
@@ -51,7 +55,8 @@ public sealed class ValidationKeysTests
     {
         IDataView training = Rows(60, first: 0);
         IDataView keys = Keys(nameof(Labelled.Text)).Fit(training).Transform(training);
-        IDataView bare = _context.Data.LoadFromEnumerable(Enumerable.Range(0, 30).Select(i => new Bare { Label = (uint)(i % 2), Features = [i % 2, i] }));
+        IDataView bare = _context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 30).Select(i => new Bare { Label = (uint)(i % 2), Features = [i % 2, i] }));
         Assert.IsNotNull(Trainer().Fit(keys, bare).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
         Assert.IsNotNull(Trainer().Fit(bare, keys).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
@@ -73,7 +78,10 @@ public sealed class ValidationKeysTests
     {
         int place = (i + first) % 2;
         float number = place == 0 ? 7 : -3;
-        return new Labelled { Text = Shown(nameof(Labelled.Text), place), Whole = (int)number, Number = number, Flag = place == 0, Features = [place, i] };
+        return new Labelled
+        {
+            Text = Shown(nameof(Labelled.Text), place), Whole = (int)number, Number = number, Flag = place == 0, Features = [place, i],
+        };
     }));
 
     private sealed class Labelled

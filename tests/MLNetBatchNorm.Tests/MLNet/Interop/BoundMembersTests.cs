@@ -3,7 +3,9 @@ using MLNetBatchNorm.Tests.Rules;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>The closed members of ML.NET that this package is bound to are a committed list: it neither grows unnoticed nor breaks unnoticed.</summary>
+/// <summary>
+/// The closed members of ML.NET that this package is bound to are a committed list: it neither grows unnoticed nor breaks unnoticed.
+/// </summary>
 [TestClass]
 public sealed class BoundMembersTests
 {
@@ -12,7 +14,8 @@ public sealed class BoundMembersTests
 
     private static readonly string s_library = typeof(BatchNormalizationStatistics).Assembly.Location;
 
-    private static string ListPath => Path.Combine(Repository.Root, "tests", "MLNetBatchNorm.Tests", "MLNet", "Interop", "bound-members.txt");
+    private static string ListPath =>
+        Path.Combine(Repository.Root, "tests", "MLNetBatchNorm.Tests", "MLNet", "Interop", "bound-members.txt");
 
     [TestMethod]
     public void Library_BoundMembers_AreTheCommittedOnes()
@@ -22,7 +25,8 @@ public sealed class BoundMembersTests
         if (Environment.GetEnvironmentVariable(RenewVariable) == "1")
         {
             File.WriteAllText(ListPath, string.Join("\n", found) + "\n");
-            Assert.Inconclusive($"Wrote {found.Count} lines to {ListPath}. Look at the difference, commit it, and run without {RenewVariable}.");
+            Assert.Inconclusive(
+                $"Wrote {found.Count} lines to {ListPath}. Look at the difference, commit it, and run without {RenewVariable}.");
         }
 
         string? difference = Difference(File.Exists(ListPath) ? File.ReadAllLines(ListPath) : [], found);
@@ -31,7 +35,8 @@ public sealed class BoundMembersTests
             difference,
             $"The library is bound to other closed members of ML.NET than {Path.GetFileName(ListPath)} lists:\n{difference}\n"
             + "Fewer is better: is there a public way? If the change is meant, renew the list with\n"
-            + $"  {RenewVariable}=1 dotnet test -c Release --project tests/MLNetBatchNorm.Tests -- --filter \"FullyQualifiedName~BoundMembers\"");
+            + $"  {RenewVariable}=1 dotnet test -c Release --project tests/MLNetBatchNorm.Tests"
+            + " -- --filter \"FullyQualifiedName~BoundMembers\"");
     }
 
     [TestMethod]
@@ -44,7 +49,8 @@ public sealed class BoundMembersTests
             "Microsoft.ML.Core Microsoft.ML.Runtime.Contracts (the type itself) internal",
             "Microsoft.ML.Data Microsoft.ML.Data.OneToOneTransformerBase .ctor(IHost, ValueTuple`2[]) private protected",
             "Microsoft.ML.Data Microsoft.ML.Model.OnnxConverter.ISaveAsOnnx SaveAsOnnx(OnnxContext) implemented",
-            "Microsoft.ML.Data Microsoft.ML.Model.OnnxConverter.OnnxContext AddInitializer(IEnumerable<Double>, IEnumerable<Int64>, String, Boolean) public",
+            "Microsoft.ML.Data Microsoft.ML.Model.OnnxConverter.OnnxContext AddInitializer(IEnumerable<Double>, "
+            + "IEnumerable<Int64>, String, Boolean) public",
             "Microsoft.ML.Data Microsoft.ML.Data.OneToOneTransformerBase ColumnPairs internal",
             "Microsoft.ML.Data Microsoft.ML.Data.RowToRowTransformerBase SaveModel(ModelSaveContext) private protected overridden",
         })

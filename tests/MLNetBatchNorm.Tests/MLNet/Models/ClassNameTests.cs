@@ -41,7 +41,9 @@ public sealed class ClassNameTests
         CollectionAssert.AreEqual(names, loaded.GetClassNames(schema).ToArray());
     }
 
-    /// <summary>The class of the largest score is the predicted one, row by row; also where the predicted key has become a value again.</summary>
+    /// <summary>
+    /// The class of the largest score is the predicted one, row by row; also where the predicted key has become a value again.
+    /// </summary>
     [TestMethod]
     public void GetClassNames_OfTheLargestScore_IsThePredictedLabel()
     {

@@ -62,5 +62,6 @@ internal sealed class FreshModelLoad : IFreshProcessTask
         return text.ToString();
     }
 
-    private static string Show(object? value) => value is Array array ? string.Join(" ", array.Cast<object?>().Select(Show)) : RowTable.Show(value);
+    private static string Show(object? value) =>
+        value is Array array ? string.Join(" ", array.Cast<object?>().Select(Show)) : RowTable.Show(value);
 }

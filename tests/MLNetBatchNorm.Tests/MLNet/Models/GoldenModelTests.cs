@@ -11,13 +11,15 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>
-/// Models saved by earlier builds, in Golden/, load and score as they did then. A released file is never written again; a new format version
-/// adds files of its own. Renewing writes only files that are absent.
+/// Models saved by earlier builds, in Golden/, load and score as they did then. A released file is never written again; a new format
+/// version adds files of its own. Renewing writes only files that are absent.
 /// </summary>
 [TestClass]
 public sealed class GoldenModelTests
 {
-    /// <summary>A better kernel may round otherwise, in the last digits; a number read from the wrong place is wrong in the first.</summary>
+    /// <summary>
+    /// A better kernel may round otherwise, in the last digits; a number read from the wrong place is wrong in the first.
+    /// </summary>
     private const double RelativeTolerance = 1e-5;
 
     private const string RenewVariable = "BATCHNORM_RENEW_GOLDEN_MODELS";
@@ -36,7 +38,8 @@ public sealed class GoldenModelTests
     public void Load_GoldenModel_ScoresAsWhenItWasSaved(string name, string kindName)
     {
         var kind = Enum.Parse<NetworkKind>(kindName);
-        if (Environment.GetEnvironmentVariable(RenewVariable) == "1" && !File.Exists(Path.Combine(SourceFolder(), "..", "Golden", name + ".zip")))
+        if (Environment.GetEnvironmentVariable(RenewVariable) == "1"
+            && !File.Exists(Path.Combine(SourceFolder(), "..", "Golden", name + ".zip")))
         {
             Renew(name, kind);
             Assert.Inconclusive($"Golden/{name} was written anew; run again without {RenewVariable}.");
@@ -60,8 +63,8 @@ public sealed class GoldenModelTests
     }
 
     /// <summary>
-    /// Going on from models that have the scale of the labels in their last map: at first nothing changes, then the error falls, and a batch of equal
-    /// labels does no harm.
+    /// Going on from models that have the scale of the labels in their last map: at first nothing changes, then the error falls, and a
+    /// batch of equal labels does no harm.
     /// </summary>
     [TestMethod]
     [DataRow("regression-v1")]
@@ -100,7 +103,8 @@ public sealed class GoldenModelTests
             })).Fit(view, modelParameters: start);
 
         static double Error(ITransformer model, IDataView view) => Math.Sqrt(
-            view.Scalars<float>("Label").Zip(model.Transform(view).Scalars<float>("Score"), (label, score) => Math.Pow((double)label - score, 2)).Average());
+            view.Scalars<float>("Label")
+                .Zip(model.Transform(view).Scalars<float>("Score"), (label, score) => Math.Pow((double)label - score, 2)).Average());
     }
 
     /// <summary>What the list above is for: nothing that can be in a file of a version is missing from all of them.</summary>
@@ -109,21 +113,29 @@ public sealed class GoldenModelTests
     [DataRow(2)]
     public void GoldenModels_TogetherHoldEveryPartOfTheFormat(int version)
     {
-        TrainedNetwork[] networks = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Golden"), $"*-v{version}.zip").Select(path => Network(_context.Model.Load(path, out _)))];
+        TrainedNetwork[] networks = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Golden"), $"*-v{version}.zip")
+            .Select(path => Network(_context.Model.Load(path, out _)))];
 
-        Assert.IsTrue(networks.Length > 0 && networks.All(n => n.Members.All(m => m.History.Epochs.All(e => e.ValidationMetric is not null == version > 1))), "validation metrics");
+        Assert.IsTrue(
+            networks.Length > 0
+                && networks.All(n => n.Members.All(m => m.History.Epochs.All(e => e.ValidationMetric is not null == version > 1))),
+            "validation metrics");
         Assert.IsTrue(networks.Any(n => n.Members.Count > 1), "several networks");
         Assert.IsTrue(networks.Any(n => n.Encoder.Part<Pieces>() is not null), "pieces");
         Assert.IsTrue(networks.Any(n => n.Encoder.Part<MissingColumns>() is not null), "missing effects");
         Assert.IsTrue(networks.Any(n => n.Parameters.Definition.Outputs > 1), "several outputs");
         Assert.IsTrue(networks.Any(n => n.Parameters.Definition.NormalizeOutputLayerInput), "a normalized input of the output layer");
-        foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>().Where(p => p != BatchNormalizationPlacement.None))
+        foreach (BatchNormalizationPlacement placement in Enum.GetValues<BatchNormalizationPlacement>().Where(
+            p => p != BatchNormalizationPlacement.None))
+        {
             Assert.IsTrue(networks.Any(n => n.Parameters.Definition.Placement == placement), placement.ToString());
+        }
     }
 
     private static TrainedNetwork Network(ITransformer model) => model switch
     {
-        ISingleFeaturePredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>> binary => ((INetworkModel)binary.Model.SubModel).Network,
+        ISingleFeaturePredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>> binary =>
+            ((INetworkModel)binary.Model.SubModel).Network,
         ISingleFeaturePredictionTransformer<object> other => ((INetworkModel)other.Model).Network,
         _ => throw new ArgumentException(model.GetType().Name, nameof(model)),
     };
@@ -170,7 +182,8 @@ public sealed class GoldenModelTests
         return [.. scores.Select(row => string.Join(' ', row.Select(score => score.ToString("R", CultureInfo.InvariantCulture))))];
     }
 
-    private static double[] Numbers(string line) => [.. line.Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
+    private static double[] Numbers(string line) => [.. line.Split(' ')
+        .Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
 
     private static string SourceFolder([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
 }

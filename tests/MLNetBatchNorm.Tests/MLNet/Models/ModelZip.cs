@@ -82,7 +82,9 @@ internal sealed class ModelZip
         return changed;
     }
 
-    /// <summary>Fails unless loading is refused as ML.NET's loader refuses: a marked FormatException at the bottom of what is thrown.</summary>
+    /// <summary>
+    /// Fails unless loading is refused as ML.NET's loader refuses: a marked FormatException at the bottom of what is thrown.
+    /// </summary>
     /// <returns>The message of that exception.</returns>
     public string MustRefuse(byte[] entry, string what)
     {
@@ -99,7 +101,9 @@ internal sealed class ModelZip
         return "";
     }
 
-    /// <summary>Fails unless the model loads, or is refused as by <see cref="MustRefuse"/>, without large allocations. True if it loads.</summary>
+    /// <summary>
+    /// Fails unless the model loads, or is refused as by <see cref="MustRefuse"/>, without large allocations. True if it loads.
+    /// </summary>
     public bool MayRefuse(byte[] entry, string what, long maximumBytes)
     {
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -125,7 +129,11 @@ internal sealed class ModelZip
         while (innermost.InnerException != null)
             innermost = innermost.InnerException;
         if (innermost is not FormatException || !innermost.IsMarked())
-            Assert.Fail($"{what}: loading failed with {(innermost.IsMarked() ? "a marked" : "an unmarked")} {innermost.GetType().Name} ({innermost.Message}) instead of a marked FormatException");
+        {
+            Assert.Fail(
+                $"{what}: loading failed with {(innermost.IsMarked() ? "a marked" : "an unmarked")} {innermost.GetType().Name} "
+                + $"({innermost.Message}) instead of a marked FormatException");
+        }
         return innermost.Message;
     }
 

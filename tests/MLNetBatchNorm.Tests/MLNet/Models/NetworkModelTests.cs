@@ -71,7 +71,8 @@ public sealed class NetworkModelTests
         Assert.IsInstanceOfType<BatchNormNetworkInputLayer>(layers[0]);
         Assert.AreEqual(16, layers[0].Outputs);
         Assert.IsGreaterThanOrEqualTo(5, layers[0].Inputs, "A column for the missing values of slot 3 belongs to the input.");
-        BatchNormNetworkWeights second = ((BatchNormNetworkDenseLayer)layers[1]).Weights, last = ((BatchNormNetworkDenseLayer)layers[2]).Weights;
+        BatchNormNetworkWeights second = ((BatchNormNetworkDenseLayer)layers[1]).Weights,
+            last = ((BatchNormNetworkDenseLayer)layers[2]).Weights;
         Assert.AreEqual(16, second.Inputs);
         Assert.AreEqual(8, last.Inputs);
         Assert.AreEqual(1, last.Outputs);
@@ -107,7 +108,8 @@ public sealed class NetworkModelTests
         List<Example> rows = NetworkExamples.Rows(333);
         rows[5].Features[1] = float.NaN;
         IDataView view = NetworkExamples.View(_context, NetworkKind.Multiclass, rows);
-        var transformer = (MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Multiclass).Fit(view);
+        var transformer = (MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples
+            .Quick(_context, NetworkKind.Multiclass).Fit(view);
         float[] expected = [.. transformer.Transform(view).Vectors<float>("Score").SelectMany(scores => scores)];
         float[] features = Flat(rows);
 
@@ -149,9 +151,11 @@ public sealed class NetworkModelTests
     public void Score_OnSeveralThreads_GivesTheSameBits(int threads)
     {
         List<Example> rows = NetworkExamples.Rows(4 * 384 + 1);
-        var multiclass = ((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Multiclass)
+        var multiclass = ((MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)NetworkExamples.Quick(
+            _context, NetworkKind.Multiclass)
             .Fit(NetworkExamples.View(_context, NetworkKind.Multiclass, rows.Take(200)))).Model;
-        BatchNormNetworkRegressionModelParameters regression = Regression(NetworkExamples.View(_context, NetworkKind.Regression, rows.Take(200)));
+        BatchNormNetworkRegressionModelParameters regression = Regression(
+            NetworkExamples.View(_context, NetworkKind.Regression, rows.Take(200)));
         float[] features = Flat(rows);
         float[] expectedClasses = new float[rows.Count * 3], expected = new float[rows.Count];
         multiclass.Score(features, rows.Count, expectedClasses);
@@ -171,7 +175,8 @@ public sealed class NetworkModelTests
     [TestMethod]
     public void Score_WrongLengths_AreRefused()
     {
-        BatchNormNetworkRegressionModelParameters model = Regression(NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(40)));
+        BatchNormNetworkRegressionModelParameters model = Regression(
+            NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(40)));
 
         Refused("features", "The features hold 7 values; 2 rows of 4 features are 8.", () => model.Score(new float[7], 2, new float[2]));
         Refused("scores", "The scores have room for 1 values; 2 rows of 1 need 2.", () => model.Score(new float[8], 2, new float[1]));
@@ -213,7 +218,8 @@ public sealed class NetworkModelTests
         else
         {
             object model = kind == NetworkKind.Binary
-                ? ((BinaryPredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)transformer).Model.SubModel
+                ? ((BinaryPredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<
+                    BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>)transformer).Model.SubModel
                 : ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)transformer).Model;
             allocated = Allocated(((IValueMapper)model).GetMapper<VBuffer<float>, float>(), features);
         }
@@ -244,5 +250,6 @@ public sealed class NetworkModelTests
     private static float[] Flat(List<Example> rows) => [.. rows.SelectMany(row => row.Features)];
 
     private BatchNormNetworkRegressionModelParameters Regression(IDataView view, Action<BatchNormNetworkOptions>? change = null) =>
-        ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)NetworkExamples.Quick(_context, NetworkKind.Regression, change).Fit(view)).Model;
+        ((RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)NetworkExamples.Quick(
+            _context, NetworkKind.Regression, change).Fit(view)).Model;
 }

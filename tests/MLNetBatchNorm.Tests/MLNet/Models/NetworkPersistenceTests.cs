@@ -34,7 +34,9 @@ public sealed class NetworkPersistenceTests
         FreshModelLoad.Check(_context, model, view, culture);
     }
 
-    /// <summary>From words to words: key values and slot names are in the model, and come out of it in a process that has never seen the data.</summary>
+    /// <summary>
+    /// From words to words: key values and slot names are in the model, and come out of it in a process that has never seen the data.
+    /// </summary>
     [TestMethod]
     public void Load_PipelineWithKeysInAFreshProcess_GivesTheSameBitsAndWords()
     {
@@ -76,7 +78,8 @@ public sealed class NetworkPersistenceTests
         BatchNormNetworkRegressionModelParameters expected = Parameters(saved), actual = Parameters(Reload(saved, view.Schema));
 
         Assert.HasCount(2, actual.Network.Members);
-        CollectionAssert.AreEqual(expected.Network.Members[0].TrainingHistory.Epochs.ToArray(), actual.Network.Members[0].TrainingHistory.Epochs.ToArray());
+        CollectionAssert.AreEqual(
+            expected.Network.Members[0].TrainingHistory.Epochs.ToArray(), actual.Network.Members[0].TrainingHistory.Epochs.ToArray());
         Assert.AreEqual(expected.Network.Members[0].TrainingHistory.BestEpoch, actual.Network.Members[0].TrainingHistory.BestEpoch);
         for (int member = 0; member < 2; member++)
         {
@@ -107,7 +110,8 @@ public sealed class NetworkPersistenceTests
         ITransformer saved = trainer.Fit(view);
 
         float[] expected = trainer.Fit(view, modelParameters: Parameters(saved)).Transform(view).Scalars<float>("Score");
-        CollectionAssert.AreEqual(expected, trainer.Fit(view, modelParameters: Parameters(Reload(saved, view.Schema))).Transform(view).Scalars<float>("Score"));
+        CollectionAssert.AreEqual(
+            expected, trainer.Fit(view, modelParameters: Parameters(Reload(saved, view.Schema))).Transform(view).Scalars<float>("Score"));
     }
 
     [TestMethod]
@@ -134,8 +138,8 @@ public sealed class NetworkPersistenceTests
     }
 
     /// <summary>
-    /// What grows most from file to memory, with all that ML.NET does: ensembles of many columns and few units. The scores are those of the model that was trained,
-    /// whose layers are padded.
+    /// What grows most from file to memory, with all that ML.NET does: ensembles of many columns and few units. The scores are those of the
+    /// model that was trained, whose layers are padded.
     /// </summary>
     [TestMethod]
     [DataRow(1, true)]
@@ -189,16 +193,18 @@ public sealed class NetworkPersistenceTests
         var model = Network(zip.LoadWith(zip.Entry));
         // Variances of zero: they stand behind the weights, the gammas, the betas and the means of the first layer.
         int columns = model.Parameters.BatchNormalization[0]!.Columns;
-        int variances = zip.Start + sizeof(int) + FirstWeight(model) + (model.Parameters.Linear[0].Inputs * columns * sizeof(float)) + 2 + (2 * columns * sizeof(float)) + (columns * sizeof(double));
-        Assert.AreEqual(model.Parameters.BatchNormalization[0]!.RunningVariance[0], BitConverter.ToDouble(tiny, variances), "The offset is wrong.");
+        int variances = zip.Start + sizeof(int) + FirstWeight(model) + (model.Parameters.Linear[0].Inputs * columns * sizeof(float)) + 2
+            + (2 * columns * sizeof(float)) + (columns * sizeof(double));
+        Assert.AreEqual(
+            model.Parameters.BatchNormalization[0]!.RunningVariance[0], BitConverter.ToDouble(tiny, variances), "The offset is wrong.");
         tiny.AsSpan(variances, columns * sizeof(double)).Clear();
 
         Assert.Contains("beyond the range of float", zip.MustRefuse(tiny, "division by next to nothing"));
     }
 
     /// <summary>
-    /// Every byte of the head and every seventh of the numbers behind it: the model loads, or is refused as ML.NET's loader refuses, without large
-    /// allocations. The tests of the format itself change every bit.
+    /// Every byte of the head and every seventh of the numbers behind it: the model loads, or is refused as ML.NET's loader refuses,
+    /// without large allocations. The tests of the format itself change every bit.
     /// </summary>
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary))]
@@ -220,7 +226,8 @@ public sealed class NetworkPersistenceTests
         Assert.IsGreaterThan(30, refused);
     }
 
-    // Offsets behind ML.NET's sizeof(float), see NetworkFormat: magic, version, the head of a section, inputs, the number of hidden layers and the units of one come first.
+    // Offsets behind ML.NET's sizeof(float), see NetworkFormat: magic, version, the head of a section, inputs, the number of
+    // hidden layers and the units of one come first.
     private const int OutputsOffset = 5 * sizeof(int) + Sections.HeaderBytes;
     private const int EpsilonOffset = OutputsOffset + sizeof(int) + 4;
 

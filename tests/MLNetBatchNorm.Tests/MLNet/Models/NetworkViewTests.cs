@@ -16,8 +16,8 @@ public sealed class NetworkViewTests
     private readonly MLContext _context = new(1);
 
     /// <summary>
-    /// A row's score by the documented formulas, from the parts of the slots on: numeric slots in pieces, missing values, an indicator. Slot 3 is missing in two
-    /// rows.
+    /// A row's score by the documented formulas, from the parts of the slots on: numeric slots in pieces, missing values, an indicator.
+    /// Slot 3 is missing in two rows.
     /// </summary>
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary), BatchNormalizationPlacement.BeforeActivation)]
@@ -44,7 +44,8 @@ public sealed class NetworkViewTests
                 for (int i = 0; i < model.Outputs; i++)
                     Assert.AreEqual(expected[i], scores[row * model.Outputs + i], 1e-5 * scale, $"row {row}");
                 parts[0] += 1;
-                largestChange = Math.Max(largestChange, Math.Abs(model.ScoresOf(ShownNetwork.Forward(member, parts))[0] - expected[0]) / scale);
+                largestChange = Math.Max(
+                    largestChange, Math.Abs(model.ScoresOf(ShownNetwork.Forward(member, parts))[0] - expected[0]) / scale);
             }
         }
 
@@ -71,7 +72,8 @@ public sealed class NetworkViewTests
 
         for (int row = 0; row < Count; row++)
         {
-            double[] mean = [.. Enumerable.Range(0, model.Outputs).Select(i => scores.Average(own => Linear(own[row * model.Outputs + i])))];
+            double[] mean = [.. Enumerable.Range(0, model.Outputs)
+                .Select(i => scores.Average(own => Linear(own[row * model.Outputs + i])))];
             double[] expected = model.Outputs == 1 ? mean : [.. mean.Select(log => Math.Exp(log) / mean.Sum(Math.Exp))];
             for (int i = 0; i < model.Outputs; i++)
                 Assert.AreEqual(expected[i], all[row * model.Outputs + i], 1e-5 * largest);
@@ -103,8 +105,12 @@ public sealed class NetworkViewTests
     {
         BatchNormNetworkMember member = Train(NetworkKind.Regression, Rows()).Network.Members[2];
 
-        Assert.Contains("rows of 4 features", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => member.Score(new float[7], 2, new float[2])).Message);
-        Assert.Contains("room for 1 values", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => member.Score(new float[8], 2, new float[1])).Message);
+        Assert.Contains(
+            "rows of 4 features",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => member.Score(new float[7], 2, new float[2])).Message);
+        Assert.Contains(
+            "room for 1 values",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => member.Score(new float[8], 2, new float[1])).Message);
     }
 
     [TestMethod]
@@ -136,7 +142,8 @@ public sealed class NetworkViewTests
         Assert.HasCount(1 + first.Pieces.Count, first.Parts);
         Assert.HasCount(encoder.Parts.Count, encoder.Slots.SelectMany(slot => slot.Parts));
         CollectionAssert.AreEquivalent(
-            encoder.Parts.Select(part => part.ToString()).ToArray(), encoder.Slots.SelectMany(slot => slot.Parts).Select(part => part.ToString()).ToArray());
+            encoder.Parts.Select(part => part.ToString()).ToArray(),
+            encoder.Slots.SelectMany(slot => slot.Parts).Select(part => part.ToString()).ToArray());
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => encoder.Slots[4]);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => encoder.Parts[-1]);
     }
@@ -148,12 +155,14 @@ public sealed class NetworkViewTests
         List<Example> rows = Rows();
         BatchNormNetwork network = Train(NetworkKind.Regression, rows).Network;
         var layer = (BatchNormNetworkInputLayer)network.Members[1].Layers[0];
-        var uncut = (BatchNormNetworkInputLayer)Train(NetworkKind.Regression, rows, options => options.NumberOfInputPieces = 0).Network.Members[0].Layers[0];
+        BatchNormNetwork withoutPieces = Train(NetworkKind.Regression, rows, options => options.NumberOfInputPieces = 0).Network;
+        var uncut = (BatchNormNetworkInputLayer)withoutPieces.Members[0].Layers[0];
         BatchNormNetworkSlotPart piece = network.Encoder.Slots[2].Pieces[1];
 
         for (int unit = 0; unit < layer.Outputs; unit++)
             Assert.AreEqual(layer[unit, piece], layer.GetWeights(piece)[unit]);
-        Assert.HasCount(network.Encoder.Parts.Count * layer.Outputs, ShownNetwork.WeightsOf(layer).Distinct(), "Every part has weights of its own.");
+        Assert.HasCount(
+            network.Encoder.Parts.Count * layer.Outputs, ShownNetwork.WeightsOf(layer).Distinct(), "Every part has weights of its own.");
         Assert.HasCount(uncut.Outputs, uncut.GetWeights(network.Encoder.Slots[2].Value!));
         Assert.Contains("no piece 1 of slot 2", Assert.ThrowsExactly<ArgumentException>(() => uncut.GetWeights(piece)).Message);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => layer[16, piece]);
@@ -189,7 +198,9 @@ public sealed class NetworkViewTests
         Assert.IsTrue(float.IsFinite(score[0]));
     }
 
-    /// <summary>Names are those of the rows that were trained on last; they are saved, and a network that others go on from passes them on.</summary>
+    /// <summary>
+    /// Names are those of the rows that were trained on last; they are saved, and a network that others go on from passes them on.
+    /// </summary>
     [TestMethod]
     public void Encoder_NamesOfSlots_AreThoseOfTheFeatureColumn()
     {
@@ -200,13 +211,17 @@ public sealed class NetworkViewTests
         IEstimator<ITransformer> features = _context.Transforms.Categorical.OneHotEncoding("Deck")
             .Append(_context.Transforms.Concatenate("Features", "Age", "Deck"));
         IDataView named = features.Fit(rows).Transform(rows), nameless = _context.Data.LoadFromEnumerable(Bare(named));
-        BatchNormNetworkRegressionTrainer trainer = _context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [4], maximumNumberOfEpochs: 2);
+        BatchNormNetworkRegressionTrainer trainer = _context.Regression.Trainers.BatchNormNetwork(
+            hiddenUnits: [4], maximumNumberOfEpochs: 2);
         RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> trained = trainer.Fit(named);
         using var stream = new MemoryStream();
         _context.Model.Save(trained, named.Schema, stream);
         var loaded = (RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)_context.Model.Load(stream, out _);
 
-        foreach (BatchNormNetworkRegressionModelParameters model in new[] { trained.Model, loaded.Model, trainer.Fit(nameless, null, trained.Model).Model })
+        foreach (BatchNormNetworkRegressionModelParameters model in new[]
+        {
+            trained.Model, loaded.Model, trainer.Fit(nameless, null, trained.Model).Model,
+        })
         {
             BatchNormNetworkEncoder encoder = model.Network.Encoder;
             CollectionAssert.AreEqual(new[] { "Age", "Deck.A", "Deck.B", "Deck.C" }, encoder.Slots.Select(slot => slot.Name).ToArray());

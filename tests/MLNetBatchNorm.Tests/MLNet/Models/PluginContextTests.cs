@@ -40,7 +40,9 @@ public sealed class PluginContextTests
     {
         (string model, string rows, _) = Save(NetworkKind.Binary);
 
-        StringAssert.StartsWith(FreshProcess.RunWithoutLibrary<LoadRegistered>(model, rows), "FileNotFoundException: Could not load file or assembly 'MLNetBatchNorm, Version=1.0.0.0");
+        StringAssert.StartsWith(
+            FreshProcess.RunWithoutLibrary<LoadRegistered>(model, rows),
+            "FileNotFoundException: Could not load file or assembly 'MLNetBatchNorm, Version=1.0.0.0");
     }
 
     /// <summary>For a host that cannot know where models are loaded.</summary>
@@ -65,7 +67,8 @@ public sealed class PluginContextTests
         string model = Path.Combine(_folder, "model.zip"), rows = Path.Combine(_folder, "rows.idv");
         IDataView data = NetworkExamples.View(_context, kind, NetworkExamples.Rows(80));
         // A transformer of the library's own as well: another kind of loader.
-        ITransformer trained = _context.Transforms.BatchNormalize("Features").Append(NetworkExamples.Quick(_context, kind, options => options.NumberOfEnsembleMembers = 1)).Fit(data);
+        ITransformer trained = _context.Transforms.BatchNormalize("Features")
+            .Append(NetworkExamples.Quick(_context, kind, options => options.NumberOfEnsembleMembers = 1)).Fit(data);
         _context.Model.Save(trained, data.Schema, model);
         using (FileStream file = File.Create(rows))
             _context.Data.SaveAsBinary(data, file);
@@ -120,6 +123,7 @@ public sealed class PluginContextTests
 
     internal sealed class LoadCollectible : IFreshProcessTask
     {
-        public static void Run(string[] arguments, TextWriter output) => LoadEntered.Run(new AssemblyLoadContext("plugin", isCollectible: true), arguments, output);
+        public static void Run(string[] arguments, TextWriter output) =>
+            LoadEntered.Run(new AssemblyLoadContext("plugin", isCollectible: true), arguments, output);
     }
 }

@@ -61,7 +61,8 @@ internal static class ShownNetwork
         {
             BatchNormNetworkSlotPartKind.Value => slot.IsClipped ? t / Math.Sqrt(1 + t / 3 * (t / 3)) : t,
             BatchNormNetworkSlotPartKind.Missing => 0,
-            BatchNormNetworkSlotPartKind.Piece => Math.Clamp(((double)value - part.From!.Value) / ((double)part.To!.Value - part.From.Value), 0, 1),
+            BatchNormNetworkSlotPartKind.Piece => Math.Clamp(
+                ((double)value - part.From!.Value) / ((double)part.To!.Value - part.From.Value), 0, 1),
             _ => throw new ArgumentException("Unknown kind of part.", nameof(part)),
         };
     }

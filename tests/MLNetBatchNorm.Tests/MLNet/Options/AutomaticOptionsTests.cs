@@ -39,7 +39,10 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(epochs, chosen.Epochs);
         Assert.AreEqual(8, chosen.Members);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
-        Assert.AreEqual(epochs == 36 ? 48 : 24, AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).Epochs);
+        Assert.AreEqual(
+            epochs == 36 ? 48 : 24,
+            AutomaticOptions
+                .Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).Epochs);
     }
 
     /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
@@ -65,7 +68,9 @@ public sealed class AutomaticOptionsTests
     {
         Assert.AreEqual(0.2, Choose(new(), rows).ValidationFraction);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
-        Assert.AreEqual(expected, AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).ValidationFraction, 1e-12);
+        AutomaticOptions chosen = AutomaticOptions.Choose(
+            options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true);
+        Assert.AreEqual(expected, chosen.ValidationFraction, 1e-12);
         Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
     }
 
@@ -83,7 +88,8 @@ public sealed class AutomaticOptionsTests
             Assert.IsLessThanOrEqualTo(lastEpochs, chosen.Epochs);
             Assert.IsLessThanOrEqualTo(lastMembers, chosen.Members);
             Assert.IsTrue(chosen.Members <= 4 || chosen.Epochs == 36, "No epoch is saved while there are more than four networks.");
-            Assert.IsTrue(chosen.Members >= 4 || chosen.Epochs == 8, "The last four networks are saved only when there is no epoch left to save.");
+            Assert.IsTrue(
+                chosen.Members >= 4 || chosen.Epochs == 8, "The last four networks are saved only when there is no epoch left to save.");
             double work = 6.0 * UsualWeights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs * chosen.Members;
             Assert.IsTrue(work <= AutomaticOptions.LargestWork || (chosen.Epochs == 8 && chosen.Members == 1), $"{rows} rows: {work}");
             (lastEpochs, lastMembers) = (chosen.Epochs, chosen.Members);
@@ -98,7 +104,9 @@ public sealed class AutomaticOptionsTests
     {
         AutomaticOptions chosen = Choose(new() { MaximumNumberOfEpochs = 77, NumberOfEnsembleMembers = 3 }, 1_000_000_000);
         Assert.AreEqual((77, 3), (chosen.Epochs, chosen.Members));
-        Assert.AreEqual(1, AutomaticOptions.Choose(new BatchNormNetworkBinaryTrainer.Options(), 1000, UsualWeights, parameters: 10_000, isSingle: true, start: null).Members);
+        AutomaticOptions single = AutomaticOptions.Choose(
+            new BatchNormNetworkBinaryTrainer.Options(), 1000, UsualWeights, parameters: 10_000, isSingle: true, start: null);
+        Assert.AreEqual(1, single.Members);
     }
 
     [TestMethod]

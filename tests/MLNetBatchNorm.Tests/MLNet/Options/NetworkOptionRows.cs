@@ -8,11 +8,13 @@ internal static class NetworkOptionRows
     /// <summary>Options of each trainer, as they are made.</summary>
     public static IReadOnlyList<BatchNormNetworkOptions> Kinds =>
     [
-        new BatchNormNetworkBinaryTrainer.Options(), new BatchNormNetworkMulticlassTrainer.Options(), new BatchNormNetworkRegressionTrainer.Options(),
+        new BatchNormNetworkBinaryTrainer.Options(), new BatchNormNetworkMulticlassTrainer.Options(),
+        new BatchNormNetworkRegressionTrainer.Options(),
     ];
 
     /// <summary>Every option of every trainer, once.</summary>
-    public static IReadOnlyList<OptionRow> All { get; } = [.. Kinds.SelectMany(options => OptionRow.Of(options.GetType())).DistinctBy(row => row.Name)];
+    public static IReadOnlyList<OptionRow> All { get; } = [.. Kinds.SelectMany(options => OptionRow.Of(options.GetType()))
+        .DistinctBy(row => row.Name)];
 
     /// <summary>The option of that name.</summary>
     public static OptionRow Named(string name) => All.Single(row => row.Name == name);
@@ -31,5 +33,6 @@ internal static class NetworkOptionRows
         row.Property.SetValue(row.Property.DeclaringType == typeof(CheckpointOptions) ? options.Checkpoint : options, value);
 
     /// <summary>The name by which the documentation knows the option.</summary>
-    public static string DocumentationName(OptionRow row) => $"P:{row.Property.DeclaringType!.FullName!.Replace('+', '.')}.{row.Property.Name}";
+    public static string DocumentationName(OptionRow row) =>
+        $"P:{row.Property.DeclaringType!.FullName!.Replace('+', '.')}.{row.Property.Name}";
 }

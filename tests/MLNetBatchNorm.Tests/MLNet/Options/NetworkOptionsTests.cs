@@ -11,7 +11,8 @@ public sealed class NetworkOptionsTests
 {
     private readonly MLContext _context = new(1);
 
-    public static IEnumerable<object[]> Ranges => NetworkOptionRows.All.Where(row => row.Range is not null).Select(row => new object[] { row.Name });
+    public static IEnumerable<object[]> Ranges =>
+        NetworkOptionRows.All.Where(row => row.Range is not null).Select(row => new object[] { row.Name });
 
     [TestMethod]
     [DynamicData(nameof(Ranges))]
@@ -25,7 +26,8 @@ public sealed class NetworkOptionsTests
             string message = Refusal(options, option);
             string element = row.Type.IsArray ? "[0]" : "";
             Assert.StartsWith(string.Create(
-                CultureInfo.InvariantCulture, $"{option}{element} is {value}; it must be in {row.Range!.Text}. {row.Range.Advice}"), message);
+                CultureInfo.InvariantCulture,
+                $"{option}{element} is {value}; it must be in {row.Range!.Text}. {row.Range.Advice}"), message);
         }
     }
 
@@ -63,9 +65,15 @@ public sealed class NetworkOptionsTests
     [TestMethod]
     public void Create_EnumerationsThatDoNotExist_AreRefused()
     {
-        Assert.StartsWith("Activation is 99; it must be one of ReLU,", Refusal(new BatchNormNetworkBinaryTrainer.Options { Activation = (ActivationFunction)99 }, "Activation"));
-        Assert.StartsWith("Placement is 99; it must be one of None,", Refusal(new BatchNormNetworkBinaryTrainer.Options { Placement = (BatchNormalizationPlacement)99 }, "Placement"));
-        Assert.StartsWith("Statistics is 99; it must be one of", Refusal(new BatchNormNetworkBinaryTrainer.Options { Statistics = (BatchNormalizationStatistics)99 }, "Statistics"));
+        Assert.StartsWith(
+            "Activation is 99; it must be one of ReLU,",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { Activation = (ActivationFunction)99 }, "Activation"));
+        Assert.StartsWith(
+            "Placement is 99; it must be one of None,",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { Placement = (BatchNormalizationPlacement)99 }, "Placement"));
+        Assert.StartsWith(
+            "Statistics is 99; it must be one of",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { Statistics = (BatchNormalizationStatistics)99 }, "Statistics"));
         Assert.StartsWith(
             "MatrixMultiplication is 99; it must be one of Managed, Native",
             Refusal(new BatchNormNetworkBinaryTrainer.Options { MatrixMultiplication = (MatrixMultiplication)99 }, "MatrixMultiplication"));
@@ -75,11 +83,17 @@ public sealed class NetworkOptionsTests
     public void Create_ThingsThatAreNullOrDoNotGoTogether_AreRefused()
     {
         Assert.StartsWith("Loss is null", Refusal(new BatchNormNetworkRegressionTrainer.Options { Loss = null! }, "Loss"));
-        Assert.StartsWith("LabelColumnName is null", Refusal(new BatchNormNetworkBinaryTrainer.Options { LabelColumnName = null! }, "LabelColumnName"));
-        Assert.StartsWith("FeatureColumnName is empty", Refusal(new BatchNormNetworkBinaryTrainer.Options { FeatureColumnName = " " }, "FeatureColumnName"));
-        Assert.StartsWith("ExampleWeightColumnName is empty", Refusal(new BatchNormNetworkBinaryTrainer.Options { ExampleWeightColumnName = "" }, "ExampleWeightColumnName"));
         Assert.StartsWith(
-            "VirtualBatchSize is 64, but BatchSize is 32", Refusal(new BatchNormNetworkBinaryTrainer.Options { BatchSize = 32, VirtualBatchSize = 64 }, "VirtualBatchSize"));
+            "LabelColumnName is null", Refusal(new BatchNormNetworkBinaryTrainer.Options { LabelColumnName = null! }, "LabelColumnName"));
+        Assert.StartsWith(
+            "FeatureColumnName is empty",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { FeatureColumnName = " " }, "FeatureColumnName"));
+        Assert.StartsWith(
+            "ExampleWeightColumnName is empty",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { ExampleWeightColumnName = "" }, "ExampleWeightColumnName"));
+        Assert.StartsWith(
+            "VirtualBatchSize is 64, but BatchSize is 32",
+            Refusal(new BatchNormNetworkBinaryTrainer.Options { BatchSize = 32, VirtualBatchSize = 64 }, "VirtualBatchSize"));
         Assert.StartsWith("NormalizeOutputLayerInput is true, but Placement is BeforeActivation", Refusal(
             new BatchNormNetworkBinaryTrainer.Options { NormalizeOutputLayerInput = true }, "NormalizeOutputLayerInput"));
     }
@@ -87,19 +101,24 @@ public sealed class NetworkOptionsTests
     [TestMethod]
     public void Create_OptimizerOrScheduleOutOfRange_IsRefused()
     {
-        Assert.Contains("Beta1 is 1", Refusal(new BatchNormNetworkBinaryTrainer.Options { Optimizer = new AdamOptimizer { Beta1 = 1 } }, "Optimizer"));
-        Assert.Contains("OptimizerMomentum is NaN", Refusal(new BatchNormNetworkBinaryTrainer.Options { Optimizer = new SgdOptimizer { OptimizerMomentum = double.NaN } }, "Optimizer"));
+        Assert.Contains(
+            "Beta1 is 1", Refusal(new BatchNormNetworkBinaryTrainer.Options { Optimizer = new AdamOptimizer { Beta1 = 1 } }, "Optimizer"));
+        Assert.Contains("OptimizerMomentum is NaN", Refusal(
+            new BatchNormNetworkBinaryTrainer.Options { Optimizer = new SgdOptimizer { OptimizerMomentum = double.NaN } }, "Optimizer"));
         Assert.Contains("PeakFraction is 0", Refusal(
-            new BatchNormNetworkBinaryTrainer.Options { LearningRateSchedule = new OneCycleSchedule { PeakFraction = 0 } }, "LearningRateSchedule"));
+            new BatchNormNetworkBinaryTrainer.Options { LearningRateSchedule = new OneCycleSchedule { PeakFraction = 0 } },
+            "LearningRateSchedule"));
     }
 
     [TestMethod]
     public void Create_ShortOverload_RefusesTheSame()
     {
-        ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.Regression.Trainers.BatchNormNetwork(learningRate: double.NaN));
+        ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _context.Regression.Trainers.BatchNormNetwork(learningRate: double.NaN));
         Assert.IsTrue(exception.IsMarked());
         Assert.Contains("LearningRate is NaN", exception.Message);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.MulticlassClassification.Trainers.BatchNormNetwork(hiddenUnits: []));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _context.MulticlassClassification.Trainers.BatchNormNetwork(hiddenUnits: []));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.BinaryClassification.Trainers.BatchNormNetwork(batchSize: 1));
     }
 
@@ -131,7 +150,13 @@ public sealed class NetworkOptionsTests
                 .. options.GetType().GetProperties().Where(p => p.PropertyType.IsArray || p.PropertyType == typeof(CheckpointOptions)),
             ];
             foreach (System.Reflection.PropertyInfo part in parts)
-                part.SetValue(options, part.PropertyType.IsArray ? Array.CreateInstance(part.PropertyType.GetElementType()!, 2) : new CheckpointOptions { Path = "x" });
+            {
+                part.SetValue(
+                    options,
+                    part.PropertyType.IsArray
+                        ? Array.CreateInstance(part.PropertyType.GetElementType()!, 2)
+                        : new CheckpointOptions { Path = "x" });
+            }
             BatchNormNetworkOptions copy = options.Copy<BatchNormNetworkOptions>();
             Assert.IsNotEmpty(parts);
             foreach (System.Reflection.PropertyInfo part in parts)

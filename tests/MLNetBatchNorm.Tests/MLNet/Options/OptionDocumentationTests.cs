@@ -49,8 +49,11 @@ public sealed partial class OptionDocumentationTests
                 continue;
             }
 
-            if (row.Range is { } range && !text.Contains(row.Type.IsArray ? $" in {range.Text}" : $"Range {range.Text}", StringComparison.Ordinal))
+            if (row.Range is { } range
+                && !text.Contains(row.Type.IsArray ? $" in {range.Text}" : $"Range {range.Text}", StringComparison.Ordinal))
+            {
                 wrong.Add($"{row.Name} does not say 'Range {range.Text}': {text}");
+            }
             if (row.Range is null && (row.Type == typeof(int) || row.Type == typeof(double)) && !s_withoutRange.Contains(row.Name))
                 wrong.Add($"{row.Name} is a number without a range");
             string expected = DefaultOf(row) is { } value ? $"Default {ShowInXml(value)}"
@@ -60,9 +63,11 @@ public sealed partial class OptionDocumentationTests
         }
 
         Assert.IsEmpty(wrong, string.Join("\n", wrong));
-        string units = s_documentation[NetworkOptionRows.DocumentationName(NetworkOptionRows.Named(nameof(BatchNormNetworkOptions.HiddenUnits)))];
+        string units =
+            s_documentation[NetworkOptionRows.DocumentationName(NetworkOptionRows.Named(nameof(BatchNormNetworkOptions.HiddenUnits)))];
         Assert.Contains("1 to 64 layers; units of a layer in [1, 65536]", units);
-        string ofClasses = string.Join(", ", AutomaticOptions.ChooseHiddenUnits(new BatchNormNetworkMulticlassTrainer.Options(), null, true, 0));
+        string ofClasses = string.Join(
+            ", ", AutomaticOptions.ChooseHiddenUnits(new BatchNormNetworkMulticlassTrainer.Options(), null, true, 0));
         Assert.Contains($"for several classes {ofClasses}", units);
     }
 
@@ -72,16 +77,19 @@ public sealed partial class OptionDocumentationTests
     {
         string[] expected =
         [
-            "Activation", "BatchSize", "DropoutRate", "EarlyStoppingPatience", "HiddenUnits", "LabelSmoothing", "LearningRate", "LearningRateSchedule",
+            "Activation", "BatchSize", "DropoutRate", "EarlyStoppingPatience", "HiddenUnits", "LabelSmoothing", "LearningRate",
+            "LearningRateSchedule",
             "MaximumNumberOfEpochs", "NumberOfEnsembleMembers", "NumberOfInputPieces", "Optimizer", "Placement", "ValidationFraction",
         ];
         // Null has a meaning of its own here: no column, no library, no weights, no checkpoint, the whole batch, any seed, all threads.
         string[] otherNulls =
         [
-            "ClassWeights", "ExampleWeightColumnName", "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed", "VirtualBatchSize",
+            "ClassWeights", "ExampleWeightColumnName", "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed",
+            "VirtualBatchSize",
             "Checkpoint.IntervalInEpochs", "Checkpoint.IntervalInSeconds", "Checkpoint.Path",
         ];
-        CollectionAssert.AreEquivalent(expected.Concat(otherNulls).ToArray(), NetworkOptionRows.All.Where(row => DefaultOf(row) is null).Select(row => row.Name)
+        CollectionAssert.AreEquivalent(
+            expected.Concat(otherNulls).ToArray(), NetworkOptionRows.All.Where(row => DefaultOf(row) is null).Select(row => row.Name)
             .Append("Checkpoint.IntervalInSeconds").ToArray());
     }
 
@@ -110,7 +118,10 @@ public sealed partial class OptionDocumentationTests
         })
         {
             Assert.Contains(right, readme);
-            Assert.Contains(expected, WrongRows(readme.Replace(right, mistake, StringComparison.Ordinal)).Select(line => line[..Math.Min(line.Length, expected.Length)]));
+            Assert.Contains(
+                expected,
+                WrongRows(readme.Replace(right, mistake, StringComparison.Ordinal))
+                    .Select(line => line[..Math.Min(line.Length, expected.Length)]));
         }
     }
 
@@ -128,7 +139,9 @@ public sealed partial class OptionDocumentationTests
                 continue;
             }
 
-            string expected = DefaultOf(row) is { } value ? $"`{Show(value)}`" : Automatic.TryGetValue(name, out object? automatic) ? $"`null`: {Show(automatic)}" : "`null`";
+            string expected = DefaultOf(row) is { } value
+                ? $"`{Show(value)}`"
+                : Automatic.TryGetValue(name, out object? automatic) ? $"`null`: {Show(automatic)}" : "`null`";
             if (match.Groups["default"].Value != expected)
                 wrong.Add($"{name}: default is {expected}, and README.md says {match.Groups["default"].Value}");
             string range = row.Range?.Text ?? "";
@@ -136,11 +149,14 @@ public sealed partial class OptionDocumentationTests
                 wrong.Add($"{name}: range is {range}, and README.md says {match.Groups["range"].Value}");
         }
 
-        wrong.AddRange(NetworkOptionRows.All.Where(row => !readme.Contains($"`{row.Name}`", StringComparison.Ordinal)).Select(row => $"{row.Name}: not in README.md"));
+        wrong.AddRange(
+            NetworkOptionRows.All.Where(row => !readme.Contains($"`{row.Name}`", StringComparison.Ordinal))
+                .Select(row => $"{row.Name}: not in README.md"));
         return wrong;
     }
 
-    private static object? DefaultOf(OptionRow row) => row.Read(NetworkOptionRows.OptionsWith(row)) is { } value && row.Name != "Checkpoint.Path" ? value : null;
+    private static object? DefaultOf(OptionRow row) =>
+        row.Read(NetworkOptionRows.OptionsWith(row)) is { } value && row.Name != "Checkpoint.Path" ? value : null;
 
     private static string Show(object value) => value switch
     {
@@ -163,7 +179,8 @@ public sealed partial class OptionDocumentationTests
             .Where(member => member.Element("value") is not null)
             .ToDictionary(
                 member => member.Attribute("name")!.Value,
-                member => string.Join(' ', string.Concat(member.Element("value")!.Nodes()).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+                member => string.Join(
+                    ' ', string.Concat(member.Element("value")!.Nodes()).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
 
     [GeneratedRegex(@"^\| `(?<name>[\w.]+)` \| (?<default>`[^|]*?) \| (?<range>[^|`]*?) ?\| [^|]+ \|$", RegexOptions.Multiline)]
     private static partial Regex TableRow();

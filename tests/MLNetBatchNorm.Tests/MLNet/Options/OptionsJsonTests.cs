@@ -46,7 +46,8 @@ public sealed class OptionsJsonTests
     {
         object part = OtherValue.Filled(type);
         var options = new BatchNormNetworkRegressionTrainer.Options();
-        PropertyInfo property = options.GetType().GetProperties().Single(p => p.PropertyType.IsAssignableFrom(type) && p.PropertyType != typeof(object));
+        PropertyInfo property = options.GetType().GetProperties()
+            .Single(p => p.PropertyType.IsAssignableFrom(type) && p.PropertyType != typeof(object));
         property.SetValue(options, part);
 
         string json = JsonSerializer.Serialize(options);
@@ -60,7 +61,8 @@ public sealed class OptionsJsonTests
     [DataRow(typeof(LearningRateSchedule))]
     [DataRow(typeof(RegressionLoss))]
     public void Options_AllOptimizersSchedulesAndLosses_AreKnownToJson(Type type) =>
-        CollectionAssert.AreEquivalent(type.Assembly.GetTypes().Where(other => other.IsSubclassOf(type)).ToArray(), OtherValue.Derived(type).ToArray());
+        CollectionAssert.AreEquivalent(
+            type.Assembly.GetTypes().Where(other => other.IsSubclassOf(type)).ToArray(), OtherValue.Derived(type).ToArray());
 
     [TestMethod]
     public void Options_WhatIsNoValue_StaysOut()
@@ -81,7 +83,10 @@ public sealed class OptionsJsonTests
     [TestMethod]
     public void Options_Enumerations_AreWrittenByName()
     {
-        var options = new BatchNormNetworkBinaryTrainer.Options { Activation = ActivationFunction.GELU, Placement = BatchNormalizationPlacement.None };
+        var options = new BatchNormNetworkBinaryTrainer.Options
+        {
+            Activation = ActivationFunction.GELU, Placement = BatchNormalizationPlacement.None,
+        };
         JsonObject json = JsonSerializer.SerializeToNode(options)!.AsObject();
 
         Assert.AreEqual(
@@ -95,11 +100,13 @@ public sealed class OptionsJsonTests
     {
         IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(60));
         var options = NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(o =>
-            (o.Loss, o.Optimizer, o.LearningRateSchedule) = (new HuberLoss { Delta = 0.5 }, new RmsPropOptimizer(), new StepSchedule { Milestones = [2, 4] }));
+            (o.Loss, o.Optimizer, o.LearningRateSchedule) =
+                (new HuberLoss { Delta = 0.5 }, new RmsPropOptimizer(), new StepSchedule { Milestones = [2, 4] }));
         var read = JsonSerializer.Deserialize<BatchNormNetworkRegressionTrainer.Options>(JsonSerializer.Serialize(options))!;
 
         float[] expected = _context.Regression.Trainers.BatchNormNetwork(options).Fit(view).Transform(view).Scalars<float>("Score");
-        CollectionAssert.AreEqual(expected, _context.Regression.Trainers.BatchNormNetwork(read).Fit(view).Transform(view).Scalars<float>("Score"));
+        CollectionAssert.AreEqual(
+            expected, _context.Regression.Trainers.BatchNormNetwork(read).Fit(view).Transform(view).Scalars<float>("Score"));
     }
 
     [TestMethod]
@@ -109,7 +116,10 @@ public sealed class OptionsJsonTests
         foreach (PropertyInfo property in options.GetType().GetProperties())
         {
             property.SetValue(options, property.Name == nameof(options.Columns)
-                ? new[] { new BatchNormalizeEstimator.ColumnOptions("A", "B", [1, 2], [3, 4]), new BatchNormalizeEstimator.ColumnOptions("C") }
+                ? new[]
+                {
+                    new BatchNormalizeEstimator.ColumnOptions("A", "B", [1, 2], [3, 4]), new BatchNormalizeEstimator.ColumnOptions("C"),
+                }
                 : OtherValue.Than(property.GetValue(options), property.PropertyType, null));
         }
 

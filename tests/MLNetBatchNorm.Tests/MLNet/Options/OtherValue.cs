@@ -27,14 +27,18 @@ internal static class OtherValue
     }
 
     /// <summary>The classes that stand for an abstract one in JSON.</summary>
-    public static IEnumerable<Type> Derived(Type type) => type.GetCustomAttributes<JsonDerivedTypeAttribute>(inherit: false).Select(attribute => attribute.DerivedType);
+    public static IEnumerable<Type> Derived(Type type) =>
+        type.GetCustomAttributes<JsonDerivedTypeAttribute>(inherit: false).Select(attribute => attribute.DerivedType);
 
     /// <summary>An object of which no property has its default.</summary>
     public static object Filled(Type type)
     {
         object filled = Activator.CreateInstance(type)!;
         foreach (PropertyInfo property in type.GetProperties().Where(property => property.CanWrite))
-            property.SetValue(filled, Than(property.GetValue(filled), Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType, null));
+        {
+            property.SetValue(
+                filled, Than(property.GetValue(filled), Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType, null));
+        }
         return filled;
     }
 

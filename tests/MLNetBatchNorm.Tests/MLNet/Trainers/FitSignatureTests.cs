@@ -5,8 +5,8 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>
-/// The ways to call <c>Fit</c>, as ML.NET's own trainers take them: a missing argument and null are the same. Each line below is here to be compiled as well: one method with
-/// optional arguments stands beside the one of ML.NET's base.
+/// The ways to call <c>Fit</c>, as ML.NET's own trainers take them: a missing argument and null are the same. Each line below is here to be
+/// compiled as well: one method with optional arguments stands beside the one of ML.NET's base.
 /// </summary>
 [TestClass]
 public sealed class FitSignatureTests
@@ -22,7 +22,11 @@ public sealed class FitSignatureTests
         BatchNormNetworkBinaryModelParameters m = trainer.Fit(data).Model.SubModel;
         Check(
             data,
-            plain: [trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null), estimator.Fit(data)],
+            plain:
+            [
+                trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null),
+                estimator.Fit(data),
+            ],
             validated: [trainer.Fit(data, valid), trainer.Fit(data, validationData: valid), trainer.Fit(data, valid, null)],
             continued: [trainer.Fit(data, null, m), trainer.Fit(data, modelParameters: m)],
             both: trainer.Fit(data, valid, m));
@@ -37,7 +41,11 @@ public sealed class FitSignatureTests
         BatchNormNetworkMulticlassModelParameters m = trainer.Fit(data).Model;
         Check(
             data,
-            plain: [trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null), estimator.Fit(data)],
+            plain:
+            [
+                trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null),
+                estimator.Fit(data),
+            ],
             validated: [trainer.Fit(data, valid), trainer.Fit(data, validationData: valid), trainer.Fit(data, valid, null)],
             continued: [trainer.Fit(data, null, m), trainer.Fit(data, modelParameters: m)],
             both: trainer.Fit(data, valid, m));
@@ -52,7 +60,11 @@ public sealed class FitSignatureTests
         BatchNormNetworkRegressionModelParameters m = trainer.Fit(data).Model;
         Check(
             data,
-            plain: [trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null), estimator.Fit(data)],
+            plain:
+            [
+                trainer.Fit(data), trainer.Fit(data, null), trainer.Fit(data, null, null), trainer.Fit(data, modelParameters: null),
+                estimator.Fit(data),
+            ],
             validated: [trainer.Fit(data, valid), trainer.Fit(data, validationData: valid), trainer.Fit(data, valid, null)],
             continued: [trainer.Fit(data, null, m), trainer.Fit(data, modelParameters: m)],
             both: trainer.Fit(data, valid, m));
@@ -68,7 +80,8 @@ public sealed class FitSignatureTests
 
     private static void Check(IDataView data, ITransformer[] plain, ITransformer[] validated, ITransformer[] continued, ITransformer both)
     {
-        string[] kinds = [.. new[] { plain, validated, continued, [both] }.Select(models => models.Select(model => Scores(model, data)).Distinct().Single())];
+        string[] kinds = [.. new[] { plain, validated, continued, [both] }.Select(
+            models => models.Select(model => Scores(model, data)).Distinct().Single())];
         Assert.HasCount(4, kinds.Distinct(), "each argument has its effect");
     }
 
@@ -81,5 +94,6 @@ public sealed class FitSignatureTests
     }
 
     private (IDataView Data, IDataView Valid) Views(NetworkKind kind) =>
-        (NetworkExamples.View(_context, kind, NetworkExamples.Rows(120)), NetworkExamples.View(_context, kind, NetworkExamples.Rows(60, seed: 2)));
+        (NetworkExamples.View(_context, kind, NetworkExamples.Rows(120)),
+            NetworkExamples.View(_context, kind, NetworkExamples.Rows(60, seed: 2)));
 }

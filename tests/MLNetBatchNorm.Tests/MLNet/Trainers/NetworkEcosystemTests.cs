@@ -62,7 +62,8 @@ public sealed class NetworkEcosystemTests
     {
         List<Example> rows = NetworkExamples.Rows(400);
         var binary = _context.BinaryClassification.CrossValidate(View(NetworkKind.Binary, rows), Learner(NetworkKind.Binary), 3);
-        var multiclass = _context.MulticlassClassification.CrossValidate(View(NetworkKind.Multiclass, rows), Learner(NetworkKind.Multiclass), 3);
+        var multiclass = _context.MulticlassClassification.CrossValidate(
+            View(NetworkKind.Multiclass, rows), Learner(NetworkKind.Multiclass), 3);
         var regression = _context.Regression.CrossValidate(View(NetworkKind.Regression, rows), Learner(NetworkKind.Regression), 3);
 
         Assert.HasCount(3, binary);
@@ -120,7 +121,8 @@ public sealed class NetworkEcosystemTests
         IDataView view = View(NetworkKind.Multiclass, NetworkExamples.Rows(300));
         ITransformer loaded = Reload(Learner(NetworkKind.Multiclass).Fit(view), view.Schema, out _);
 
-        var importance = _context.MulticlassClassification.PermutationFeatureImportance((ISingleFeaturePredictionTransformer<object>)loaded, view);
+        var importance = _context.MulticlassClassification.PermutationFeatureImportance(
+            (ISingleFeaturePredictionTransformer<object>)loaded, view);
 
         Assert.HasCount(4, importance);
         Assert.IsLessThan(-0.02, importance[1].MicroAccuracy.Mean);
@@ -176,7 +178,8 @@ public sealed class NetworkEcosystemTests
         IDataView view = View(NetworkKind.Binary, NetworkExamples.Rows(60));
         ITransformer loaded = Reload(Fit(NetworkKind.Binary, NetworkExamples.Rows(60)), view.Schema, out _);
 
-        var typed = (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)loaded;
+        var typed =
+            (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)loaded;
 
         Assert.AreEqual(-1, typed.Model.Calibrator.Slope);
         Assert.AreEqual(0, typed.Model.Calibrator.Offset);
@@ -265,8 +268,10 @@ public sealed class NetworkEcosystemTests
 
     private IEstimator<ITransformer> Learner(NetworkKind kind) => kind switch
     {
-        NetworkKind.Binary => _context.BinaryClassification.Trainers.BatchNormNetwork(LearnerOptions<BatchNormNetworkBinaryTrainer.Options>()),
-        NetworkKind.Multiclass => _context.MulticlassClassification.Trainers.BatchNormNetwork(LearnerOptions<BatchNormNetworkMulticlassTrainer.Options>()),
+        NetworkKind.Binary => _context.BinaryClassification.Trainers.BatchNormNetwork(
+            LearnerOptions<BatchNormNetworkBinaryTrainer.Options>()),
+        NetworkKind.Multiclass => _context.MulticlassClassification.Trainers.BatchNormNetwork(
+            LearnerOptions<BatchNormNetworkMulticlassTrainer.Options>()),
         _ => _context.Regression.Trainers.BatchNormNetwork(LearnerOptions<BatchNormNetworkRegressionTrainer.Options>()),
     };
 

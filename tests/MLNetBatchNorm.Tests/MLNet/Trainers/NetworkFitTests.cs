@@ -108,16 +108,21 @@ public sealed class NetworkFitTests
         var pipeline = _context.Transforms.Concatenate("Copy", "Features").Append(withOption);
 
         CollectionAssert.AreEqual(asArgument, Losses(pipeline.Fit(training).LastTransformer.Model.SubModel));
-        CollectionAssert.AreEqual(Losses(plain.Fit(training, other).Model.SubModel), Losses(withOption.Fit(training, other).Model.SubModel));
+        CollectionAssert.AreEqual(
+            Losses(plain.Fit(training, other).Model.SubModel), Losses(withOption.Fit(training, other).Model.SubModel));
         CollectionAssert.AreNotEqual(asArgument, Losses(plain.Fit(training, other).Model.SubModel));
 
-        static double[] Losses(BatchNormNetworkBinaryModelParameters model) => [.. model.Network.Members[0].TrainingHistory.Epochs.Select(epoch => epoch.ValidationLoss!.Value)];
+        static double[] Losses(BatchNormNetworkBinaryModelParameters model) =>
+            [.. model.Network.Members[0].TrainingHistory.Epochs.Select(epoch => epoch.ValidationLoss!.Value)];
     }
 
     [TestMethod]
     public void Fit_ValidationFraction_SetsThatShareOfEachClassAside()
     {
-        string[] log = Log(_context, () => NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ValidationFraction = 0.25).Fit(View(NetworkKind.Regression)));
+        string[] log = Log(
+            _context,
+            () => NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.ValidationFraction = 0.25)
+                .Fit(View(NetworkKind.Regression)));
         Assert.IsTrue(log.Any(line => line.Contains("on 150 rows, 50 for validation")), string.Join("\n", log));
 
         IDataView all = View(NetworkKind.Regression);
@@ -134,7 +139,9 @@ public sealed class NetworkFitTests
         string[] log = Log(_context, () => NetworkExamples.Quick(_context, NetworkKind.Regression)
             .Fit(NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(2))));
 
-        Assert.IsTrue(log.Any(line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains("2 rows are too few")), string.Join("\n", log));
+        Assert.IsTrue(
+            log.Any(line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains("2 rows are too few")),
+            string.Join("\n", log));
     }
 
     [TestMethod]
@@ -154,9 +161,14 @@ public sealed class NetworkFitTests
         BatchNormNetworkBinaryModelParameters third = Binary(Steady).Fit(view, null, first).Model.SubModel;
 
         // The continued training starts far below where the first one started, and at most a little above where it ended.
-        Assert.IsLessThan(0.8 * first.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss, second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
-        Assert.IsLessThan(1.5 * first.Network.Members[0].TrainingHistory.Epochs[^1].TrainingLoss, second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
-        CollectionAssert.AreEqual(second.Network.Members[0].TrainingHistory.Epochs.ToArray(), third.Network.Members[0].TrainingHistory.Epochs.ToArray());
+        Assert.IsLessThan(
+            0.8 * first.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss,
+            second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
+        Assert.IsLessThan(
+            1.5 * first.Network.Members[0].TrainingHistory.Epochs[^1].TrainingLoss,
+            second.Network.Members[0].TrainingHistory.Epochs[0].TrainingLoss);
+        CollectionAssert.AreEqual(
+            second.Network.Members[0].TrainingHistory.Epochs.ToArray(), third.Network.Members[0].TrainingHistory.Epochs.ToArray());
     }
 
     /// <summary>A regression model holds its last layer in the label's units; going on from it takes that back.</summary>
@@ -164,30 +176,42 @@ public sealed class NetworkFitTests
     public void Fit_FromARegressionModel_GoesOnWhereItStopped()
     {
         IDataView view = View(NetworkKind.Regression);
-        BatchNormNetworkRegressionTrainer Steady(double rate) => (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, options =>
-        {
-            options.LearningRate = rate;
-            options.LearningRateSchedule = new ConstantSchedule();
-            options.DropoutRate = 0;
-            options.MaximumNumberOfEpochs = 15;
-        });
+        BatchNormNetworkRegressionTrainer Steady(double rate) =>
+            (BatchNormNetworkRegressionTrainer)NetworkExamples.Quick(_context, NetworkKind.Regression, options =>
+            {
+                options.LearningRate = rate;
+                options.LearningRateSchedule = new ConstantSchedule();
+                options.DropoutRate = 0;
+                options.MaximumNumberOfEpochs = 15;
+            });
         BatchNormNetworkRegressionModelParameters first = Steady(0.01).Fit(view).Model;
         // A rate so small that nothing is learned: the first validation loss is that of the model given.
         TrainingHistory still = Steady(1e-12).Fit(view, modelParameters: first).Model.Network.Members[0].TrainingHistory;
 
-        double expected = first.Network.Members[0].TrainingHistory.Epochs[first.Network.Members[0].TrainingHistory.BestEpoch - 1].ValidationLoss!.Value;
+        double expected =
+            first.Network.Members[0].TrainingHistory.Epochs[first.Network.Members[0].TrainingHistory.BestEpoch - 1].ValidationLoss!.Value;
         Assert.AreEqual(expected, still.Epochs[0].ValidationLoss!.Value, 0.05 * expected);
-        Assert.IsLessThan(0.5 * first.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss!.Value, still.Epochs[0].ValidationLoss!.Value);
+        Assert.IsLessThan(
+            0.5 * first.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss!.Value, still.Epochs[0].ValidationLoss!.Value);
     }
 
     [TestMethod]
     public void Log_EveryEpoch_IsTold()
     {
         var context = new MLContext(1);
-        string[] log = Log(context, () => NetworkExamples.Quick(context, NetworkKind.Regression).Fit(NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(80))));
+        string[] log = Log(
+            context,
+            () => NetworkExamples.Quick(context, NetworkKind.Regression).Fit(
+                NetworkExamples.View(context, NetworkKind.Regression, NetworkExamples.Rows(80))));
 
         for (int epoch = 1; epoch <= 4; epoch++)
-            Assert.AreEqual(1, log.Count(line => line.StartsWith($"Info BatchNormNetworkRegression; Training: Epoch {epoch}/4: training loss ", StringComparison.Ordinal)), string.Join("\n", log));
+        {
+            Assert.AreEqual(
+                1,
+                log.Count(line => line.StartsWith(
+                    $"Info BatchNormNetworkRegression; Training: Epoch {epoch}/4: training loss ", StringComparison.Ordinal)),
+                string.Join("\n", log));
+        }
         Assert.IsTrue(log.Any(line => Regex.IsMatch(line, @", validation loss [\dE.+-]+, R2 -?\d\.\d{4}; ")), string.Join("\n", log));
         Assert.IsTrue(log.Any(line => line.Contains("Training a network of 4 features, 16 + 8 hidden units, 1 outputs")));
         Assert.IsTrue(log.Any(line => line.Contains("Training ended after 4 epochs")));
@@ -226,8 +250,8 @@ public sealed class NetworkFitTests
     }
 
     /// <summary>
-    /// With a third of the labels drawn by chance a network gets too sure of itself. The loss that the history tells of the best epoch is that of the model, with the option
-    /// and without; with it, it is lower, and no epoch's is higher.
+    /// With a third of the labels drawn by chance a network gets too sure of itself. The loss that the history tells of the best epoch is
+    /// that of the model, with the option and without; with it, it is lower, and no epoch's is higher.
     /// </summary>
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary))]
@@ -235,13 +259,15 @@ public sealed class NetworkFitTests
     public void TemperatureScaling_LowersTheLossOfANetworkThatIsTooSure(string kindName)
     {
         var kind = Enum.Parse<NetworkKind>(kindName);
-        IDataView training = NetworkExamples.View(_context, kind, PartlyRandom(100, seed: 1)), validation = NetworkExamples.View(_context, kind, PartlyRandom(300, seed: 2));
+        IDataView training = NetworkExamples.View(_context, kind, PartlyRandom(100, seed: 1)),
+            validation = NetworkExamples.View(_context, kind, PartlyRandom(300, seed: 2));
         (double[] scaled, double ofModel) = Losses(true);
         (double[] plain, double ofPlainModel) = Losses(false);
 
         Assert.AreEqual(scaled.Min(), ofModel, 1e-4);
         Assert.AreEqual(plain.Min(), ofPlainModel, 1e-4);
-        Assert.IsTrue(scaled.Zip(plain).All(pair => pair.First <= pair.Second), "The trainings are the same, so no epoch's loss can be higher.");
+        Assert.IsTrue(
+            scaled.Zip(plain).All(pair => pair.First <= pair.Second), "The trainings are the same, so no epoch's loss can be higher.");
         Assert.IsLessThan(0.9 * plain[^1], scaled[^1], "The last epoch was not too sure of itself; the test shows nothing.");
 
         (double[] Losses, double OfModel) Losses(bool scales)
@@ -259,7 +285,9 @@ public sealed class NetworkFitTests
                 options.Progress = new Collector(reports);
             }).Fit(training);
             IDataView rows = model.Transform(validation);
-            double loss = kind == NetworkKind.Binary ? _context.BinaryClassification.Evaluate(rows).LogLoss * Math.Log(2) : _context.MulticlassClassification.Evaluate(rows).LogLoss;
+            double loss = kind == NetworkKind.Binary
+                ? _context.BinaryClassification.Evaluate(rows).LogLoss * Math.Log(2)
+                : _context.MulticlassClassification.Evaluate(rows).LogLoss;
             return ([.. reports.Select(report => report.ValidationLoss!.Value)], loss);
         }
     }
@@ -281,7 +309,8 @@ public sealed class NetworkFitTests
         try
         {
             CultureInfo.CurrentCulture = new CultureInfo("de-DE");
-            string[] german = Log(_context, () => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(View(NetworkKind.Regression)));
+            string[] german = Log(
+                _context, () => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(View(NetworkKind.Regression)));
             CollectionAssert.AreEqual(Epochs(invariant), Epochs(german));
         }
         finally
@@ -313,14 +342,19 @@ public sealed class NetworkFitTests
             Assert.AreEqual(history[i].TrainingLoss, report.TrainingLoss);
             Assert.AreEqual(history[i].ValidationLoss, report.ValidationLoss);
             Assert.AreEqual(history[i].LearningRate, report.LearningRate);
-            Assert.AreEqual(1 + Array.IndexOf([.. history.Take(i + 1).Select(e => e.ValidationLoss)], history.Take(i + 1).Min(e => e.ValidationLoss)), report.BestEpoch);
+            Assert.AreEqual(
+                1 + Array.IndexOf([.. history.Take(i + 1).Select(e => e.ValidationLoss)], history.Take(i + 1).Min(e => e.ValidationLoss)),
+                report.BestEpoch);
             Assert.IsGreaterThan(i == 0 ? 0 : reports[i - 1].ElapsedSeconds, report.ElapsedSeconds);
             Assert.AreEqual(report.ElapsedSeconds / (i + 1) * (4 - i), report.EstimatedRemainingSeconds, 1e-9);
             Assert.AreEqual(rows * (i + 1), report.RowsPerSecond * report.ElapsedSeconds, 1e-6 * rows);
         }
     }
 
-    /// <summary>A context keeps every event of a progress channel for ever, so that a Fit leaves no more than its start and its stop, however long it is.</summary>
+    /// <summary>
+    /// A context keeps every event of a progress channel for ever, so that a Fit leaves no more
+    /// than its start and its stop, however long it is.
+    /// </summary>
     [TestMethod]
     [DataRow(1, 730)]
     [DataRow(8, 24)]
@@ -403,7 +437,8 @@ public sealed class NetworkFitTests
     [TestMethod]
     public void Fit_ObserverThatThrows_PassesItsExceptionOn()
     {
-        BatchNormNetworkBinaryTrainer trainer = Binary(options => options.Progress = new Collector([], _ => throw new NotSupportedException("mine")));
+        BatchNormNetworkBinaryTrainer trainer =
+            Binary(options => options.Progress = new Collector([], _ => throw new NotSupportedException("mine")));
 
         Assert.AreEqual("mine", Assert.ThrowsExactly<NotSupportedException>(() => trainer.Fit(View(NetworkKind.Binary))).Message);
     }
@@ -416,7 +451,8 @@ public sealed class NetworkFitTests
         for (Type? type = environment.GetType(); type is not null && field is null; type = type.BaseType)
             field = type.GetField("ProgressTracker", BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
         object tracker = field!.GetValue(environment)!;
-        return ((System.Collections.ICollection)tracker.GetType().GetField("_pendingEvents", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(tracker)!).Count;
+        FieldInfo events = tracker.GetType().GetField("_pendingEvents", BindingFlags.Instance | BindingFlags.NonPublic)!;
+        return ((System.Collections.ICollection)events.GetValue(tracker)!).Count;
     }
 
     private static string[] Log(MLContext context, Action action)
@@ -433,7 +469,9 @@ public sealed class NetworkFitTests
     {
         IDataView view = NetworkExamples.View(context, kind, NetworkExamples.Rows(200));
         IDataView scored = NetworkExamples.Quick(context, kind, change).Fit(view).Transform(view);
-        return kind == NetworkKind.Multiclass ? [.. scored.Vectors<float>("Score").SelectMany(scores => scores)] : scored.Scalars<float>("Score");
+        return kind == NetworkKind.Multiclass
+            ? [.. scored.Vectors<float>("Score").SelectMany(scores => scores)]
+            : scored.Scalars<float>("Score");
     }
 
     private IDataView View(NetworkKind kind) => NetworkExamples.View(_context, kind, NetworkExamples.Rows(200));

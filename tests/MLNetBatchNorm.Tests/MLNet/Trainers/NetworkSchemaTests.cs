@@ -4,7 +4,9 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>The columns a trainer takes and gives are those of ML.NET's own trainers of the same task: names, types, annotations and their values.</summary>
+/// <summary>
+/// The columns a trainer takes and gives are those of ML.NET's own trainers of the same task: names, types, annotations and their values.
+/// </summary>
 [TestClass]
 public sealed class NetworkSchemaTests
 {

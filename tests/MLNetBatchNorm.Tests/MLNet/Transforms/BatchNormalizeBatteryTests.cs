@@ -26,7 +26,8 @@ public sealed class BatchNormalizeBatteryTests
 
     [TestMethod]
     public void Battery_SparseVector_Passes()
-        => EstimatorBattery.Check(s_context, s_context.Transforms.BatchNormalize("Out", "Features"), Views.OfSparseVectors(s_context, SparseRows(), 3, 4));
+        => EstimatorBattery.Check(
+            s_context, s_context.Transforms.BatchNormalize("Out", "Features"), Views.OfSparseVectors(s_context, SparseRows(), 3, 4));
 
     [TestMethod]
     public void Battery_VectorOfDouble_Passes()
@@ -36,14 +37,18 @@ public sealed class BatchNormalizeBatteryTests
 
     [TestMethod]
     public void Battery_VectorWithSlotNames_Passes()
-        => EstimatorBattery.Check(s_context, s_context.Transforms.BatchNormalize("Out", "Features"), Views.WithSlotNames(s_context, Rows(40, 3)));
+        => EstimatorBattery.Check(
+            s_context, s_context.Transforms.BatchNormalize("Out", "Features"), Views.WithSlotNames(s_context, Rows(40, 3)));
 
     [TestMethod]
     public void Battery_Scalar_Passes()
         => EstimatorBattery.Check(
             s_context, s_context.Transforms.BatchNormalize("A"), Views.WithSlotNames(s_context, Rows(40, 3)),
             fitOnly: s_context.Data.LoadFromEnumerable(Enumerable.Range(0, 9).Select(i => new { A = (double)i })),
-            invalidInputs: [s_context.Data.LoadFromEnumerable(new[] { new { A = "text" } }), s_context.Data.LoadFromEnumerable(new[] { new { A = 1 } })]);
+            invalidInputs:
+            [
+                s_context.Data.LoadFromEnumerable(new[] { new { A = "text" } }), s_context.Data.LoadFromEnumerable(new[] { new { A = 1 } }),
+            ]);
 
     [TestMethod]
     public void Battery_ScalarOfDouble_Passes()
@@ -94,7 +99,8 @@ public sealed class BatchNormalizeBatteryTests
         IDataView rows = s_context.Data.LoadFromEnumerable(Rows(60, 3).Select(r => new LabelledRow { Features = r, Label = r[0] > 3 }));
         EstimatorBattery.Check(
             s_context,
-            s_context.Transforms.BatchNormalize("Normalized", "Features").Append(s_context.BinaryClassification.Trainers.LbfgsLogisticRegression("Label", "Normalized")),
+            s_context.Transforms.BatchNormalize("Normalized", "Features").Append(
+                s_context.BinaryClassification.Trainers.LbfgsLogisticRegression("Label", "Normalized")),
             rows,
             validTransformOnly: s_context.Transforms.DropColumns("Label").Fit(rows).Transform(rows));
     }
@@ -125,7 +131,8 @@ public sealed class BatchNormalizeBatteryTests
 
     /// <summary>Columns of another mean and scale each, none constant.</summary>
     private static float[][] Rows(int count, int size)
-        => Enumerable.Range(0, count).Select(i => Enumerable.Range(0, size).Select(j => 10f * j + MathF.Sin(3 * i + j) * (j + 1) + i % (j + 2)).ToArray()).ToArray();
+        => Enumerable.Range(0, count).Select(
+            i => Enumerable.Range(0, size).Select(j => 10f * j + MathF.Sin(3 * i + j) * (j + 1) + i % (j + 2)).ToArray()).ToArray();
 
     private static double[][] Doubles(float[][] rows) => rows.Select(r => r.Select(x => (double)x).ToArray()).ToArray();
 

@@ -65,7 +65,8 @@ public sealed class BatchNormalizeFitTests
     [TestMethod]
     public void Fit_MissingValues_AreIgnoredInTheirSlotOnly()
     {
-        BatchNormalizationColumnParameters parameters = Fit(Views.OfVectors(_context, [float.NaN, 1], [2f, float.NaN], [4f, 5], [float.NaN, 9]));
+        BatchNormalizationColumnParameters parameters = Fit(
+            Views.OfVectors(_context, [float.NaN, 1], [2f, float.NaN], [4f, 5], [float.NaN, 9]));
 
         CollectionAssert.AreEqual(new double[] { 3, 5 }, parameters.Mean.ToArray());
         CollectionAssert.AreEqual(new double[] { 2, 16 }, parameters.Variance.ToArray());
@@ -86,7 +87,8 @@ public sealed class BatchNormalizeFitTests
         Assert.AreEqual(0, parameters.Mean[0]);
         Assert.AreEqual(1, parameters.Variance[0]);
         CollectionAssert.AreEqual(
-            new[] { "Column 'Features': 1 of 2 slots have no value in 2 rows, only missing ones; they keep mean 0 and variance 1." }, warnings);
+            new[] { "Column 'Features': 1 of 2 slots have no value in 2 rows, only missing ones; they keep mean 0 and variance 1." },
+            warnings);
     }
 
     [TestMethod]
@@ -122,7 +124,8 @@ public sealed class BatchNormalizeFitTests
 
     [TestMethod]
     public void Fit_ValuesTooLargeToSquare_NamesColumnAndSlot()
-        => Refuses(Views.OfVectors(_context, [1d, 1e200], [2d, -1e200]), "Features", "The variance of Slot 1 of column 'Features' is too large");
+        => Refuses(
+            Views.OfVectors(_context, [1d, 1e200], [2d, -1e200]), "Features", "The variance of Slot 1 of column 'Features' is too large");
 
     [TestMethod]
     public void Fit_RowOfAnotherLengthThanItsType_IsRefused()
@@ -150,7 +153,8 @@ public sealed class BatchNormalizeFitTests
         gamma[0] = 4;
         options.Epsilon = 1;
 
-        BatchNormalizationColumnParameters parameters = estimator.Fit(Views.OfVectors(_context, [1f], [2f])).GetBatchNormalizationParameters(0);
+        BatchNormalizationColumnParameters parameters = estimator.Fit(Views.OfVectors(_context, [1f], [2f]))
+            .GetBatchNormalizationParameters(0);
 
         Assert.AreEqual(3, parameters.Gamma[0]);
         Assert.AreEqual(1e-5, parameters.Epsilon);
@@ -162,7 +166,8 @@ public sealed class BatchNormalizeFitTests
             yield return i;
     }
 
-    private BatchNormalizationColumnParameters Fit(IDataView view) => _context.Transforms.BatchNormalize("Out", "Features").Fit(view).GetBatchNormalizationParameters(0);
+    private BatchNormalizationColumnParameters Fit(IDataView view) =>
+        _context.Transforms.BatchNormalize("Out", "Features").Fit(view).GetBatchNormalizationParameters(0);
 
     private void Refuses(IDataView view, string column, string message)
     {

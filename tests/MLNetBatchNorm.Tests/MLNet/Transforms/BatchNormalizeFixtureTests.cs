@@ -10,7 +10,9 @@ namespace MLNetBatchNorm.Tests.MLNet;
 [TestClass]
 public sealed class BatchNormalizeFixtureTests
 {
-    /// <summary>Of the largest entry, for arithmetic in double precision throughout; see the tolerances in the README of the fixtures.</summary>
+    /// <summary>
+    /// Of the largest entry, for arithmetic in double precision throughout; see the tolerances in the README of the fixtures.
+    /// </summary>
     private const double DoubleTolerance = 1e-9;
 
     /// <summary>A single rounding to single precision, 2^-24, and nothing else.</summary>
@@ -29,7 +31,8 @@ public sealed class BatchNormalizeFixtureTests
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"];
         double tolerance = file.Root.NumberOrNull("expected_significant_digits") == 9 ? 1e-8 : DoubleTolerance;
-        BatchNormalizationColumnParameters parameters = Parameters(file, expected.Vector("running_mean_after"), expected.Vector("running_var_after"));
+        BatchNormalizationColumnParameters parameters = Parameters(
+            file, expected.Vector("running_mean_after"), expected.Vector("running_var_after"));
 
         CheckTransform(parameters, file.Root.Matrix("X_eval"), expected.Matrix("Y_eval"), tolerance, "Y_eval");
     }
@@ -41,7 +44,8 @@ public sealed class BatchNormalizeFixtureTests
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"];
         double tolerance = file.Root.NumberOrNull("expected_significant_digits") == 9 ? 1e-8 : DoubleTolerance;
-        BatchNormalizationColumnParameters parameters = Parameters(file, expected.Vector("batch_mean"), expected.Vector("batch_var_biased"));
+        BatchNormalizationColumnParameters parameters = Parameters(
+            file, expected.Vector("batch_mean"), expected.Vector("batch_var_biased"));
 
         CheckTransform(parameters, file.Root.Matrix("X"), expected.Matrix("Y"), tolerance, "Y");
     }
@@ -53,10 +57,15 @@ public sealed class BatchNormalizeFixtureTests
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"];
         foreach (BatchNormalizationStatistics statistics in
-            new[] { BatchNormalizationStatistics.PopulationPooled, BatchNormalizationStatistics.Population, BatchNormalizationStatistics.Cumulative })
+            new[]
+            {
+                BatchNormalizationStatistics.PopulationPooled, BatchNormalizationStatistics.Population,
+                BatchNormalizationStatistics.Cumulative,
+            })
         {
             CheckFit(
-                file.Root.Matrix("X"), Options(statistics, (int)file.Root.Number("N")), expected.Vector("batch_mean"), expected.Vector("batch_var_unbiased"), $"{statistics}");
+                file.Root.Matrix("X"), Options(statistics, (int)file.Root.Number("N")), expected.Vector("batch_mean"),
+                expected.Vector("batch_var_unbiased"), $"{statistics}");
         }
     }
 
@@ -71,8 +80,10 @@ public sealed class BatchNormalizeFixtureTests
         options.RunningStatisticsMomentum = momentum;
 
         // The transform starts at mean 0 and variance 1; where the file started is taken out, which is exact because an average is linear.
-        double[] meanAfter = expected.Vector("running_mean_after").Zip(file.Root.Vector("running_mean_before"), (after, before) => after - (1 - momentum) * before).ToArray();
-        double[] varianceAfter = expected.Vector("running_var_after").Zip(file.Root.Vector("running_var_before"), (after, before) => after - (1 - momentum) * (before - 1)).ToArray();
+        double[] meanAfter = expected.Vector("running_mean_after")
+            .Zip(file.Root.Vector("running_mean_before"), (after, before) => after - (1 - momentum) * before).ToArray();
+        double[] varianceAfter = expected.Vector("running_var_after")
+            .Zip(file.Root.Vector("running_var_before"), (after, before) => after - (1 - momentum) * (before - 1)).ToArray();
         CheckFit(file.Root.Matrix("X"), options, meanAfter, varianceAfter, "running average");
     }
 
@@ -93,16 +104,25 @@ public sealed class BatchNormalizeFixtureTests
                 momentum == null ? BatchNormalizationStatistics.Cumulative : BatchNormalizationStatistics.RunningAverage, batchSize);
             options.RunningStatisticsMomentum = momentum ?? options.RunningStatisticsMomentum;
             options.MaximumExampleCount = dropLast ? rows.Length / batchSize * batchSize : options.MaximumExampleCount;
-            CheckFit(rows, options, average.Vector("running_mean"), average.Vector("running_var_unbiased"), $"momentum {momentum}, last batch dropped: {dropLast}");
+            CheckFit(
+                rows, options, average.Vector("running_mean"), average.Vector("running_var_unbiased"),
+                $"momentum {momentum}, last batch dropped: {dropLast}");
         }
 
         JsonElement population = expected.GetProperty("population_algorithm2").GetProperty("all_batches_per_batch_m");
-        CheckFit(rows, Options(BatchNormalizationStatistics.Population, batchSize), population.Vector("mean"), population.Vector("var"), "population");
+        CheckFit(
+            rows, Options(BatchNormalizationStatistics.Population, batchSize), population.Vector("mean"),
+            population.Vector("var"), "population");
         JsonElement pooled = expected.GetProperty("pooled_exact");
-        CheckFit(rows, Options(BatchNormalizationStatistics.PopulationPooled, batchSize), pooled.Vector("mean"), pooled.Vector("var_unbiased"), "pooled");
+        CheckFit(
+            rows, Options(BatchNormalizationStatistics.PopulationPooled, batchSize), pooled.Vector("mean"),
+            pooled.Vector("var_unbiased"), "pooled");
     }
 
-    /// <summary>The comparison can fail: the biased variance is told from the unbiased one, and the wrong direction of the momentum from the right one.</summary>
+    /// <summary>
+    /// The comparison can fail: the biased variance is told from the unbiased one, and the wrong
+    /// direction of the momentum from the right one.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(ManyBatches))]
     public void Fit_WrongConvention_DoesNotAgree(string name)
@@ -110,7 +130,8 @@ public sealed class BatchNormalizeFixtureTests
         FixtureFile file = FixtureFile.Read(name);
         JsonElement expected = file["expected"];
         double[][] rows = file.Root.Matrix("X");
-        JsonElement average = expected.GetProperty("ema").EnumerateArray().First(e => e.NumberOrNull("momentum_pytorch") is { } m && m != 0.5 && m < 1);
+        JsonElement average = expected.GetProperty("ema").EnumerateArray()
+            .First(e => e.NumberOrNull("momentum_pytorch") is { } m && m != 0.5 && m < 1);
         BatchNormalizeEstimator.Options options = Options(BatchNormalizationStatistics.RunningAverage, (int)file.Root.Number("batch_size"));
 
         options.RunningStatisticsMomentum = average.Number("momentum_pytorch");
@@ -139,7 +160,8 @@ public sealed class BatchNormalizeFixtureTests
     {
         BatchNormalizationColumnParameters doubles = Fit(rows, options);
         BatchNormalizationColumnParameters singles =
-            s_context.Transforms.BatchNormalize(options).Fit(Views.OfVectors(s_context, rows.ToSingle())).GetBatchNormalizationParameters(0);
+            s_context.Transforms.BatchNormalize(options).Fit(Views.OfVectors(s_context, rows.ToSingle()))
+                .GetBatchNormalizationParameters(0);
 
         Close.Check(mean, doubles.Mean, DoubleTolerance, $"mean, {what}");
         Close.Check(variance, doubles.Variance, DoubleTolerance, $"variance, {what}");
@@ -147,13 +169,18 @@ public sealed class BatchNormalizeFixtureTests
         Close.Check(variance, singles.Variance, DoubleTolerance, $"variance of a Single column, {what}");
     }
 
-    private static void CheckTransform(BatchNormalizationColumnParameters parameters, double[][] rows, double[][] expected, double tolerance, string what)
+    private static void CheckTransform(
+        BatchNormalizationColumnParameters parameters, double[][] rows, double[][] expected, double tolerance, string what)
     {
-        var doubles = new BatchNormalizeTransformer(s_context, new BatchNormalizeColumn("Out", "Features", NumberDataViewType.Double, true, parameters));
-        var singles = new BatchNormalizeTransformer(s_context, new BatchNormalizeColumn("Out", "Features", NumberDataViewType.Single, true, parameters));
+        var doubles = new BatchNormalizeTransformer(
+            s_context, new BatchNormalizeColumn("Out", "Features", NumberDataViewType.Double, true, parameters));
+        var singles = new BatchNormalizeTransformer(
+            s_context, new BatchNormalizeColumn("Out", "Features", NumberDataViewType.Single, true, parameters));
 
-        Close.Check(expected, doubles.Transform(Views.OfVectors(s_context, rows)).Vectors<double>("Out"), tolerance, $"{what} of a Double column");
         Close.Check(
-            expected, singles.Transform(Views.OfVectors(s_context, rows.ToSingle())).Vectors<float>("Out"), tolerance + SingleTolerance, $"{what} of a Single column");
+            expected, doubles.Transform(Views.OfVectors(s_context, rows)).Vectors<double>("Out"), tolerance, $"{what} of a Double column");
+        Close.Check(
+            expected, singles.Transform(Views.OfVectors(s_context, rows.ToSingle())).Vectors<float>("Out"), tolerance + SingleTolerance,
+            $"{what} of a Single column");
     }
 }

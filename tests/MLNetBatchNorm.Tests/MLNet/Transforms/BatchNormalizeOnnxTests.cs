@@ -49,7 +49,8 @@ public sealed class BatchNormalizeOnnxTests
     public void SaveAsOnnx_Doubles_AreExportedAsDoubles()
     {
         double[][] rows = [[1, 2], [3, 5]];
-        RecordingOnnxContext graph = Export(Fit(Views.OfVectors(_context, rows), gamma: [1, 1], beta: [0, 0]), Views.OfVectors(_context, rows), "Features");
+        RecordingOnnxContext graph = Export(
+            Fit(Views.OfVectors(_context, rows), gamma: [1, 1], beta: [0, 0]), Views.OfVectors(_context, rows), "Features");
 
         Assert.IsTrue(graph.Nodes.Single().Inputs.Skip(1).All(name => graph.Initializers[name] is double[]));
     }
@@ -77,7 +78,8 @@ public sealed class BatchNormalizeOnnxTests
     private static float[][] Rows(double mean)
     {
         var random = new Random(2);
-        return Enumerable.Range(0, 100).Select(_ => Enumerable.Range(1, 3).Select(j => (float)(j * mean + random.NextDouble())).ToArray()).ToArray();
+        return Enumerable.Range(0, 100).Select(
+            _ => Enumerable.Range(1, 3).Select(j => (float)(j * mean + random.NextDouble())).ToArray()).ToArray();
     }
 
     private BatchNormalizeTransformer Fit(IDataView view, double[]? gamma = null, double[]? beta = null)

@@ -7,7 +7,9 @@ using Options = MLNetBatchNorm.BatchNormalizeEstimator.Options;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>Wrong options are refused before any data is read, with a message that names the option, what was found and what is needed.</summary>
+/// <summary>
+/// Wrong options are refused before any data is read, with a message that names the option, what was found and what is needed.
+/// </summary>
 [TestClass]
 public sealed class BatchNormalizeOptionsTests
 {
@@ -27,7 +29,8 @@ public sealed class BatchNormalizeOptionsTests
     [DataRow(1.0001)]
     [DataRow(double.NaN)]
     public void RunningStatisticsMomentum_OutOfRange_IsRefused(double momentum)
-        => Refuses(new Options { RunningStatisticsMomentum = momentum }, "RunningStatisticsMomentum", "needed is a number above 0 and up to 1");
+        => Refuses(
+            new Options { RunningStatisticsMomentum = momentum }, "RunningStatisticsMomentum", "needed is a number above 0 and up to 1");
 
     [TestMethod]
     [DataRow(1)]
@@ -40,11 +43,15 @@ public sealed class BatchNormalizeOptionsTests
     [DataRow(1L)]
     [DataRow(-1L)]
     public void MaximumExampleCount_BelowTwo_IsRefused(long count)
-        => Refuses(new Options { MaximumExampleCount = count }, "MaximumExampleCount", $"MaximumExampleCount is {count}; needed are 2 rows or more");
+        => Refuses(
+            new Options { MaximumExampleCount = count }, "MaximumExampleCount",
+            $"MaximumExampleCount is {count}; needed are 2 rows or more");
 
     [TestMethod]
     public void Statistics_Unknown_IsRefused()
-        => Refuses(new Options { Statistics = (BatchNormalizationStatistics)7 }, "Statistics", "is 7; needed is one of RunningAverage, Cumulative, Population, PopulationPooled");
+        => Refuses(
+            new Options { Statistics = (BatchNormalizationStatistics)7 }, "Statistics",
+            "is 7; needed is one of RunningAverage, Cumulative, Population, PopulationPooled");
 
     [TestMethod]
     public void Columns_None_IsRefused() => Refuses(new Options { Columns = [] }, "Columns", "needed is at least one column");
@@ -84,9 +91,15 @@ public sealed class BatchNormalizeOptionsTests
     {
         var vectors = new CountingView(Views.WithSlotNames(_context, [1f, 2, 3], [2f, 3, 4]));
 
-        RefusesFit(vectors, new ColumnOptions("Out", "Features", gamma: [1, 2]), "Gamma", "Gamma of column 'Out' has 2 values, and its input column 'Features' has 3 slots");
-        RefusesFit(vectors, new ColumnOptions("Features", beta: []), "Beta", "Beta of column 'Features' has 0 values, and its input column 'Features' has 3 slots");
-        RefusesFit(vectors, new ColumnOptions("A", gamma: [1, 2]), "Gamma", "Gamma of column 'A' has 2 values, and its input column 'A' has 1 slots");
+        RefusesFit(
+            vectors, new ColumnOptions("Out", "Features", gamma: [1, 2]), "Gamma",
+            "Gamma of column 'Out' has 2 values, and its input column 'Features' has 3 slots");
+        RefusesFit(
+            vectors, new ColumnOptions("Features", beta: []), "Beta",
+            "Beta of column 'Features' has 0 values, and its input column 'Features' has 3 slots");
+        RefusesFit(
+            vectors, new ColumnOptions("A", gamma: [1, 2]), "Gamma",
+            "Gamma of column 'A' has 2 values, and its input column 'A' has 1 slots");
         Assert.IsEmpty(vectors.Reads);
     }
 
@@ -103,10 +116,12 @@ public sealed class BatchNormalizeOptionsTests
     [TestMethod]
     public void Input_MissingOrOfAWrongType_IsRefusedBeforeTheDataIsRead()
     {
-        var view = new CountingView(_context.Data.LoadFromEnumerable(new[] { new { Text = "a", Number = 1, Values = new float[] { 1, 2 } } }));
+        var view = new CountingView(
+            _context.Data.LoadFromEnumerable(new[] { new { Text = "a", Number = 1, Values = new float[] { 1, 2 } } }));
 
         Assert.Contains("'Absent'", RefusedFit(view, new ColumnOptions("Absent")).Message);
-        Assert.Contains("expected scalar or known-size vector of Single or Double, got String", RefusedFit(view, new ColumnOptions("Text")).Message);
+        Assert.Contains(
+            "expected scalar or known-size vector of Single or Double, got String", RefusedFit(view, new ColumnOptions("Text")).Message);
         Assert.Contains("got Int32", RefusedFit(view, new ColumnOptions("Number")).Message);
         Assert.Contains("got VarVector<Single>", RefusedFit(view, new ColumnOptions("Values")).Message);
         Assert.IsEmpty(view.Reads);
@@ -124,13 +139,20 @@ public sealed class BatchNormalizeOptionsTests
     [TestMethod]
     public void Transform_AnotherWidthOrType_NamesBoth()
     {
-        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features").Fit(Views.OfVectors(_context, [1f, 2], [2f, 3]));
+        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features")
+            .Fit(Views.OfVectors(_context, [1f, 2], [2f, 3]));
 
-        Assert.Contains("expected Vector<Single, 2>, got Vector<Single, 3>", Refused(() => transformer.Transform(Views.OfVectors(_context, [1f, 2, 3]))).Message);
-        Assert.Contains("expected Vector<Single, 2>, got Vector<Double, 2>", Refused(() => transformer.Transform(Views.OfVectors(_context, [1d, 2]))).Message);
-        Assert.Contains("'Features'", Refused(() => transformer.Transform(_context.Data.LoadFromEnumerable(new[] { new { A = 1f } }))).Message);
         Assert.Contains(
-            "expected Vector<Single, 2>, got Single", Refused(() => transformer.Transform(_context.Data.LoadFromEnumerable(new[] { new { Features = 1f } }))).Message);
+            "expected Vector<Single, 2>, got Vector<Single, 3>",
+            Refused(() => transformer.Transform(Views.OfVectors(_context, [1f, 2, 3]))).Message);
+        Assert.Contains(
+            "expected Vector<Single, 2>, got Vector<Double, 2>",
+            Refused(() => transformer.Transform(Views.OfVectors(_context, [1d, 2]))).Message);
+        Assert.Contains(
+            "'Features'", Refused(() => transformer.Transform(_context.Data.LoadFromEnumerable(new[] { new { A = 1f } }))).Message);
+        Assert.Contains(
+            "expected Vector<Single, 2>, got Single",
+            Refused(() => transformer.Transform(_context.Data.LoadFromEnumerable(new[] { new { Features = 1f } }))).Message);
     }
 
     [TestMethod]
@@ -141,7 +163,9 @@ public sealed class BatchNormalizeOptionsTests
         IDataView rows = Views.WithSlotNames(_context, [1f, 2, 3], [2f, 3, 4]);
         BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize([new("A"), new("B")]).Fit(rows);
 
-        Assert.Contains($"columnIndex is {index}; needed is a number from 0 to 1", Refused(() => transformer.GetBatchNormalizationParameters(index)).Message);
+        Assert.Contains(
+            $"columnIndex is {index}; needed is a number from 0 to 1",
+            Refused(() => transformer.GetBatchNormalizationParameters(index)).Message);
     }
 
     [TestMethod]

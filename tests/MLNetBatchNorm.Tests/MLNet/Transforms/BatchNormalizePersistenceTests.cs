@@ -9,7 +9,8 @@ namespace MLNetBatchNorm.Tests.MLNet;
 [TestClass]
 public sealed class BatchNormalizePersistenceTests
 {
-    // Two columns: a vector of three slots and a scalar. int count, 2 x (int, int) names; then for each byte, byte, int, double, 4 x double[].
+    // Two columns: a vector of three slots and a scalar. int count, 2 x (int, int) names; then
+    // for each byte, byte, int, double, 4 x double[].
     private const int Count = 0;
     private const int Names = 4;
     private const int Vector = Names + 4 * sizeof(int);
@@ -41,7 +42,8 @@ public sealed class BatchNormalizePersistenceTests
     [TestMethod]
     public void Load_InAFreshProcessAsPartOfAChain_GivesTheSameBits()
     {
-        IDataView rows = _context.Data.LoadFromEnumerable(Enumerable.Range(0, 50).Select(i => new { A = (float)i, B = (double)(i % 7), C = i % 3f, Label = i % 4f }));
+        IDataView rows = _context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 50).Select(i => new { A = (float)i, B = (double)(i % 7), C = i % 3f, Label = i % 4f }));
         ITransformer model = _context.Transforms.BatchNormalize([new("A"), new("B")])
             .Append(_context.Transforms.Concatenate("Features", "A", "C"))
             .Append(_context.Transforms.BatchNormalize("Features"))
@@ -94,7 +96,8 @@ public sealed class BatchNormalizePersistenceTests
             ("one column too many", Count, Bytes(3), ""),
             ("one column too few", Count, Bytes(1), ""),
             ("unknown name", Names, Bytes(99), ""),
-            ("output named twice", Names + 2 * sizeof(int), model.Entry.AsSpan(model.Start + Names, sizeof(int)).ToArray(), "names an output column twice"),
+            ("output named twice", Names + 2 * sizeof(int), model.Entry.AsSpan(model.Start + Names, sizeof(int)).ToArray(),
+                "names an output column twice"),
             ("unknown item type", Vector + ItemType, [2], "type code 2"),
             ("unknown form", Vector + Form, [7], "form code 7"),
             ("no slots", Vector + Slots, Bytes(0), "has 0 slots"),
@@ -161,7 +164,8 @@ public sealed class BatchNormalizePersistenceTests
         Epsilon = 1e-3,
     });
 
-    private IDataView Rows() => Views.WithSlotNames(_context, Enumerable.Range(0, 30).Select(i => new[] { i * 1.5f, MathF.Sin(i), i % 4 == 0 ? float.NaN : 1e6f + i }).ToArray());
+    private IDataView Rows() => Views.WithSlotNames(
+        _context, Enumerable.Range(0, 30).Select(i => new[] { i * 1.5f, MathF.Sin(i), i % 4 == 0 ? float.NaN : 1e6f + i }).ToArray());
 
     private ModelZip Model()
     {

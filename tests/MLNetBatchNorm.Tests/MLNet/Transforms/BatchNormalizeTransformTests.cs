@@ -23,7 +23,8 @@ public sealed class BatchNormalizeTransformTests
         {
             BatchNormalizationColumnParameters parameters = RandomParameters(random, size);
             double[][] rows = Enumerable.Range(0, 4).Select(_ => Enumerable.Range(0, size)
-                .Select(j => random.Next(3) == 0 ? 0 : (double)(float)(parameters.Mean[j] + random.NextDouble() - 0.5)).ToArray()).ToArray();
+                .Select(j => random.Next(3) == 0 ? 0 : (double)(float)(parameters.Mean[j] + random.NextDouble() - 0.5))
+                .ToArray()).ToArray();
             double[][] expected = rows.Select(r => r.Select((x, j) => Formula(parameters, j, x)).ToArray()).ToArray();
 
             float[][] dense = Transform<float>(parameters, Views.OfVectors(_context, ToSingle(rows)));
@@ -85,7 +86,8 @@ public sealed class BatchNormalizeTransformTests
     [TestMethod]
     public void Transform_Scalars_AreTheFormula()
     {
-        IDataView view = _context.Data.LoadFromEnumerable(new[] { new { A = 1f, B = 10d }, new { A = 3f, B = 30d }, new { A = float.NaN, B = double.NaN } });
+        IDataView view = _context.Data.LoadFromEnumerable(
+            new[] { new { A = 1f, B = 10d }, new { A = 3f, B = 30d }, new { A = float.NaN, B = double.NaN } });
         IDataView found = _context.Transforms.BatchNormalize([new("A"), new("B")], epsilon: 2).Fit(view).Transform(view);
 
         CollectionAssert.AreEqual(new[] { -0.5f, 0.5f, float.NaN }, found.Scalars<float>("A")); // variance 2, epsilon 2
@@ -95,7 +97,8 @@ public sealed class BatchNormalizeTransformTests
     [TestMethod]
     public void Transform_MissingAndInfiniteValues_StayWhatTheyAre()
     {
-        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features").Fit(Views.OfVectors(_context, [1f, 5], [2f, 9]));
+        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features")
+            .Fit(Views.OfVectors(_context, [1f, 5], [2f, 9]));
 
         float[] found = transformer.Transform(Views.OfVectors(_context, [float.NaN, float.NegativeInfinity])).Vectors<float>("Out")[0];
 
@@ -106,7 +109,8 @@ public sealed class BatchNormalizeTransformTests
     public void Transform_ConstantSlot_BecomesBeta()
     {
         IDataView view = Views.OfVectors(_context, [0.1f, 1], [0.1f, 2], [0.1f, 3]);
-        float[][] found = _context.Transforms.BatchNormalize(new BatchNormalizeEstimator.Options { Columns = [new("Out", "Features", beta: [0.25, 0])] })
+        float[][] found = _context.Transforms.BatchNormalize(
+            new BatchNormalizeEstimator.Options { Columns = [new("Out", "Features", beta: [0.25, 0])] })
             .Fit(view).Transform(view).Vectors<float>("Out");
 
         CollectionAssert.AreEqual(new[] { 0.25f, 0.25f, 0.25f }, found.Select(r => r[0]).ToArray());
@@ -115,9 +119,11 @@ public sealed class BatchNormalizeTransformTests
     [TestMethod]
     public void Transform_RowOfAnotherLengthThanItsType_IsRefused()
     {
-        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features").Fit(Views.OfVectors(_context, [1f, 5], [2f, 9]));
+        BatchNormalizeTransformer transformer = _context.Transforms.BatchNormalize("Out", "Features")
+            .Fit(Views.OfVectors(_context, [1f, 5], [2f, 9]));
 
-        var exception = Assert.Throws<Exception>(() => transformer.Transform(Views.OfVectors(_context, 2, [1f, 2, 3])).Vectors<float>("Out"));
+        var exception =
+            Assert.Throws<Exception>(() => transformer.Transform(Views.OfVectors(_context, 2, [1f, 2, 3])).Vectors<float>("Out"));
 
         while (exception.InnerException != null)
             exception = exception.InnerException;
@@ -128,7 +134,8 @@ public sealed class BatchNormalizeTransformTests
     [TestMethod]
     public void Transform_Rows_AllocateNothing()
     {
-        float[][] rows = Enumerable.Range(0, 200).Select(i => Enumerable.Range(0, 20).Select(j => (i + j) % 5 == 0 ? 0f : i * j).ToArray()).ToArray();
+        float[][] rows =
+            Enumerable.Range(0, 200).Select(i => Enumerable.Range(0, 20).Select(j => (i + j) % 5 == 0 ? 0f : i * j).ToArray()).ToArray();
         IDataView view = Views.OfSparseVectors(_context, rows, Enumerable.Range(0, 100).Select(i => 2 * i).ToArray());
         ITransformer transformer = _context.Transforms.BatchNormalize("Out", "Features").Fit(view);
         IRowToRowMapper mapper = transformer.GetRowToRowMapper(view.Schema);
@@ -186,6 +193,7 @@ public sealed class BatchNormalizeTransformTests
     private T[][] Transform<T>(BatchNormalizationColumnParameters parameters, IDataView view)
     {
         PrimitiveDataViewType itemType = typeof(T) == typeof(float) ? NumberDataViewType.Single : NumberDataViewType.Double;
-        return new BatchNormalizeTransformer(_context, new BatchNormalizeColumn("Out", "Features", itemType, true, parameters)).Transform(view).Vectors<T>("Out");
+        return new BatchNormalizeTransformer(_context, new BatchNormalizeColumn("Out", "Features", itemType, true, parameters))
+            .Transform(view).Vectors<T>("Out");
     }
 }

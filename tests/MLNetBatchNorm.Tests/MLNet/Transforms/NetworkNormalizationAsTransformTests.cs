@@ -47,7 +47,10 @@ public sealed class NetworkNormalizationAsTransformTests
                 double deviation = Math.Sqrt(first.RunningVariance[j] + first.Epsilon);
                 double expected = first.Gamma[j] * (rows[r].Features[j] - (double)first.RunningMean[j]) / deviation + first.Beta[j];
                 // The mean that is shown is rounded to float: up to half of its last digit, in deviations, is lost by the expectation.
-                double tolerance = 1e-5 + Math.Abs(first.Gamma[j] * MathF.BitIncrement(Math.Abs(first.RunningMean[j])) - Math.Abs(first.Gamma[j] * first.RunningMean[j])) / deviation;
+                double tolerance = 1e-5
+                    + Math.Abs(first.Gamma[j] * MathF.BitIncrement(Math.Abs(first.RunningMean[j])) - Math.Abs(
+                        first.Gamma[j] * first.RunningMean[j]))
+                    / deviation;
                 Assert.AreEqual(expected, got[r][j], tolerance);
             }
         }
@@ -66,7 +69,8 @@ public sealed class NetworkNormalizationAsTransformTests
     {
         var ml = new MLContext(3);
         Assert.ThrowsExactly<ArgumentNullException>(() => ml.Transforms.BatchNormalize("A", "B", (BatchNormNetworkNormalization)null!));
-        var normalization = new BatchNormNetworkNormalization(new BatchNormalizationParameters(2, 1), new NetworkDefinition { Inputs = 2, HiddenUnits = [2], Outputs = 1 });
+        var normalization = new BatchNormNetworkNormalization(
+            new BatchNormalizationParameters(2, 1), new NetworkDefinition { Inputs = 2, HiddenUnits = [2], Outputs = 1 });
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.BatchNormalize(" ", "B", normalization));
     }
 }

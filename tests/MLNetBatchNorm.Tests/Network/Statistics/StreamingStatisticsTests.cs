@@ -111,8 +111,10 @@ public sealed class StreamingStatisticsTests
     [DataRow(float.NegativeInfinity)]
     public void Add_Infinity_TellsItsSlot(float infinity)
     {
-        Assert.AreEqual(2, new StreamingStatistics(4, BatchNormalizationStatistics.Population, 2, Momentum).Add([1, float.NaN, infinity, 1]));
-        Assert.AreEqual(3, new StreamingStatistics(4, BatchNormalizationStatistics.Population, 2, Momentum).AddSparse<float>([1, 3], [1, infinity]));
+        Assert.AreEqual(
+            2, new StreamingStatistics(4, BatchNormalizationStatistics.Population, 2, Momentum).Add([1, float.NaN, infinity, 1]));
+        Assert.AreEqual(
+            3, new StreamingStatistics(4, BatchNormalizationStatistics.Population, 2, Momentum).AddSparse<float>([1, 3], [1, infinity]));
     }
 
     /// <summary>The definition, from lists of values: no streaming, two passes, nothing shared with what is tested.</summary>
@@ -123,7 +125,8 @@ public sealed class StreamingStatisticsTests
         var variance = new double[slots];
         for (int slot = 0; slot < slots; slot++)
         {
-            List<List<double>> batches = Batches(rows, slot, statistics == BatchNormalizationStatistics.PopulationPooled ? rows.Length : batchSize);
+            List<List<double>> batches = Batches(
+                rows, slot, statistics == BatchNormalizationStatistics.PopulationPooled ? rows.Length : batchSize);
             if (batches.Count == 0)
             {
                 variance[slot] = 1;
@@ -131,10 +134,12 @@ public sealed class StreamingStatisticsTests
             }
 
             double[] means = batches.Select(b => b.Average()).ToArray();
-            double[] variances = batches.Select((b, i) => b.Count == 1 ? 0 : b.Sum(x => (x - means[i]) * (x - means[i])) / (b.Count - 1)).ToArray();
+            double[] variances =
+                batches.Select((b, i) => b.Count == 1 ? 0 : b.Sum(x => (x - means[i]) * (x - means[i])) / (b.Count - 1)).ToArray();
             double[] weights = statistics switch
             {
-                BatchNormalizationStatistics.RunningAverage => batches.Select((_, i) => Momentum * Math.Pow(1 - Momentum, batches.Count - 1 - i)).ToArray(),
+                BatchNormalizationStatistics.RunningAverage => batches.Select(
+                    (_, i) => Momentum * Math.Pow(1 - Momentum, batches.Count - 1 - i)).ToArray(),
                 _ => batches.Select(_ => 1.0 / batches.Count).ToArray(),
             };
             double startingVariance = statistics == BatchNormalizationStatistics.RunningAverage ? Math.Pow(1 - Momentum, batches.Count) : 0;
@@ -174,7 +179,8 @@ public sealed class StreamingStatisticsTests
             : 100 * slot + (slot + 1) * (random.NextDouble() - 0.3)).ToArray()).ToArray();
 
     private static void Check(
-        double[][] rows, BatchNormalizationStatistics statistics, int batchSize, int sparseOneIn, double[] mean, double[] variance, string what)
+        double[][] rows, BatchNormalizationStatistics statistics, int batchSize, int sparseOneIn, double[] mean,
+        double[] variance, string what)
     {
         var streaming = new StreamingStatistics(rows[0].Length, statistics, batchSize, Momentum);
         for (int row = 0; row < rows.Length; row++)

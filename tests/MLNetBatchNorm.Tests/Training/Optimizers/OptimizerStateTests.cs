@@ -6,15 +6,17 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Training;
 
-/// <summary>Every option of every optimizer over several steps of real training, against its formula in double precision on the same gradients.</summary>
+/// <summary>
+/// Every option of every optimizer over several steps of real training, against its formula in double precision on the same gradients.
+/// </summary>
 [TestClass]
 public sealed class OptimizerStateTests
 {
     private const int Steps = 8;
 
     /// <summary>
-    /// A step changes a parameter by about the rate, 0.05, with float32's 6e-8 in every operation: 8 steps differ by less than 1e-6. The roots of
-    /// nearly equal numbers of a centered RMSprop lose a hundredfold of that.
+    /// A step changes a parameter by about the rate, 0.05, with float32's 6e-8 in every operation: 8 steps differ by less than 1e-6. The
+    /// roots of nearly equal numbers of a centered RMSprop lose a hundredfold of that.
     /// </summary>
     private const double Tolerance = 2e-6;
     private const double CenteredTolerance = 2e-4;
@@ -60,14 +62,20 @@ public sealed class OptimizerStateTests
 
     private static Comparison Compare(Optimizer optimizer, Optimizer formula, int threads)
     {
-        var definition = new NetworkDefinition { Inputs = 5, HiddenUnits = [18, 7], Outputs = 2, Placement = BatchNormalizationPlacement.AfterActivation };
+        var definition = new NetworkDefinition
+        {
+            Inputs = 5, HiddenUnits = [18, 7], Outputs = 2, Placement = BatchNormalizationPlacement.AfterActivation,
+        };
         NetworkParameters parameters = Generated.Network(definition, 1);
         var network = new FeedForwardNetwork(parameters, 16);
         var settings = new TrainingSettings { Objective = KnownObjectives.SquaredError, Optimizer = optimizer };
         using var team = new WorkerTeam(threads);
-        var step = new TrainingStep(settings, Generated.Data(KnownObjectives.SquaredError, 16 * Steps, 5, 2, 1), network, OptimizerState.Create(optimizer, network.Parameters), team);
+        var step = new TrainingStep(
+            settings, Generated.Data(KnownObjectives.SquaredError, 16 * Steps, 5, 2, 1), network,
+            OptimizerState.Create(optimizer, network.Parameters), team);
         Dictionary<string, double[]> expected = NetworkState.Read(parameters);
-        Dictionary<string, double[][]> memory = expected.ToDictionary(a => a.Key, a => Enumerable.Range(0, 3).Select(_ => new double[a.Value.Length]).ToArray());
+        Dictionary<string, double[][]> memory = expected.ToDictionary(
+            a => a.Key, a => Enumerable.Range(0, 3).Select(_ => new double[a.Value.Length]).ToArray());
         for (int t = 1; t <= Steps; t++)
         {
             double rate = 0.05 / t;
@@ -78,8 +86,11 @@ public sealed class OptimizerStateTests
 
         var comparison = new Comparison();
         double tolerance = optimizer is RmsPropOptimizer { Centered: true } ? CenteredTolerance : Tolerance;
-        foreach ((string name, double[] values) in NetworkState.Read(parameters).Where(a => !a.Key.Contains("running", StringComparison.Ordinal)))
+        foreach ((string name, double[] values) in NetworkState.Read(parameters).Where(
+            a => !a.Key.Contains("running", StringComparison.Ordinal)))
+        {
             comparison.Relative(name, expected[name], values, tolerance);
+        }
         return comparison;
     }
 
@@ -98,7 +109,8 @@ public sealed class OptimizerStateTests
                     p[i] -= rate * (o.UseNesterov ? g + o.OptimizerMomentum * velocity : velocity);
                     break;
                 case AdamOptimizer o:
-                    p[i] = Adam(p[i], g + Decay(o.WeightDecay, o.DecayWeightsOnly) * p[i], o.Beta1, o.Beta2, o.Epsilon, ref first, ref second);
+                    p[i] = Adam(
+                        p[i], g + Decay(o.WeightDecay, o.DecayWeightsOnly) * p[i], o.Beta1, o.Beta2, o.Epsilon, ref first, ref second);
                     break;
                 case AdamWOptimizer o:
                     p[i] *= 1 - rate * Decay(o.WeightDecay, o.DecayWeightsOnly);

@@ -11,7 +11,8 @@ internal sealed class ActivationNode(int index, int layer, int columns, Activati
     /// <summary>f.</summary>
     public ActivationFunction Function => function;
 
-    public override ColumnOperation CreateOperation(NodeParameters? parameters, PanelMatrix input) => new ActivationLayer(Function, input, OutputFor(input));
+    public override ColumnOperation CreateOperation(NodeParameters? parameters, PanelMatrix input) =>
+        new ActivationLayer(Function, input, OutputFor(input));
 
     public override FrozenOperation Freeze(NodeParameters? parameters) => new FrozenActivation(this);
 
@@ -23,9 +24,11 @@ internal sealed class ActivationNode(int index, int layer, int columns, Activati
         foreach (OperatorStep step in Activations.Graph(Function))
         {
             bool isLast = step.Result.Length == 0;
-            string[] operands = [.. step.Operands.Select(o => o.Value is { } value ? graph.Floats($"{name}.{o.Name}", [value], 1) : results[o.Name])];
+            string[] operands =
+                [.. step.Operands.Select(o => o.Value is { } value ? graph.Floats($"{name}.{o.Name}", [value], 1) : results[o.Name])];
             OnnxAttribute[] settings = [.. step.Settings.Select(setting => new OnnxAttribute(setting.Name, setting.Value))];
-            results[step.Result] = graph.NodeAs(isLast ? output : null, step.Operator, isLast ? name : $"{name}.{step.Result}", operands, settings);
+            results[step.Result] = graph.NodeAs(
+                isLast ? output : null, step.Operator, isLast ? name : $"{name}.{step.Result}", operands, settings);
         }
 
         return results[""];

@@ -3,10 +3,12 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Network;
 
 /// <summary>
-/// Batch normalization, and the activation that follows it if there is one: <c>y = f(gamma (x - mean) / sqrt(variance + epsilon) + beta)</c>
-/// with the mean and the biased variance of the batch, or of each virtual batch (Ioffe and Szegedy 2015; Hoffer et al. 2017).
+/// Batch normalization, and the activation that follows it if there is one: <c>y = f(gamma (x - mean) / sqrt(variance + epsilon)
+/// + beta)</c> with the mean and the biased variance of the batch, or of each virtual batch (Ioffe and Szegedy 2015; Hoffer et al. 2017).
 /// </summary>
-/// <remarks>The two are one operation because the normalized value is then never written to memory: the backward pass computes it again from x.</remarks>
+/// <remarks>
+/// The two are one operation because the normalized value is then never written to memory: the backward pass computes it again from x.
+/// </remarks>
 internal sealed class BatchNormLayer : ColumnOperation
 {
     private const int Width = PanelLayout.Width;
@@ -59,7 +61,9 @@ internal sealed class BatchNormLayer : ColumnOperation
 
     public override IReadOnlyList<ParameterBlock> Parameters { get; }
 
-    /// <summary>Number of batches whose statistics <paramref name="rows"/> rows are split into; a remainder of one row joins the batch before it.</summary>
+    /// <summary>
+    /// Number of batches whose statistics <paramref name="rows"/> rows are split into; a remainder of one row joins the batch before it.
+    /// </summary>
     public int VirtualBatches(int rows)
     {
         int size = _node.VirtualBatchSize;
@@ -80,7 +84,8 @@ internal sealed class BatchNormLayer : ColumnOperation
             for (int b = 0; b < batches; b++)
             {
                 (int begin, int count) = VirtualBatch(b, batches, rows);
-                Span<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p), inverse = Statistic(_inverseDeviation, b, p);
+                Span<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p),
+                    inverse = Statistic(_inverseDeviation, b, p);
                 ReadOnlySpan<float> x = Input.Rows(p, begin, count);
                 if (Policy == StatisticsPolicy.Frozen)
                 {
@@ -93,7 +98,9 @@ internal sealed class BatchNormLayer : ColumnOperation
                         inverse[lane] = (float)(1 / Math.Sqrt(variance[lane] + _node.Epsilon));
                     Track(p, count, pivot, offset, variance);
                 }
-                BatchNormKernels.Normalize(Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), Output.Rows(p, begin, count));
+                BatchNormKernels.Normalize(
+                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p),
+                    Output.Rows(p, begin, count));
             }
         }
     }
@@ -111,11 +118,13 @@ internal sealed class BatchNormLayer : ColumnOperation
             for (int b = 0; b < batches; b++)
             {
                 (int begin, int count) = VirtualBatch(b, batches, rows);
-                ReadOnlySpan<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p), inverse = Statistic(_inverseDeviation, b, p);
+                ReadOnlySpan<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p),
+                    inverse = Statistic(_inverseDeviation, b, p);
                 ReadOnlySpan<float> x = Input.Rows(p, begin, count);
                 Span<float> d = gradient.Rows(p, begin, count);
                 BatchNormKernels.BackwardSums(
-                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), Output.Rows(p, begin, count), d, dGamma, dBeta);
+                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p),
+                    Output.Rows(p, begin, count), d, dGamma, dBeta);
                 BatchNormKernels.BackwardInput(x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), dGamma, dBeta, d);
                 for (int lane = 0; lane < Width; lane++)
                 {
@@ -126,7 +135,9 @@ internal sealed class BatchNormLayer : ColumnOperation
         }
     }
 
-    /// <summary>The normalized, scaled and shifted value before the activation, which the layer itself never stores: for inspection.</summary>
+    /// <summary>
+    /// The normalized, scaled and shifted value before the activation, which the layer itself never stores: for inspection.
+    /// </summary>
     public void CopyNormalized(int rows, PanelMatrix destination)
     {
         int batches = VirtualBatches(rows);
@@ -136,7 +147,8 @@ internal sealed class BatchNormLayer : ColumnOperation
             {
                 (int begin, int count) = VirtualBatch(b, batches, rows);
                 BatchNormKernels.Normalize(
-                    null, Input.Rows(p, begin, count), count, Statistic(_pivot, b, p), Statistic(_offset, b, p), Statistic(_inverseDeviation, b, p),
+                    null, Input.Rows(p, begin, count), count, Statistic(_pivot, b, p), Statistic(_offset, b, p),
+                    Statistic(_inverseDeviation, b, p),
                     PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), destination.Rows(p, begin, count));
             }
         }

@@ -7,8 +7,8 @@ namespace MLNetBatchNorm.Network;
 internal sealed class BatchNormNode : ColumnNode
 {
     /// <summary>
-    /// From this ratio of mean to deviation on, about four bits of a float lost, the mean of an explicit batch normalization is subtracted by a node of its own;
-    /// runtimes turn BatchNormalization into a product and a sum, where they would be lost.
+    /// From this ratio of mean to deviation on, about four bits of a float lost, the mean of an explicit batch normalization is subtracted
+    /// by a node of its own; runtimes turn BatchNormalization into a product and a sum, where they would be lost.
     /// </summary>
     private const double LargeMeanInDeviations = 16;
 
@@ -41,7 +41,9 @@ internal sealed class BatchNormNode : ColumnNode
     /// <summary>Initial value of every gamma.</summary>
     public double InitialGamma { get; }
 
-    /// <summary>The activation that is applied to the normalized value without writing it; null in a plan, see <see cref="Plan.Fuse"/>.</summary>
+    /// <summary>
+    /// The activation that is applied to the normalized value without writing it; null in a plan, see <see cref="Plan.Fuse"/>.
+    /// </summary>
     public ActivationNode? Activation { get; private set; }
 
     /// <summary>This normalization with the activation behind it as one operation, which spares the memory between them.</summary>
@@ -63,7 +65,8 @@ internal sealed class BatchNormNode : ColumnNode
     public override ColumnOperation CreateOperation(NodeParameters? parameters, PanelMatrix input) =>
         new BatchNormLayer(this, (BatchNormalizationParameters)parameters!, input, OutputFor(input));
 
-    public override FrozenOperation Freeze(NodeParameters? parameters) => new FrozenNormalization(this, (BatchNormalizationParameters)parameters!);
+    public override FrozenOperation Freeze(NodeParameters? parameters) =>
+        new FrozenNormalization(this, (BatchNormalizationParameters)parameters!);
 
     /// <summary><c>s = gamma / sqrt(variance + epsilon)</c>, <c>t = beta - s mean</c>, with the frozen statistics.</summary>
     public override (double[] Scale, double[] Shift) Affine(NodeParameters? parameters)
@@ -80,8 +83,9 @@ internal sealed class BatchNormNode : ColumnNode
     }
 
     /// <remarks>
-    /// ONNX keeps the statistics in single precision. A mean far from zero is subtracted by a node in front, where x - (float)mean is exact for x near the mean, and
-    /// only what rounding lost of it is left for BatchNormalization. ONNX's momentum is the weight of the old value, ours that of the newest batch.
+    /// ONNX keeps the statistics in single precision. A mean far from zero is subtracted by a node in front, where x - (float)mean is
+    /// exact for x near the mean, and only what rounding lost of it is left for BatchNormalization. ONNX's momentum is the weight of
+    /// the old value, ours that of the newest batch.
     /// </remarks>
     public override string AddTo(OnnxGraph graph, string input, NodeParameters? parameters, string prefix, string? output)
     {

@@ -29,7 +29,9 @@ internal sealed class BatchNormalizationParameters : NodeParameters
     public AlignedBuffer Beta { get; }
 
     /// <summary>Mean of each column used in prediction.</summary>
-    /// <remarks>In double precision: a column with mean 1e6 and deviation 1 loses three percent of a deviation when its mean is rounded to float.</remarks>
+    /// <remarks>
+    /// In double precision: a column with mean 1e6 and deviation 1 loses three percent of a deviation when its mean is rounded to float.
+    /// </remarks>
     public double[] RunningMean { get; }
 
     /// <summary>Unbiased variance of each column used in prediction; not negative.</summary>
@@ -39,7 +41,8 @@ internal sealed class BatchNormalizationParameters : NodeParameters
     public long BatchesTracked { get; set; }
 
     public override bool IsFinite =>
-        Gamma.IsFinite && Beta.IsFinite && Array.TrueForAll(RunningMean, double.IsFinite) && Array.TrueForAll(RunningVariance, double.IsFinite);
+        Gamma.IsFinite && Beta.IsFinite && Array.TrueForAll(RunningMean, double.IsFinite)
+            && Array.TrueForAll(RunningVariance, double.IsFinite);
 
     public override void CopyFrom(NodeParameters other)
     {
@@ -73,6 +76,9 @@ internal sealed class BatchNormalizationParameters : NodeParameters
             RunningVariance[column] = reader.ReadNumber("running variance", value => value >= 0, "not negative");
         BatchesTracked = reader.ReadInt64();
         if (BatchesTracked < 0)
-            throw new NetworkFormatException(CheckedBytes.Text($"The number of batches tracked is {BatchesTracked}; it must not be negative."));
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"The number of batches tracked is {BatchesTracked}; it must not be negative."));
+        }
     }
 }

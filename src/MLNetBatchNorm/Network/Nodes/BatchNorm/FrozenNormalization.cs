@@ -2,8 +2,12 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>A batch normalization with its frozen statistics as an operation of its own, where folding it would copy a large layer.</summary>
-/// <remarks>Gamma and beta are those of the parameters; mean and variance are split into floats as in <see cref="BatchNormLayer"/>.</remarks>
+/// <summary>
+/// A batch normalization with its frozen statistics as an operation of its own, where folding it would copy a large layer.
+/// </summary>
+/// <remarks>
+/// Gamma and beta are those of the parameters; mean and variance are split into floats as in <see cref="BatchNormLayer"/>.
+/// </remarks>
 internal sealed class FrozenNormalization : FrozenOperation
 {
     private const int Width = PanelLayout.Width;
@@ -34,7 +38,10 @@ internal sealed class FrozenNormalization : FrozenOperation
             Freeze(_node, _parameters, panel, PanelOf(_pivot, panel), PanelOf(_offset, panel), PanelOf(_inverseDeviation, panel));
     }
 
-    /// <summary>Replaces the first <paramref name="rows"/> rows of <paramref name="values"/> by <c>f(gamma (x - mean) / sqrt(variance + epsilon) + beta)</c>.</summary>
+    /// <summary>
+    /// Replaces the first <paramref name="rows"/> rows of <paramref name="values"/> by
+    /// <c>f(gamma (x - mean) / sqrt(variance + epsilon) + beta)</c>.
+    /// </summary>
     public override void Apply(PanelMatrix values, int rows)
     {
         ActivationFunction? activation = _node.Activation?.Function;
@@ -56,9 +63,12 @@ internal sealed class FrozenNormalization : FrozenOperation
         }
     }
 
-    /// <summary>Frozen statistics of one panel's columns as the kernels take them: mean = pivot + offset, and 1 / sqrt(variance + epsilon).</summary>
+    /// <summary>
+    /// Frozen statistics of one panel's columns as the kernels take them: mean = pivot + offset, and 1 / sqrt(variance + epsilon).
+    /// </summary>
     public static void Freeze(
-        BatchNormNode node, BatchNormalizationParameters parameters, int panel, Span<float> pivot, Span<float> offset, Span<float> inverseDeviation)
+        BatchNormNode node, BatchNormalizationParameters parameters, int panel, Span<float> pivot,
+        Span<float> offset, Span<float> inverseDeviation)
     {
         for (int lane = 0; lane < Width; lane++)
         {

@@ -6,7 +6,9 @@ internal enum StatisticsPolicy
     /// <summary><c>running = (1 - m) running + m batch</c>.</summary>
     RunningAverage,
 
-    /// <summary>The plain average over all batches seen: the same with m = 1 / number of batches (Ioffe and Szegedy 2015, algorithm 2).</summary>
+    /// <summary>
+    /// The plain average over all batches seen: the same with m = 1 / number of batches (Ioffe and Szegedy 2015, algorithm 2).
+    /// </summary>
     Cumulative,
 
     /// <summary>Moments of all rows seen, as if they were one batch; taken over by <see cref="BatchNormLayer.EndPooling"/>.</summary>

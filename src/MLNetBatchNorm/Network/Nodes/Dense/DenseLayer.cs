@@ -4,8 +4,8 @@ namespace MLNetBatchNorm.Network;
 
 /// <summary>A linear map whose input is a matrix in panels, with the gradient of that input.</summary>
 /// <remarks>
-/// A layer with a single panel of outputs (the output layer of a classifier with up to 16 classes) has too few to split: its rows are split in
-/// the forward pass and its inputs, again in whole panels, in the gradient. Neither changes a bit of any result.
+/// A layer with a single panel of outputs (the output layer of a classifier with up to 16 classes) has too few to split: its rows are split
+/// in the forward pass and its inputs, again in whole panels, in the gradient. Neither changes a bit of any result.
 /// </remarks>
 internal sealed class DenseLayer : LinearLayer
 {
@@ -14,8 +14,11 @@ internal sealed class DenseLayer : LinearLayer
     private readonly MatrixProducts _products;
     private readonly AlignedBuffer? _transposed;
 
-    /// <summary>A layer from <paramref name="input"/> to <paramref name="output"/>; one that passes no gradient down keeps no transposed weights.</summary>
-    public DenseLayer(string name, LinearParameters parameters, PanelMatrix input, PanelMatrix output, bool passesGradient, MatrixProducts products)
+    /// <summary>
+    /// A layer from <paramref name="input"/> to <paramref name="output"/>; one that passes no gradient down keeps no transposed weights.
+    /// </summary>
+    public DenseLayer(
+        string name, LinearParameters parameters, PanelMatrix input, PanelMatrix output, bool passesGradient, MatrixProducts products)
         : base(name, parameters, output)
     {
         _products = products;
@@ -28,7 +31,8 @@ internal sealed class DenseLayer : LinearLayer
 
     public override void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
         _products.Multiply(
-            gradient.Span, gradient.RowCapacity, Linear.Outputs, _transposed!.Span, default, inputGradient.Span, inputGradient.RowCapacity, 0, rows, firstPanel, endPanel);
+            gradient.Span, gradient.RowCapacity, Linear.Outputs, _transposed!.Span, default, inputGradient.Span, inputGradient.RowCapacity,
+            0, rows, firstPanel, endPanel);
 
     public override void RefreshTransposed(Worker worker)
     {
@@ -40,7 +44,8 @@ internal sealed class DenseLayer : LinearLayer
             if (inputs > 0)
             {
                 MatrixMultiply.TransposeWeights(
-                    Linear.Weights.Span.Slice(firstInput * Width, inputs * Width), inputs, Linear.Outputs, _transposed.Span[(firstInput * Linear.Outputs)..], 0, 1);
+                    Linear.Weights.Span.Slice(firstInput * Width, inputs * Width), inputs, Linear.Outputs,
+                    _transposed.Span[(firstInput * Linear.Outputs)..], 0, 1);
             }
             return;
         }
@@ -54,7 +59,8 @@ internal sealed class DenseLayer : LinearLayer
         if (firstRow < endRow && firstPanel < endPanel)
         {
             _products.Multiply(
-                Input.Span, Input.RowCapacity, Linear.Inputs, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity, firstRow, endRow, firstPanel, endPanel);
+                Input.Span, Input.RowCapacity, Linear.Inputs, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity, firstRow,
+                endRow, firstPanel, endPanel);
         }
     }
 

@@ -11,7 +11,8 @@ namespace MLNetBatchNorm.Network;
 /// <param name="outputs">Columns it writes.</param>
 /// <param name="hasBias">Whether there is a b: everywhere but directly in front of batch normalization.</param>
 /// <param name="squaredGain">What it multiplies the variance of its inputs by when its weights are drawn.</param>
-internal sealed class DenseNode(int index, int layer, int inputs, int outputs, bool hasBias, double squaredGain) : LinearNode(index, layer, inputs, outputs)
+internal sealed class DenseNode(int index, int layer, int inputs, int outputs, bool hasBias, double squaredGain) : LinearNode(
+    index, layer, inputs, outputs)
 {
     /// <summary>Whether there is a b.</summary>
     public bool HasBias => hasBias;
@@ -36,7 +37,8 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
         }
     }
 
-    public override LinearLayer CreateLayer(NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products)
+    public override LinearLayer CreateLayer(
+        NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products)
     {
         var linear = (LinearParameters)parameters!;
         var output = new PanelMatrix(rowCapacity, Outputs);
@@ -74,5 +76,6 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table) =>
         new FoldedTable(this, behind, parameters, table);
 
-    public override FoldedLinear Share(NetworkParameters parameters) => new FoldedDense(this, ((LinearParameters)parameters[this]!).ToScore());
+    public override FoldedLinear Share(NetworkParameters parameters) =>
+        new FoldedDense(this, ((LinearParameters)parameters[this]!).ToScore());
 }

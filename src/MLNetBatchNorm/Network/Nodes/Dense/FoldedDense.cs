@@ -55,7 +55,8 @@ internal sealed class FoldedDense : FoldedLinear
         LinearParameters linear = _linear;
         if (linear.Lanes == 1)
         {
-            OneOutputMultiply.Multiply(input.Span, input.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span[0], output.Span, rows);
+            OneOutputMultiply.Multiply(
+                input.Span, input.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span[0], output.Span, rows);
         }
         else if (input.RowCapacity == 1)
         {
@@ -64,7 +65,8 @@ internal sealed class FoldedDense : FoldedLinear
         else
         {
             MatrixMultiply.Multiply(
-                input.Span, input.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+                input.Span, input.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, output.Span,
+                output.RowCapacity, 0, rows, 0, output.Panels);
         }
     }
 
@@ -81,7 +83,8 @@ internal sealed class FoldedDense : FoldedLinear
                 continue;
             }
             SparseMultiply.Multiply(
-                rows.Indices(row), rows.Values(row), linear.Weights.Span, linear.Inputs, linear.Bias!.Span, output.Span, output.RowCapacity, row, 0, output.Panels);
+                rows.Indices(row), rows.Values(row), linear.Weights.Span, linear.Inputs, linear.Bias!.Span, output.Span,
+                output.RowCapacity, row, 0, output.Panels);
         }
     }
 }

@@ -35,7 +35,9 @@ internal abstract class LinearLayer
     /// <summary>Computes all panels of the output rows [firstRow, endRow).</summary>
     public void ForwardRows(int firstRow, int endRow) => Multiply(firstRow, endRow, 0, Output.Panels);
 
-    /// <summary>Gradient of the worker's own weights and biases from the gradient of <see cref="Output"/>, handed on as it is done.</summary>
+    /// <summary>
+    /// Gradient of the worker's own weights and biases from the gradient of <see cref="Output"/>, handed on as it is done.
+    /// </summary>
     public void ParameterGradient(PanelMatrix gradient, int rows, Worker worker, IGradientConsumer consumer)
     {
         WeightGradient(gradient, rows, worker, consumer);
@@ -43,11 +45,16 @@ internal abstract class LinearLayer
         if (Bias is null || firstPanel == endPanel)
             return;
         for (int panel = firstPanel; panel < endPanel; panel++)
-            ColumnStatistics.ColumnSums(gradient.Rows(panel, 0, rows), rows, Bias.Gradient.Span.Slice(panel * PanelLayout.Width, PanelLayout.Width));
+        {
+            ColumnStatistics.ColumnSums(
+                gradient.Rows(panel, 0, rows), rows, Bias.Gradient.Span.Slice(panel * PanelLayout.Width, PanelLayout.Width));
+        }
         consumer.Consume(Bias, firstPanel * PanelLayout.Width, (endPanel - firstPanel) * PanelLayout.Width);
     }
 
-    /// <summary>Gradient with respect to the input panels [firstPanel, endPanel), with the weights of the last <see cref="RefreshTransposed"/>.</summary>
+    /// <summary>
+    /// Gradient with respect to the input panels [firstPanel, endPanel), with the weights of the last <see cref="RefreshTransposed"/>.
+    /// </summary>
     public virtual void InputGradient(PanelMatrix gradient, PanelMatrix inputGradient, int rows, int firstPanel, int endPanel) =>
         throw new InvalidOperationException($"{GetType().Name} is a first layer and passes no gradient on.");
 

@@ -11,7 +11,9 @@ internal sealed class LinearParameters : NodeParameters
     /// <param name="inputs">Columns read.</param>
     /// <param name="outputs">Columns written.</param>
     /// <param name="bias">Whether there is a bias.</param>
-    /// <param name="compact">Whether fewer than sixteen outputs take no more memory than they need: for a network that is kept, not trained.</param>
+    /// <param name="compact">
+    /// Whether fewer than sixteen outputs take no more memory than they need: for a network that is kept, not trained.
+    /// </param>
     public LinearParameters(int inputs, int outputs, bool bias, bool compact = false)
     {
         Inputs = inputs;
@@ -31,7 +33,10 @@ internal sealed class LinearParameters : NodeParameters
         Bias = bias;
     }
 
-    /// <summary>The same map over the same memory, with a bias of zeros where it has none; over memory of its own where no kernel takes it as it lies.</summary>
+    /// <summary>
+    /// The same map over the same memory, with a bias of zeros where it has none; over memory
+    /// of its own where no kernel takes it as it lies.
+    /// </summary>
     public LinearParameters ToScore()
     {
         if (Lanes is 1 or PanelLayout.Width)
@@ -85,7 +90,9 @@ internal sealed class LinearParameters : NodeParameters
     /// <summary>The weight from one input to one output.</summary>
     public ref float Weight(int output, int input) => ref Weights.Span[WeightIndex(output, input)];
 
-    /// <summary>Where in <see cref="Weights"/> a weight lies; those of the same output's other inputs follow each <see cref="Lanes"/> further.</summary>
+    /// <summary>
+    /// Where in <see cref="Weights"/> a weight lies; those of the same output's other inputs follow each <see cref="Lanes"/> further.
+    /// </summary>
     public int WeightIndex(int output, int input) => (output / PanelLayout.Width * Inputs + input) * Lanes + output % PanelLayout.Width;
 
     /// <summary>Takes over the numbers of a map of the same shape, compact or not.</summary>
@@ -142,7 +149,8 @@ internal sealed class LinearParameters : NodeParameters
         if (hasBias != Bias is not null)
         {
             throw new NetworkFormatException(
-                CheckedBytes.Text($"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
+                CheckedBytes.Text(
+                    $"Linear map {layer} {(hasBias ? "has a bias its placement forbids" : "lacks the bias its placement demands")}."));
         }
         if (Bias is not null)
             reader.ReadSingles(Bias.Span[..Outputs], "bias");

@@ -2,7 +2,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>Inverted dropout (Srivastava et al. 2014): each element is zeroed with the given probability and otherwise divided by one minus it.</summary>
+/// <summary>
+/// Inverted dropout (Srivastava et al. 2014): each element is zeroed with the given probability and otherwise divided by one minus it.
+/// </summary>
 /// <remarks>The mask is a hash of key, panel, row and lane, so it is not stored and does not depend on who computes which panel.</remarks>
 internal sealed class DropoutLayer(float rate, PanelMatrix input, PanelMatrix output) : ColumnOperation(input, output)
 {

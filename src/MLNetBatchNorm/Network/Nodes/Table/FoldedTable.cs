@@ -3,7 +3,10 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>A first linear map in prediction whose pieces are rows of a table; what is affine behind it is folded into the weights of the other columns, the bias and the table.</summary>
+/// <summary>
+/// A first linear map in prediction whose pieces are rows of a table; what is affine behind it is folded into the weights
+/// of the other columns, the bias and the table.
+/// </summary>
 internal sealed class FoldedTable : FoldedLinear
 {
     private readonly PieceTable _pieces;
@@ -66,7 +69,11 @@ internal sealed class FoldedTable : FoldedLinear
         if (columns.RowCapacity == 1)
             MatrixMultiply.MultiplyRow(columns.Span, columns.Columns, weights, bias, output.Span, output.Panels);
         else
-            MatrixMultiply.Multiply(columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+        {
+            MatrixMultiply.Multiply(
+                columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span,
+                output.RowCapacity, 0, rows, 0, output.Panels);
+        }
         TableSums.Forward(
             table.Batch(rows), _table.Span, _pieces.Rows, default, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
     }

@@ -4,7 +4,9 @@ using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
-/// <summary>Rows of which the pieces are rows of a table (<see cref="PieceTable"/>), and all other columns are written out in panels.</summary>
+/// <summary>
+/// Rows of which the pieces are rows of a table (<see cref="PieceTable"/>), and all other columns are written out in panels.
+/// </summary>
 internal sealed class TableInput(PieceTable table, int rowCapacity) : NodeInput
 {
     private readonly int[] _indices = new int[rowCapacity * table.Slots];
