@@ -72,10 +72,10 @@ public static class TrainingConsole
 
     private static T WithBar<T>(string name, Func<IProgress<TrainingProgress>, T> train, IAnsiConsole console, Reports reports)
     {
-        var measures = new MeasuresColumn();
+        var shown = new Shown { Latest = new Line(name, "") };
         bool first = true;
         return console.Progress().AutoClear(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, measures)
+            .Columns(new NameColumn(shown), new ProgressBarColumn { Width = BarWidth }, new MeasuresColumn(shown))
             .Start(context =>
             {
                 ProgressTask bar = context.AddTask(Markup.Escape(name));
@@ -83,8 +83,9 @@ public static class TrainingConsole
                 {
                     bar.MaxValue = 1;
                     bar.Value = progress.FractionDone;
-                    bar.Description = Markup.Escape(Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{Network(progress)}"));
-                    measures.Text = Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}");
+                    shown.Latest = new Line(
+                        Text($"{name} {progress.Epoch}/{progress.MaximumNumberOfEpochs}{Network(progress)}"),
+                        Text($"{Brief(progress)} {progress.RowsPerSecond:N0} rows/s {TimeLeft(progress)}"));
                     if (first)
                         context.Refresh();             // afterwards the bar draws itself, ten times a second
                     first = false;
@@ -153,19 +154,44 @@ public static class TrainingConsole
         }
     }
 
-    /// <summary>Losses, speed and time left, as the last report had them.</summary>
-    private sealed class MeasuresColumn : ProgressColumn
+    /// <summary>What stands on both sides of the bar, as one report had it.</summary>
+    private sealed record Line(string Name, string Measures);
+
+    /// <summary>
+    /// Set by the thread that trains, drawn by a thread of the bar's own: a report that comes while a line is drawn must not give it
+    /// another right side than left.
+    /// </summary>
+    private sealed class Shown
+    {
+        private volatile Line _latest = new("", "");
+
+        public Line Latest
+        {
+            get => _latest;
+            set => _latest = value;
+        }
+
+        /// <summary>What the line that is drawn shows; taken when its first column is.</summary>
+        public Line Drawn { get; set; } = new("", "");
+    }
+
+    /// <summary>Left of the bar: name, epoch and network.</summary>
+    private sealed class NameColumn(Shown shown) : ProgressColumn
     {
         protected override bool NoWrap => true;
 
-        // Drawn by a thread of the bar's own.
-        private volatile string _text = "";
-
-        public string Text
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
         {
-            set => _text = value;
+            shown.Drawn = shown.Latest;
+            return new Text(shown.Drawn.Name);
         }
+    }
 
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(_text);
+    /// <summary>Right of it: losses, speed and time left.</summary>
+    private sealed class MeasuresColumn(Shown shown) : ProgressColumn
+    {
+        protected override bool NoWrap => true;
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(shown.Drawn.Measures);
     }
 }

@@ -41,7 +41,7 @@ public sealed class CheckerTests
         RequireChecker();
         var context = new MLContext(1);
         OnnxModel model = OnnxModel.Of(context, TinyNetworks.Train(context, NetworkKind.Regression));
-        model.Content.Graph.Node[^1].Input[1] = "nothing";
+        model.Content.Graph.Node[^1].Input[^1] = "nothing";
         (int exitCode, string output) = Check([model]);
         Assert.AreNotEqual(0, exitCode);
         Assert.Contains("nothing", output);

@@ -147,7 +147,8 @@ internal static class FreshProcess
         try
         {
             MethodInfo run = typeof(FreshProcess).Assembly.GetType(args[1], throwOnError: true)!
-                .GetMethod(nameof(IFreshProcessTask.Run), BindingFlags.Public | BindingFlags.Static)!;
+                .GetMethod(
+                    nameof(IFreshProcessTask.Run), BindingFlags.Public | BindingFlags.Static, [typeof(string[]), typeof(TextWriter)])!;
             run.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [args[2..], Console.Out], null);
             Console.Out.Flush();
             return 0;
