@@ -1,8 +1,5 @@
 namespace MLNetBatchNorm.Data;
 
-/// <summary>The temporary file of the rows could not be made, written or read.</summary>
-internal sealed class SpillException(string message, Exception? inner = null) : Exception(message, inner);
-
 /// <summary>A temporary file that nobody else sees and that is gone when it is closed, or when its process ends in any way.</summary>
 /// <remarks>
 /// Where the system allows it the file has no name any more as soon as it is open (Unix): its space is given back with the last handle,

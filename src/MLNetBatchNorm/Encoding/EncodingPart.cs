@@ -58,33 +58,3 @@ internal abstract class EncodingPart
     /// <summary>Writes what it has learned; its class reads that again.</summary>
     public abstract void Write(BinaryWriter writer);
 }
-
-/// <summary>The raw slots in an ONNX graph, [rows, slots] each.</summary>
-/// <param name="Raw">As they are, NaN where missing.</param>
-/// <param name="IsMissing">Whether a value is missing.</param>
-/// <param name="Known">Something finite where it is missing.</param>
-/// <param name="Center">What is in <paramref name="Known"/> there: the slots' centres, [slots].</param>
-internal readonly record struct OnnxSlots(string Raw, string IsMissing, string Known, string Center);
-
-/// <summary>What an encoded column says.</summary>
-internal enum EncodedColumnKind
-{
-    /// <summary>The slot's value as it is.</summary>
-    Untouched,
-
-    /// <summary>The slot's value, scaled.</summary>
-    Scaled,
-
-    /// <summary>Whether the value is missing.</summary>
-    Missing,
-
-    /// <summary>How far the value has come from one border to another.</summary>
-    Piece,
-}
-
-/// <summary>An encoded column in words of the slots.</summary>
-/// <param name="Slot">The raw slot that it comes from.</param>
-/// <param name="Kind">What it says of it.</param>
-/// <param name="From">Where a piece begins; 0 for others.</param>
-/// <param name="To">Where a piece ends; 0 for others.</param>
-internal readonly record struct EncodedColumn(int Slot, EncodedColumnKind Kind, float From = 0, float To = 0);

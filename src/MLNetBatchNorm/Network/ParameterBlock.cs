@@ -19,10 +19,3 @@ internal sealed class ParameterBlock(string name, AlignedBuffer value, bool isWe
     /// <summary>Whether this is the matrix of a linear map (which weight decay applies to) and not a bias, gamma or beta.</summary>
     public bool IsWeight { get; } = isWeight;
 }
-
-/// <summary>Takes gradients as soon as a worker has finished its own part of them, while they are still in its cache.</summary>
-internal interface IGradientConsumer
-{
-    /// <summary>Elements [start, start + length) of the block's gradient are final and owned by the calling worker.</summary>
-    void Consume(ParameterBlock block, int start, int length);
-}

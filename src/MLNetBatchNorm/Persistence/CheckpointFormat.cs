@@ -6,24 +6,6 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Persistence;
 
-/// <summary>Which training a checkpoint belongs to: three hashes that must all be the same to go on from it.</summary>
-/// <param name="Build">The library that wrote it.</param>
-/// <param name="Rows">The training and validation rows.</param>
-/// <param name="Settings">Options, seed, encoding of the features and initial network.</param>
-internal sealed record CheckpointOwner(byte[] Build, byte[] Rows, byte[] Settings)
-{
-    /// <summary>Bytes of each hash: SHA-256.</summary>
-    public const int HashLength = 32;
-}
-
-/// <summary>A whole and undamaged checkpoint of another training.</summary>
-internal sealed class ForeignCheckpointException(string difference) : Exception(
-    $"The checkpoint belongs to another training: {difference}.")
-{
-    /// <summary>What is different: part of a sentence.</summary>
-    public string Difference { get; } = difference;
-}
-
 /// <summary>
 /// The bytes of a checkpoint: where the training of one network stands, or the network if its training is over. Little-endian, read by the
 /// build that wrote it and by no other.

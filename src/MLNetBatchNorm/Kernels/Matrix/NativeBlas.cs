@@ -2,9 +2,6 @@ using System.Runtime.InteropServices;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>No native library with matrix products could be used; the message says what was looked for, where, and what to do.</summary>
-internal sealed class NativeBlasException(string message, Exception? inner = null) : Exception(message, inner);
-
 /// <summary>The function <c>cblas_sgemm</c> of a native library, found at run time.</summary>
 /// <remarks>
 /// The library is never unloaded: its threads and memory may outlive any one training. It is asked for one thread for each call, because

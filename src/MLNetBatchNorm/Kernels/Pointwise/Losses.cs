@@ -3,58 +3,6 @@ using System.Runtime.Intrinsics;
 
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>A loss of one output z against one target y.</summary>
-internal interface IPointwiseLoss
-{
-    /// <summary>The loss, and in <paramref name="gradient"/> its derivative by z.</summary>
-    static abstract V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
-        where TSimd : struct, ISimd<V>
-        where V : struct;
-}
-
-/// <summary>max(z, 0) - z y + ln(1 + e^-|z|); derivative sigmoid(z) - y. y in 0..1.</summary>
-internal readonly struct BinaryCrossEntropyLoss : IPointwiseLoss
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        gradient = TSimd.Subtract(VectorMath.Sigmoid<TSimd, V>(z, out V u, out _), y);
-        V linear = TSimd.FusedMultiplyAdd(TSimd.Negate(z), y, TSimd.Max(TSimd.Broadcast(0f), z));
-        return TSimd.Add(linear, VectorMath.LogOnePlusOfUnit<TSimd, V>(u));
-    }
-}
-
-/// <summary>(z - y)^2; derivative 2 (z - y).</summary>
-internal readonly struct SquaredErrorLoss : IPointwiseLoss
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V d = TSimd.Subtract(z, y);
-        gradient = TSimd.Add(d, d);
-        return TSimd.Multiply(d, d);
-    }
-}
-
-/// <summary>With d = z - y: d^2/2 if |d| &lt;= delta, else delta (|d| - delta/2); derivative d clamped to +-delta.</summary>
-internal readonly struct HuberErrorLoss : IPointwiseLoss
-{
-    /// <summary>With c the clamped d both branches are c (d - c/2).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)
-        where TSimd : struct, ISimd<V>
-        where V : struct
-    {
-        V d = TSimd.Subtract(z, y);
-        gradient = TSimd.Min(parameter, TSimd.Max(TSimd.Negate(parameter), d));
-        return TSimd.Multiply(gradient, TSimd.FusedMultiplyAdd(gradient, TSimd.Broadcast(-0.5f), d));
-    }
-}
-
 /// <content>
 /// The losses that treat every output by itself. Shapes, shared by all of them: z and dz are [rowCapacity, outputs] in panels; targets is
 /// [rows, outputs] row-major, row r at r * outputs; rowLoss and weights (or empty: all 1) are [rows], indexed by row.

@@ -1,17 +1,5 @@
 namespace MLNetBatchNorm.Kernels;
 
-/// <summary>A slot's rows in the trained weights: first its pieces, then plain rows (a missing value, categories).</summary>
-/// <param name="FirstWeight">Row of the weights that it begins with; it has Pieces + PlainRows of them.</param>
-/// <param name="Pieces">Pieces of a numeric value, each a weight by which the sum rises from one border to the next; 0 for none.</param>
-/// <param name="PlainRows">Rows that are the same in weights and table.</param>
-internal readonly record struct TableSlot(int FirstWeight, int Pieces, int PlainRows)
-{
-    public int WeightRows => Pieces + PlainRows;
-
-    /// <summary>The borders of the pieces, one more than the pieces, and the plain rows.</summary>
-    public int TableRows => (Pieces > 0 ? Pieces + 1 : 0) + PlainRows;
-}
-
 /// <summary>How the rows of a table follow from trained weights; the slots' rows lie one behind the other, from row 0 on.</summary>
 /// <remarks>
 /// For a slot of K pieces with the weights w_1 to w_K the table has S_0 = 0, S_k = S_(k-1) + w_k and then its plain rows. A slot without

@@ -8,13 +8,6 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Model parameters that hold a network: what all three kinds have in common for the code in this folder.</summary>
-internal interface INetworkModel
-{
-    /// <summary>The network as it is saved.</summary>
-    TrainedNetwork Network { get; }
-}
-
 /// <summary>Finds the network that training is to go on from, and refuses one of another kind or shape.</summary>
 internal static class WarmStart
 {

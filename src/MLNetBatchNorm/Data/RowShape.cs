@@ -1,0 +1,26 @@
+using System.Runtime.InteropServices;
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Data;
+
+/// <summary>What every row of a table has.</summary>
+/// <param name="Inputs">Number of feature columns.</param>
+/// <param name="TargetColumns">Number of targets.</param>
+/// <param name="IsWeighted">Whether there are weights.</param>
+/// <param name="IsSparse">Whether only the features that are not zero are kept.</param>
+internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsWeighted, bool IsSparse)
+{
+    // What a table keeps for a row beside its features: targets and weights, in arrays that may be twice as
+    // long as they need be, and its place in the order.
+    private int OtherBytes => sizeof(float) * (2 * TargetColumns + (IsWeighted ? 2 : 0) + 1);
+
+    /// <summary>Memory that a row takes in a table; <paramref name="entries"/> counts for sparse rows only.</summary>
+    public long RowBytes(int entries) =>
+        OtherBytes + (IsSparse ? 16L + 8L * entries : Kernels.PanelLayout.Length(1, Inputs) * sizeof(float));
+
+    /// <summary>An empty table of such rows; memory grows in steps of some <paramref name="chunkBytes"/>.</summary>
+    public TrainingTable CreateTable(int chunkBytes = TrainingTable.LargestChunkBytes) =>
+        IsSparse
+            ? TrainingTable.CreateSparse(Inputs, TargetColumns, IsWeighted, chunkBytes)
+            : new TrainingTable(Inputs, TargetColumns, IsWeighted, chunkBytes);
+}

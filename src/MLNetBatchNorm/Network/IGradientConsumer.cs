@@ -1,0 +1,10 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm.Network;
+
+/// <summary>Takes gradients as soon as a worker has finished its own part of them, while they are still in its cache.</summary>
+internal interface IGradientConsumer
+{
+    /// <summary>Elements [start, start + length) of the block's gradient are final and owned by the calling worker.</summary>
+    void Consume(ParameterBlock block, int start, int length);
+}
