@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 
 namespace MLNetBatchNorm.Formats;
 
@@ -100,14 +101,9 @@ internal static class CheckedBytes
     {
         byte[] bytes = new byte[reader.ReadCount($"bytes of the {what}", 0, maximumBytes, 1)];
         reader.ReadExactly(bytes);
-        try
-        {
-            return s_utf8.GetString(bytes);
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new NetworkFormatException($"The {what} is not a text in UTF-8.", e);
-        }
+        if (!Utf8.IsValid(bytes))
+            throw new NetworkFormatException($"The {what} is not a text in UTF-8.");
+        return s_utf8.GetString(bytes);
     }
 
     /// <summary>The text of a message, the same in every culture.</summary>

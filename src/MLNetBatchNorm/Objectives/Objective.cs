@@ -74,15 +74,17 @@ public abstract class Objective
     {
     }
 
-    /// <summary>The objective of a number that stands in a model, with its parameters at their defaults: they served training.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is none of this number.</exception>
-    internal static Objective Of(int number) => number switch
+    /// <summary>
+    /// The objective of a number that stands in a model, with its parameters at their defaults: they served training. Null if there is none
+    /// of this number.
+    /// </summary>
+    internal static Objective? Find(int number) => number switch
     {
         1 => new BinaryCrossEntropy(),
         2 => new SoftmaxCrossEntropy(),
         3 => new SquaredLoss(),
         4 => new HuberLoss(),
-        _ => throw new ArgumentOutOfRangeException(nameof(number), number, $"There is no objective of number {number}."),
+        _ => null,
     };
 
     private protected static void Require(bool condition, string name, double found, string needed)

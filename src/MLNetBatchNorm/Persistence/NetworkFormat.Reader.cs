@@ -135,14 +135,7 @@ internal static partial class NetworkFormat
     private static Objective ReadObjective(BinaryReader reader)
     {
         byte number = reader.ReadByte();
-        try
-        {
-            return Objective.Of(number);
-        }
-        catch (ArgumentOutOfRangeException e)
-        {
-            throw new NetworkFormatException($"The objective has number {number}, which is not known.", e);
-        }
+        return Objective.Find(number) ?? throw new NetworkFormatException($"The objective has number {number}, which is not known.");
     }
 
     private static ChosenSettings ReadChosen(BinaryReader reader) => new()

@@ -43,15 +43,12 @@ public sealed class ObjectiveTests
     }
 
     [TestMethod]
-    public void Of_ANumber_IsItsObjectiveOrAnError()
+    public void Find_ANumber_IsItsObjectiveOrNone()
     {
         foreach (Objective objective in KnownObjectives.All)
-            Assert.AreEqual(objective.GetType(), Objective.Of(objective.Number).GetType());
+            Assert.AreEqual(objective.GetType(), Objective.Find(objective.Number)!.GetType());
         foreach (int unknown in Enumerable.Range(-1, 258).Except(KnownObjectives.All.Select(objective => (int)objective.Number)))
-        {
-            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Objective.Of(unknown));
-            Assert.Contains($"no objective of number {unknown}", error.Message);
-        }
+            Assert.IsNull(Objective.Find(unknown));
     }
 
     [TestMethod]

@@ -1,4 +1,6 @@
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Stress;
 
 namespace MLNetBatchNorm.Tests.Persistence;
@@ -12,7 +14,7 @@ public sealed class FuzzTests
     public TestContext TestContext { get; set; } = null!;
 
     [TestMethod]
-    [DataRow("network", 20_000, 250)]
+    [DataRow("network", 20_000, 1_000)]
     [DataRow("checkpoint", 10_000, 500)]
     [DataRow("model entry", 150, 5)]
     [DataRow("model zip", 50, 5)]
@@ -43,6 +45,96 @@ public sealed class FuzzTests
         fuzzer.Run(2_000, _ => { });
         Assert.IsNotEmpty(fuzzer.Faults);
         Assert.Contains(expected, fuzzer.Faults[0].Fault);
+    }
+
+    /// <summary>A check that is forgotten in the last sections is found: mended headers lead there, and what was changed stays.</summary>
+    [TestMethod]
+    public void Run_NetworksWithAMistakeFarBehind_FindIt()
+    {
+        var fuzzer = new Fuzzer(new Forgetful(), seed: 7);
+        fuzzer.Run(20_000, _ => { });
+        Assert.IsNotEmpty(fuzzer.Faults);
+        Assert.Contains("undocumented System.IndexOutOfRangeException", fuzzer.Faults[0].Fault);
+    }
+
+    /// <summary>Damaged headers come back, one way or the other, and nothing else does.</summary>
+    [TestMethod]
+    [DataRow(true, 0, 0)]
+    [DataRow(true, 5, 5)]
+    [DataRow(true, -5, -5)]
+    [DataRow(false, 0, 0)]
+    [DataRow(false, 5, 0)]
+    [DataRow(false, -5, 0)]
+    public void LayOver_DamagedHeaders_PutsThemBack(bool keepsLength, int change, int expectedChange)
+    {
+        byte[] block = new NetworkTarget().Seeds[0];
+        var layout = new SectionLayout(block);
+        int missing = block.AsSpan().IndexOf("MISS"u8), networks = block.AsSpan().IndexOf("NETS"u8);
+        const int header = Sections.HeaderBytes, lengthAt = header - sizeof(long);
+        int inMissing = missing + header + 1;
+        byte[] damaged = change >= 0
+            ? [.. block[..inMissing], .. Enumerable.Repeat((byte)99, change), .. block[inMissing..]]
+            : [.. block[..inMissing], .. block[(inMissing - change)..]];
+        damaged[inMissing] = 98;                    // so that this is where it differs first
+        damaged[^1] ^= 1;
+        int moved = networks + change;
+        damaged.AsSpan(moved, header).Fill(7);
+        int weight = moved + header + 40;
+        damaged[weight] ^= 1;
+
+        byte[] mended = layout.LayOver(damaged, keepsLength);
+        Assert.HasCount(block.Length + expectedChange, mended);
+        Assert.AreEqual(Length(block, missing) + expectedChange, Length(mended, missing));
+        int encoder = block.AsSpan().IndexOf("ENCO"u8);
+        Assert.AreEqual(Length(block, encoder) + expectedChange, Length(mended, encoder), "the section around it");
+        int where = networks + expectedChange;
+        CollectionAssert.AreEqual(block[networks..(networks + header)], mended[where..(where + header)]);
+        Assert.AreEqual(damaged[weight], mended[weight - change + expectedChange]);
+        Assert.AreNotEqual(block[networks + header + 40], mended[weight - change + expectedChange], "what was changed in a section stays");
+
+        static long Length(byte[] bytes, int at) => BitConverter.ToInt64(bytes, at + lengthAt);
+    }
+
+    /// <summary>A quarter keeps damaged headers; damage of nothing but a header is never undone.</summary>
+    [TestMethod]
+    public void Mend_DamagedHeaders_AreTriedAsWell()
+    {
+        var target = new NetworkTarget();
+        byte[] block = target.Seeds[0];
+        int networks = block.AsSpan().IndexOf("NETS"u8), kept = 0;
+        for (int value = 0; value < 256; value++)
+        {
+            byte[] onlyHeader = (byte[])block.Clone();
+            onlyHeader[networks] = (byte)value;
+            CollectionAssert.AreEqual(onlyHeader, target.Mend(onlyHeader));
+            onlyHeader[networks + Sections.HeaderBytes + 40] ^= 3;
+            kept += target.Mend(onlyHeader)[networks] == 'N' ? 0 : 1;
+        }
+
+        Assert.AreEqual(64, kept, 1.0);
+    }
+
+    /// <summary>Reads networks, and forgets one check of a number of the last but one section.</summary>
+    private sealed class Forgetful : FuzzTarget
+    {
+        private readonly NetworkTarget _target = new();
+
+        public override string Name => "forgetful";
+
+        public override IReadOnlyList<byte[]> Seeds => _target.Seeds;
+
+        public override byte[] Mend(byte[] input) => _target.Mend(input);
+
+        public override void Read(byte[] input)
+        {
+            using var reader = new BinaryReader(new MemoryStream(input));
+            if (NetworkFormat.Read(reader).Chosen?.ValidationFraction is > 0 and < 0.09)
+                throw new IndexOutOfRangeException();
+        }
+
+        public override bool IsDocumented(Exception exception) => _target.IsDocumented(exception);
+
+        public override long AllowedBytes(int length) => _target.AllowedBytes(length);
     }
 
     /// <summary>Reads a count, so many bytes, and the number of one of them.</summary>

@@ -1,0 +1,101 @@
+using System.Buffers.Binary;
+using MLNetBatchNorm.Formats;
+
+namespace MLNetBatchNorm.Stress;
+
+/// <summary>
+/// Where the headers of the sections stand in a good block, also of those inside of sections. Lays them over a mutated block, so that what
+/// was changed in the sections is reached: a damaged tag or length ends the reading in front of all that stands behind it.
+/// </summary>
+internal sealed class SectionLayout
+{
+    /// <summary>Magic number and version.</summary>
+    private const int HeadBytes = 8;
+
+    private readonly byte[] _block;
+    private readonly List<Header> _headers = [];
+
+    /// <summary>Walks a good block of sections.</summary>
+    public SectionLayout(byte[] block)
+    {
+        _block = block;
+        Walk(HeadBytes, block.Length);
+    }
+
+    /// <summary>Bytes of headers in which <paramref name="input"/> differs: few, if it was made from this block.</summary>
+    public int Differences(byte[] input)
+    {
+        int shift = input.Length - _block.Length;
+        return _headers.Sum(header => Math.Min(Differences(input, header, 0), Differences(input, header, shift)));
+    }
+
+    /// <summary>A copy of <paramref name="input"/> with the headers of this block.</summary>
+    /// <param name="input">Any bytes.</param>
+    /// <param name="keepsLength">
+    /// Whether bytes that came or went where it first differs stay so, and the lengths of the sections around that place follow; else
+    /// others go or come there, so that what stands behind is where it was.
+    /// </param>
+    /// <returns><paramref name="input"/> itself, if nothing but headers was changed in it.</returns>
+    public byte[] LayOver(byte[] input, bool keepsLength)
+    {
+        int change = _block.AsSpan().CommonPrefixLength(input), shift = input.Length - _block.Length;
+        byte[] mended = (byte[])input.Clone();
+        if (!keepsLength)
+        {
+            mended = shift >= 0
+                ? [.. input[..change], .. input[(change + shift)..]]
+                : [.. input[..change], .. new byte[-shift], .. input[change..]];
+            shift = 0;
+        }
+
+        Put(_block.AsSpan(0, HeadBytes), mended, 0);
+        Span<byte> bytes = stackalloc byte[Sections.HeaderBytes];
+        foreach (Header header in _headers)
+        {
+            _block.AsSpan(header.Start, bytes.Length).CopyTo(bytes);
+            bool around = header.Start <= change && change < header.End;
+            BinaryPrimitives.WriteInt64LittleEndian(
+                bytes[^sizeof(long)..], header.End - header.Start - bytes.Length + (around ? shift : 0));
+            Put(bytes, mended, header.Start + (header.Start > change ? shift : 0));
+        }
+
+        return mended.AsSpan().SequenceEqual(_block) ? input : mended;
+    }
+
+    private void Walk(int start, int end)
+    {
+        for (int at = start; at < end;)
+        {
+            int body = at + Sections.HeaderBytes;
+            int next = body + (int)BinaryPrimitives.ReadInt64LittleEndian(_block.AsSpan(body - sizeof(long)));
+            string tag = System.Text.Encoding.ASCII.GetString(_block, at, Sections.HeaderBytes - sizeof(long));
+            _headers.Add(new Header(at, next));
+            if (tag == "ENCO")
+                Walk(body + sizeof(int), next);       // behind the number of slots stand sections again
+            at = next;
+            if (tag == Sections.End)
+                return;
+        }
+    }
+
+    private int Differences(byte[] input, Header header, int shift)
+    {
+        int differences = 0;
+        for (int i = header.Start; i < header.Start + Sections.HeaderBytes; i++)
+        {
+            if (i + shift < 0 || i + shift >= input.Length || input[i + shift] != _block[i])
+                differences++;
+        }
+
+        return differences;
+    }
+
+    private static void Put(ReadOnlySpan<byte> bytes, byte[] target, int at)
+    {
+        if (at >= 0 && at < target.Length)
+            bytes[..Math.Min(bytes.Length, target.Length - at)].CopyTo(target.AsSpan(at));
+    }
+
+    /// <summary>Where a section begins with its header, and where it ends.</summary>
+    private readonly record struct Header(int Start, int End);
+}
