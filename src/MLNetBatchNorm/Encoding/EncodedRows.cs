@@ -46,37 +46,39 @@ internal sealed class EncodedRows
     public EncodedRows Head(int count) => new(Source.Head(count), Encoder);
 
     /// <summary>Encodes rows [first, first + count) of this order into the rows [firstRow, ...) of a mini-batch in panels.</summary>
-    public void GatherFeatures(int first, int count, Span<float> panels, int rowCapacity, int firstRow)
+    public void GatherFeatures(int first, int count, Span<float> panels, int rowCapacity, int firstRow) =>
+        GatherFeatures(Encoder, first, count, panels, rowCapacity, firstRow);
+
+    /// <summary>The same with some parts of the encoder alone.</summary>
+    public void GatherFeatures(InputEncoder parts, int first, int count, Span<float> panels, int rowCapacity, int firstRow)
     {
         for (int done = 0; done < count;)
         {
             RowRun run = Source.Run(first + done, count - done);
-            GatherFeatures(Encoder, run.Table, run.Rows, panels, rowCapacity, firstRow + done);
+            GatherFeatures(parts, run.Table, run.Rows, panels, rowCapacity, firstRow + done);
             done += run.Rows.Length;
         }
     }
 
-    /// <summary>The same with the pieces as rows of a table.</summary>
+    /// <summary>Encodes the pieces of rows [first, first + count) of this order as rows of a table.</summary>
     /// <param name="first">First row.</param>
     /// <param name="count">Number of rows.</param>
-    /// <param name="panels">The columns beside the pieces.</param>
-    /// <param name="rowCapacity">Stride between panels, in rows.</param>
-    /// <param name="firstRow">Row of the mini-batch to begin with.</param>
-    /// <param name="indices">Rows of the table, for all rows of the mini-batch one behind the other.</param>
+    /// <param name="indices">Rows of the table, for these rows one behind the other.</param>
     /// <param name="fractions">Fractions, likewise.</param>
-    public void GatherTable(
-        int first, int count, Span<float> panels, int rowCapacity, int firstRow, Span<int> indices, Span<float> fractions)
+    public void GatherPieces(int first, int count, Span<int> indices, Span<float> fractions)
     {
         PieceTable table = Encoder.Table!;
         for (int done = 0; done < count;)
         {
             RowRun run = Source.Run(first + done, count - done);
-            GatherFeatures(table.Columns, run.Table, run.Rows, panels, rowCapacity, firstRow + done);
+            SparseRows? sparse = run.Table.Sparse;
             foreach (int row in run.Rows)
             {
-                int at = (firstRow + done) * table.Slots;
-                table.Encode(run.Table.PaddedFeatures(row), indices[at..], fractions[at..]);
-                done++;
+                int at = done++ * table.Slots;
+                if (sparse is null)
+                    table.Encode(run.Table.PaddedFeatures(row), indices[at..], fractions[at..]);
+                else
+                    table.EncodeSparse(sparse.Indices(row), sparse.Values(row), indices[at..], fractions[at..]);
             }
         }
     }
@@ -102,7 +104,10 @@ internal sealed class EncodedRows
     }
 
     /// <summary>Encodes rows [first, first + count) of this order into a sparse mini-batch.</summary>
-    public void GatherSparse(int first, int count, SparseBatch batch)
+    public void GatherSparse(int first, int count, SparseBatch batch) => GatherSparse(Encoder, first, count, batch);
+
+    /// <summary>The same with some parts of the encoder alone.</summary>
+    public void GatherSparse(InputEncoder parts, int first, int count, SparseBatch batch)
     {
         batch.Clear();
         for (int done = 0; done < count;)
@@ -110,7 +115,7 @@ internal sealed class EncodedRows
             RowRun run = Source.Run(first + done, count - done);
             SparseRows sparse = run.Table.Sparse!;
             foreach (int row in run.Rows)
-                Encoder.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
+                parts.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
             done += run.Rows.Length;
         }
         batch.FindTouched();

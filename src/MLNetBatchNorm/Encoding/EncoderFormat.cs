@@ -47,7 +47,14 @@ internal static class EncoderFormat
             [MissingColumns.SectionTag] = section => parts.Add(MissingColumns.Read(section, slots)),
             [Pieces.SectionTag] = section => parts.Add(Pieces.Read(section, slots)),
         });
-        return new InputEncoder(slots, parts);
+        try
+        {
+            return new InputEncoder(slots, parts);
+        }
+        catch (ArgumentException e)
+        {
+            throw new NetworkFormatException(e.Message, e);
+        }
     }
 
     /// <summary>Reads an encoder of versions 1 and 2.</summary>

@@ -27,6 +27,13 @@ internal sealed class InputEncoder
     {
         RawInputs = rawInputs;
         _parts = [.. parts];
+        int firstTable = Array.FindIndex(_parts, part => part is Pieces);
+        if (firstTable >= 0 && firstTable < _parts.Length - 1)
+        {
+            throw new ArgumentException(
+                $"Behind the pieces, which can be rows of a table, stands '{_parts[firstTable + 1].Tag}'; they must be last.",
+                nameof(parts));
+        }
         _firsts = new int[_parts.Length];
         for (int i = 0; i < _parts.Length; i++)
         {

@@ -24,13 +24,19 @@ internal sealed class PieceTable
 
     private readonly PieceEncoder _encoder;
 
+    // The raw slot of each slot; and the encoder of rows that hold nothing but these, in this order.
+    private readonly int[] _sources;
+    private readonly PieceEncoder _ofSources;
+
     // Of all pieces.
     private readonly float[] _missing;
 
-    private PieceTable(InputEncoder columns, PieceEncoder encoder, TableLayout layout, float[] missing)
+    private PieceTable(InputEncoder columns, PieceSlot[] slots, TableLayout layout, float[] missing)
     {
         Columns = columns;
-        _encoder = encoder;
+        _encoder = new PieceEncoder(slots);
+        _sources = [.. slots.Select(slot => slot.Source)];
+        _ofSources = new PieceEncoder([.. slots.Select((slot, s) => slot with { Source = s })]);
         Layout = layout;
         _missing = missing;
         HasMissingRows = missing.AsSpan().ContainsAnyExcept(0f);
@@ -93,11 +99,30 @@ internal sealed class PieceTable
                 own[0].Source, row, hasMissingRows ? layout.Rows + slot : row, [.. own.Select(piece => piece.Start)],
                 [.. own.Select(piece => piece.Scale)]);
         }
-        return new PieceTable(columns, new PieceEncoder(encoded), layout, missing);
+        return new PieceTable(columns, encoded, layout, missing);
     }
 
     /// <summary>Encodes one row of raw slots: rows of a table for prediction, and fractions.</summary>
     public void Encode(ReadOnlySpan<float> raw, Span<int> indices, Span<float> fractions) => _encoder.Encode(raw, indices, fractions);
+
+    /// <summary>The same of a sparse row; the same bits.</summary>
+    public void EncodeSparse(ReadOnlySpan<int> rawIndices, ReadOnlySpan<float> rawValues, Span<int> indices, Span<float> fractions)
+    {
+        // The values lie where their fractions will: each is read before its fraction is written.
+        Span<float> values = fractions[.._sources.Length];
+        int at = 0, last = -1;
+        for (int slot = 0; slot < _sources.Length; slot++)
+        {
+            // Sources mostly rise, as indices do.
+            if (_sources[slot] < last)
+                at = 0;
+            last = _sources[slot];
+            int found = rawIndices[at..].BinarySearch(last);
+            at += found < 0 ? ~found : found;
+            values[slot] = found < 0 ? 0 : rawValues[at];
+        }
+        _ofSources.Encode(values, indices, fractions);
+    }
 
     private static bool Follows(InputPiece piece, InputPiece next) =>
         next.Source == piece.Source && next.Start > piece.Start && ((double)next.Start - piece.Start) * piece.Scale >= Touching;

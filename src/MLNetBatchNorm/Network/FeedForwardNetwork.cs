@@ -39,8 +39,8 @@ internal sealed class FeedForwardNetwork
         : this(
             parameters,
             rowCapacity,
-            !rows.Shape.IsSparse && parameters.Definition.Plan.TableOf(rows.Encoder) is { } table
-                ? new TableInput(table, rowCapacity)
+            parameters.Definition.Plan.TableOf(rows.Encoder) is { } table
+                ? new TableInput(table, rows.Shape.IsSparse, rowCapacity)
                 : InputOf(parameters.Definition, rowCapacity, rows.Shape.IsSparse),
             products)
     {

@@ -170,7 +170,7 @@ internal static class TrainingLoop
     {
         double weights = parameters.ParameterCount;
         // Of the weights of a slot's pieces a row reads two.
-        if (!training.Shape.IsSparse && parameters.Definition.Plan.TableOf(training.Encoder) is { } table)
+        if (parameters.Definition.Plan.TableOf(training.Encoder) is { } table)
         {
             weights -= (double)(training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots)
                 * parameters.Definition.OutputsOf(0);

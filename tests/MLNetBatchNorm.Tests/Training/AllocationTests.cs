@@ -12,6 +12,9 @@ public sealed class AllocationTests
 {
     private const int Steps = 40;
 
+    private static readonly int[] s_indices = [1, 4];
+    private static readonly float[] s_values = [0.5f, 2];
+
     public static IEnumerable<object[]> Cases =>
     [
         [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(), nameof(KnownObjectives.SoftmaxCrossEntropy), 1],
@@ -43,16 +46,21 @@ public sealed class AllocationTests
     }
 
     [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    public void Run_PiecesAsTable_AllocatesNothing(int threads)
+    [DataRow(1, false)]
+    [DataRow(2, false)]
+    [DataRow(2, true)]
+    public void Run_PiecesAsTable_AllocatesNothing(int threads, bool sparse)
     {
         using var team = new WorkerTeam(threads);
         InputEncoder encoder = WithPieces();
         NetworkParameters parameters = Generated.Network(WithPieces(encoder), 1);
         var data = new EncodedRows(
-            Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1, weighted: true).TableInMemory(), encoder);
-        data.TableInMemory().Features(5)[2] = float.NaN;
+            (sparse
+                ? Generated.SparseData(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1)
+                : Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 41, 7, 3, 1, weighted: true)).TableInMemory(),
+            encoder);
+        if (!sparse)
+            data.TableInMemory().Features(5)[2] = float.NaN;
         var network = new FeedForwardNetwork(parameters, 24, data);
         Assert.IsInstanceOfType<TableInput>(network.Input);
         var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new AdamWOptimizer() };
@@ -74,6 +82,11 @@ public sealed class AllocationTests
         {
             for (int i = 0; i < Steps; i++)
                 folded.Score(features, rows, outputs, scratch);
+        }));
+        Assert.AreEqual(0, AllocatedBy(() =>
+        {
+            for (int i = 0; i < Steps; i++)
+                folded.ScoreSparse(s_indices, s_values, outputs, scratch);
         }));
     }
 

@@ -134,6 +134,64 @@ public sealed class TableTrainingTests
         CollectionAssert.AreEqual(one, other);
     }
 
+    /// <summary>
+    /// Sparse rows beside the table are entries instead of columns; plain gradient descent leaves a weight without a gradient alone, so
+    /// that both forms must agree in every bit.
+    /// </summary>
+    [TestMethod]
+    [DynamicData(nameof(Placements))]
+    public void Train_SparseRowsBesideTheTable_GivesTheBitsOfDenseRows(BatchNormalizationPlacement placement, bool missing)
+    {
+        InputEncoder encoder = Encoder(missing);
+        NetworkParameters dense = TrainedOn(encoder, placement, 1, Table(missing), Table(missing, 2));
+        foreach (int threads in new[] { 1, 3 })
+        {
+            NetworkParameters sparse = TrainedOn(encoder, placement, threads, Sparse(Table(missing)), Sparse(Table(missing, 2)));
+            for (int layer = 0; layer < dense.Linear.Length; layer++)
+            {
+                CollectionAssert.AreEqual(
+                    dense.Linear[layer].Weights.Span.ToArray(), sparse.Linear[layer].Weights.Span.ToArray(), $"layer {layer}");
+            }
+        }
+        NetworkParameters other = TrainedOn(encoder, placement, 1, Sparse(Table(missing, 3)), Sparse(Table(missing, 2)));
+        Assert.IsFalse(dense.Linear[0].Weights.Span.SequenceEqual(other.Linear[0].Weights.Span), "Other rows are noticed.");
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Score_SparseRowBesideTheTable_GivesTheBitsOfTheDenseRow(bool shares)
+    {
+        InputEncoder encoder = Encoder(missing: true);
+        NetworkParameters parameters = Trained(encoder, BatchNormalizationPlacement.BeforeActivation, 1);
+        FoldedNetwork folded = FoldedNetwork.Create(encoder, parameters, shares);
+        Assert.IsInstanceOfType<FoldedTable>(folded.Members[0][0]);
+        Assert.AreEqual(shares, folded.SharesFirstLayer);
+        FoldedNetwork whole = FoldedNetwork.CreateWhole(encoder, [parameters]);
+        float[] fromDense = new float[Outputs], fromSparse = new float[Outputs], expected = new float[Outputs];
+        ScoringScratch scratch = folded.CreateScratch(1);
+        foreach (float[] row in ScoredRows(missing: true))
+        {
+            folded.Score(row, 1, fromDense, scratch);
+            int[] indices = [.. Enumerable.Range(0, row.Length).Where(slot => row[slot] != 0)];
+            folded.ScoreSparse(indices, [.. indices.Select(slot => row[slot])], fromSparse, scratch);
+            CollectionAssert.AreEqual(fromDense, fromSparse);
+            whole.Score(row, 1, expected, whole.CreateScratch(1));
+            for (int k = 0; k < Outputs; k++)
+                Assert.AreEqual(expected[k], fromDense[k], 1e-4 * expected.Max(Math.Abs));
+        }
+        folded.ScoreSparse([1], [3], fromSparse, scratch);
+        CollectionAssert.AreNotEqual(fromDense, fromSparse);
+        if (shares)
+            Assert.ThrowsExactly<ArgumentException>(() => folded.Refold(parameters.Clone()));
+    }
+
+    /// <summary>What needs a table is last, so that no part behind it can turn it off without a word.</summary>
+    [TestMethod]
+    public void Create_PartBehindThePieces_IsRefused() =>
+        Assert.ThrowsExactly<ArgumentException>(
+            () => new InputEncoder(2, [new Pieces([new InputPiece(0, 0, 1)]), new MissingColumns([1])]));
+
     [TestMethod]
     public void TableOf_WhatNeedsThePiecesAsColumns_HasNone()
     {
@@ -251,6 +309,34 @@ public sealed class TableTrainingTests
         Assert.AreEqual(asTable, network.Operations.First() is TableLayer);
         for (int s = 0; s < 50; s++)
             step.Run((first + 29 * s) % (Rows - batch), batch - s % 3, 0.02, dropoutKey: 1);
+        return parameters;
+    }
+
+    /// <summary>The same rows with their zeros left out.</summary>
+    private static TrainingTable Sparse(TrainingTable table)
+    {
+        TrainingTable sparse = TrainingTable.CreateSparse(table.Inputs, table.TargetColumns, table.IsWeighted);
+        for (int r = 0; r < table.Rows; r++)
+        {
+            float[] row = table.Features(r).ToArray();
+            int[] indices = [.. Enumerable.Range(0, row.Length).Where(slot => row[slot] != 0)];
+            sparse.AddSparse(indices, [.. indices.Select(slot => row[slot])], table.Targets.Slice(r, 1), table.Weights[r]);
+        }
+        return sparse;
+    }
+
+    private static NetworkParameters TrainedOn(
+        InputEncoder encoder, BatchNormalizationPlacement placement, int threads, TrainingTable rows, TrainingTable validation)
+    {
+        NetworkParameters parameters = Generated.Network(Definition(encoder, placement, [37, 18]), 1);
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = 2, Seed = 3, Optimizer = new SgdOptimizer(),
+            LearningRate = 0.05,
+        };
+        using var team = new WorkerTeam(threads);
+        TrainingLoop.Train(
+            team, parameters, new EncodedRows(rows, encoder), new EncodedRows(validation, encoder), settings, null, CancellationToken.None);
         return parameters;
     }
 

@@ -11,9 +11,15 @@ internal static partial class MatrixMultiply
 {
     private const int OneRowChunk = 1024;              // column numbers listed at a time, on the stack
 
+    /// <inheritdoc cref="MultiplyRow(ReadOnlySpan{float}, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int, int)"/>
+    public static void MultiplyRow(
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel) =>
+        MultiplyRow(x, inner, b, bias, c, endPanel, inner);
+
     /// <summary>c = bias + x * b for a single row, without the terms whose x is zero.</summary>
     /// <remarks>
-    /// x: <paramref name="inner"/> values; b: [inner, columns] in the weights' layout; bias: empty (then 0) or all lanes; c:
+    /// x: <paramref name="inner"/> values; b: [inner, columns] in the weights' layout, with <paramref name="bRowCapacity"/> rows in a panel
+    /// of which the first are read; bias: empty (then 0) or all lanes; c:
     /// endPanel * 16 lanes, not overlapping the others.
     ///   c[n] = bias[n] + sum_k x[k] * b[k, n]
     /// Where b is finite the bits are those of
@@ -23,32 +29,38 @@ internal static partial class MatrixMultiply
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyRow(
-        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel, int bRowCapacity)
     {
         if (Vector512.IsHardwareAccelerated)
-            MultiplyRow<Simd512, Vector512<float>>(x, inner, b, bias, c, endPanel);
+            MultiplyRow<Simd512, Vector512<float>>(x, inner, b, bias, c, endPanel, bRowCapacity);
         else if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
-            MultiplyRow<Simd256, Vector256<float>>(x, inner, b, bias, c, endPanel);
+            MultiplyRow<Simd256, Vector256<float>>(x, inner, b, bias, c, endPanel, bRowCapacity);
         else
-            MultiplyRow<Simd128, Vector128<float>>(x, inner, b, bias, c, endPanel);
+            MultiplyRow<Simd128, Vector128<float>>(x, inner, b, bias, c, endPanel, bRowCapacity);
     }
 
     /// <summary>
     /// <see cref="MultiplyRow(ReadOnlySpan{float}, int, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, int)"/>
     /// on a given vector width.
     /// </summary>
+    internal static void MultiplyRow<TSimd, V>(
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
+        where TSimd : struct, ISimd<V>
+        where V : struct =>
+        MultiplyRow<TSimd, V>(x, inner, b, bias, c, endPanel, inner);
+
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static unsafe void MultiplyRow<TSimd, V>(
-        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel)
+        ReadOnlySpan<float> x, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c, int endPanel, int bRowCapacity)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
-        if (inner < 0 || endPanel < 0)
+        if (inner < 0 || endPanel < 0 || bRowCapacity < inner)
             ThrowRange();
         if (x.Length < inner)
             ThrowShort(nameof(x));
-        if (b.Length < (long)endPanel * Width * inner)
+        if (b.Length < (long)endPanel * Width * bRowCapacity)
             ThrowShort(nameof(b));
         if (!bias.IsEmpty && bias.Length < (long)endPanel * Width)
             ThrowShort(nameof(bias));
@@ -60,7 +72,7 @@ internal static partial class MatrixMultiply
         {
             OneRow row;
             row.List = list;
-            row.Panel = (nint)inner * Width;
+            row.Panel = (nint)bRowCapacity * Width;
             row.C = pc;
             row.Start = pBias;
             int first = 0;

@@ -64,13 +64,13 @@ internal sealed class FitPlanner
     public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots, SlotNames? names)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
-        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots), none: rows.IsSpilled);
+        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
         NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(
-            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, isSingle: rows.IsSpilled,
-            _start, severalClasses: _task.LabelKind == LabelKind.Class);
+            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
+            severalClasses: _task.LabelKind == LabelKind.Class);
         return new FitPlan
         {
             Seed = _seed,

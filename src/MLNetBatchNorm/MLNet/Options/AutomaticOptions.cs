@@ -158,15 +158,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Pieces of a numeric slot.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="numericSlots">Slots that are scaled.</param>
-    /// <param name="none">
-    /// Whether pieces are out of the question: rows that do not fit into memory are read faster than a wide first layer can follow.
-    /// </param>
-    public static int ChoosePieces(BatchNormNetworkOptions options, int numericSlots, bool none)
+    public static int ChoosePieces(BatchNormNetworkOptions options, int numericSlots)
     {
         if (options.NumberOfInputPieces is { } pieces)
             return pieces;
         int fitting = Math.Min(UsualPieces, LargestNumberOfAllPieces / Math.Max(1, numericSlots));
-        return none || fitting < FewestPieces ? 0 : fitting;
+        return fitting < FewestPieces ? 0 : fitting;
     }
 
     /// <summary>Everything, once the encoder and so the size of a network is known.</summary>
@@ -174,11 +171,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="rows">Training rows, before any are set aside.</param>
     /// <param name="weights">Weights of one network that a row meets.</param>
     /// <param name="parameters">Parameters of one network.</param>
-    /// <param name="isSingle">Whether one network has to do: rows do not fit into memory.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
     public static AutomaticOptions Choose(
-        BatchNormNetworkOptions options, long rows, double weights, long parameters, bool isSingle, TrainedNetwork? start,
+        BatchNormNetworkOptions options, long rows, double weights, long parameters, TrainedNetwork? start,
         bool severalClasses = false)
     {
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
@@ -187,7 +183,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         // Two operations for each weight and row forward, four backward.
         double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
-        int members = choosesMembers && isSingle ? 1 : MostMembers(options, start);
+        int members = MostMembers(options, start);
         if (choosesMembers)
             members = (int)Math.Clamp(LargestNumberOfAllParameters / Math.Max(1, parameters), 1, members);
         int usual = rows < RowsOfLargerTables ? UsualEpochs : severalClasses ? EpochsOfSeveralClasses : EpochsOfLargerTables;

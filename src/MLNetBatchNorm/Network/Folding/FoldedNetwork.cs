@@ -35,7 +35,7 @@ internal sealed class FoldedNetwork
         _encoder = encoder;
         SharesFirstLayer = sharesFirstLayer;
         Plan plan = members[0].Definition.Plan;
-        _table = takesTable && !sharesFirstLayer && MayBeTable(plan, members.Count) ? plan.TableOf(encoder) : null;
+        _table = takesTable && MayBeTable(plan, members.Count) ? plan.TableOf(encoder) : null;
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _table))];
         _layers = [.. _members.Select(Layers)];
         Outputs = members[0].Definition.Outputs;
@@ -159,15 +159,23 @@ internal sealed class FoldedNetwork
     public void ScoreSparse(
         ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
     {
-        SparseBatch batch = scratch.Sparse.Rows;
-        batch.Clear();
-        _encoder.EncodeSparse(indices, values, batch);
-        PanelMatrix result = Forward(scratch, batch.Rows, scratch.Sparse);
+        NodeInput input = scratch.Sparse;
+        if (input is TableInput table)
+        {
+            table.EncodeSparse(indices, values);
+        }
+        else
+        {
+            SparseBatch batch = ((SparseRowsInput)input).Rows;
+            batch.Clear();
+            _encoder.EncodeSparse(indices, values, batch);
+        }
+        PanelMatrix result = Forward(scratch, 1, input);
         (link ?? OutputLink.Identity).Apply(result, 1, outputs);
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
-    public bool TakesSparse => _table is null && (_encoder.KeepsZero || RowForm.AreWide(RawInputs));
+    public bool TakesSparse => (_table?.Columns ?? _encoder).KeepsZero || RowForm.AreWide(RawInputs);
 
     /// <summary>Runs the nodes over the first <paramref name="rows"/> rows of an encoded input and returns where the outputs are.</summary>
     public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)

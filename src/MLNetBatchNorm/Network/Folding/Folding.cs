@@ -39,7 +39,7 @@ internal static class Folding
             left.Clear();
             Node? behind = !shares && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
             operations.Add(
-                shares ? linear.Share(network)
+                shares ? table is null ? linear.Share(network) : linear.ShareTable(network, table)
                 : table is not null && linear.Layer == 0 ? linear.FoldTable(network, behind, table)
                 : linear.Fold(network, before, behind, keepsCompact(linear)));
         }

@@ -12,7 +12,7 @@ internal sealed class ScoringScratch
 
     // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
     private NodeInput? _dense;
-    private SparseRowsInput? _sparse;
+    private NodeInput? _sparse;
     private AlignedBuffer? _line;
 
     internal ScoringScratch(int rows, int encodedInputs, PieceTable? table, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
@@ -36,10 +36,11 @@ internal sealed class ScoringScratch
 
     /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table.</summary>
     internal NodeInput Dense =>
-        _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, Rows);
+        _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, sparse: false, Rows);
 
     /// <summary>The encoded block where rows are sparse.</summary>
-    internal SparseRowsInput Sparse => _sparse ??= new SparseRowsInput(new SparseBatch(_encodedInputs));
+    internal NodeInput Sparse =>
+        _sparse ??= _table is null ? new SparseRowsInput(new SparseBatch(_encodedInputs)) : new TableInput(_table, sparse: true, Rows);
 
     /// <summary>One encoded row.</summary>
     internal AlignedBuffer Line =>

@@ -32,6 +32,9 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     /// </summary>
     public abstract FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table);
 
+    /// <summary>The same over the very memory that it is trained in, with nothing folded in.</summary>
+    public abstract FoldedLinear ShareTable(NetworkParameters parameters, PieceTable table);
+
     /// <summary>What computes it when the network predicts, over the very memory that it is trained in.</summary>
     public abstract FoldedLinear Share(NetworkParameters parameters);
 }

@@ -42,7 +42,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(
             epochs == 36 ? 48 : 24,
             AutomaticOptions
-                .Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true).Epochs);
+                .Choose(options, rows, UsualWeights, parameters: 10_000, start: null, severalClasses: true).Epochs);
     }
 
     /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
@@ -69,7 +69,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(0.2, Choose(new(), rows).ValidationFraction);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
         AutomaticOptions chosen = AutomaticOptions.Choose(
-            options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null, severalClasses: true);
+            options, rows, UsualWeights, parameters: 10_000, start: null, severalClasses: true);
         Assert.AreEqual(expected, chosen.ValidationFraction, 1e-12);
         Assert.AreEqual(0.0, Choose(new() { ValidationFraction = 0 }, rows).ValidationFraction);
     }
@@ -104,9 +104,6 @@ public sealed class AutomaticOptionsTests
     {
         AutomaticOptions chosen = Choose(new() { MaximumNumberOfEpochs = 77, NumberOfEnsembleMembers = 3 }, 1_000_000_000);
         Assert.AreEqual((77, 3), (chosen.Epochs, chosen.Members));
-        AutomaticOptions single = AutomaticOptions.Choose(
-            new BatchNormNetworkBinaryTrainer.Options(), 1000, UsualWeights, parameters: 10_000, isSingle: true, start: null);
-        Assert.AreEqual(1, single.Members);
     }
 
     [TestMethod]
@@ -120,10 +117,9 @@ public sealed class AutomaticOptionsTests
     public void ChoosePieces_SharesThePiecesAmongTheNumericSlots(int numericSlots, int expected)
     {
         var options = new BatchNormNetworkBinaryTrainer.Options();
-        Assert.AreEqual(expected, AutomaticOptions.ChoosePieces(options, numericSlots, none: false));
-        Assert.AreEqual(0, AutomaticOptions.ChoosePieces(options, numericSlots, none: true));
+        Assert.AreEqual(expected, AutomaticOptions.ChoosePieces(options, numericSlots));
         options.NumberOfInputPieces = 7;
-        Assert.AreEqual(7, AutomaticOptions.ChoosePieces(options, numericSlots, none: false));
+        Assert.AreEqual(7, AutomaticOptions.ChoosePieces(options, numericSlots));
     }
 
     /// <summary>
@@ -156,9 +152,9 @@ public sealed class AutomaticOptionsTests
     public void Choose_OfManyParameters_SavesNetworks(int parameters, int members)
     {
         var options = new BatchNormNetworkBinaryTrainer.Options();
-        Assert.AreEqual(members, AutomaticOptions.Choose(options, 1000, UsualWeights, parameters, isSingle: false, start: null).Members);
+        Assert.AreEqual(members, AutomaticOptions.Choose(options, 1000, UsualWeights, parameters, start: null).Members);
     }
 
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>
-        AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, isSingle: false, start: null);
+        AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, start: null);
 }

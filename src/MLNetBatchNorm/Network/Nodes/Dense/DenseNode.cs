@@ -76,6 +76,8 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table) =>
         new FoldedTable(this, behind, parameters, table);
 
+    public override FoldedLinear ShareTable(NetworkParameters parameters, PieceTable table) => new FoldedTable(this, parameters, table);
+
     public override FoldedLinear Share(NetworkParameters parameters) =>
         new FoldedDense(this, ((LinearParameters)parameters[this]!).ToScore());
 }

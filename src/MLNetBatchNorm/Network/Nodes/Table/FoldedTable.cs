@@ -5,25 +5,43 @@ namespace MLNetBatchNorm.Network;
 
 /// <summary>
 /// A first linear map in prediction whose pieces are rows of a table; what is affine behind it is folded into the weights
-/// of the other columns, the bias and the table.
+/// of the other columns, the bias and the table, or, where these weights are the network's own, stays an operation.
 /// </summary>
 internal sealed class FoldedTable : FoldedLinear
 {
     private readonly PieceTable _pieces;
     private readonly Node? _behind;
+    private readonly bool _shares;
     private readonly LinearParameters _columns;
     private readonly AlignedBuffer _table;
 
+    /// <summary>A map with weights of its own.</summary>
     /// <param name="node">The map.</param>
     /// <param name="behind">The affine node behind it that becomes a part of it, or null.</param>
     /// <param name="network">What it has learned.</param>
     /// <param name="pieces">The table in its input.</param>
     public FoldedTable(DenseNode node, Node? behind, NetworkParameters network, PieceTable pieces)
+        : this(node, behind, network, pieces, new LinearParameters(pieces.Columns.EncodedInputs, node.Outputs, bias: true), shares: false)
+    {
+    }
+
+    /// <summary>A map that computes with the weights of the network itself; of the pieces alone there are running sums.</summary>
+    /// <param name="node">The map.</param>
+    /// <param name="network">What it has learned; it must be this network that <see cref="Refold"/> is given.</param>
+    /// <param name="pieces">The table in its input.</param>
+    public FoldedTable(DenseNode node, NetworkParameters network, PieceTable pieces)
+        : this(node, null, network, pieces, ((LinearParameters)network[node]!).ToScore(), shares: true)
+    {
+    }
+
+    private FoldedTable(
+        DenseNode node, Node? behind, NetworkParameters network, PieceTable pieces, LinearParameters columns, bool shares)
         : base(node, parameters: null)
     {
         _pieces = pieces;
         _behind = behind;
-        _columns = new LinearParameters(pieces.Columns.EncodedInputs, node.Outputs, bias: true);
+        _shares = shares;
+        _columns = columns;
         _table = new AlignedBuffer(PanelLayout.Length(pieces.Rows, node.Outputs));
         Refold(network);
     }
@@ -34,7 +52,10 @@ internal sealed class FoldedTable : FoldedLinear
     {
         var linear = (LinearParameters)network[Node]!;
         (double[] Scale, double[] Shift)? output = _behind?.Affine(network[_behind]);
-        Folding.Fold(linear, input: null, output, _columns);
+        if (!_shares)
+            Folding.Fold(linear, input: null, output, _columns);
+        else if (_columns.Lanes == linear.Lanes && _columns.Weights != linear.Weights)
+            throw new ArgumentException("A network that shares its first layer cannot take over another one.", nameof(network));
         TableLayout layout = _pieces.Layout;
         for (int o = 0; o < linear.Outputs; o++)
         {
@@ -64,15 +85,27 @@ internal sealed class FoldedTable : FoldedLinear
     {
         if (input is not TableInput table)
             throw new ArgumentException($"A table does not read {input.GetType().Name}.", nameof(input));
-        PanelMatrix columns = table.Columns;
         ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
-        if (columns.RowCapacity == 1)
-            MatrixMultiply.MultiplyRow(columns.Span, columns.Columns, weights, bias, output.Span, output.Panels);
+        if (table.Entries is { } entries)
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                SparseMultiply.Multiply(
+                    entries.Indices(row), entries.Values(row), weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0,
+                    output.Panels);
+            }
+        }
         else
         {
-            MatrixMultiply.Multiply(
-                columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span,
-                output.RowCapacity, 0, rows, 0, output.Panels);
+            PanelMatrix columns = table.Columns!;
+            if (columns.RowCapacity == 1)
+                MatrixMultiply.MultiplyRow(columns.Span, columns.Columns, weights, bias, output.Span, output.Panels, _columns.Inputs);
+            else
+            {
+                MatrixMultiply.Multiply(
+                    columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span,
+                    output.RowCapacity, 0, rows, 0, output.Panels, _columns.Inputs);
+            }
         }
         TableSums.Forward(
             table.Batch(rows), _table.Span, _pieces.Rows, default, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);

@@ -1,35 +1,69 @@
 using System.Numerics.Tensors;
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
 /// <summary>
-/// Rows of which the pieces are rows of a table (<see cref="PieceTable"/>), and all other columns are written out in panels.
+/// Rows of which the pieces are rows of a table (<see cref="PieceTable"/>); all other columns are written out in panels or, of sparse
+/// rows, the entries that are not zero.
 /// </summary>
-internal sealed class TableInput(PieceTable table, int rowCapacity) : NodeInput
+internal sealed class TableInput : NodeInput
 {
-    private readonly int[] _indices = new int[rowCapacity * table.Slots];
-    private readonly float[] _fractions = new float[rowCapacity * table.Slots];
+    private readonly PieceTable _table;
+    private readonly int[] _indices;
+    private readonly float[] _fractions;
 
     // Rows in which a slot is missing, slot by slot, and where each slot's begin.
-    private readonly int[] _missing = new int[table.HasMissingRows ? rowCapacity * table.Slots : 0];
-    private readonly int[] _missingStarts = new int[table.Slots + 1];
+    private readonly int[] _missing;
+    private readonly int[] _missingStarts;
+
+    /// <param name="table">How rows of the table follow from weights.</param>
+    /// <param name="sparse">Whether rows are sparse.</param>
+    /// <param name="rowCapacity">Rows of the largest mini-batch.</param>
+    public TableInput(PieceTable table, bool sparse, int rowCapacity)
+    {
+        _table = table;
+        _indices = new int[rowCapacity * table.Slots];
+        _fractions = new float[rowCapacity * table.Slots];
+        _missing = new int[table.HasMissingRows ? rowCapacity * table.Slots : 0];
+        _missingStarts = new int[table.Slots + 1];
+        Order = new TableOrder(table.Layout);
+        if (sparse)
+            Entries = new SparseBatch(table.Columns.EncodedInputs);
+        else
+            Columns = new PanelMatrix(rowCapacity, table.Columns.EncodedInputs);
+    }
 
     /// <summary>How rows of the table follow from weights.</summary>
-    public PieceTable Table => table;
+    public PieceTable Table => _table;
 
-    /// <summary>The columns beside the pieces.</summary>
-    public PanelMatrix Columns { get; } = new(rowCapacity, table.Columns.EncodedInputs);
+    /// <summary>The columns beside the pieces; null where they are <see cref="Entries"/>.</summary>
+    public PanelMatrix? Columns { get; }
+
+    /// <summary>The entries beside the pieces, of sparse rows.</summary>
+    public SparseBatch? Entries { get; }
 
     /// <summary>The mini-batch by row of the table; made by <see cref="Finish"/>.</summary>
-    public TableOrder Order { get; } = new(table.Layout);
+    public TableOrder Order { get; }
 
     /// <summary>The first rows of the mini-batch.</summary>
-    public TableBatch Batch(int rows) => new(_indices, _fractions, rows, table.Slots, lines: table.Slots);
+    public TableBatch Batch(int rows) => new(_indices, _fractions, rows, _table.Slots, lines: _table.Slots);
 
-    public override void Fill(EncodedRows data, int first, int begin, int end) =>
-        data.GatherTable(first + begin, end - begin, Columns.Span, Columns.RowCapacity, begin, _indices, _fractions);
+    public override void Prepare(EncodedRows data, int first, int count)
+    {
+        if (Entries is not null)
+            data.GatherSparse(_table.Columns, first, count, Entries);
+    }
+
+    public override void Fill(EncodedRows data, int first, int begin, int end)
+    {
+        if (Columns is not null)
+            data.GatherFeatures(_table.Columns, first + begin, end - begin, Columns.Span, Columns.RowCapacity, begin);
+        int at = begin * _table.Slots;
+        data.GatherPieces(first + begin, end - begin, _indices.AsSpan(at), _fractions.AsSpan(at));
+    }
 
     /// <summary>Takes raw rows.</summary>
     /// <param name="raw">The rows, one behind the other.</param>
@@ -37,20 +71,29 @@ internal sealed class TableInput(PieceTable table, int rowCapacity) : NodeInput
     /// <param name="line">Room for one row of columns in whole lines of 16.</param>
     public void Encode(ReadOnlySpan<float> raw, int rows, Span<float> line)
     {
-        int inputs = table.Columns.RawInputs;
-        if (Columns.RowCapacity == 1)                  // panels of one row are a plain vector
-            table.Columns.Encode(raw, Columns.Span);
+        PanelMatrix columns = Columns!;
+        int inputs = _table.Columns.RawInputs;
+        if (columns.RowCapacity == 1)                  // panels of one row are a plain vector
+            _table.Columns.Encode(raw, columns.Span);
         else
-            table.Columns.EncodeBlock(raw, rows, line, Columns.Span, Columns.RowCapacity);
+            _table.Columns.EncodeBlock(raw, rows, line, columns.Span, columns.RowCapacity);
         for (int row = 0; row < rows; row++)
-            table.Encode(raw.Slice(row * inputs, inputs), _indices.AsSpan(row * table.Slots), _fractions.AsSpan(row * table.Slots));
+            _table.Encode(raw.Slice(row * inputs, inputs), _indices.AsSpan(row * _table.Slots), _fractions.AsSpan(row * _table.Slots));
+    }
+
+    /// <summary>Takes one sparse row.</summary>
+    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
+    {
+        Entries!.Clear();
+        _table.Columns.EncodeSparse(indices, values, Entries);
+        _table.EncodeSparse(indices, values, _indices, _fractions);
     }
 
     public override bool NeedsFinish => true;
 
     public override void Finish(int rows)
     {
-        if (table.HasMissingRows)
+        if (_table.HasMissingRows)
             TakeMissing(rows);
         Order.Sort(Batch(rows));
     }
@@ -61,7 +104,7 @@ internal sealed class TableInput(PieceTable table, int rowCapacity) : NodeInput
     /// <summary>Puts missing values down by themselves; in the batch they become the row that is always 0.</summary>
     private void TakeMissing(int rows)
     {
-        int slots = table.Slots, firstMissingRow = table.Layout.Rows, count = 0;
+        int slots = _table.Slots, firstMissingRow = _table.Layout.Rows, count = 0;
         bool any = TensorPrimitives.Max<int>(_indices.AsSpan(0, rows * slots)) >= firstMissingRow;
         for (int slot = 0; slot < slots; slot++)
         {
@@ -70,7 +113,7 @@ internal sealed class TableInput(PieceTable table, int rowCapacity) : NodeInput
                 ref int index = ref _indices[row * slots + slot];
                 if (index < firstMissingRow)
                     continue;
-                index = table.Layout.BorderRow(slot, 0);
+                index = _table.Layout.BorderRow(slot, 0);
                 _missing[count++] = row;
             }
             _missingStarts[slot + 1] = count;

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
@@ -20,17 +21,24 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
     /// </summary>
     private const int PanelsAtOnce = 4;
 
-    private PanelMatrix Columns => input.Columns;
-
     private protected override void Multiply(int firstRow, int endRow, int firstPanel, int endPanel)
     {
         if (firstRow != 0 || endRow != input.Order.BatchRows)
             throw new InvalidOperationException("The rows of a table are sorted for the whole mini-batch; it cannot be split by rows.");
         if (firstPanel == endPanel)
             return;
-        products.Multiply(
-            Columns.Span, Columns.RowCapacity, Columns.Columns, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity, firstRow,
-            endRow, firstPanel, endPanel, Linear.Inputs);
+        if (input.Columns is { } columns)
+        {
+            products.Multiply(
+                columns.Span, columns.RowCapacity, columns.Columns, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity,
+                firstRow, endRow, firstPanel, endPanel, Linear.Inputs);
+        }
+        for (int row = firstRow; input.Entries is { } entries && row < endRow; row++)
+        {
+            SparseMultiply.Multiply(
+                entries.Indices(row), entries.Values(row), Linear.Weights.Span, Linear.Inputs, BiasValues, Output.Span, Output.RowCapacity,
+                row, firstPanel, endPanel);
+        }
         TableSums.ForwardFromWeights(
             input.Order, Linear.Weights.Span, Linear.Inputs, default, Output.Span, Output.RowCapacity, firstPanel, endPanel);
         for (int slot = 0; slot < input.Table.Slots; slot++)
@@ -43,15 +51,19 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
 
     private protected override void WeightGradient(PanelMatrix gradient, int rows, Worker worker, IGradientConsumer consumer)
     {
-        int panelLength = Linear.Inputs * Width;
         (int firstPanel, int endPanel) = worker.Share(Output.Panels);
         Span<float> weights = Weights.Gradient.Span;
         for (int panel = firstPanel; panel < endPanel; panel += PanelsAtOnce)
         {
             int end = Math.Min(panel + PanelsAtOnce, endPanel);
-            products.WeightGradient(
-                Columns.Span, Columns.RowCapacity, Columns.Columns, gradient.Span, gradient.RowCapacity, rows,
-                weights, panel, end, Linear.Inputs);
+            if (input.Columns is { } columns)
+            {
+                products.WeightGradient(
+                    columns.Span, columns.RowCapacity, columns.Columns, gradient.Span, gradient.RowCapacity, rows,
+                    weights, panel, end, Linear.Inputs);
+            }
+            if (input.Entries is { } entries)
+                AddEntries(entries, gradient, rows, weights, panel, end);
             TableSums.WeightGradient(input.Order, gradient.Span, gradient.RowCapacity, weights, Linear.Inputs, panel, end);
             for (int slot = 0; slot < input.Table.Slots; slot++)
             {
@@ -59,7 +71,43 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
                     input.Table.Layout.Slot(slot), input.Table.MissingValues(slot), input.MissingIn(slot), gradient.Span,
                     gradient.RowCapacity, weights, Linear.Inputs, panel, end);
             }
-            consumer.Consume(Weights, panel * panelLength, (end - panel) * panelLength);
+            Consume(consumer, panel, end);
+        }
+    }
+
+    /// <summary>Gradient of the weights that the batch's entries touch, and of no others.</summary>
+    private void AddEntries(SparseBatch entries, PanelMatrix gradient, int rows, Span<float> weights, int firstPanel, int endPanel)
+    {
+        for (int panel = firstPanel; panel < endPanel; panel++)
+        {
+            foreach ((int first, int end) in entries.Touched)
+                weights.Slice((panel * Linear.Inputs + first) * Width, (end - first) * Width).Clear();
+        }
+        for (int row = 0; row < rows; row++)
+        {
+            SparseMultiply.AddWeightGradient(
+                entries.Indices(row), entries.Values(row), gradient.Span, gradient.RowCapacity, row, weights, Linear.Inputs,
+                firstPanel, endPanel);
+        }
+    }
+
+    /// <summary>
+    /// Hands on what has a gradient: with columns all there is; with entries those that occur, and the pieces.
+    /// </summary>
+    private void Consume(IGradientConsumer consumer, int firstPanel, int endPanel)
+    {
+        int panelLength = Linear.Inputs * Width;
+        if (input.Entries is not { } entries)
+        {
+            consumer.Consume(Weights, firstPanel * panelLength, (endPanel - firstPanel) * panelLength);
+            return;
+        }
+        int firstPiece = input.Table.Columns.EncodedInputs;
+        for (int panel = firstPanel; panel < endPanel; panel++)
+        {
+            foreach ((int first, int end) in entries.Touched)
+                consumer.Consume(Weights, (panel * Linear.Inputs + first) * Width, (end - first) * Width);
+            consumer.Consume(Weights, (panel * Linear.Inputs + firstPiece) * Width, (Linear.Inputs - firstPiece) * Width);
         }
     }
 }
