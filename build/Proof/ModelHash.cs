@@ -12,6 +12,9 @@ internal static class ModelHash
 {
     private const int Seed = 20;
 
+    /// <summary>Where trainings run; null: on threads.</summary>
+    public static TrainingRunner? Runner { get; set; }
+
     public static IReadOnlyDictionary<string, Optimizer> Optimizers { get; } = new Dictionary<string, Optimizer>
     {
         ["sgd"] = new SgdOptimizer(),
@@ -69,6 +72,7 @@ internal static class ModelHash
 
         void Fill(BatchNormNetworkOptions o)
         {
+            o.TrainingRunner = Runner;
             o.ExampleWeightColumnName = settings.Weighted ? nameof(Tables.Row.Weight) : null;
             o.ValidationSet = settings.Validation == ValidationRows.GivenAsOption ? validation : null;
             o.HiddenUnits = settings.Units ?? o.HiddenUnits;

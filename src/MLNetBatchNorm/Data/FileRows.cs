@@ -131,6 +131,18 @@ internal sealed class FileRows : RowStore
         _rows.AddSparse(indices, values, target, weight);
     }
 
+    public override int Blocks => _rows.Blocks;
+
+    public override int FirstRowOf(int block) => _rows.RowsOf(block).First;
+
+    public override byte[] CopyBlock(int block) => _rows.Copy(block);
+
+    internal override void AddBlock(ReadOnlySpan<byte> bytes, RowAdded added)
+    {
+        long memory = CheckBlock(bytes, _rows.Blocks, added, out int rows);
+        _rows.AddBlock(bytes, rows, memory);
+    }
+
     internal override void Complete() => _rows.Complete();
 
     // The share of the rows that fits a quarter of the budget.

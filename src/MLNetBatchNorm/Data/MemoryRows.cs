@@ -5,7 +5,11 @@ namespace MLNetBatchNorm.Data;
 /// <param name="seed">Chooses samples.</param>
 internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
 {
+    // Memory of the rows of a block that travels, roughly: small enough for a message, large enough that there are few of them.
+    private const int BlockBytes = 1 << 20;
+
     private long _bytes;
+    private int _blocksAdded;
 
     /// <summary>The rows.</summary>
     public TrainingTable Table => table;
@@ -61,6 +65,21 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
 
     public override TrainingTable ToTable(CancellationToken cancellation) => table;
 
+    public override int Blocks => (int)((Rows + (long)RowsOfBlock - 1) / RowsOfBlock);
+
+    private int RowsOfBlock => (int)Math.Clamp((long)BlockBytes * Rows / Math.Max(1, table.MemoryBytes), 1, Math.Max(1, Rows));
+
+    public override int FirstRowOf(int block) => block * RowsOfBlock;
+
+    public override byte[] CopyBlock(int block)
+    {
+        int first = block * RowsOfBlock, end = (int)Math.Min(Rows, (long)first + RowsOfBlock);
+        var writer = new RowBlockWriter(Shape, (int)((end - first) * (table.MemoryBytes / Math.Max(1, Rows))));
+        for (int row = first; row < end; row++)
+            writer.AddFrom(table, row);
+        return writer.Close(block).ToArray();
+    }
+
     private (TableRows Training, TableRows Validation) SplitGroups(RowPart aside, bool byClass)
     {
         if (byClass)
@@ -84,6 +103,14 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
     {
         table.AddSparse(indices, values, target, weight);
         _bytes += Shape.RowBytes(indices.Length);
+    }
+
+    internal override void AddBlock(ReadOnlySpan<byte> bytes, RowAdded added)
+    {
+        _bytes += CheckBlock(bytes, _blocksAdded, added, out _);
+        var reader = new RowBlockReader(bytes, Shape, _blocksAdded++);
+        while (reader.Next())
+            reader.AddTo(table, reader.Target);
     }
 
     internal override void Complete()

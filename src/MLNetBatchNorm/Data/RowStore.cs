@@ -69,6 +69,15 @@ internal abstract class RowStore : IDisposable
     /// <summary>A table of all rows; of those that do not fit into memory as many as do, chosen at random.</summary>
     public abstract TrainingTable ToTable(CancellationToken cancellation);
 
+    /// <summary>Number of blocks in which the rows can be taken to another machine.</summary>
+    public abstract int Blocks { get; }
+
+    /// <summary>Number of the first row of a block.</summary>
+    public abstract int FirstRowOf(int block);
+
+    /// <summary>The bytes of a block, see <see cref="RowBlockWriter"/>, with targets as they are kept. For any thread.</summary>
+    public abstract byte[] CopyBlock(int block);
+
     public abstract void Dispose();
 
     /// <summary>Adds a dense row.</summary>
@@ -76,6 +85,45 @@ internal abstract class RowStore : IDisposable
 
     /// <summary>Adds a sparse row.</summary>
     internal abstract void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight);
+
+    /// <summary>Adds a block that <see cref="CopyBlock"/> of a store of the same kind and shape gave; all come in order.</summary>
+    /// <remarks>The rows come out in the order that they have there. What only planning asks for is not known of them: slots, targets,
+    /// samples.</remarks>
+    /// <param name="bytes">The block, or something that is to look like one.</param>
+    /// <param name="added">Told about each row before any is added.</param>
+    /// <exception cref="InvalidDataException">It is no such block.</exception>
+    internal abstract void AddBlock(ReadOnlySpan<byte> bytes, RowAdded added);
+
+    /// <summary>Goes through a block before it is added, and gives back the memory that its rows take.</summary>
+    /// <exception cref="InvalidDataException">It is no block of this number and shape.</exception>
+    private protected long CheckBlock(ReadOnlySpan<byte> bytes, int number, RowAdded added, out int rows)
+    {
+        var reader = new RowBlockReader(bytes, Shape, number);
+        long memory = 0;
+        rows = 0;
+        for (; reader.Next(); rows++)
+        {
+            if (Shape.IsSparse)
+                CheckIndices(reader.Indices);
+            memory += reader.RowBytes;
+            added(Rows + rows, reader.Target, reader.Weight);
+        }
+
+        if (reader.BytesLeft != 0)
+            throw new InvalidDataException($"There are {reader.BytesLeft} bytes behind the last row of block {number}.");
+        return memory;
+    }
+
+    private void CheckIndices(ReadOnlySpan<int> indices)
+    {
+        int last = -1;
+        foreach (int index in indices)
+        {
+            if (index <= last || index >= Shape.Inputs)
+                throw new InvalidDataException($"Column {index} stands behind column {last} of a row of {Shape.Inputs} columns.");
+            last = index;
+        }
+    }
 
     /// <summary>All rows have been added.</summary>
     internal abstract void Complete();

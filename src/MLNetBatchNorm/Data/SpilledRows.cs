@@ -1,32 +1,14 @@
-using System.Runtime.InteropServices;
-using MLNetBatchNorm.Kernels;
-
 namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows of a table in a temporary file, in blocks that are read whole.</summary>
-/// <remarks>
-/// <para>The format, in the byte order of the machine, since no other process reads it. A block:</para>
-/// <code>
-/// uint32  0x4B4C4E42 ("BNLK")
-/// int32   number of rows
-/// int32   number of the block, from 0
-/// rows    dense:  float[inputs] features, float[targets] targets, float weight if there are weights
-///         sparse: int32 entries, int32[entries] column numbers, float[entries] values, then targets and weight as above
-/// </code>
-/// <para>Written by one thread, then read by one thread; <see cref="Complete"/> stands between.</para>
-/// </remarks>
+/// <remarks>Written by one thread, then read by one thread; <see cref="Complete"/> stands between. A block is one of
+/// <see cref="RowBlockWriter"/>.</remarks>
 internal sealed class SpilledRows : IDisposable
 {
-    private const uint Magic = 0x4B4C4E42;
-    private const int HeaderBytes = 12;
-
     private readonly SpillFile _file;
     private readonly int _blockBytes;
     private readonly List<Block> _blocks = [];
-    private byte[] _buffer;
-    private int _used = HeaderBytes;
-    private int _rowsInBlock;
-    private long _memoryInBlock;
+    private RowBlockWriter _writer;
 
     /// <param name="file">Where rows go; disposed with this object.</param>
     /// <param name="shape">What a row has.</param>
@@ -35,7 +17,7 @@ internal sealed class SpilledRows : IDisposable
     {
         _file = file;
         _blockBytes = blockBytes;
-        _buffer = new byte[HeaderBytes + Math.Min(blockBytes, 1 << 16)];
+        _writer = new RowBlockWriter(shape, Math.Min(blockBytes, 1 << 16));
         Shape = shape;
     }
 
@@ -60,26 +42,43 @@ internal sealed class SpilledRows : IDisposable
     /// <summary>Adds a dense row.</summary>
     public void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight)
     {
-        BeginRow(sizeof(float) * (features.Length + target.Length + 1));
-        Write(MemoryMarshal.AsBytes(features));
-        EndRow(target, weight, Shape.RowBytes(0));
+        BeginRow();
+        _writer.Add(features, target, weight);
     }
 
     /// <summary>Adds a sparse row.</summary>
     public void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight)
     {
-        BeginRow(sizeof(float) * (2 * indices.Length + target.Length + 2));
-        Write(MemoryMarshal.AsBytes<int>([indices.Length]));
-        Write(MemoryMarshal.AsBytes(indices));
-        Write(MemoryMarshal.AsBytes(values));
-        EndRow(target, weight, Shape.RowBytes(indices.Length));
+        BeginRow();
+        _writer.AddSparse(indices, values, target, weight);
+    }
+
+    /// <summary>Adds a block that <see cref="Copy"/> gave of other rows of the same shape; all come in order, and nothing else.</summary>
+    /// <param name="bytes">The block.</param>
+    /// <param name="rows">Number of its rows.</param>
+    /// <param name="memoryBytes">Memory that its rows take in a table.</param>
+    public void AddBlock(ReadOnlySpan<byte> bytes, int rows, long memoryBytes)
+    {
+        CheckCount(rows);
+        _blocks.Add(new Block(_file.Length, bytes.Length, Rows, rows));
+        _file.Append(bytes);
+        Rows += rows;
+        MemoryBytes += memoryBytes;
     }
 
     /// <summary>Writes what is still in memory. No rows may follow.</summary>
     public void Complete()
     {
         WriteBlock();
-        _buffer = [];
+        _writer = null!;
+    }
+
+    /// <summary>The bytes of a block as they are in the file, targets not scaled. For any thread.</summary>
+    public byte[] Copy(int block)
+    {
+        byte[] bytes = new byte[_blocks[block].Bytes];
+        _file.Read(_blocks[block].Offset, bytes);
+        return bytes;
     }
 
     /// <summary>Number of the first row of a block, and the number of its rows.</summary>
@@ -105,43 +104,31 @@ internal sealed class SpilledRows : IDisposable
             buffer = new byte[found.Bytes];
         Span<byte> bytes = buffer.AsSpan(0, found.Bytes);
         _file.Read(found.Offset, bytes);
-        Span<int> header = MemoryMarshal.Cast<byte, int>(bytes[..HeaderBytes]);
-        if ((uint)header[0] != Magic || header[1] != found.Rows || header[2] != block)
+        try
         {
-            throw new SpillException(
-                $"Block {block} of the temporary file of the training rows is not what was written. Something else has changed the file.");
-        }
-        Span<float> words = MemoryMarshal.Cast<byte, float>(bytes[HeaderBytes..]);
-        Span<float> target = stackalloc float[Shape.TargetColumns];
-        for (int row = 0; row < found.Rows; row++)
-        {
-            bool wanted = part.Contains(found.FirstRow + row);
-            int length = Shape.IsSparse ? 1 + 2 * BitConverter.SingleToInt32Bits(words[0]) : Shape.Inputs;
-            if (wanted)
+            var reader = new RowBlockReader(bytes, Shape, block);
+            if (reader.Count != found.Rows)
+                throw new InvalidDataException($"The block has {reader.Count} rows instead of {found.Rows}.");
+            Span<float> target = stackalloc float[Shape.TargetColumns];
+            for (int row = found.FirstRow; reader.Next(); row++)
             {
-                Scale(words.Slice(length, target.Length), target);
-                float weight = Shape.IsWeighted ? words[length + target.Length] : 1;
-                AddTo(destination, words[..length], target, weight);
+                if (!part.Contains(row))
+                    continue;
+                Scale(reader.Target, target);
+                reader.AddTo(destination, target);
                 count++;
             }
-            words = words[(length + target.Length + (Shape.IsWeighted ? 1 : 0))..];
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SpillException(
+                $"Block {block} of the temporary file of the training rows is not what was written. Something else has changed the file.",
+                e);
         }
         return count;
     }
 
     public void Dispose() => _file.Dispose();
-
-    private void AddTo(TrainingTable destination, Span<float> features, ReadOnlySpan<float> target, float weight)
-    {
-        if (!Shape.IsSparse)
-        {
-            destination.Add(features, target, weight);
-            return;
-        }
-        int entries = (features.Length - 1) / 2;
-        destination.AddSparse(
-            MemoryMarshal.Cast<float, int>(features.Slice(1, entries)), features.Slice(1 + entries, entries), target, weight);
-    }
 
     private void Scale(ReadOnlySpan<float> stored, Span<float> target)
     {
@@ -150,42 +137,29 @@ internal sealed class SpilledRows : IDisposable
             target[i] = mean == 0 && deviation == 1 ? stored[i] : (float)((stored[i] - mean) / deviation);
     }
 
-    private void BeginRow(int bytes)
+    private void BeginRow()
     {
-        if (Rows == int.MaxValue)
-            throw new SpillException($"There are more than {int.MaxValue} training rows, the most that can be counted.");
-        if (_memoryInBlock >= _blockBytes)
+        if (_writer.MemoryBytes >= _blockBytes)
             WriteBlock();
-        if (_buffer.Length < _used + bytes)
-            Array.Resize(ref _buffer, Math.Max(_used + bytes, 2 * _buffer.Length));
-    }
-
-    private void Write(ReadOnlySpan<byte> bytes)
-    {
-        bytes.CopyTo(_buffer.AsSpan(_used));
-        _used += bytes.Length;
-    }
-
-    private void EndRow(ReadOnlySpan<float> target, float weight, long memory)
-    {
-        Write(MemoryMarshal.AsBytes(target));
-        if (Shape.IsWeighted)
-            Write(MemoryMarshal.AsBytes<float>([weight]));
+        CheckCount(1);
         Rows++;
-        _rowsInBlock++;
-        _memoryInBlock += memory;
-        MemoryBytes += memory;
+    }
+
+    private void CheckCount(int added)
+    {
+        if (Rows > int.MaxValue - added)
+            throw new SpillException($"There are more than {int.MaxValue} training rows, the most that can be counted.");
     }
 
     private void WriteBlock()
     {
-        if (_rowsInBlock == 0)
+        int rows = _writer.Rows;
+        if (rows == 0)
             return;
-        Span<int> header = MemoryMarshal.Cast<byte, int>(_buffer.AsSpan(0, HeaderBytes));
-        (header[0], header[1], header[2]) = (unchecked((int)Magic), _rowsInBlock, _blocks.Count);
-        _blocks.Add(new Block(_file.Length, _used, Rows - _rowsInBlock, _rowsInBlock));
-        _file.Append(_buffer.AsSpan(0, _used));
-        (_used, _rowsInBlock, _memoryInBlock) = (HeaderBytes, 0, 0);
+        MemoryBytes += _writer.MemoryBytes;
+        ReadOnlySpan<byte> bytes = _writer.Close(_blocks.Count);
+        _blocks.Add(new Block(_file.Length, bytes.Length, Rows - rows, rows));
+        _file.Append(bytes);
     }
 
     private readonly record struct Block(long Offset, int Bytes, int FirstRow, int Rows);

@@ -55,6 +55,10 @@ internal sealed class TrainingTable
     /// <summary>Whether rows carry weights.</summary>
     public bool IsWeighted { get; }
 
+    /// <summary>Memory that the rows take, as <see cref="RowShape.RowBytes"/> counts it.</summary>
+    public long MemoryBytes =>
+        Rows * Shape.RowBytes(0) + (Sparse is null ? 0 : (Shape.RowBytes(1) - Shape.RowBytes(0)) * Sparse.Entries);
+
     /// <summary>Targets of all rows, [rows, targets].</summary>
     public Span<float> Targets => _targets.AsSpan(0, Rows * TargetColumns);
 

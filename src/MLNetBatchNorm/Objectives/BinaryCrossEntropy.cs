@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Objectives;
@@ -10,6 +11,11 @@ internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objec
     internal override string Name => "binary cross-entropy";
 
     internal override byte Number => 1;
+
+    internal override void WriteSettings(BinaryWriter writer) => writer.Write(scalesTemperature);
+
+    private protected override Objective WithSettings(BinaryReader reader) =>
+        new BinaryCrossEntropy(reader.ReadFlag("flag of a temperature"));
 
     internal override LabelDomain Labels => LabelDomain.YesNo;
 

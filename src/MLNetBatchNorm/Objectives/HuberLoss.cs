@@ -26,6 +26,10 @@ public sealed class HuberLoss : RegressionLoss
 
     internal override byte Number => 4;
 
+    internal override void WriteSettings(BinaryWriter writer) => writer.Write(Delta);
+
+    private protected override Objective WithSettings(BinaryReader reader) => new HuberLoss { Delta = reader.ReadDouble() };
+
     internal override void Validate() =>
         Require(
             Delta is > 0 and <= LargestDelta, nameof(Delta), Delta,

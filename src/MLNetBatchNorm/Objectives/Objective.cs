@@ -87,6 +87,30 @@ public abstract class Objective
         _ => null,
     };
 
+    /// <summary>Writes what it was given where that is not the default; nothing of most.</summary>
+    internal virtual void WriteSettings(BinaryWriter writer)
+    {
+    }
+
+    /// <summary>The objective with the settings that <see cref="WriteSettings"/> wrote.</summary>
+    private protected virtual Objective WithSettings(BinaryReader reader) => this;
+
+    /// <summary>Writes all that decides what is minimized: more than a model keeps.</summary>
+    internal void Write(BinaryWriter writer)
+    {
+        writer.Write(Number);
+        WriteSettings(writer);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is none of this number, or a setting is out of range.</exception>
+    internal static Objective Read(BinaryReader reader)
+    {
+        Objective objective = Of(reader.ReadByte()).WithSettings(reader);
+        objective.Validate();
+        return objective;
+    }
+
     private protected static void Require(bool condition, string name, double found, string needed)
     {
         if (!condition)

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Objectives;
@@ -15,6 +16,15 @@ internal sealed class SoftmaxCrossEntropy(double labelSmoothing = 0, bool scales
     internal override string Name => "softmax cross-entropy";
 
     internal override byte Number => 2;
+
+    internal override void WriteSettings(BinaryWriter writer)
+    {
+        writer.Write(labelSmoothing);
+        writer.Write(scalesTemperature);
+    }
+
+    private protected override Objective WithSettings(BinaryReader reader) => new SoftmaxCrossEntropy(
+        reader.ReadNumber("label smoothing", value => value is >= 0 and < 1, "in [0, 1)"), reader.ReadFlag("flag of a temperature"));
 
     internal override LabelDomain Labels => LabelDomain.Class;
 

@@ -13,15 +13,23 @@ internal sealed class FitRows : IDisposable
     private readonly RowStore _training;
     private readonly TrainingTable? _validation;
 
-    private FitRows(RowStore training, TrainingTable? validation, LabelUnits target)
+    private FitRows(RowStore training, TrainingTable? validation, LabelUnits target, bool areStandardized)
     {
         _training = training;
         _validation = validation;
         Target = target;
-        target.Standardize(training);
-        if (validation is not null)
+        // Rows in a file are standardized whenever they are read.
+        if (!areStandardized || !training.IsInMemory)
+            target.Standardize(training);
+        if (validation is not null && !areStandardized)
             target.Standardize(validation);
     }
+
+    /// <summary>The training rows.</summary>
+    public RowStore Training => _training;
+
+    /// <summary>The validation rows that were given, or null.</summary>
+    public TrainingTable? Validation => _validation;
 
     /// <summary>What the labels were standardized with.</summary>
     public LabelUnits Target { get; }
@@ -59,7 +67,7 @@ internal sealed class FitRows : IDisposable
             {
                 // Of validation rows that do not fit, as many as do, chosen at random, are as good.
                 TrainingTable? table = validation?.ToTable(cancellation);
-                return new FitRows(training, table, LabelUnits.Of(objective, training, start));
+                return new FitRows(training, table, LabelUnits.Of(objective, training, start), areStandardized: false);
             }
         }
         catch
@@ -68,6 +76,10 @@ internal sealed class FitRows : IDisposable
             throw;
         }
     }
+
+    /// <summary>Joins rows that another process has read, standardized and taken apart in blocks; they belong to the new object.</summary>
+    public static FitRows Received(RowStore training, TrainingTable? validation, LabelUnits target) =>
+        new(training, validation, target, areStandardized: true);
 
     /// <summary>What is known of all values of the features.</summary>
     public SlotSummary Slots => _training.Slots;

@@ -28,8 +28,8 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
 
     /// <summary>Makes the last map of a network that is to be trained give scaled labels.</summary>
     /// <param name="outputLayer">The map.</param>
-    /// <param name="start">The model that the network is of; null: it is a new one.</param>
-    public void Begin(LinearParameters outputLayer, TrainedNetwork? start)
+    /// <param name="start">The network that it goes on from; null: it is a new one.</param>
+    public void Begin(LinearParameters outputLayer, TrainingStart? start)
     {
         if (Scale is null)
             return;

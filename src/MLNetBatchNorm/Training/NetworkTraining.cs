@@ -28,8 +28,8 @@ internal sealed class NetworkTraining
     /// <summary>How it is trained, its seed included.</summary>
     public required TrainingSettings Settings { get; init; }
 
-    /// <summary>The trained model to go on from, of as many networks; null: parameters drawn from the seed.</summary>
-    public TrainedNetwork? Start { get; init; }
+    /// <summary>The trained network to go on from; null: parameters drawn from the seed.</summary>
+    public TrainingStart? Start { get; init; }
 
     /// <summary>Trains.</summary>
     /// <param name="threads">Threads it may use; without influence on the result.</param>
@@ -58,11 +58,12 @@ internal sealed class NetworkTraining
         return result;
     }
 
-    private NetworkParameters CreateParameters()
+    /// <summary>The parameters before the first step.</summary>
+    public NetworkParameters CreateParameters()
     {
         NetworkParameters parameters = Start is null ? Initialization.Create(Definition, Settings.Seed) : new NetworkParameters(Definition);
         if (Start is not null)
-            parameters.CopyFrom(Start.Members[Number.Member].Parameters);
+            parameters.CopyFrom(Start.Parameters);
         Rows.Target.Begin(parameters.Linear[^1], Start);
         return parameters;
     }

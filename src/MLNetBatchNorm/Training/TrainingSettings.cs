@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Serialization;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Training;
@@ -56,5 +57,6 @@ internal sealed record TrainingSettings
     /// <summary>
     /// What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.
     /// </summary>
+    [JsonIgnore]
     public MatrixProducts Products { get; init; } = MatrixProducts.Managed;
 }

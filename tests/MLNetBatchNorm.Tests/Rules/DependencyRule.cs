@@ -19,7 +19,9 @@ internal sealed partial class DependencyRule
         ["Training"] = ["Network", "Encoding", "Data", "Objectives", "Kernels"],
         ["Export"] = ["Training", "Network", "Encoding", "Objectives", "Formats"],
         ["Persistence"] = ["Training", "Network", "Encoding", "Formats", "Objectives", "Kernels"],
-        ["MLNet"] = ["Persistence", "Export", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
+        ["Distribution"] = ["Persistence", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
+        ["MLNet"] =
+            ["Distribution", "Persistence", "Export", "Training", "Network", "Encoding", "Data", "Formats", "Objectives", "Kernels"],
     };
 
     /// <summary>The only layer that may refer to assemblies other than .NET's own.</summary>

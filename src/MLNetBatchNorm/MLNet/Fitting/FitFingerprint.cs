@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
+using MLNetBatchNorm.Distribution;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Training;
@@ -31,9 +32,6 @@ internal sealed class FitFingerprint : IDisposable
     ];
 
     private readonly IncrementalHash _rows = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-
-    /// <summary>Hash of the build of this library: another build may round otherwise.</summary>
-    public static byte[] Build { get; } = SHA256.HashData(typeof(FitFingerprint).Module.ModuleVersionId.ToByteArray());
 
     /// <summary>Hash of the rows added so far; may be asked for by the trainings of several networks at once.</summary>
     public byte[] Rows
@@ -75,7 +73,7 @@ internal sealed class FitFingerprint : IDisposable
         NetworkFormat.Write(writer, start);
         writer.Flush();
         stream.FlushFinalBlock();
-        return new CheckpointOwner(Build, Rows, hash.Hash!);
+        return new CheckpointOwner(LibraryBuild.Hash, Rows, hash.Hash!);
     }
 
     public void Dispose() => _rows.Dispose();

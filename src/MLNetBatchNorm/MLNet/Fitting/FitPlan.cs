@@ -1,4 +1,4 @@
-using System.Reflection;
+using MLNetBatchNorm.Distribution;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -55,12 +55,8 @@ internal sealed class FitPlan
         ValidationFraction = rows.HasValidation ? 0 : Chosen.ValidationFraction,
         Seed = unchecked((int)Seed),
         NumberOfTrainingRows = rows.Count,
-        LibraryVersion = s_version,
+        LibraryVersion = LibraryBuild.Version,
     };
-
-    // Without the commit, so that builds of the same version write the same bytes.
-    private static readonly string s_version =
-        typeof(FitPlan).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     /// <summary>The trainings, all of a network's one after the other.</summary>
     public NetworkTraining[] TrainingsOn(FitRows rows)
@@ -77,7 +73,7 @@ internal sealed class FitPlan
                 Encoder = Encoder,
                 Definition = Definition,
                 Settings = Settings with { Seed = number.SeedFrom(Seed) },
-                Start = Start,
+                Start = Start is null ? null : new TrainingStart(Start.Members[number.Member].Parameters, Start.Scale),
             };
         }
 

@@ -4,6 +4,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Distribution;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
@@ -65,6 +66,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         };
         if (validationSet is not null)
             loader.CheckValidationSet(trainingSet, validationSet);
+        options.TrainingRunner?.CheckReady(cancellation);
         // Before the rows are read, with the fewest units it may come to.
         planner.CheckSize(sparse: true);
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
@@ -106,7 +108,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using var observer = new FitObserver(host, channel, options, plan, rows, best);
         int threads = options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
-        ITrainingRunner runner = new ThreadRunner(threads, sideBySide: rows.IsSpilled ? 1 : threads);
+        ITrainingRunner runner = options.TrainingRunner is { } elsewhere
+            ? new DistributedRunner(elsewhere)
+            : new ThreadRunner(threads, sideBySide: rows.IsSpilled ? 1 : threads);
         observer.Begin();
         try
         {

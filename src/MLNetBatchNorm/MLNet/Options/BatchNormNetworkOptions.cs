@@ -17,8 +17,9 @@ namespace MLNetBatchNorm;
 /// </para>
 /// <para>
 /// Options can be written as JSON and read again; what is no value stays out: <see cref="ValidationSet"/>, <see cref="Progress"/>,
-/// <see cref="CancellationToken"/>. They can be bound to configuration, and validated there with <c>ValidateDataAnnotations</c>; only what
-/// has a class of its own (<see cref="Optimizer"/>, <see cref="LearningRateSchedule"/>, a loss) configuration cannot name.
+/// <see cref="CancellationToken"/>, <see cref="TrainingRunner"/>. They can be bound to configuration, and validated there with
+/// <c>ValidateDataAnnotations</c>; only what has a class of its own (<see cref="Optimizer"/>, <see cref="LearningRateSchedule"/>, a loss)
+/// configuration cannot name.
 /// </para>
 /// <para>Options out of range end in an <see cref="ArgumentOutOfRangeException"/> that names the option, the value found and the
 /// range.</para>
@@ -318,6 +319,18 @@ public abstract class BatchNormNetworkOptions
     /// <value>Default null: one for each processor the process may use. Range [1, 1024].</value>
     [OptionRange(1, 1024, "Set null to use every processor.")]
     public int? NumberOfThreads { get; set; }
+
+    /// <summary>
+    /// Runs the trainings of the networks somewhere else than on threads of this process, such as on the machines of a cluster: see the
+    /// package <c>MLNetBatchNorm.Orleans</c> and docs/scale.md. The model is the same to the last bit.
+    /// </summary>
+    /// <value>
+    /// Default null: they run on <see cref="NumberOfThreads"/> threads of this process. With a runner, which has threads of its own, that
+    /// number has no effect, and <see cref="MatrixMultiplication.Native"/> is refused: its bits depend on the machine.
+    /// </value>
+    /// <remarks>Of a <see cref="Checkpoint"/> the networks that are trained to the end are kept, and not those under way.</remarks>
+    [JsonIgnore]
+    public TrainingRunner? TrainingRunner { get; set; }
 
     /// <summary>What multiplies matrices in training.</summary>
     /// <value>

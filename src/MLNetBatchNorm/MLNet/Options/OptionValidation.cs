@@ -157,6 +157,14 @@ internal static class OptionValidation
                 + "which uses no library. Set it to Native, or the library to null.");
         }
 
+        if (options.TrainingRunner is not null && options.MatrixMultiplication == MatrixMultiplication.Native)
+        {
+            throw context.ExceptUserArg(
+                nameof(options.MatrixMultiplication),
+                "MatrixMultiplication is Native, and TrainingRunner trains elsewhere: what a native library computes depends on the "
+                + "machine. Set it to Managed, or TrainingRunner to null.");
+        }
+
         BatchNormalizationPlacement placement = AutomaticOptions.ChoosePlacement(options, start: null);
         if (options.NormalizeOutputLayerInput && placement != BatchNormalizationPlacement.LayerInput)
         {
