@@ -106,7 +106,9 @@ public abstract class Objective
     /// <exception cref="ArgumentOutOfRangeException">There is none of this number, or a setting is out of range.</exception>
     internal static Objective Read(BinaryReader reader)
     {
-        Objective objective = Of(reader.ReadByte()).WithSettings(reader);
+        byte number = reader.ReadByte();
+        Objective objective = Find(number)?.WithSettings(reader)
+            ?? throw new ArgumentOutOfRangeException(nameof(reader), number, $"There is no objective of number {number}.");
         objective.Validate();
         return objective;
     }
