@@ -92,9 +92,9 @@ internal sealed class AccuracyCommand
             $"{table.Name}\t{table.Task}\t{method}\t{_seed}\t{metrics}\tfit_s\t{fitSeconds:F2}\tscore_s\t{clock.Elapsed.TotalSeconds:F2}");
     }
 
-    /// <summary>A method's trainer with its defaults.</summary>
-    public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method) =>
-        new AccuracyCommand([]).TrainerAsSet(ml, task, method);
+    /// <summary>A method's trainer with its defaults, but for what is set by <c>Option=Value</c>.</summary>
+    public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method, params string[] settings) =>
+        new AccuracyCommand(settings).TrainerAsSet(ml, task, method);
 
     private IEstimator<ITransformer> TrainerAsSet(MLContext ml, string task, string method) => (task, method) switch
     {

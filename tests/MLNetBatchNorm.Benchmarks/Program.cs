@@ -27,6 +27,8 @@ try
             return AccuracyCommand.Run(rest);
         case "price":
             return PriceCommand.Run(rest);
+        case "contributions":
+            return ContributionsCommand.Run(rest);
         case "stream":
             return StreamCommand.Run(rest);
         case "accuracy-table":
@@ -49,6 +51,7 @@ try
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
                   accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
                   price DIR [seed]                                   Fit, a row, many rows and bytes: ours, LightGBM, FastTree
+                  contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory

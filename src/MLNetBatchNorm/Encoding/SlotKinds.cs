@@ -48,7 +48,8 @@ internal static class SlotKinds
             if (kinds[slot] == SlotKind.Numeric && slots[slot].NonZero < share * slots.Rows)
                 kinds[slot] = SlotKind.Sparse;
         }
-        FindGroups(slots, kinds);
+        foreach ((int first, int count) in Groups(slots, kinds))
+            kinds.AsSpan(first, count).Fill(SlotKind.OneOfGroup);
         return kinds;
     }
 
@@ -64,13 +65,15 @@ internal static class SlotKinds
     /// <summary>
     /// Neighbours that are set in as many rows together as there are, and in all of these: exactly one of them in each row.
     /// </summary>
-    private static void FindGroups(SlotSummary slots, SlotKind[] kinds)
+    /// <returns>First slot and number of slots of each such group, rising.</returns>
+    public static IReadOnlyList<(int First, int Count)> Groups(SlotSummary slots, ReadOnlySpan<SlotKind> kinds)
     {
+        List<(int First, int Count)> groups = [];
         for (int first = 0; first < kinds.Length; first++)
         {
             long count = 0;
             ulong hashes = 0;
-            for (int slot = first; slot < kinds.Length && kinds[slot] == SlotKind.TwoValues && slots[slot].Missing == 0; slot++)
+            for (int slot = first; slot < kinds.Length && IsOneOfTwo(kinds[slot]) && slots[slot].Missing == 0; slot++)
             {
                 (int rows, ulong hash) = slots[slot].RowsOn(slots.Rows, slots.AllHashes);
                 count += rows;
@@ -80,11 +83,14 @@ internal static class SlotKinds
                 // A lone slot that is set in every row would be constant.
                 if (count == slots.Rows && hashes == slots.AllHashes)
                 {
-                    kinds.AsSpan(first, slot + 1 - first).Fill(SlotKind.OneOfGroup);
+                    groups.Add((first, slot + 1 - first));
                     first = slot;
                 }
                 break;
             }
         }
+        return groups;
     }
+
+    private static bool IsOneOfTwo(SlotKind kind) => kind is SlotKind.TwoValues or SlotKind.OneOfGroup;
 }

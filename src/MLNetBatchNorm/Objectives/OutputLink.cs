@@ -20,6 +20,9 @@ internal abstract class OutputLink
     {
     }
 
+    /// <summary>By how much a score rises with its output, where that is the same everywhere; else null.</summary>
+    public virtual double? Slope => null;
+
     /// <summary>
     /// Makes scores, [rows, outputs] row-major, of the outputs of the first rows of a block; the same bits for one row as for many.
     /// </summary>
@@ -39,6 +42,8 @@ internal abstract class OutputLink
 
     private sealed class IdentityLink : OutputLink
     {
+        public override double? Slope => 1;
+
         public override void Apply(PanelMatrix outputs, int rows, Span<float> scores)
         {
             Span<float> used = Unpack(outputs, rows, scores);

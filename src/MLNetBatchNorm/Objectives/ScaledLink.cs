@@ -13,6 +13,8 @@ internal sealed class ScaledLink(TargetScale scale) : OutputLink
     /// <summary>Whether outputs that are far from their usual range make more than a float can hold; nearly never.</summary>
     private bool CanOverflow => Math.Abs(scale.Mean) + FarthestOutput * scale.Deviation > float.MaxValue;
 
+    public override double? Slope => scale.Deviation;
+
     public override void Apply(PanelMatrix outputs, int rows, Span<float> scores)
     {
         foreach (ref float score in Unpack(outputs, rows, scores))

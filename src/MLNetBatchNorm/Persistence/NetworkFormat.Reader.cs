@@ -102,6 +102,7 @@ internal static partial class NetworkFormat
         TargetScale? scale = null;
         ChosenSettings? chosen = null;
         SlotNames? names = null;
+        SlotRanges? ranges = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -112,10 +113,14 @@ internal static partial class NetworkFormat
             [ScaleTag] = section => scale = TargetScale.Read(section),
             [ChosenTag] = section => chosen = ReadChosen(section),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
+            [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
         });
         TrainingHistory[] known = Required(histories, HistoriesTag);
         NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
-        return new TrainedNetwork(encoder!, members, chosen) { Objective = objective, Scale = scale, SlotNames = names };
+        return new TrainedNetwork(encoder!, members, chosen)
+        {
+            Objective = objective, Scale = scale, SlotNames = names, SlotRanges = ranges,
+        };
     }
 
     /// <summary>What a section gave that others need.</summary>

@@ -51,6 +51,9 @@ internal static partial class NetworkFormat
     /// -- "SLOT" names of the feature slots, behind the encoding; absent where there are none
     /// uint16   number of bytes of the slot's name              S times
     ///          the names in UTF-8
+    /// -- "RANG" slots that are one column of the table, behind the encoding; absent where there are none
+    /// int32    number of ranges R
+    ///          int32 first slot, int32 number of slots         R times, rising
     /// -- "END ", empty
     /// </code>
     /// </remarks>
@@ -81,6 +84,8 @@ internal static partial class NetworkFormat
             writer.WriteSection(ChosenTag, section => WriteChosen(section, chosen));
         if (network.SlotNames is { } names)
             writer.WriteSection(SlotNamesTag, names.Write);
+        if (network.SlotRanges is { } ranges)
+            writer.WriteSection(SlotRangesTag, ranges.Write);
         writer.WriteEnd();
     }
 

@@ -37,6 +37,7 @@ internal static partial class NetworkFormat
     private const string ScaleTag = "SCAL";
     private const string ChosenTag = "CHOS";
     private const string SlotNamesTag = "SLOT";
+    private const string SlotRangesTag = "RANG";
 
     /// <summary>
     /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused

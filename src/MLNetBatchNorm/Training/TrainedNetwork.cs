@@ -71,6 +71,12 @@ internal sealed class TrainedNetwork
     /// <summary>The names of the feature column's slots; null where it had none, and in models of versions 1 and 2 of the format.</summary>
     public SlotNames? SlotNames { get; init; }
 
+    /// <summary>
+    /// Slots that are one column of the table, such as those of a one-hot column; null where there are none, and where an old model did
+    /// not keep them.
+    /// </summary>
+    public SlotRanges? SlotRanges { get; init; }
+
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;
 

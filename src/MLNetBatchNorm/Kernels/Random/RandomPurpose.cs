@@ -36,4 +36,7 @@ internal static class RandomPurpose
 
     /// <summary>Order of the rows within a window of such blocks.</summary>
     public const ulong WindowOrder = 3101;
+
+    /// <summary>Orders in which the slots of a row come, for what each contributes to its score.</summary>
+    public const ulong ContributionOrders = 4000;
 }

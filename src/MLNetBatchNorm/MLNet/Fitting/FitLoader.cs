@@ -92,16 +92,17 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <summary>Which feature slots the view says to be parts of categories, such as one-hot columns.</summary>
     public static bool[] CategoricalSlots(RoleMappedData data)
     {
-        DataViewSchema.Column features = data.Schema.Feature!.Value;
-        bool[] categorical = new bool[((VectorDataViewType)features.Type).Size];
-        if (AnnotationUtils.TryGetCategoricalFeatureIndices(data.Schema.Schema, features.Index, out int[] ranges))
-        {
-            for (int i = 0; i < ranges.Length; i += 2)
-                Array.Fill(categorical, true, ranges[i], ranges[i + 1] - ranges[i] + 1);
-        }
-
+        bool[] categorical = new bool[((VectorDataViewType)data.Schema.Feature!.Value.Type).Size];
+        foreach ((int first, int count) in CategoricalRanges(data))
+            Array.Fill(categorical, true, first, count);
         return categorical;
     }
+
+    /// <summary>First slot and number of slots of each category that the view knows of.</summary>
+    public static IEnumerable<(int First, int Count)> CategoricalRanges(RoleMappedData data) =>
+        AnnotationUtils.TryGetCategoricalFeatureIndices(data.Schema.Schema, data.Schema.Feature!.Value.Index, out int[] ranges)
+            ? ranges.Chunk(2).Select(range => (range[0], range[1] - range[0] + 1))
+            : [];
 
     /// <summary>The names of the feature column's slots, as far as a model keeps them; null if there are none.</summary>
     public static SlotNames? SlotNames(RoleMappedData data, IChannel channel)

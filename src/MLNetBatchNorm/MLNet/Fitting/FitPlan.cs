@@ -17,6 +17,9 @@ internal sealed class FitPlan
     /// <summary>The names of the slots, or null.</summary>
     public required SlotNames? SlotNames { get; init; }
 
+    /// <summary>Slots that are one column of the table, or null.</summary>
+    public required SlotRanges? SlotRanges { get; init; }
+
     /// <summary>The shape of all networks.</summary>
     public required NetworkDefinition Definition { get; init; }
 

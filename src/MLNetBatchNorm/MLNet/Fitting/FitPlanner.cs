@@ -60,8 +60,10 @@ internal sealed class FitPlanner
     /// <summary>Decides everything, which includes learning how features are encoded.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="categoricalSlots">Slots that are not to be scaled.</param>
+    /// <param name="categories">Slots of one category each, as far as the view knows of them.</param>
     /// <param name="names">The names of the slots, or null.</param>
-    public FitPlan Plan(FitRows rows, ReadOnlySpan<bool> categoricalSlots, SlotNames? names)
+    public FitPlan Plan(
+        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IEnumerable<(int First, int Count)> categories, SlotNames? names)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
@@ -76,6 +78,7 @@ internal sealed class FitPlanner
             Seed = _seed,
             Encoder = encoder,
             SlotNames = names ?? _start?.SlotNames,
+            SlotRanges = SlotRanges.Create(categories.Concat(SlotKinds.Groups(rows.Slots, kinds))) ?? _start?.SlotRanges,
             Definition = definition,
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,

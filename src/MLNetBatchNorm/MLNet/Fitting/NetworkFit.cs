@@ -71,7 +71,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         planner.CheckSize(sparse: true);
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
-        FitPlan plan = planner.Plan(rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.SlotNames(trainingSet, channel));
+        FitPlan plan = planner.Plan(
+            rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.CategoricalRanges(trainingSet),
+            FitLoader.SlotNames(trainingSet, channel));
         if (ClassWeightOptions.IsBalanced(options))
             channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
@@ -98,7 +100,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return new TrainedNetwork(
             plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows))
         {
-            Objective = settings.Objective, SlotNames = plan.SlotNames,
+            Objective = settings.Objective, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
         };
     }
 
@@ -126,7 +128,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
 
         var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
-            Objective = task.Objective, Scale = rows.Target.Scale, SlotNames = plan.SlotNames,
+            Objective = task.Objective, Scale = rows.Target.Scale, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
         };
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));

@@ -16,7 +16,7 @@ public sealed class BatchNormNetwork
     internal BatchNormNetwork(TrainedNetwork trained, MemberScorer score)
     {
         ChosenSettings = trained.Chosen;
-        Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames);
+        Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames, trained.SlotRanges);
         Members = trained.Members.Select((member, number) => new BatchNormNetworkMember(member, Encoder, number, score)).ToImmutableArray();
     }
 

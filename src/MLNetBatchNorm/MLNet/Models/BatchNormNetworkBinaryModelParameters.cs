@@ -22,7 +22,8 @@ namespace MLNetBatchNorm;
 /// <c>Score</c> gives the logit of each row; the probability of true is <c>1 / (1 + exp(-logit))</c>.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
-public sealed class BatchNormNetworkBinaryModelParameters : BatchNormNetworkModelParametersBase<float>
+public sealed class BatchNormNetworkBinaryModelParameters
+    : BatchNormNetworkModelParametersBase<float>, ICalculateFeatureContribution, IFeatureContributionMapper
 {
     internal const string LoaderSignature = "MLNetBatchNormBinary";
 
@@ -43,12 +44,17 @@ public sealed class BatchNormNetworkBinaryModelParameters : BatchNormNetworkMode
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.BinaryClassification;
 
+    FeatureContributionCalculator ICalculateFeatureContribution.FeatureContributionCalculator => new(this);
+
     private protected override DataViewType ScoreType => NumberDataViewType.Single;
 
     private protected override VersionInfo Version => s_version;
 
     private protected override ValueMapper<VBuffer<float>, float> CreateMapper(ScoringNetwork.RowScorer scorer) =>
         (in VBuffer<float> features, ref float score) => score = scorer.Score(features);
+
+    ValueMapper<TSrc, VBuffer<float>> IFeatureContributionMapper.GetFeatureContributionMapper<TSrc, TDst>(
+        int top, int bottom, bool normalize) => Explaining.CreateMapper<TSrc, TDst>(top, bottom, normalize);
 
     // ML.NET finds this method by its name and signature; it must be more visible than the constructor that takes a ModelLoadContext.
     internal static BatchNormNetworkBinaryModelParameters Create(IHostEnvironment env, ModelLoadContext ctx)

@@ -13,6 +13,7 @@ public sealed class BatchNormNetworkEncoder
     private readonly InputEncoder _encoder;
     private readonly ScaleAndClip? _scaling;
     private readonly SlotNames? _names;
+    private readonly SlotRanges? _ranges;
 
     // What each encoded column is; and the columns of slot s in rising order, _columnsOfSlots from _firsts[s] up to _firsts[s + 1].
     private readonly EncodedColumn[] _columns;
@@ -20,9 +21,10 @@ public sealed class BatchNormNetworkEncoder
     private readonly int[] _firsts;
     private float[]? _missing;
 
-    internal BatchNormNetworkEncoder(InputEncoder encoder, SlotNames? names)
+    internal BatchNormNetworkEncoder(InputEncoder encoder, SlotNames? names, SlotRanges? ranges)
     {
         _names = names;
+        _ranges = ranges;
         _encoder = encoder;
         _scaling = encoder.Part<ScaleAndClip>();
         _columns = [.. encoder.Describe()];
@@ -58,6 +60,36 @@ public sealed class BatchNormNetworkEncoder
     {
         ArgumentNullException.ThrowIfNull(name);
         return _names?.Find(name) is { } slot ? Slots[slot] : null;
+    }
+
+    /// <summary>
+    /// Adds up the contributions of a row under the names of the table's columns: those of the slots of a category
+    /// under its column's name, such as <c>City</c> for <c>City.Bern</c> and <c>City.Paris</c>, and all others by themselves.
+    /// </summary>
+    /// <param name="contributions">
+    /// A contribution for each slot, as <c>GetFeatureContributions</c> gives them or <c>CalculateFeatureContribution</c> in its column.
+    /// </param>
+    /// <returns>The columns in the order of their slots. They add up to what the contributions add up to.</returns>
+    /// <exception cref="ArgumentException">There are more or fewer contributions than slots.</exception>
+    public IReadOnlyList<ColumnContribution> SumByColumn(ReadOnlySpan<float> contributions)
+    {
+        if (contributions.Length != Slots.Count)
+        {
+            throw new ArgumentException(
+                $"There are {contributions.Length} contributions; the model has {Slots.Count} slots.", nameof(contributions));
+        }
+
+        List<ColumnContribution> columns = [];
+        for (int slot = 0, range = 0; slot < contributions.Length;)
+        {
+            int count = 1;
+            if (range < (_ranges?.Count ?? 0) && _ranges![range].First == slot)
+                count = _ranges[range++].Count;
+            columns.Add(new ColumnContribution(this, slot, count, contributions.Slice(slot, count)));
+            slot += count;
+        }
+
+        return columns;
     }
 
     internal string? NameOf(int slot) => _names?[slot];

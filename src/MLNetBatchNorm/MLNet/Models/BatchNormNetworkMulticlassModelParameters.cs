@@ -44,6 +44,27 @@ public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetwork
     /// <summary>Number of classes: slots of the score column.</summary>
     public int NumberOfClasses => Scoring.Outputs;
 
+    /// <summary>
+    /// What each slot of one row contributes to each class, [class, slot]; see
+    /// <see cref="BatchNormNetworkModelParametersBase{TScore}.GetFeatureContributions(ReadOnlySpan{float}, int, Span{float})"/>, which
+    /// gives the same for a block of rows.
+    /// </summary>
+    /// <param name="features">The row, <see cref="BatchNormNetworkModelParametersBase{TScore}.NumberOfFeatures"/> values.</param>
+    /// <returns>
+    /// Contributions, in the unit of logits. With <c>FeatureContributionBase</c> those of a class add up to its logit less the mean logit of
+    /// all classes; softmax over the classes' sums gives <c>Score</c>. Those of a slot add up to 0 over the classes.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> is not one row.</exception>
+    public float[,] GetFeatureContributions(ReadOnlySpan<float> features)
+    {
+        var contributions = new float[NumberOfClasses, NumberOfFeatures];
+        GetFeatureContributions(
+            features, 1, System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref contributions[0, 0], contributions.Length));
+        return contributions;
+    }
+
+    private protected override bool OutputsAreClasses => true;
+
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.MulticlassClassification;
 

@@ -22,7 +22,8 @@ namespace MLNetBatchNorm;
 /// prediction for each row, in the label's own units.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
-public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetworkModelParametersBase<float>
+public sealed class BatchNormNetworkRegressionModelParameters
+    : BatchNormNetworkModelParametersBase<float>, ICalculateFeatureContribution, IFeatureContributionMapper
 {
     internal const string LoaderSignature = "MLNetBatchNormRegression";
 
@@ -59,12 +60,17 @@ public sealed class BatchNormNetworkRegressionModelParameters : BatchNormNetwork
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.Regression;
 
+    FeatureContributionCalculator ICalculateFeatureContribution.FeatureContributionCalculator => new(this);
+
     private protected override DataViewType ScoreType => NumberDataViewType.Single;
 
     private protected override VersionInfo Version => s_version;
 
     private protected override ValueMapper<VBuffer<float>, float> CreateMapper(ScoringNetwork.RowScorer scorer) =>
         (in VBuffer<float> features, ref float score) => score = scorer.Score(features);
+
+    ValueMapper<TSrc, VBuffer<float>> IFeatureContributionMapper.GetFeatureContributionMapper<TSrc, TDst>(
+        int top, int bottom, bool normalize) => Explaining.CreateMapper<TSrc, TDst>(top, bottom, normalize);
 
     // ML.NET finds this method by its name and signature; it must be more visible than the constructor that takes a ModelLoadContext.
     internal static BatchNormNetworkRegressionModelParameters Create(IHostEnvironment env, ModelLoadContext ctx)

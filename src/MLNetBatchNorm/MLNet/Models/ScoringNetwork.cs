@@ -47,6 +47,12 @@ internal sealed class ScoringNetwork
     /// <summary>Number of outputs.</summary>
     public int Outputs => _folded.Outputs;
 
+    /// <summary>The folded networks.</summary>
+    public FoldedNetwork Folded => _folded;
+
+    /// <summary>What makes scores of outputs.</summary>
+    public OutputLink Link => _link;
+
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
     public bool IsFinite => _folded.IsFinite;
 

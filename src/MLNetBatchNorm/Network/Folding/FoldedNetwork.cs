@@ -212,6 +212,57 @@ internal sealed class FoldedNetwork
     /// <summary>Far above the weights of any other network, far below what overflows.</summary>
     private const float LargeWeight = 1e25f;
 
+    /// <summary>Units of the first layer of each network.</summary>
+    public int FirstUnits => _layers[0][0].Linear.Node.Outputs;
+
+    /// <summary>Encodes up to a block of raw rows, for <see cref="ApplyFirst"/>.</summary>
+    public NodeInput EncodeBlock(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
+    {
+        Encode(raw, rows, scratch);
+        return scratch.Dense;
+    }
+
+    /// <summary>What the first linear map of a network, with all that is folded into it, makes of encoded rows.</summary>
+    public void ApplyFirst(int member, NodeInput input, int rows, PanelMatrix output) =>
+        _layers[member][0].Linear.Apply(input, rows, output);
+
+    /// <summary>Runs what is behind the first linear maps and returns where the outputs are: the mean of all networks.</summary>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    /// <param name="rows">Number of rows, up to a block.</param>
+    /// <param name="first">What the first maps put out.</param>
+    public PanelMatrix ForwardFrom(ScoringScratch scratch, int rows, IFirstLayerRows first)
+    {
+        for (int member = 0; member < _members.Length; member++)
+        {
+            first.Fill(member, rows, scratch.First);
+            PanelMatrix outputs = ForwardBehind(member, scratch, rows);
+            if (scratch.Mean is not { } mean)
+                return outputs;
+            if (member == 0)
+                TensorPrimitives.Multiply(outputs.Span, _part, mean.Span);
+            else
+                TensorPrimitives.MultiplyAdd(outputs.Span, _part, mean.Span, mean.Span);
+        }
+        TensorPrimitives.Multiply(scratch.Mean!.Span, 1f / _members.Length / _part, scratch.Mean.Span);
+        return scratch.Mean;
+    }
+
+    /// <summary>Runs a network from what its first map has put out.</summary>
+    private PanelMatrix ForwardBehind(int member, ScoringScratch scratch, int rows)
+    {
+        Layer[] layers = _layers[member];
+        PanelInput[] outputs = scratch.Outputs;
+        for (int layer = 0; layer < layers.Length; layer++)
+        {
+            PanelMatrix values = outputs[layer].Values;
+            if (layer > 0)
+                layers[layer].Linear.Apply(outputs[layer - 1], rows, values);
+            foreach (FrozenOperation operation in layers[layer].Behind)
+                operation.Apply(values, rows);
+        }
+        return outputs[layers.Length - 1].Values;
+    }
+
     private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input)
     {
         Layer[] layers = _layers[member];

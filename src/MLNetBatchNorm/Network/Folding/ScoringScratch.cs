@@ -49,6 +49,9 @@ internal sealed class ScoringScratch
     /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
     internal PanelInput[] Outputs { get; }
 
+    /// <summary>Outputs of the first linear map.</summary>
+    internal PanelMatrix First => Outputs[0].Values;
+
     /// <summary>Mean output of an ensemble's networks; null for a single network.</summary>
     internal PanelMatrix? Mean { get; }
 }
