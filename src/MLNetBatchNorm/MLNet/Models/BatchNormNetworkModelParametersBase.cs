@@ -153,7 +153,8 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
     /// <param name="contributions">As in <see cref="GetFeatureContributions(ReadOnlySpan{float}, int, Span{float})"/>.</param>
     /// <param name="numberOfThreads">Threads that compute, the calling one included; at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// As in <see cref="GetFeatureContributions(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below 1.
+    /// As in <see cref="GetFeatureContributions(ReadOnlySpan{float}, int, Span{float})"/>, or <paramref name="numberOfThreads"/> is below
+    /// 1.
     /// </exception>
     public void GetFeatureContributions(ReadOnlyMemory<float> features, int rows, Memory<float> contributions, int numberOfThreads)
         => Explaining.Explain(features, rows, contributions, numberOfThreads);

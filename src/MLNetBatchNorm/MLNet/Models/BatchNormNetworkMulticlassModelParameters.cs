@@ -51,8 +51,8 @@ public sealed class BatchNormNetworkMulticlassModelParameters : BatchNormNetwork
     /// </summary>
     /// <param name="features">The row, <see cref="BatchNormNetworkModelParametersBase{TScore}.NumberOfFeatures"/> values.</param>
     /// <returns>
-    /// Contributions, in the unit of logits. With <c>FeatureContributionBase</c> those of a class add up to its logit less the mean logit of
-    /// all classes; softmax over the classes' sums gives <c>Score</c>. Those of a slot add up to 0 over the classes.
+    /// Contributions, in the unit of logits. With <c>FeatureContributionBase</c> those of a class add up to its logit less the mean logit
+    /// of all classes; softmax over the classes' sums gives <c>Score</c>. Those of a slot add up to 0 over the classes.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="features"/> is not one row.</exception>
     public float[,] GetFeatureContributions(ReadOnlySpan<float> features)

@@ -62,7 +62,7 @@ internal sealed class ShapleyContributions
         _missingColumns = [.. Enumerable.Range(0, columns.Length).Where(column => columns[column].Kind == EncodedColumnKind.Missing)];
         _missingSlots = [.. _missingColumns.Select(column => columns[column].Slot)];
         Units = PanelLayout.PanelCount(network.FirstUnits) * PanelLayout.Width;
-        IsWide = RowForm.AreWide(encoder.RawInputs) && network.TakesSparse;
+        IsWide = RowForm.AreWide(encoder.RawInputs) && network is { TakesSparse: true, FirstTakesEntries: true };
         _base = new float[Width];
         ContributionScratch scratch = CreateScratch();
         if (IsWide)
@@ -299,7 +299,7 @@ internal sealed class ShapleyContributions
         if (_missingColumns.Length == 0)
             return input;
         // Not known is not the same as missing.
-        PanelMatrix columns = input is TableInput table ? table.Columns : ((PanelInput)input).Values;
+        PanelMatrix columns = input is TableInput table ? table.Columns! : ((PanelInput)input).Values;
         for (int r = 0; r < rows; r++)
         {
             for (int i = 0; i < _missingColumns.Length; i++)

@@ -212,6 +212,11 @@ internal sealed class FoldedNetwork
     /// <summary>Far above the weights of any other network, far below what overflows.</summary>
     private const float LargeWeight = 1e25f;
 
+    /// <summary>
+    /// Whether the first maps read sparse rows of all encoded columns, pieces among them, through <see cref="ApplyFirst"/>.
+    /// </summary>
+    public bool FirstTakesEntries => _table is null || SharesFirstLayer;
+
     /// <summary>Units of the first layer of each network.</summary>
     public int FirstUnits => _layers[0][0].Linear.Node.Outputs;
 

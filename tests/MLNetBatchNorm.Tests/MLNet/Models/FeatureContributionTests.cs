@@ -191,21 +191,27 @@ public sealed class FeatureContributionTests
     }
 
     [TestMethod]
-    public void Contributions_OfWideRows_AreThoseOfTheirEntries_SparseAndDenseAlike()
+    [DataRow(0)]
+    [DataRow(8)]
+    public void Contributions_OfWideRows_AreThoseOfTheirEntries_SparseAndDenseAlike(int pieces)
     {
         const int slots = 1500;
         var random = new Random(5);
         SparseRow[] rows = [.. Enumerable.Range(0, 300).Select(_ =>
         {
-            int[] indices = [.. Enumerable.Range(0, slots).OrderBy(_ => random.Next()).Take(12).Order()];
-            var features = new VBuffer<float>(slots, 12, [.. indices.Select(_ => 0.2f + 0.5f * random.NextSingle())], indices);
-            return new SparseRow { Features = features, Label = indices[0] < 100 ? 2 : 0 };
+            // Words, and a number that every row has.
+            int[] indices = [.. Enumerable.Range(0, slots - 1).OrderBy(_ => random.Next()).Take(11).Order(), slots - 1];
+            float[] values = [.. indices.Select(_ => 0.2f + 0.5f * random.NextSingle())];
+            values[^1] = 5000 * random.NextSingle() + 100;
+            var features = new VBuffer<float>(slots, 12, values, indices);
+            return new SparseRow { Features = features, Label = (indices[0] < 100 ? 2 : 0) + values[^1] / 1000 };
         })];
         var schema = SchemaDefinition.Create(typeof(SparseRow));
         schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
         IDataView view = _context.Data.LoadFromEnumerable(rows, schema);
         var model = _context.Regression.Trainers.BatchNormNetwork(
-            NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>()).Fit(view);
+            NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options => options.NumberOfInputPieces = pieces))
+            .Fit(view);
         float[][] given = [.. _context.Transforms.CalculateFeatureContribution(
             model, numberOfPositiveContributions: slots, numberOfNegativeContributions: slots, normalize: false).Fit(view).Transform(view)
             .GetColumn<float[]>("FeatureContributions")];
@@ -218,6 +224,7 @@ public sealed class FeatureContributionTests
             for (int slot = 0; slot < slots; slot++)
                 Assert.IsTrue(dense[slot] == 0 || written[slot] != 0, "A word that a row does not have contributes nothing.");
             Assert.IsGreaterThan(6, dense.Count(value => value != 0));
+            Assert.AreNotEqual(0f, dense[^1]);
             Assert.AreEqual(scores[row], explained.Base[0] + dense.Sum(value => (double)value), 1e-5);
         }
     }

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 
@@ -83,18 +84,17 @@ internal sealed class FoldedTable : FoldedLinear
 
     public override void Apply(NodeInput input, int rows, PanelMatrix output)
     {
+        // The network's own weights have the pieces too.
+        if (_shares && input is SparseRowsInput whole)
+        {
+            Multiply(whole.Rows, rows, output);
+            return;
+        }
         if (input is not TableInput table)
             throw new ArgumentException($"A table does not read {input.GetType().Name}.", nameof(input));
         ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
         if (table.Entries is { } entries)
-        {
-            for (int row = 0; row < rows; row++)
-            {
-                SparseMultiply.Multiply(
-                    entries.Indices(row), entries.Values(row), weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0,
-                    output.Panels);
-            }
-        }
+            Multiply(entries, rows, output);
         else
         {
             PanelMatrix columns = table.Columns!;
@@ -109,5 +109,15 @@ internal sealed class FoldedTable : FoldedLinear
         }
         TableSums.Forward(
             table.Batch(rows), _table.Span, _pieces.Rows, default, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+    }
+
+    private void Multiply(SparseBatch entries, int rows, PanelMatrix output)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            SparseMultiply.Multiply(
+                entries.Indices(row), entries.Values(row), _columns.Weights.Span, _columns.Inputs, _columns.Bias!.Span, output.Span,
+                output.RowCapacity, row, 0, output.Panels);
+        }
     }
 }
