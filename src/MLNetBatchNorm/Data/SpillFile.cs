@@ -26,9 +26,15 @@ internal sealed class SpillFile : IDisposable
         string path = Path.Combine(directory, $"batchnorm-{Guid.NewGuid():N}.rows");
         try
         {
-            var file = new FileStream(
-                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, bufferSize: 0,
-                OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None);
+            var options = new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Delete, BufferSize = 0,
+                Options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None,
+            };
+            // Training rows may be anybody's data: for the moment in which the file has a name, it is its owner's alone.
+            if (!OperatingSystem.IsWindows())
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            var file = new FileStream(path, options);
             if (!OperatingSystem.IsWindows())
                 File.Delete(path);
             return new SpillFile(file, directory);

@@ -11,17 +11,25 @@ namespace MLNetBatchNorm.Training;
 /// <param name="Scale">What it makes of labels; null: it leaves them as they are.</param>
 internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
 {
+    /// <summary>What is added to the predictions of the model to go on from, see <see cref="LabelDrift"/>.</summary>
+    private double Shift { get; init; }
+
     /// <summary>
     /// Those of the labels of all rows, or of the model to go on from: a batch of new rows, whose labels may be few or nearly equal, says
-    /// little
-    /// about the unit of labels, and another unit would mean other steps and another loss for the same network.
+    /// little about the unit of labels, and another unit would mean other steps and another loss for the same network. Only labels that
+    /// are far from what the model says of them move it.
     /// </summary>
     public static LabelUnits Of(Objective objective, RowStore rows, TrainedNetwork? start)
     {
         if (objective.Labels.Kind != LabelKind.Number)
             return new LabelUnits(objective, null);
         if (start is not null && ScaleOf(start) is { Deviation: > 0 } kept)
-            return new LabelUnits(objective, kept);
+        {
+            LabelDrift drift = LabelDrift.Of(rows, start, kept);
+            // Equal to the kept one where nothing is to move, and the network begins with every bit as it was.
+            return new LabelUnits(objective, new TargetScale(kept.Mean + drift.Shift, drift.Deviation)) { Shift = drift.Shift };
+        }
+
         (double mean, double variance) = rows.Targets;
         return new LabelUnits(objective, objective.ScaleOf(mean, variance));
     }
@@ -37,7 +45,10 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
         if (Scale.Deviation == 0)
             outputLayer.Clear();
         else if (start is not null && start.Scale != Scale)
-            outputLayer.Rescale((start.Scale?.Deviation ?? 1) / Scale.Deviation, ((start.Scale?.Mean ?? 0) - Scale.Mean) / Scale.Deviation);
+        {
+            double kept = (start.Scale?.Mean ?? 0) + Shift;
+            outputLayer.Rescale((start.Scale?.Deviation ?? 1) / Scale.Deviation, (kept - Scale.Mean) / Scale.Deviation);
+        }
     }
 
     /// <summary>

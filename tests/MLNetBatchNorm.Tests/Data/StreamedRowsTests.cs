@@ -1,10 +1,11 @@
-using Microsoft.VisualStudio.TestTools.UnitTesting;
+using System.Runtime.Versioning;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.Data;
 
@@ -179,6 +180,31 @@ public sealed class StreamedRowsTests
         var exception = Assert.ThrowsExactly<SpillException>(() => file.Append(new byte[100]));
         Assert.StartsWith("Writing the temporary file of the training rows in '/somewhere' failed after 0 MB: ", exception.Message);
         Assert.IsInstanceOfType<IOException>(exception.InnerException);
+    }
+
+    /// <summary>Whatever the process allows for other files.</summary>
+    [TestMethod]
+    [UnsupportedOSPlatform("windows")]
+    public void Create_OnUnix_MakesAFileForItsOwnerAlone()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Inconclusive("The system has no /proc/self/fd.");
+        string directory = Directory.CreateTempSubdirectory("batchnorm-test").FullName;
+        try
+        {
+            File.WriteAllBytes(Path.Combine(directory, "usual"), []);
+            Assert.AreNotEqual(
+                UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(directory, "usual")),
+                "The test shows nothing where the process gives no rights to others.");
+            using SpillFile file = SpillFile.Create(directory);
+            string open = Directory.GetFileSystemEntries("/proc/self/fd").Single(
+                link => new FileInfo(link).LinkTarget?.StartsWith($"{directory}/batchnorm-", StringComparison.Ordinal) == true);
+            Assert.AreEqual(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(open));
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
     }
 
     [TestMethod]

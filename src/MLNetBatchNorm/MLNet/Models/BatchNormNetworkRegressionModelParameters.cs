@@ -43,16 +43,15 @@ public sealed class BatchNormNetworkRegressionModelParameters
 
     /// <summary>
     /// Mean of the training labels, each counting with its weight. A prediction is <c>LabelMean + LabelDeviation z</c>, z being the mean
-    /// of the
-    /// networks' outputs.
+    /// of the networks' outputs. Going on from a model keeps both numbers, unless most new labels are a deviation and more away from what
+    /// the model says of their rows.
     /// </summary>
     /// <value>0 in models that format version 1 or 2 was saved in: their networks give predictions themselves.</value>
     public double LabelMean => Scoring.Trained.Scale?.Mean ?? 0;
 
     /// <summary>
     /// Standard deviation of the training labels, the unit of the networks' outputs; see <see cref="LabelMean"/>. 0 where the labels were
-    /// all
-    /// equal.
+    /// all equal.
     /// </summary>
     /// <value>1 in models that format version 1 or 2 was saved in.</value>
     public double LabelDeviation => Scoring.Trained.Scale?.Deviation ?? 1;

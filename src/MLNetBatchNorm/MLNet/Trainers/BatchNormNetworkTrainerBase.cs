@@ -52,8 +52,9 @@ public abstract class BatchNormNetworkTrainerBase<TOptions, TTransformer, TModel
     /// </param>
     /// <param name="modelParameters">
     /// Network to go on from, such as <c>model.Model</c>, for binary classification <c>model.Model.SubModel</c>; null: start anew. What the
-    /// options say of layers, activation and placement must be as in the network; its encoding of the features is kept, and so is
-    /// the mean and deviation of its labels. The state of the optimizer starts anew.
+    /// options say of layers, activation and placement must be as in the network; its encoding of the features is kept, and so
+    /// are the mean and deviation of its labels, unless most labels are a deviation and more away from what it says of their rows. The
+    /// state of the optimizer starts anew.
     /// </param>
     /// <returns>The trained transformer.</returns>
     /// <exception cref="ArgumentOutOfRangeException">

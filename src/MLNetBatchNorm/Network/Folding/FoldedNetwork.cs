@@ -90,6 +90,10 @@ internal sealed class FoldedNetwork
     public static FoldedNetwork CreateWhole(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) =>
         new(encoder, networks, sharesFirstLayer: false, takesTable: false);
 
+    /// <summary>Folds the networks of a model for rows of a kind, to be read from where they are kept.</summary>
+    public static FoldedNetwork CreateFor(RowShape rows, InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) =>
+        new(encoder, networks, rows.IsSparse, takesTable: true);
+
     /// <summary>Folds one network behind the given encoder.</summary>
     /// <param name="encoder">From raw slots to the network's inputs.</param>
     /// <param name="parameters">The network.</param>
