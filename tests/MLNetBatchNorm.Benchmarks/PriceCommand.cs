@@ -38,15 +38,16 @@ internal static class PriceCommand
 
     public static int Run(string[] args)
     {
-        if (args.Length is < 1 or > 2)
+        if (args.Length < 1)
         {
-            Console.Error.WriteLine("usage: price DIR [seed]");
+            Console.Error.WriteLine("usage: price DIR [seed] [METHOD...]");
             return 2;
         }
         int seed = args.Length > 1 ? int.Parse(args[1], NumberStyles.Integer, CultureInfo.InvariantCulture) : 1;
+        string[] methods = args.Length > 2 ? args[2..] : ["batchnorm", "lightgbm", "fasttree"];
         foreach (string folder in BenchmarkTable.FoldersUnder(args[0]))
         {
-            foreach (string method in new[] { "batchnorm", "lightgbm", "fasttree" })
+            foreach (string method in methods)
                 Console.WriteLine(Measure(folder, method, seed));
         }
         return 0;

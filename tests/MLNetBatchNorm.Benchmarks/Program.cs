@@ -50,7 +50,7 @@ try
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
                   accuracy-table FILE...                             wins, mean ranks and log-loss from such lines, ours and others
-                  price DIR [seed]                                   Fit, a row, many rows and bytes: ours, LightGBM, FastTree
+                  price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory

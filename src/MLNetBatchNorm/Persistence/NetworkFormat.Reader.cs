@@ -107,7 +107,8 @@ internal static partial class NetworkFormat
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
             [EncoderTag] = section => encoder = EncoderFormat.Read(section),
-            [NetworksTag] = section => networks = ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag)),
+            [NetworksTag] = section => networks = ReadOnce(section, isHalf: false),
+            [HalfNetworksTag] = section => networks = ReadOnce(section, isHalf: true),
             [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
             [ObjectiveTag] = section => objective = ReadObjective(section),
             [ScaleTag] = section => scale = TargetScale.Read(section),
@@ -115,6 +116,11 @@ internal static partial class NetworkFormat
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
         });
+
+        NetworkParameters[] ReadOnce(BinaryReader section, bool isHalf) => networks is null
+            ? ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag), isHalf)
+            : throw new NetworkFormatException($"The data of the network has a section '{NetworksTag}' and a section '{HalfNetworksTag}'.");
+
         TrainingHistory[] known = Required(histories, HistoriesTag);
         NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
         return new TrainedNetwork(encoder!, members, chosen)
@@ -127,13 +133,13 @@ internal static partial class NetworkFormat
     private static T Required<T>(T? read, string tag) where T : class =>
         read ?? throw new NetworkFormatException($"The data of the network has no section '{tag}', or it stands behind one that needs it.");
 
-    private static NetworkParameters[] ReadNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder)
+    private static NetworkParameters[] ReadNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, bool isHalf)
     {
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var networks = new NetworkParameters[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        CheckNetworks(reader, definition, encoder, networks.Length);
+        CheckNetworks(reader, definition, encoder, networks.Length, isHalf);
         for (int network = 0; network < networks.Length; network++)
-            networks[network] = ReadParameters(reader, definition);
+            networks[network] = ReadParameters(reader, definition, isHalf);
         return networks;
     }
 
@@ -161,13 +167,16 @@ internal static partial class NetworkFormat
         new(ReadParameters(reader, definition), ReadHistory(reader, version));
 
     /// <summary>Reads the linear maps and batch normalizations of one network of a known shape.</summary>
-    internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition)
+    internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition, bool isHalf = false)
     {
-        CheckSizes(reader, definition);
+        CheckSizes(reader, definition, isHalf);
         var parameters = new NetworkParameters(definition, compact: true);
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
-            parameters.Linear[layer].Read(reader, layer);
+            if (isHalf)
+                parameters.Linear[layer].ReadHalf(reader, layer);
+            else
+                parameters.Linear[layer].Read(reader, layer);
             BatchNormalizationParameters? normalization = parameters.BatchNormalization[layer];
             bool present = reader.ReadFlag("flag of a batch normalization");
             if (present != normalization is not null)
@@ -195,16 +204,18 @@ internal static partial class NetworkFormat
     }
 
     /// <summary>Holds what so many networks need against the bytes that are left and the memory that they may take.</summary>
-    private static void CheckNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, int networks)
+    private static void CheckNetworks(
+        BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, int networks, bool isHalf = false)
     {
+        int growth = isHalf ? LargestGrowth * sizeof(float) / HalfWeights.Size : LargestGrowth;
         // First without the plan, which takes memory for each layer itself.
-        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * networks);
-        CheckSizes(reader, definition);
-        CheckMemory(reader, BytesInMemory(definition, encoder, networks) * networks);
+        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * networks, growth);
+        CheckSizes(reader, definition, isHalf);
+        CheckMemory(reader, BytesInMemory(definition, encoder, networks) * networks, growth);
     }
 
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
-    private static void CheckSizes(BinaryReader reader, NetworkDefinition definition)
+    private static void CheckSizes(BinaryReader reader, NetworkDefinition definition, bool isHalf)
     {
         long needed = 0;
         foreach (Node node in definition.Plan.Nodes)
@@ -215,6 +226,8 @@ internal static partial class NetworkFormat
                     $"Linear map {node.Layer} has {(long)node.Inputs * node.Outputs} weights, more than one array can hold."));
             }
             needed += node.StoredBytes;
+            if (isHalf && node is LinearNode linear)
+                needed -= (long)linear.Inputs * linear.Outputs * (sizeof(float) - HalfWeights.Size);
         }
 
         if (needed > reader.Remaining())
@@ -249,11 +262,11 @@ internal static partial class NetworkFormat
     }
 
     /// <summary>Holds what all networks will take in memory against the size of the data.</summary>
-    private static void CheckMemory(BinaryReader reader, double bytes)
+    private static void CheckMemory(BinaryReader reader, double bytes, int growth)
     {
-        if (bytes > Math.Max(SmallNetworks, (double)LargestGrowth * reader.BaseStream.Length))
+        if (bytes > Math.Max(SmallNetworks, (double)growth * reader.BaseStream.Length))
         {
-            string data = CheckedBytes.Text($"{LargestGrowth} times the data of {reader.BaseStream.Length}");
+            string data = CheckedBytes.Text($"{growth} times the data of {reader.BaseStream.Length}");
             throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {data}."));
         }
     }

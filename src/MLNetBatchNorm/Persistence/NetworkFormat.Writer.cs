@@ -34,6 +34,8 @@ internal static partial class NetworkFormat
     ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
     ///          int64   batches tracked
     ///          what other nodes of the layer have learned, as they write it; today there are none
+    /// -- "HALF" instead of "NETS" where all weights are a half times a power of two: the same but for the weights of a map, which are
+    ///          int32 exponent, then the low and then the high bytes of binary16, Network/Nodes/Dense/HalfWeights.cs
     /// -- "HIST" histories, behind the networks; what follows is there M times
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
@@ -65,11 +67,12 @@ internal static partial class NetworkFormat
         writer.Write(CurrentVersion);
         writer.WriteSection(DefinitionTag, network.Parameters.Definition.Write);
         writer.WriteSection(EncoderTag, section => EncoderFormat.Write(section, network.Encoder));
-        writer.WriteSection(NetworksTag, section =>
+        bool isHalf = network.Networks.All(parameters => Array.TrueForAll(parameters.Linear, HalfWeights.Holds));
+        writer.WriteSection(isHalf ? HalfNetworksTag : NetworksTag, section =>
         {
             section.Write(network.Members.Count);
             foreach (NetworkMember member in network.Members)
-                WriteParameters(section, member.Parameters);
+                WriteParameters(section, member.Parameters, isHalf);
         });
         writer.WriteSection(HistoriesTag, section =>
         {
@@ -99,11 +102,14 @@ internal static partial class NetworkFormat
     /// <summary>
     /// Writes what the nodes of one network have learned: in each layer the linear map and the batch normalization, then all others.
     /// </summary>
-    internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters)
+    internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters, bool isHalf = false)
     {
         for (int layer = 0; layer < parameters.Linear.Length; layer++)
         {
-            parameters.Linear[layer].Write(writer);
+            if (isHalf)
+                parameters.Linear[layer].WriteHalf(writer);
+            else
+                parameters.Linear[layer].Write(writer);
             writer.WriteFlag(parameters.BatchNormalization[layer] is not null);
             parameters.BatchNormalization[layer]?.Write(writer);
             foreach (NodeParameters others in parameters.OthersOf(layer))

@@ -32,6 +32,7 @@ internal static partial class NetworkFormat
     private const string DefinitionTag = "DEFI";
     private const string EncoderTag = "ENCO";
     private const string NetworksTag = "NETS";
+    private const string HalfNetworksTag = "HALF";
     private const string HistoriesTag = "HIST";
     private const string ObjectiveTag = "OBJE";
     private const string ScaleTag = "SCAL";
@@ -52,9 +53,10 @@ internal static partial class NetworkFormat
     public const int MaximumVersionLength = 256;
 
     /// <summary>
-    /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring. Large maps stay below
-    /// nine: two outputs take 8 bytes an input in the data and as they are, and the 64 of sixteen outputs folded. One output is never
-    /// padded where there are many inputs, and from three outputs on there is less padding.
+    /// Times the size of all data that the networks may take in memory, both as they are and folded for scoring; twice as much where
+    /// weights are of half precision. Large maps stay below nine: two outputs take 8 bytes an input in the data and as they are, and the
+    /// 64 of sixteen outputs folded. One output is never padded where there are many inputs, and from three outputs on there is less
+    /// padding.
     /// </summary>
     public const int LargestGrowth = 10;
 

@@ -53,6 +53,7 @@ internal sealed class NetworkTraining
         observer.Started(rows.Training.Count, rows.Validation?.Count ?? 0);
         TrainingHistory history = TrainingLoop.Train(
             parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads);
+        WeightRounding.Round(parameters, rows.Training, Settings);
         var result = new NetworkMember(parameters, Rows.Target.Restore(history));
         kept?.Finish(result);
         return result;

@@ -19,6 +19,9 @@ public sealed class NetworkFormatTests
 {
     private const long OneMegabyte = 1 << 20;
 
+    /// <summary>What makes a weight one that half precision cannot hold.</summary>
+    private const float Fraction = 1f / (1 << 12);
+
     [TestMethod]
     [DataRow(BatchNormalizationPlacement.None, false)]
     [DataRow(BatchNormalizationPlacement.BeforeActivation, false)]
@@ -116,6 +119,68 @@ public sealed class NetworkFormatTests
         Assert.Contains("no section 'ENCO'", Assert.ThrowsExactly<NetworkFormatException>(() => Read(early)).Message);
         for (int length = bytes.Length - section.Length; length < bytes.Length; length++)
             Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} bytes");
+    }
+
+    /// <summary>Weights of half precision, written here once more by hand: an exponent, all low bytes, all high bytes.</summary>
+    [TestMethod]
+    public void Write_WeightsOfHalfPrecision_GivesTheDocumentedBytes()
+    {
+        byte[] flat = DocumentedBytes(version: 2), bytes = InHalf();
+        TrainedNetwork read = Read(bytes);
+
+        CollectionAssert.AreEqual(bytes, Write(read));
+        // All else is what it was.
+        TrainedNetwork whole = Read(flat);
+        foreach (LinearParameters linear in whole.Parameters.Linear)
+            HalfWeights.Round(linear);
+        CheckSame(whole.Parameters, read.Parameters);
+        CollectionAssert.AreEqual(bytes, Write(whole));
+        Assert.AreEqual(1f, read.Parameters.Linear[0].Weight(0, 0));
+        Assert.AreEqual(8f, read.Parameters.Linear[0].Weight(1, 3));
+        Assert.AreEqual(19f, read.Parameters.Linear[1].Weight(0, 1));
+        // One weight that needs more keeps all as they are.
+        read.Parameters.Linear[1].Weight(0, 1) += Fraction;
+        TrainedNetwork again = Read(Write(read));
+        CheckSame(read.Parameters, again.Parameters);
+        Assert.IsGreaterThan(0, Write(read).AsSpan().IndexOf("NETS"u8));
+        for (int length = bytes.Length - 1; length > 0; length--)
+            Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} bytes");
+    }
+
+    [TestMethod]
+    [DataRow("no number", "A weight is NaN; it must be finite.")]
+    [DataRow("exponent", "The exponent of the weights is 113; it must be in [-100, 112].")]
+    [DataRow("both", "has a section 'NETS' and a section 'HALF'")]
+    public void Read_WeightsOfHalfPrecisionThatAreNone_SaysWhy(string what, string expected)
+    {
+        byte[] bytes = InHalf();
+        int weights = bytes.AsSpan().IndexOf("HALF"u8) + Sections.HeaderBytes + sizeof(int);
+        if (what == "exponent")
+            Int(113).CopyTo(bytes, weights);
+        else if (what == "no number")
+            (bytes[weights + 4], bytes[weights + 12]) = (1, 0x7C);
+        else
+            bytes = [.. bytes[..^Sections.HeaderBytes], .. Section("NETS", []), .. bytes[^Sections.HeaderBytes..]];
+
+        Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes)).Message);
+    }
+
+    /// <summary>The documented network with weights of half precision.</summary>
+    private static byte[] InHalf()
+    {
+        byte[] flat = DocumentedBytes(version: 2), floats = flat[s_parts[2]..s_parts[3]];
+        // 1 to 8 times 2^11, and 18 and 19 times 2^10: an exponent, 15 more than it is, in front of 10 bits of fraction.
+        ushort[] first = [0x6800, 0x6C00, 0x6E00, 0x7000, 0x7100, 0x7200, 0x7300, 0x7400], second = [0x7480, 0x74C0];
+        byte[] half =
+        [
+            .. floats[..4], .. Int(-11), .. Planes(first), .. floats[(4 + 8 * sizeof(float))..^14],
+            .. Int(-10), .. Planes(second), .. floats[^6..],
+        ];
+        byte[] bytes = InSections(flat, null), nets = Section("NETS", floats);
+        int at = bytes.AsSpan().IndexOf(nets);
+        return [.. bytes[..at], .. Section("HALF", half), .. bytes[(at + nets.Length)..]];
+
+        static byte[] Planes(ushort[] halves) => [.. halves.Select(h => (byte)h), .. halves.Select(h => (byte)(h >> 8))];
     }
 
     public static IEnumerable<object[]> WrongSections =>
@@ -279,7 +344,7 @@ public sealed class NetworkFormatTests
         writer.Write(0.25f);
         writer.Write(1);                                  // networks
         for (int i = 0; i < 8; i++)
-            writer.Write(1f + i);
+            writer.Write(1f + i + Fraction);
         writer.Write((byte)0);
         writer.Write((byte)1);
         foreach (float value in new[] { 9f, 10f, 11f, 12f })
@@ -287,8 +352,8 @@ public sealed class NetworkFormatTests
         foreach (double value in new[] { 13.0, 14.0, 15.0, 16.0 })
             writer.Write(value);
         writer.Write(17L);
-        writer.Write(18f);
-        writer.Write(19f);
+        writer.Write(18f + Fraction);
+        writer.Write(19f + Fraction);
         writer.Write((byte)1);
         writer.Write(20f);
         writer.Write((byte)0);
@@ -619,7 +684,7 @@ public sealed class NetworkFormatTests
             for (int output = 0; output < linear.Outputs; output++)
             {
                 for (int input = 0; input < linear.Inputs; input++)
-                    linear.Weight(output, input) = next++;
+                    linear.Weight(output, input) = next++ + Fraction;
             }
 
             for (int output = 0; linear.Bias is not null && output < linear.Outputs; output++)

@@ -126,9 +126,14 @@ internal sealed class LinearParameters : NodeParameters
             writer.WriteSingles(row);
         }
 
-        writer.WriteFlag(Bias is not null);
-        if (Bias is not null)
-            writer.WriteSingles(Bias.Span[..Outputs]);
+        WriteBias(writer);
+    }
+
+    /// <summary>As <see cref="Write"/>, with weights in the form of <see cref="HalfWeights"/>.</summary>
+    public void WriteHalf(BinaryWriter writer)
+    {
+        HalfWeights.Write(writer, this);
+        WriteBias(writer);
     }
 
     public override void Read(BinaryReader reader, int layer)
@@ -145,6 +150,26 @@ internal sealed class LinearParameters : NodeParameters
             }
         }
 
+        ReadBias(reader, layer);
+    }
+
+    /// <summary>Reads what <see cref="WriteHalf"/> has written.</summary>
+    /// <inheritdoc cref="Read"/>
+    public void ReadHalf(BinaryReader reader, int layer)
+    {
+        HalfWeights.Read(reader, this);
+        ReadBias(reader, layer);
+    }
+
+    private void WriteBias(BinaryWriter writer)
+    {
+        writer.WriteFlag(Bias is not null);
+        if (Bias is not null)
+            writer.WriteSingles(Bias.Span[..Outputs]);
+    }
+
+    private void ReadBias(BinaryReader reader, int layer)
+    {
         bool hasBias = reader.ReadFlag("flag of a bias");
         if (hasBias != Bias is not null)
         {
