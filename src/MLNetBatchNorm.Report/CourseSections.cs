@@ -8,17 +8,20 @@ internal static class CourseSections
     /// <summary>More rows than these make a table that nobody reads, and a heavy page.</summary>
     private const int MaximumRows = 2000;
 
-    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
+    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task, string? metric)
     {
         TrainingHistory[] trained = [.. histories.Where(history => history.BestEpoch > 0)];
         if (trained.Length == 0)
             return;
         page.Section("Training", trained.Length == 1 ? Describe(trained[0]) : Describe(trained));
-        AddLoss(page, trained, task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)");
+        // The deviance explained belongs to losses that have units of their own.
+        bool hasDeviance = metric == "D2";
+        string axis = hasDeviance ? "D²" : AxisOf(task);
+        AddLoss(page, trained, hasDeviance ? "loss" : task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)");
         if (trained.Any(history => history.Epochs.Any(epoch => Metric(epoch) is not null)))
-            AddMetric(page, trained, task);
+            AddMetric(page, trained, axis);
         if (trained.Length > 1)
-            AddNetworks(page, trained, task);
+            AddNetworks(page, trained, axis);
         AddRate(page, trained.MaxBy(history => history.Epochs.Count)!.Epochs);
     }
 
@@ -65,9 +68,9 @@ internal static class CourseSections
         page.Figure("Loss", figure, description, header, rows);
     }
 
-    private static void AddMetric(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
+    private static void AddMetric(Page page, IReadOnlyList<TrainingHistory> histories, string axis)
     {
-        var figure = new Figure("epoch", AxisOf(task));
+        var figure = new Figure("epoch", axis);
         Draw(figure, histories, Metric, Figure.Orange, "validation");
         MarkBest(figure, histories, Metric);
         double[] all = [.. histories.SelectMany(history => history.Epochs.Select(Metric)).OfType<double>()];
@@ -78,7 +81,7 @@ internal static class CourseSections
             : histories.Count == 1 ? $" In the best epoch it was {Numbers.Measure(best[0])}."
             : $" Each line is one network; in their best epochs they had {Numbers.Measure(best.Min())} to {Numbers.Measure(best.Max())}.";
         page.Figure(
-            TitleOf(task), figure,
+            char.ToUpper(axis[0], CultureInfo.InvariantCulture) + axis[1..], figure,
             "After each epoch, on the validation rows. "
             + $"As their loss chooses the best epoch, it is a little too good there.{reached}{below}",
             histories.Count == 1 ? ["epoch", "validation"] : ["network", "epoch", "validation"],
@@ -86,7 +89,7 @@ internal static class CourseSections
     }
 
     /// <summary>One line for each network.</summary>
-    private static void AddNetworks(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task)
+    private static void AddNetworks(Page page, IReadOnlyList<TrainingHistory> histories, string axis)
     {
         bool measured = histories.Any(history => history.Epochs.Any(epoch => epoch.ValidationMetric is not null));
         string[] header = ["network", "best epoch", "training", "validation"];
@@ -101,7 +104,7 @@ internal static class CourseSections
             return measured ? [.. cells, MetricText(best)] : cells;
         });
         page.Figure(
-            "Networks", Page.Table(measured ? [.. header, AxisOf(task)] : header, rows),
+            "Networks", Page.Table(measured ? [.. header, axis] : header, rows),
             "The losses of each network's best epoch, and what it measured then. Where networks set rows aside for validation, "
             + "each has others, so that a difference may be one of the rows.");
     }
@@ -177,12 +180,6 @@ internal static class CourseSections
     private static string MetricText(EpochRecord epoch) => epoch.ValidationMetric is { } value ? Numbers.Metric(value) : "none";
 
     private static string LossText(EpochRecord epoch) => epoch.ValidationLoss is { } loss ? Numbers.Exact(loss) : "none";
-
-    private static string TitleOf(NetworkTask task)
-    {
-        string axis = AxisOf(task);
-        return char.ToUpper(axis[0], CultureInfo.InvariantCulture) + axis[1..];
-    }
 
     private static string AxisOf(NetworkTask task) => task switch
     {

@@ -17,12 +17,13 @@ internal sealed class ReportedNetwork
 {
     private ReportedNetwork(
         ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task,
-        IReadOnlyList<BatchNormNetworkMember> members)
+        BatchNormNetwork network)
     {
         Before = before;
         Predictor = predictor;
         Task = task;
-        Members = members;
+        Members = network.Members;
+        MetricName = network.ValidationMetricName;
     }
 
     /// <summary>Makes the columns that the network reads.</summary>
@@ -35,6 +36,9 @@ internal sealed class ReportedNetwork
 
     /// <summary>The networks whose mean is predicted; often a single one.</summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }
+
+    /// <summary>What the networks were measured by after each epoch; null where an old model does not say.</summary>
+    public string? MetricName { get; }
 
     /// <summary>The last network of a model.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
@@ -49,11 +53,11 @@ internal sealed class ReportedNetwork
             switch (Uncalibrated(predictor.Model))
             {
                 case BatchNormNetworkBinaryModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Network);
                 case BatchNormNetworkMulticlassModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Network);
                 case BatchNormNetworkRegressionModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Network.Members);
+                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Network);
             }
         }
 

@@ -57,7 +57,7 @@ public static class TrainingReport
 
         var page = new Page(options.Title);
         ResultSections.Add(page, results);
-        CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task);
+        CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task, network.MetricName);
         if (options.PermutationCount > 0 && results.WhyNoMeasure is { } reason)
             ImportanceSection.AddReason(page, reason);
         else if (options.PermutationCount > 0)

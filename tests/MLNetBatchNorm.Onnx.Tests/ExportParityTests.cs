@@ -53,6 +53,39 @@ public sealed class ExportParityTests
         TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
     }
 
+    /// <summary>Losses whose outputs are logarithms, and averaged as predictions; and one whose outputs are labels.</summary>
+    [TestMethod]
+    [DataRow("poisson")]
+    [DataRow("tweedie")]
+    [DataRow("quantile")]
+    public void Export_LossesOfCountsAndQuantiles_AgreeWithModel(string name)
+    {
+        var context = new MLContext(1);
+        List<Example> training = TinyNetworks.TrainingRows();
+        foreach (Example row in training)
+            row.Value = Math.Max(0, MathF.Round(row.Value));
+        RegressionLoss loss = name switch
+        {
+            "poisson" => new PoissonLoss(),
+            "tweedie" => new TweedieLoss(),
+            _ => new QuantileLoss { Level = 0.8 },
+        };
+        foreach (int members in new[] { 1, 3 })
+        {
+            IEstimator<ITransformer> trainer = TinyNetworks.Trainer(context, NetworkKind.Regression, options =>
+            {
+                ((BatchNormNetworkRegressionTrainer.Options)options).Loss = loss;
+                options.NumberOfEnsembleMembers = members;
+            });
+            ITransformer transformer = trainer.Fit(NetworkExamples.View(context, NetworkKind.Regression, training));
+            // Far from the training rows an exponential is nothing to compare to within a part of its range.
+            float[][] rows = TinyNetworks.TestRows()[..25];
+            foreach (bool fold in new[] { true, false })
+                Parity.Check(OnnxModel.Of(context, transformer, 12, fold), context, transformer, rows,
+                    $"{name}, {members} networks, fold {fold}");
+        }
+    }
+
     /// <summary>Every opset for every task, with ensembles, pieces and every kind of input column.</summary>
     [TestMethod]
     [DataRow(nameof(NetworkKind.Binary))]

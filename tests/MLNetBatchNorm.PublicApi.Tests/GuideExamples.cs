@@ -147,6 +147,46 @@ public sealed class GuideExamples
     }
 
     [TestMethod]
+    public void Counts_AreLearnedAsRates()
+    {
+        var mlContext = new MLContext(1);
+        var random = new Random(1);
+        IDataView policies = mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 600).Select(_ =>
+        {
+            float age = random.NextSingle(), years = 0.2f + random.NextSingle();
+            return new Policy
+            {
+                Features = [age, random.NextSingle()], Years = years, Claims = random.NextDouble() < 0.4 * age * years ? 1 : 0,
+            };
+        }).ToArray());
+
+        #region GuideCounts
+        var frequency = mlContext.Transforms
+            .Expression("ClaimsPerYear", "(claims, years) => claims / years", "Claims", "Years")
+            .Append(mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                LabelColumnName = "ClaimsPerYear",
+                ExampleWeightColumnName = "Years",
+                Loss = new PoissonLoss(),
+            }));
+        #endregion
+
+        IDataView scored = frequency.Fit(policies).Transform(policies);
+        double expected = scored.GetColumn<float>("Score").Zip(scored.GetColumn<float>("Years"), (rate, years) => rate * years).Sum();
+        Assert.AreEqual(1, expected / scored.GetColumn<float>("Claims").Sum(), 0.05);
+    }
+
+    private sealed class Policy
+    {
+        [VectorType(2)]
+        public float[] Features { get; set; } = [];
+
+        public float Claims { get; set; }
+
+        public float Years { get; set; }
+    }
+
+    [TestMethod]
     public void CrossValidation_Runs()
     {
         (MLContext mlContext, _, IDataView features) = Table();

@@ -343,7 +343,7 @@ public sealed class TrainingReportTests
     private static XElement Course(params TrainingHistory[] histories)
     {
         var page = new Page("course");
-        CourseSections.Add(page, histories, NetworkTask.Binary);
+        CourseSections.Add(page, histories, NetworkTask.Binary, null);
         return Parse(page.ToHtml());
     }
 

@@ -53,7 +53,13 @@ internal static class Generated
             for (int k = 0; k < outputs; k++)
             {
                 double value = signal * (k + 1) + 0.3 * Bell(ref random);
-                result[r][k] = loss is not BinaryCrossEntropy ? (float)value : r % 5 == 4 ? 0.25 : value > 0 ? 1 : 0;
+                result[r][k] = loss switch
+                {
+                    BinaryCrossEntropy => r % 5 == 4 ? 0.25 : value > 0 ? 1 : 0,
+                    // Some are 0, which a deviance treats by itself.
+                    LogLinkLoss => (float)Math.Max(0, value),
+                    _ => (float)value,
+                };
             }
         }
         return result;

@@ -9,9 +9,13 @@ internal static class KnownObjectives
     public static readonly Objective BinaryCrossEntropy = new BinaryCrossEntropy();
     public static readonly Objective SquaredError = new SquaredLoss();
     public static readonly Objective Huber = new HuberLoss { Delta = 1 };
+    public static readonly Objective Poisson = new PoissonLoss();
+    public static readonly Objective Tweedie = new TweedieLoss();
+    public static readonly Objective Quantile = new QuantileLoss();
 
     /// <summary>All of them; a test compares with what reflection finds.</summary>
-    public static readonly IReadOnlyList<Objective> All = [SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError, Huber];
+    public static readonly IReadOnlyList<Objective> All =
+        [SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError, Huber, Poisson, Tweedie, Quantile];
 
     public static Objective Named(string name) => name switch
     {
@@ -19,6 +23,9 @@ internal static class KnownObjectives
         nameof(BinaryCrossEntropy) => BinaryCrossEntropy,
         nameof(SquaredError) => SquaredError,
         nameof(Huber) => Huber,
+        nameof(Poisson) => Poisson,
+        nameof(Tweedie) => Tweedie,
+        nameof(Quantile) => Quantile,
         _ => throw new ArgumentException($"No objective has the name '{name}'.", nameof(name)),
     };
 
@@ -29,6 +36,8 @@ internal static class KnownObjectives
         MLNetBatchNorm.Objectives.SoftmaxCrossEntropy => new SoftmaxCrossEntropy(labelSmoothing, scalesTemperature),
         MLNetBatchNorm.Objectives.BinaryCrossEntropy => new BinaryCrossEntropy(scalesTemperature),
         HuberLoss => new HuberLoss { Delta = delta },
+        TweedieLoss => new TweedieLoss { Power = 1 + delta / 2 },
+        QuantileLoss => new QuantileLoss { Level = delta / 2 },
         _ => objective,
     };
 }

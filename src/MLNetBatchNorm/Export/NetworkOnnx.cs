@@ -45,9 +45,9 @@ internal sealed class NetworkOnnx
     {
         var members = new NetworkOnnx(graph, network);
         if (network.ScoreLink == OutputLink.Identity)
-            members.AddMembers(features, foldBatchNormalization, scores);
+            members.AddMembers(features, foldBatchNormalization, network.ScoreLink, scores);
         else
-            network.ScoreLink.AddTo(graph, members.AddMembers(features, foldBatchNormalization, null), scores);
+            network.ScoreLink.AddTo(graph, members.AddMembers(features, foldBatchNormalization, network.ScoreLink, null), scores);
     }
 
     /// <summary>
@@ -62,7 +62,7 @@ internal sealed class NetworkOnnx
     public static void AddClasses(
         OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string probabilities, string predictedLabel)
     {
-        string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, null);
+        string logits = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, OutputLink.Softmax, null);
         OutputLink.Softmax.AddTo(graph, logits, probabilities);
         // Of the probabilities, as ML.NET does it: two that are equal as floats may have had different logits.
         string index = graph.Node(
@@ -71,7 +71,7 @@ internal sealed class NetworkOnnx
         graph.NodeTo(predictedLabel, "Cast", [key], new OnnxAttribute("to", UInt32Type));
     }
 
-    private string AddMembers(string features, bool fold, string? output)
+    private string AddMembers(string features, bool fold, OutputLink link, string? output)
     {
         string encoded = _network.Encoder.AddTo(_graph, features);
         FoldedNetwork? folded = fold ? FoldedNetwork.CreateWhole(_network.Encoder, _network.Networks) : null;
@@ -89,7 +89,7 @@ internal sealed class NetworkOnnx
                 current = nodes[i].Node.AddTo(
                     _graph, current, nodes[i].Parameters, prefix, count == 1 && i == nodes.Length - 1 ? output : null);
             }
-            outputs[member] = current;
+            outputs[member] = link.AddBeforeMean(_graph, current);
         }
 
         return count == 1 ? outputs[0] : _graph.NodeAs(output, "Mean", "logits", outputs);

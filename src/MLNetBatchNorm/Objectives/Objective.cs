@@ -34,6 +34,11 @@ public abstract class Objective
     /// </summary>
     internal virtual bool ScalesTemperature => false;
 
+    /// <summary>
+    /// Whether outputs are logarithms of means, so that training cannot go on from a network whose outputs are not, or the other way.
+    /// </summary>
+    internal virtual bool PredictsLogarithm => false;
+
     /// <summary>What the validation metric is called.</summary>
     internal abstract string MetricName { get; }
 
@@ -84,6 +89,9 @@ public abstract class Objective
         2 => new SoftmaxCrossEntropy(),
         3 => new SquaredLoss(),
         4 => new HuberLoss(),
+        5 => new PoissonLoss(),
+        6 => new TweedieLoss(),
+        7 => new QuantileLoss(),
         _ => null,
     };
 

@@ -24,11 +24,21 @@ internal abstract class OutputLink
     public virtual double? Slope => null;
 
     /// <summary>
+    /// What is done, in place, to the outputs of each network before the networks of an ensemble are averaged; mostly nothing.
+    /// </summary>
+    public virtual void BeforeMean(PanelMatrix outputs)
+    {
+    }
+
+    /// <summary>
     /// Makes scores, [rows, outputs] row-major, of the outputs of the first rows of a block; the same bits for one row as for many.
     /// </summary>
     public abstract void Apply(PanelMatrix outputs, int rows, Span<float> scores);
 
-    /// <summary>Adds the nodes of ONNX that do the same.</summary>
+    /// <summary>Adds the nodes of ONNX that do what <see cref="BeforeMean"/> does, and returns the name of what they give.</summary>
+    public virtual string AddBeforeMean(OnnxGraph graph, string outputs) => outputs;
+
+    /// <summary>Adds the nodes of ONNX that do what <see cref="Apply"/> does.</summary>
     public abstract void AddTo(OnnxGraph graph, string outputs, string scores);
 
     private protected static Span<float> Unpack(PanelMatrix outputs, int rows, Span<float> scores)

@@ -25,6 +25,9 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
             return new LabelUnits(objective, null);
         if (start is not null && ScaleOf(start) is { Deviation: > 0 } kept)
         {
+            // A logarithm is never many of its units away.
+            if (objective.PredictsLogarithm)
+                return new LabelUnits(objective, kept);
             LabelDrift drift = LabelDrift.Of(rows, start, kept);
             // Equal to the kept one where nothing is to move, and the network begins with every bit as it was.
             return new LabelUnits(objective, new TargetScale(kept.Mean + drift.Shift, drift.Deviation)) { Shift = drift.Shift };
@@ -44,7 +47,7 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
         // Every target is 0: nothing remains to be learned, and no step changes anything.
         if (Scale.Deviation == 0)
             outputLayer.Clear();
-        else if (start is not null && start.Scale != Scale)
+        else if (start is not null && start.Scale != Scale && !Objective.PredictsLogarithm)
         {
             double kept = (start.Scale?.Mean ?? 0) + Shift;
             outputLayer.Rescale((start.Scale?.Deviation ?? 1) / Scale.Deviation, (kept - Scale.Mean) / Scale.Deviation);

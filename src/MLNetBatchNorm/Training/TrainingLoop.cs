@@ -88,6 +88,8 @@ internal static class TrainingLoop
             evaluator.Evaluate(parameters, cancellation);
             parameters.Linear[^1].DivideBy(evaluator.Temperature);
         }
+        if (settings.Objective.PredictsLogarithm)
+            BalancedTotals.Restore(parameters, training, settings.Objective.LinkOf(null), cancellation);
         if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
         TrainingStopReason reason = HasStoppedImproving(state, settings)

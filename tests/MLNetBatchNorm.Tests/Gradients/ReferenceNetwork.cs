@@ -170,8 +170,21 @@ internal sealed class ReferenceNetwork
                 return z.Zip(y, (v, t) => (v - t) * (v - t)).Average();
             case HuberLoss { Delta: var delta }:
                 return z.Zip(y, (v, t) => Huber(v, t, delta)).Average();
+            case PoissonLoss:
+                return z.Zip(y, (v, t) => 2 * ((t == 0 ? 0 : t * (Math.Log(t) - v)) - t + Math.Exp(v))).Average();
+            case TweedieLoss { Power: var p }:
+                return z.Zip(y, (v, t) => 2 * (Math.Pow(t, 2 - p) / ((1 - p) * (2 - p)) - t * Math.Exp(v * (1 - p)) / (1 - p)
+                    + Math.Exp(v * (2 - p)) / (2 - p))).Average();
+            case QuantileLoss { Level: var level }:
+                return z.Zip(y, (v, t) => Pinball(v, t, level)).Average();
             default:
                 throw new ArgumentException($"No formula for {settings.Objective.Name}.", nameof(settings));
+        }
+
+        double Pinball(double v, double t, double level)
+        {
+            NearestKink = Math.Min(NearestKink, Math.Abs(v - t));
+            return Math.Max(level * (t - v), (level - 1) * (t - v));
         }
 
         double Huber(double v, double t, double delta)

@@ -14,7 +14,8 @@ public sealed class ObjectiveTests
     public static IEnumerable<object[]> Names =>
     [
         [nameof(KnownObjectives.SoftmaxCrossEntropy)], [nameof(KnownObjectives.BinaryCrossEntropy)], [nameof(KnownObjectives.SquaredError)],
-        [nameof(KnownObjectives.Huber)],
+        [nameof(KnownObjectives.Huber)], [nameof(KnownObjectives.Poisson)], [nameof(KnownObjectives.Tweedie)],
+        [nameof(KnownObjectives.Quantile)],
     ];
 
     [TestMethod]
@@ -40,6 +41,9 @@ public sealed class ObjectiveTests
         Assert.AreEqual(2, KnownObjectives.SoftmaxCrossEntropy.Number);
         Assert.AreEqual(3, KnownObjectives.SquaredError.Number);
         Assert.AreEqual(4, KnownObjectives.Huber.Number);
+        Assert.AreEqual(5, KnownObjectives.Poisson.Number);
+        Assert.AreEqual(6, KnownObjectives.Tweedie.Number);
+        Assert.AreEqual(7, KnownObjectives.Quantile.Number);
     }
 
     [TestMethod]
@@ -73,23 +77,36 @@ public sealed class ObjectiveTests
         Assert.AreEqual("1111001100", Allowed(KnownObjectives.SoftmaxCrossEntropy), "an infinite key there is not");
         Assert.AreEqual("1111111000", Allowed(KnownObjectives.SquaredError));
         Assert.AreEqual("1111111000", Allowed(KnownObjectives.Huber));
+        Assert.AreEqual("1111111000", Allowed(KnownObjectives.Quantile));
+        Assert.AreEqual("1111101000", Allowed(KnownObjectives.Poisson), "nothing happens less than never");
+        Assert.AreEqual("1111101000", Allowed(KnownObjectives.Tweedie));
     }
 
     [TestMethod]
     public void Faces_AreThoseOfTheTask()
     {
-        foreach ((Objective objective, LabelKind kind, int classes, int outputs, OutputLink link) in new[]
+        foreach ((Objective objective, LabelKind kind, int classes, int outputs, OutputLink? link) in new (Objective, LabelKind, int, int,
+            OutputLink?)[]
         {
             (KnownObjectives.BinaryCrossEntropy, LabelKind.Binary, 2, 1, OutputLink.Sigmoid),
             (KnownObjectives.SoftmaxCrossEntropy, LabelKind.Class, 5, 5, OutputLink.Softmax),
             (KnownObjectives.SquaredError, LabelKind.Number, 1, 1, OutputLink.Identity),
             (KnownObjectives.Huber, LabelKind.Number, 1, 1, OutputLink.Identity),
+            (KnownObjectives.Quantile, LabelKind.Number, 1, 1, OutputLink.Identity),
+            (KnownObjectives.Poisson, LabelKind.Number, 1, 1, null),
+            (KnownObjectives.Tweedie, LabelKind.Number, 1, 1, null),
         })
         {
             Assert.AreEqual(kind, objective.Labels.Kind);
             Assert.AreEqual(outputs, objective.Outputs(classes));
-            Assert.AreSame(link, objective.LinkOf(null));
-            Assert.AreEqual(kind == LabelKind.Number, objective.LinkOf(new TargetScale(1, 2)) is ScaledLink);
+            Assert.AreEqual(link is null, objective.PredictsLogarithm);
+            if (link is null)
+                Assert.IsInstanceOfType<LogLink>(objective.LinkOf(null));
+            else
+                Assert.AreSame(link, objective.LinkOf(null));
+            OutputLink scaled = objective.LinkOf(new TargetScale(1, 2));
+            Assert.AreEqual(kind == LabelKind.Number, scaled is ScaledLink or LogLink);
+            Assert.AreEqual(link is null, scaled is LogLink);
             Assert.IsFalse(objective.ScalesTemperature);
             // Dividing logits by a temperature is a matter of probabilities: only of classes.
             Assert.AreEqual(kind != LabelKind.Number, objective.With(scalesTemperature: true).ScalesTemperature);
@@ -106,9 +123,17 @@ public sealed class ObjectiveTests
         {
             TargetScale? scale = objective.ScaleOf(mean: 100, variance: 16);
             bool isNumber = objective.Labels.Kind == LabelKind.Number;
+            if (objective.PredictsLogarithm)
+            {
+                // Nothing is subtracted: a logarithm needs 0 to stay 0. A deviance grows with the unit, to 2 less the power.
+                Assert.AreEqual(new TargetScale(0, 100), scale);
+                Assert.AreEqual(objective is PoissonLoss ? 200 : 20, objective.RestoreLoss(2, scale), 1e-12);
+                Assert.AreEqual(new TargetScale(0, 0), objective.ScaleOf(mean: 0, variance: 0));
+                continue;
+            }
             Assert.AreEqual(isNumber ? new TargetScale(100, 4) : null, scale);
             // In label units a distance is four times as long, and a square sixteen times as large.
-            Assert.AreEqual(isNumber ? 32 : 2, objective.RestoreLoss(2, scale));
+            Assert.AreEqual(isNumber ? objective is QuantileLoss ? 8 : 32 : 2, objective.RestoreLoss(2, scale));
         }
     }
 
@@ -149,7 +174,7 @@ public sealed class ObjectiveTests
                 double Mean(Objective of) => Enumerable.Range(0, Rows).Sum(row => Weight(row) * Formula(of, z[row], y[row])) / total;
                 double expected = Mean(objective);
                 Assert.AreEqual(expected, loss, 1e-6 * Math.Abs(expected));
-                if (objective is not (BinaryCrossEntropy or SquaredLoss))
+                if (objective is not (BinaryCrossEntropy or SquaredLoss or PoissonLoss))
                 {
                     Assert.AreNotEqual(
                         Mean(KnownObjectives.Named(name)), loss, 1e-4 * Math.Abs(expected),
@@ -191,6 +216,13 @@ public sealed class ObjectiveTests
             case HuberLoss { Delta: double delta }:
                 return z.Zip(y, (v, t) => Math.Abs(v - t) <= delta ? Math.Pow(v - t, 2) / 2 : delta * (Math.Abs(v - t) - delta / 2))
                     .Average();
+            case PoissonLoss:
+                return z.Zip(y, (v, t) => 2 * ((t == 0 ? 0 : t * Math.Log(t / Math.Exp(v))) - t + Math.Exp(v))).Average();
+            case TweedieLoss { Power: double p }:
+                return z.Zip(y, (v, t) => 2 * (Math.Pow(t, 2 - p) / ((1 - p) * (2 - p)) - t * Math.Exp(v * (1 - p)) / (1 - p)
+                    + Math.Exp(v * (2 - p)) / (2 - p))).Average();
+            case QuantileLoss { Level: double level }:
+                return z.Zip(y, (v, t) => Math.Max(level * (t - v), (level - 1) * (t - v))).Average();
             default:
                 throw new ArgumentException($"No formula for {objective.Name}.", nameof(objective));
         }

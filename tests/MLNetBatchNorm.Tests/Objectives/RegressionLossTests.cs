@@ -34,9 +34,55 @@ public sealed class RegressionLossTests
             new BatchNormNetworkRegressionTrainer.Options { Loss = new HuberLoss { Delta = delta } });
 
     [TestMethod]
+    [DataRow(1.0)]
+    [DataRow(2.0)]
+    [DataRow(0.0)]
+    [DataRow(double.NaN)]
+    public void Create_PowerOutsideItsRange_IsRefused(double power) =>
+        Refuses(
+            new TweedieLoss { Power = power },
+            FormattableString.Invariant($"Loss: Power is {power}; it must be in [1.01, 1.99]. Use PoissonLoss for counts, whose power"));
+
+    [TestMethod]
+    [DataRow(0.0)]
+    [DataRow(1.0)]
+    [DataRow(-0.1)]
+    [DataRow(95.0)]
+    [DataRow(double.NaN)]
+    public void Create_LevelOutsideItsRange_IsRefused(double level) =>
+        Refuses(
+            new QuantileLoss { Level = level },
+            FormattableString.Invariant($"Loss: Level is {level}; it must be in (0, 1). It is the part of the labels below"));
+
+    [TestMethod]
+    public void Create_PowerAndLevelInsideTheirRanges_AreTaken()
+    {
+        foreach (RegressionLoss loss in new RegressionLoss[]
+        {
+            new TweedieLoss { Power = 1.01 }, new TweedieLoss { Power = 1.99 }, new QuantileLoss { Level = 1e-6 },
+                new QuantileLoss { Level = 0.999 },
+        })
+        {
+            new MLContext(1).Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options { Loss = loss });
+        }
+    }
+
+    private static void Refuses(RegressionLoss loss, string message)
+    {
+        var options = new BatchNormNetworkRegressionTrainer.Options { Loss = loss };
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new MLContext(1).Regression.Trainers.BatchNormNetwork(options));
+        Assert.StartsWith(message, error.Message);
+        Assert.AreEqual("Loss", error.ParamName);
+    }
+
+    [TestMethod]
     public void Losses_OptimizersAndSchedules_ComeBackFromJson()
     {
-        RoundTrip<RegressionLoss>([new SquaredLoss(), new HuberLoss { Delta = 0.5 }]);
+        RoundTrip<RegressionLoss>(
+        [
+            new SquaredLoss(), new HuberLoss { Delta = 0.5 }, new PoissonLoss(), new TweedieLoss { Power = 1.7 },
+            new QuantileLoss { Level = 0.9 },
+        ]);
         RoundTrip<Optimizer>(
         [
             new SgdOptimizer { OptimizerMomentum = 0.9, UseNesterov = true }, new AdamOptimizer { Beta1 = 0.8 },

@@ -112,6 +112,39 @@ public sealed class ValidationMetricTests
         Assert.IsTrue(double.IsNaN(RSquared([1, 2], [1, 2], [0, 0])));
     }
 
+    [TestMethod]
+    public void DevianceExplained_IsThePartOfTheDevianceOfTheBestConstant()
+    {
+        float[] targets = [0, 2, 4, 9, float.NaN], outputs = [-1, 0.5f, 1.5f, 2, 7], weights = [1, 2, 1, 3, 0];
+        double mean = (4 + 4 + 27) / 7.0;
+        double Poisson(double t, double m) => 2 * ((t == 0 ? 0 : t * Math.Log(t / m)) - t + m);
+        double total = Poisson(0, mean) + 2 * Poisson(2, mean) + Poisson(4, mean) + 3 * Poisson(9, mean);
+        double left = Poisson(0, Math.Exp(-1)) + 2 * Poisson(2, Math.Exp(0.5)) + Poisson(4, Math.Exp(1.5)) + 3 * Poisson(9, Math.Exp(2));
+
+        Assert.AreEqual(1 - left / total, D2(new PoissonLoss(), outputs, targets, weights), Tolerance);
+        float constant = (float)Math.Log(15 / 4.0);
+        Assert.AreEqual(0, D2(new PoissonLoss(), [constant, constant, constant, constant], targets[..4], []), 1e-6);
+        Assert.AreEqual(0, D2(new TweedieLoss(), [constant, constant, constant, constant], targets[..4], []), 1e-6);
+        float[] logarithms = [-60, MathF.Log(2), MathF.Log(4), MathF.Log(9)];
+        Assert.AreEqual(1, D2(new PoissonLoss(), logarithms, targets[..4], []), 1e-6);
+        Assert.AreEqual(1, D2(new TweedieLoss(), logarithms, targets[..4], []), 1e-6);
+
+        // Of weights 1, 2, 1, 3 a quarter, 1.75, is reached at 2. Losses of a constant 2 are 0.75 * 2, 0, 0.25 * 2, 0.25 * 7 * 3.
+        double quantileTotal = 1.5 + 0.5 + 5.25, quantileLeft = 0.25 * 1 + 0 + 0.75 * 1 + 0.25 * 3 * 3;
+        Assert.AreEqual(
+            1 - quantileLeft / quantileTotal, D2(new QuantileLoss { Level = 0.25 }, [-1, 2, 5, 6], targets[..4], weights[..4]), Tolerance);
+        Assert.IsTrue(double.IsNaN(D2(new PoissonLoss(), [1, 2], [3, 3], [])), "labels that are all equal");
+        Assert.IsTrue(double.IsNaN(D2(new PoissonLoss(), [1, float.NaN], [1, 2], [])));
+        Assert.IsTrue(double.IsNaN(D2(new QuantileLoss(), [1, 2], [1, 2], [0, 0])));
+    }
+
+    private static double D2(RegressionLoss loss, float[] outputs, float[] targets, float[] weights)
+    {
+        ValidationMetric metric = loss.CreateMetric(targets.Length, 1);
+        metric.Take(Panels.Of([.. outputs[..targets.Length].Select(output => new double[] { output })]), targets, 0, targets.Length);
+        return metric.Compute(targets, weights);
+    }
+
     /// <summary>
     /// The metric belongs to the outputs that the loss belongs to: those of the network in
     /// prediction mode after the epoch, computed again here.

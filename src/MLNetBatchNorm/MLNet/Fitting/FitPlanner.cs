@@ -34,7 +34,7 @@ internal sealed class FitPlanner
         _seed = unchecked((ulong)seed);
         _start = start;
         if (start is not null)
-            WarmStart.CheckShape(host, start, slots, task.Outputs, options);
+            WarmStart.CheckShape(host, start, slots, task, options);
         _products = CreateProducts();
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
         GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);

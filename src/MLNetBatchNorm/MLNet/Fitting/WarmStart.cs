@@ -4,6 +4,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -26,11 +27,12 @@ internal static class WarmStart
     }
 
     /// <summary>Refuses a network whose layers are not those the options ask for: its weights would have no place.</summary>
-    public static void CheckShape(IHost host, TrainedNetwork start, int slots, int outputs, BatchNormNetworkOptions options)
+    public static void CheckShape(IHost host, TrainedNetwork start, int slots, NetworkTask task, BatchNormNetworkOptions options)
     {
         NetworkDefinition definition = start.Parameters.Definition;
+        CheckOutputs(host, start, task.Objective);
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
-        Require(host, "outputs", definition.Outputs.ToString(), outputs.ToString());
+        Require(host, "outputs", definition.Outputs.ToString(), task.Outputs.ToString());
         Require(
             host, nameof(options.NumberOfEnsembleMembers), start.Members.Count.ToString(),
             (options.NumberOfEnsembleMembers ?? start.Members.Count).ToString());
@@ -46,6 +48,21 @@ internal static class WarmStart
         Require(
             host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(),
             options.NormalizeOutputLayerInput.ToString());
+    }
+
+    /// <summary>
+    /// Refuses logarithms of labels where labels are trained, and the other way: the network would have to learn all anew.
+    /// </summary>
+    private static void CheckOutputs(IHost host, TrainedNetwork start, Objective objective)
+    {
+        bool found = start.Objective?.PredictsLogarithm ?? false;
+        if (found == objective.PredictsLogarithm)
+            return;
+        throw host.ExceptParam(
+            "modelParameters",
+            $"The initial model was trained with {start.Objective?.Name ?? "squared error"}, whose outputs are "
+            + $"{(found ? "logarithms of labels" : "labels")}; Loss is {objective.Name}, whose outputs are "
+            + $"{(found ? "labels" : "logarithms of labels")}. Give a model that was trained with a loss of the same kind, or none.");
     }
 
     private static void Require(IHost host, string what, string found, string needed)

@@ -16,6 +16,7 @@ public sealed class BatchNormNetwork
     internal BatchNormNetwork(TrainedNetwork trained, MemberScorer score)
     {
         ChosenSettings = trained.Chosen;
+        ValidationMetricName = trained.Objective?.MetricName;
         Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames, trained.SlotRanges);
         Members = trained.Members.Select((member, number) => new BatchNormNetworkMember(member, Encoder, number, score)).ToImmutableArray();
     }
@@ -31,6 +32,12 @@ public sealed class BatchNormNetwork
 
     /// <summary>How the slots of the feature column become what the first layer of each network reads.</summary>
     public BatchNormNetworkEncoder Encoder { get; }
+
+    /// <summary>
+    /// What <see cref="EpochRecord.ValidationMetric"/> is of these networks, as in <see cref="TrainingProgress.ValidationMetricName"/>;
+    /// null in models that format version 1 or 2 was saved in.
+    /// </summary>
+    public string? ValidationMetricName { get; }
 
     /// <summary>What the training used where options were left open; null in models that format version 1 or 2 was saved in.</summary>
     public ChosenSettings? ChosenSettings { get; }

@@ -18,7 +18,8 @@ namespace MLNetBatchNorm;
 /// output, the prediction in the label's own units.
 /// </summary>
 /// <remarks>
-/// Losses of its training history are in the label's own units, squared; the validation metric is R squared. <c>Score</c> gives the
+/// Losses of its training history are in the label's own units, squared, or as the loss has it; the validation metric is R squared, or the
+/// part of the loss's deviance that is explained. <c>Score</c> gives the
 /// prediction for each row, in the label's own units.
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
@@ -44,14 +45,15 @@ public sealed class BatchNormNetworkRegressionModelParameters
     /// <summary>
     /// Mean of the training labels, each counting with its weight. A prediction is <c>LabelMean + LabelDeviation z</c>, z being the mean
     /// of the networks' outputs. Going on from a model keeps both numbers, unless most new labels are a deviation and more away from what
-    /// the model says of their rows.
+    /// the model says of their rows. With a <see cref="LogLinkLoss"/> this is 0, and a prediction <c>LabelDeviation</c> times the mean of
+    /// the outputs' exponentials.
     /// </summary>
     /// <value>0 in models that format version 1 or 2 was saved in: their networks give predictions themselves.</value>
     public double LabelMean => Scoring.Trained.Scale?.Mean ?? 0;
 
     /// <summary>
-    /// Standard deviation of the training labels, the unit of the networks' outputs; see <see cref="LabelMean"/>. 0 where the labels were
-    /// all equal.
+    /// Standard deviation of the training labels, the unit of the networks' outputs, see <see cref="LabelMean"/>; their mean with a
+    /// <see cref="LogLinkLoss"/>. 0 where the labels were all equal (all 0).
     /// </summary>
     /// <value>1 in models that format version 1 or 2 was saved in.</value>
     public double LabelDeviation => Scoring.Trained.Scale?.Deviation ?? 1;

@@ -38,11 +38,11 @@ namespace MLNetBatchNorm;
 /// variance: a row's score depends on that row only.
 ///
 /// ### Training Algorithm Details
-/// The mean squared error or Huber's loss, weighted by the weight column, is minimized by mini-batch gradient descent. In training,
-/// batch normalization uses the mean and the biased variance of the mini-batch ([Ioffe and Szegedy
-/// 2015](https://arxiv.org/abs/1502.03167)). Weights enter the loss, not the statistics. Rows without a label, and rows whose weight is
-/// 0 or negative, are skipped; missing features are learned from. The label is standardized for training, and the last linear map of the
-/// trained network takes that back: labels of any scale work.
+/// The mean of the loss (squared error, or Huber's, Poisson's, Tweedie's, a quantile's), weighted by the weight column, is minimized by
+/// mini-batch gradient descent. In training, batch normalization uses the mean and the biased variance of the mini-batch ([Ioffe and
+/// Szegedy 2015](https://arxiv.org/abs/1502.03167)). Weights enter the loss, not the statistics. Rows without a label, and rows whose
+/// weight is 0 or negative, are skipped; missing features are learned from. The label is standardized for training, and the last linear
+/// map of the trained network takes that back: labels of any scale work.
 /// ]]>
 /// </format>
 /// </remarks>
@@ -74,7 +74,8 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
         /// <summary>What training minimizes.</summary>
         /// <value>
         /// Default <see cref="SquaredLoss"/>: it estimates the mean, which R squared and RMS measure. <see cref="HuberLoss"/> where some
-        /// labels are far off for reasons the features do not know.
+        /// labels are far off for reasons the features do not know, <see cref="PoissonLoss"/> for counts, <see cref="TweedieLoss"/> for
+        /// amounts that are often 0, <see cref="QuantileLoss"/> for a bound that a part of the labels stays below.
         /// </value>
         public RegressionLoss Loss { get; set; } = new SquaredLoss();
     }

@@ -149,7 +149,9 @@ internal sealed class FoldedNetwork
         {
             int count = Math.Min(scratch.Rows, rows - first);
             Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
-            PanelMatrix result = member is { } one ? Forward(one, scratch, count, scratch.Dense) : Forward(scratch, count, scratch.Dense);
+            PanelMatrix result = member is { } one
+                ? Forward(one, scratch, count, scratch.Dense, link)
+                : Forward(scratch, count, scratch.Dense, link);
             (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
     }
@@ -174,22 +176,26 @@ internal sealed class FoldedNetwork
             batch.Clear();
             _encoder.EncodeSparse(indices, values, batch);
         }
-        PanelMatrix result = Forward(scratch, 1, input);
+        PanelMatrix result = Forward(scratch, 1, input, link);
         (link ?? OutputLink.Identity).Apply(result, 1, outputs);
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
     public bool TakesSparse => (_table?.Columns ?? _encoder).KeepsZero || RowForm.AreWide(RawInputs);
 
-    /// <summary>Runs the nodes over the first <paramref name="rows"/> rows of an encoded input and returns where the outputs are.</summary>
-    public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input)
+    /// <summary>Runs the nodes over the first rows of an encoded input and returns where the mean of the networks' outputs is.</summary>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="input">The rows.</param>
+    /// <param name="link">Says what is done to the outputs before they are averaged; null: nothing.</param>
+    public PanelMatrix Forward(ScoringScratch scratch, int rows, NodeInput input, OutputLink? link = null)
     {
         if (scratch.Mean is not { } mean)
-            return Forward(0, scratch, rows, input);
+            return Forward(0, scratch, rows, input, link);
         Span<float> sum = mean.Span;
         for (int member = 0; member < _members.Length; member++)
         {
-            ReadOnlySpan<float> outputs = Forward(member, scratch, rows, input).Span;
+            ReadOnlySpan<float> outputs = Forward(member, scratch, rows, input, link).Span;
             if (member == 0)
                 TensorPrimitives.Multiply(outputs, _part, sum);
             else if (_part < 1)
@@ -272,7 +278,7 @@ internal sealed class FoldedNetwork
         return outputs[layers.Length - 1].Values;
     }
 
-    private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input)
+    private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input, OutputLink? link)
     {
         Layer[] layers = _layers[member];
         PanelInput[] outputs = scratch.Outputs;
@@ -285,7 +291,9 @@ internal sealed class FoldedNetwork
                 operation.Apply(values, rows);
             input = output;
         }
-        return outputs[layers.Length - 1].Values;
+        PanelMatrix last = outputs[layers.Length - 1].Values;
+        link?.BeforeMean(last);
+        return last;
     }
 
     /// <summary>Operations in the form in which a row goes through them fastest: nothing has to be asked what it is.</summary>

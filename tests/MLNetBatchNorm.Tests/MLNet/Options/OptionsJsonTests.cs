@@ -62,7 +62,8 @@ public sealed class OptionsJsonTests
     [DataRow(typeof(RegressionLoss))]
     public void Options_AllOptimizersSchedulesAndLosses_AreKnownToJson(Type type) =>
         CollectionAssert.AreEquivalent(
-            type.Assembly.GetTypes().Where(other => other.IsSubclassOf(type)).ToArray(), OtherValue.Derived(type).ToArray());
+            type.Assembly.GetTypes().Where(other => other.IsSubclassOf(type) && !other.IsAbstract).ToArray(),
+            OtherValue.Derived(type).ToArray());
 
     [TestMethod]
     public void Options_WhatIsNoValue_StaysOut()
