@@ -13,6 +13,13 @@ internal sealed class LogLink(TargetScale scale) : OutputLink
 {
     private readonly ScaledLink _scaled = new(scale);
 
+    private static readonly LogLink s_unscaled = new(new TargetScale(0, 1));
+
+    /// <summary>Of the mean of the networks' predictions.</summary>
+    public override double? Slope => scale.Deviation;
+
+    public override OutputLink Unscaled => s_unscaled;
+
     public override void BeforeMean(PanelMatrix outputs) => Exponential.Apply(outputs.Span);
 
     public override void Apply(PanelMatrix outputs, int rows, Span<float> scores) => _scaled.Apply(outputs, rows, scores);

@@ -23,6 +23,9 @@ internal abstract class OutputLink
     /// <summary>By how much a score rises with its output, where that is the same everywhere; else null.</summary>
     public virtual double? Slope => null;
 
+    /// <summary>What makes the mean over networks of outputs, of which <see cref="Apply"/> makes scores, a score itself.</summary>
+    public virtual OutputLink Unscaled => Identity;
+
     /// <summary>
     /// What is done, in place, to the outputs of each network before the networks of an ensemble are averaged; mostly nothing.
     /// </summary>

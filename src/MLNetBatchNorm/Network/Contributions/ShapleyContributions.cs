@@ -85,7 +85,7 @@ internal sealed class ShapleyContributions
             }
         }
 
-        PanelMatrix outputs = network.ForwardFrom(scratch.Block, 1, new BaseRow(this));
+        PanelMatrix outputs = network.ForwardFrom(scratch.Block, 1, new BaseRow(this), _link);
         float[] scores = new float[Outputs];
         (_link.Slope is null ? _link : OutputLink.Identity).Apply(outputs, 1, scores);
         _baseOutputs = [.. scores.Select(score => (double)score)];
@@ -145,7 +145,7 @@ internal sealed class ShapleyContributions
             return;
         }
         scratch.Begin();
-        _network.Score(raw, 1, scratch.Outputs, scratch.Row);
+        _network.Score(raw, 1, scratch.Outputs, scratch.Row, _link.Unscaled);
         FindPlayers(raw, scratch);
         Solve(scratch);
         for (int i = 0; i < scratch.Count; i++)
@@ -162,7 +162,7 @@ internal sealed class ShapleyContributions
     public void ExplainSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ContributionScratch scratch)
     {
         scratch.Begin();
-        _network.ScoreSparse(indices, values, scratch.Outputs, scratch.Row);
+        _network.ScoreSparse(indices, values, scratch.Outputs, scratch.Row, _link.Unscaled);
         FindPlayers(indices, values, scratch);
         Solve(scratch);
         for (int i = 0; i < scratch.Count; i++)
@@ -263,7 +263,7 @@ internal sealed class ShapleyContributions
         {
             int rows = Math.Min(scratch.Block.Rows, coalitions - done);
             scratch.FirstStep = done;
-            PanelMatrix result = _network.ForwardFrom(scratch.Block, rows, scratch);
+            PanelMatrix result = _network.ForwardFrom(scratch.Block, rows, scratch, _link);
             Span<float> linked = scratch.Linked(rows);
             link.Apply(result, rows, linked);
             for (int i = 0; i < rows * outputs; i++)

@@ -245,12 +245,14 @@ internal sealed class FoldedNetwork
     /// <param name="scratch">Memory of the calling thread.</param>
     /// <param name="rows">Number of rows, up to a block.</param>
     /// <param name="first">What the first maps put out.</param>
-    public PanelMatrix ForwardFrom(ScoringScratch scratch, int rows, IFirstLayerRows first)
+    /// <param name="link">Says what is done to the outputs before they are averaged.</param>
+    public PanelMatrix ForwardFrom(ScoringScratch scratch, int rows, IFirstLayerRows first, OutputLink link)
     {
         for (int member = 0; member < _members.Length; member++)
         {
             first.Fill(member, rows, scratch.First);
             PanelMatrix outputs = ForwardBehind(member, scratch, rows);
+            link.BeforeMean(outputs);
             if (scratch.Mean is not { } mean)
                 return outputs;
             if (member == 0)

@@ -83,6 +83,21 @@ public sealed class DevianceLossTests
         Assert.IsGreaterThan(1e-3, largest, "the networks agree; the test cannot tell the means apart");
     }
 
+    /// <summary>Contributions are of the prediction in label units, which is no sum of logarithms.</summary>
+    [TestMethod]
+    public void Contributions_OfALogLink_AddUpToTheScore()
+    {
+        Trained model = Fit("dense", Counts(1, 2000), new PoissonLoss());
+        Row[] others = Counts(2, 50);
+        float[] scores = Scores(model, "dense", others), contributions = new float[Slots * others.Length];
+        model.Model.GetFeatureContributions([.. others.SelectMany(row => row.Features)], others.Length, contributions);
+        for (int row = 0; row < others.Length; row++)
+        {
+            double sum = contributions.AsSpan(row * Slots, Slots).ToArray().Sum(value => (double)value);
+            Assert.AreEqual(scores[row], model.Model.FeatureContributionBase[0] + sum, 1e-4 * scores[row]);
+        }
+    }
+
     [TestMethod]
     public void Model_OfEachLoss_ComesBackFromItsFile()
     {
