@@ -65,13 +65,21 @@ internal sealed class ModelGraph : OnnxGraph
         node.Output.Add(output);
         foreach (OnnxAttribute attribute in attributes)
         {
-            node.Attribute.Add(
-                attribute.Number is { } number
-                    ? new AttributeProto { Name = attribute.Name, Type = AttributeProto.Types.Kind.Float, F = number }
-                    : new AttributeProto { Name = attribute.Name, Type = AttributeProto.Types.Kind.Int, I = attribute.Integer!.Value });
+            node.Attribute.Add(AttributeOf(attribute));
         }
 
         Graph.Node.Add(node);
+    }
+
+    private static AttributeProto AttributeOf(OnnxAttribute attribute)
+    {
+        if (attribute.Number is { } number)
+            return new AttributeProto { Name = attribute.Name, Type = AttributeProto.Types.Kind.Float, F = number };
+        if (attribute.Integers is not { } integers)
+            return new AttributeProto { Name = attribute.Name, Type = AttributeProto.Types.Kind.Int, I = attribute.Integer!.Value };
+        var several = new AttributeProto { Name = attribute.Name, Type = AttributeProto.Types.Kind.Ints };
+        several.Ints.Add(integers);
+        return several;
     }
 
     protected override string NewValue(string name)

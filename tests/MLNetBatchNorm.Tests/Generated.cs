@@ -114,10 +114,15 @@ internal static class Generated
     {
         NetworkParameters parameters = Initialization.Create(definition, seed);
         var random = new RandomStream(seed, ParameterPurpose);
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        for (int layer = 0; layer < definition.LayerCount; layer++)
         {
-            if (parameters.Linear[layer].Bias is { } bias)
-                Fill(bias.Span[..parameters.Linear[layer].Outputs], 0, ref random);
+            if (parameters.LinearOf(layer) is { Bias: { } bias } linear)
+                Fill(bias.Span[..linear.Outputs], 0, ref random);
+            foreach (ConvolutionParameters convolution in parameters.OthersOf(layer).OfType<ConvolutionParameters>())
+            {
+                if (convolution.Bias is { } shift)
+                    Fill(shift.Span[..convolution.Filters], 0, ref random);
+            }
             if (parameters.BatchNormalization[layer] is { } normalization)
             {
                 Fill(normalization.Gamma.Span[..normalization.Columns], 1, ref random);
@@ -131,15 +136,23 @@ internal static class Generated
     public static string Hash(NetworkParameters parameters)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        for (int layer = 0; layer < parameters.Definition.LayerCount; layer++)
         {
-            LinearParameters linear = parameters.Linear[layer];
-            // As the trained one lies, whether it does or not.
-            var padded = new LinearParameters(linear.Inputs, linear.Outputs, linear.Bias is not null);
-            padded.CopyFrom(linear);
-            hash.AppendData(MemoryMarshal.AsBytes(padded.Weights.Span));
-            if (linear.Bias is { } bias)
-                hash.AppendData(MemoryMarshal.AsBytes(bias.Span));
+            if (parameters.LinearOf(layer) is { } linear)
+            {
+                // As the trained one lies, whether it does or not.
+                var padded = new LinearParameters(linear.Inputs, linear.Outputs, linear.Bias is not null);
+                padded.CopyFrom(linear);
+                hash.AppendData(MemoryMarshal.AsBytes(padded.Weights.Span));
+                if (linear.Bias is { } bias)
+                    hash.AppendData(MemoryMarshal.AsBytes(bias.Span));
+            }
+            foreach (ConvolutionParameters convolution in parameters.OthersOf(layer).OfType<ConvolutionParameters>())
+            {
+                hash.AppendData(MemoryMarshal.AsBytes(convolution.Weights.Span));
+                if (convolution.Bias is { } shift)
+                    hash.AppendData(MemoryMarshal.AsBytes(shift.Span));
+            }
             if (parameters.BatchNormalization[layer] is not { } normalization)
                 continue;
             hash.AppendData(MemoryMarshal.AsBytes(normalization.Gamma.Span));

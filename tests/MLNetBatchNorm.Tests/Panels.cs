@@ -17,9 +17,22 @@ internal static class Panels
         return matrix;
     }
 
-    /// <summary>All rows of a matrix, or the first ones.</summary>
+    /// <summary>A map of pictures [picture][channel, row, column].</summary>
+    public static PanelMatrix OfMap(double[][] pictures, int channels)
+    {
+        int pixels = pictures[0].Length / channels;
+        var map = new PanelMatrix(pictures.Length * pixels, channels) { Positions = pixels };
+        for (int n = 0; n < pictures.Length; n++)
+        {
+            for (int i = 0; i < pictures[n].Length; i++)
+                map.Span[PanelLayout.Index(n * pixels + i % pixels, i / pixels, map.RowCapacity)] = (float)pictures[n][i];
+        }
+        return map;
+    }
+
+    /// <summary>All rows of a matrix, or the first ones; of a map the pictures, channel by channel.</summary>
     public static double[][] Rows(PanelMatrix matrix, int? rows = null)
-        => [.. Enumerable.Range(0, rows ?? matrix.RowCapacity).Select(r => Row(matrix, r))];
+        => [.. Enumerable.Range(0, rows ?? matrix.RowCapacity / matrix.Positions).Select(r => Row(matrix, r))];
 
     /// <summary>The first numbers of a buffer.</summary>
     public static double[] Vector(AlignedBuffer buffer, int length) => [.. buffer.Span[..length].ToArray().Select(v => (double)v)];
@@ -29,5 +42,7 @@ internal static class Panels
         => [.. values.Chunk(columns).Select(row => row.Select(v => (double)v).ToArray())];
 
     private static double[] Row(PanelMatrix matrix, int row)
-        => [.. Enumerable.Range(0, matrix.Columns).Select(c => (double)matrix.Span[PanelLayout.Index(row, c, matrix.RowCapacity)])];
+        => [.. Enumerable.Range(0, matrix.Columns * matrix.Positions).Select(
+            i => (double)matrix.Span[PanelLayout.Index(
+                row * matrix.Positions + i % matrix.Positions, i / matrix.Positions, matrix.RowCapacity)])];
 }

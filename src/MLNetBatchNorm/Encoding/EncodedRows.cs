@@ -60,6 +60,21 @@ internal sealed class EncodedRows
         }
     }
 
+    /// <summary>Encodes rows [first, first + count) of this order one behind the other.</summary>
+    /// <param name="first">First row.</param>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="rows">Room for them.</param>
+    /// <param name="stride">Numbers from one row to the next.</param>
+    public void GatherRows(int first, int count, Span<float> rows, int stride)
+    {
+        for (int done = 0; done < count;)
+        {
+            RowRun run = Source.Run(first + done, count - done);
+            foreach (int row in run.Rows)
+                Encoder.Encode(run.Table.Features(row), rows.Slice(done++ * stride, stride));
+        }
+    }
+
     /// <summary>Encodes the pieces of rows [first, first + count) of this order as rows of a table.</summary>
     /// <param name="first">First row.</param>
     /// <param name="count">Number of rows.</param>

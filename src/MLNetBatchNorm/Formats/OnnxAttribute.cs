@@ -1,6 +1,6 @@
 namespace MLNetBatchNorm.Formats;
 
-/// <summary>A named setting of a node: a number or an integer.</summary>
+/// <summary>A named setting of a node: a number, an integer, or several of these.</summary>
 internal readonly record struct OnnxAttribute
 {
     /// <summary>A number.</summary>
@@ -17,6 +17,13 @@ internal readonly record struct OnnxAttribute
         Integer = integer;
     }
 
+    /// <summary>Integers.</summary>
+    public OnnxAttribute(string name, long[] integers)
+    {
+        Name = name;
+        Integers = integers;
+    }
+
     /// <summary>The name ONNX gives the setting.</summary>
     public string Name { get; }
 
@@ -25,4 +32,7 @@ internal readonly record struct OnnxAttribute
 
     /// <summary>The value if it is an integer, else null.</summary>
     public long? Integer { get; }
+
+    /// <summary>The value if it is several integers, else null.</summary>
+    public long[]? Integers { get; }
 }

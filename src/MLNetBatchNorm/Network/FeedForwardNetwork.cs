@@ -15,6 +15,7 @@ namespace MLNetBatchNorm.Network;
 internal sealed class FeedForwardNetwork
 {
     private readonly Stage[] _stages;
+    private AlignedBuffer[] _gradients = [];
     private readonly List<DropoutLayer> _dropouts = [];
     private readonly List<BatchNormLayer> _normalizations = [];
 
@@ -61,20 +62,13 @@ internal sealed class FeedForwardNetwork
         _stages = new Stage[planned.Count];
         for (int i = 0; i < _stages.Length; i++)
         {
-            bool isLast = i == _stages.Length - 1;
-            if (planned[i].Split != (isLast ? NodeScope.Rows : NodeScope.Columns) || (isLast && planned[i].Nodes.Count > 1))
-                throw new NotSupportedException("Only the last linear map can be shared by rows.");
             _stages[i] = Build(
-                planned[i].Nodes, parameters, rowCapacity, i == 0 ? input : new PanelInput(_stages[i - 1].Output),
+                planned[i], parameters, rowCapacity, i == 0 ? input : new PanelInput(_stages[i - 1].Output),
                 products ?? MatrixProducts.Managed);
         }
 
         OutputGradient = new PanelMatrix(rowCapacity, Output.Columns);
-        // A layer's gradient is dead when the one before it is done: two buffers serve all layers in turn.
-        long gradientLength = (long)_stages.Max(stage => stage.Output.Panels) * rowCapacity * PanelLayout.Width;
-        AlignedBuffer[] storage = [new(gradientLength), new(gradientLength)];
-        for (int i = 1; i < _stages.Length; i++)
-            _stages[i].InputGradient = new PanelMatrix(rowCapacity, _stages[i - 1].Output.Columns, storage[i & 1]);
+        AssignGradients();
         Parameters = [.. _stages.SelectMany(s => s.Parameters)];
         RefreshTransposed(Worker.Alone);
     }
@@ -92,7 +86,7 @@ internal sealed class FeedForwardNetwork
 
     /// <summary>Memory of the activations of one mini-batch and of their gradients.</summary>
     public long ActivationBytes =>
-        sizeof(float) * Storages().Distinct().Sum(storage => (long)storage.Length);
+        sizeof(float) * Storages().Distinct().Sum(storage => (long)storage.Length) + _stages.Sum(stage => stage.ScratchBytes);
 
     /// <summary>All trained arrays.</summary>
     public IReadOnlyList<ParameterBlock> Parameters { get; }
@@ -101,8 +95,7 @@ internal sealed class FeedForwardNetwork
     public IReadOnlyList<BatchNormLayer> Normalizations => _normalizations;
 
     /// <summary>What computes the nodes, in order: for tests and inspection.</summary>
-    public IEnumerable<object> Operations =>
-        _stages.SelectMany(s => s.Linear is null ? s.Operations : s.Operations.Prepend<object>(s.Linear));
+    public IEnumerable<object> Operations => _stages.SelectMany(stage => stage.Operations);
 
     /// <summary>Tells the layers that the parameters have been replaced from outside; nobody may be at work.</summary>
     public void Reload()
@@ -131,18 +124,12 @@ internal sealed class FeedForwardNetwork
                 Input.Finish(rows);
             team.Barrier();
         }
-        for (int i = 0; i < _stages.Length - 1; i++)
+        for (int i = 0; i < _stages.Length; i++)
         {
-            Stage stage = _stages[i];
-            (int first, int end) = worker.Share(stage.Output.Panels);
-            stage.Linear?.Forward(rows, first, end);
-            foreach (ColumnOperation operation in stage.Operations)
-                operation.Forward(rows, first, end);
-            team.Barrier();
+            if (i > 0)
+                team.Barrier();
+            _stages[i].Forward(rows, worker);
         }
-
-        (int firstRow, int endRow) = OutputRows(rows, worker);
-        _stages[^1].Linear!.ForwardRows(firstRow, endRow);
     }
 
     /// <summary>The rows of <see cref="Output"/> that a worker computes.</summary>
@@ -154,26 +141,9 @@ internal sealed class FeedForwardNetwork
     /// </summary>
     public void Backward(int rows, Worker worker, WorkerTeam team, IGradientConsumer consumer)
     {
-        PanelMatrix gradient = OutputGradient;
-        for (int i = _stages.Length - 1; i >= 0 && _stages[i].Linear is { } linear; i--)
-        {
-            team.Barrier();                            // all columns of this layer's gradient are there
-            linear.ParameterGradient(gradient, rows, worker, consumer);
-            if (i == 0)
-                break;
-            PanelMatrix inputGradient = _stages[i].InputGradient!;
-            (int first, int end) = worker.Share(inputGradient.Panels);
-            linear.InputGradient(gradient, inputGradient, rows, first, end);
-            ColumnOperation[] below = _stages[i - 1].Operations;
-            for (int o = below.Length - 1; o >= 0; o--)
-            {
-                below[o].Backward(inputGradient, rows, first, end);
-                IReadOnlyList<ParameterBlock> blocks = below[o].Parameters;
-                for (int b = 0; b < blocks.Count; b++)
-                    consumer.Consume(blocks[b], first * PanelLayout.Width, (end - first) * PanelLayout.Width);
-            }
-            gradient = inputGradient;
-        }
+        PanelMatrix? gradient = OutputGradient;
+        for (int i = _stages.Length - 1; i >= 0; i--)
+            gradient = _stages[i].Backward(gradient!, rows, worker, team, consumer);
 
         team.Barrier();                                // nobody reads the transposed weights any more
         RefreshTransposed(worker);
@@ -182,7 +152,7 @@ internal sealed class FeedForwardNetwork
     private static NodeInput InputOf(NetworkDefinition definition, int rowCapacity, bool sparseInput)
     {
         if (!sparseInput)
-            return new PanelInput(new PanelMatrix(rowCapacity, definition.Inputs));
+            return definition.Plan.CreateInput(rowCapacity);
         if (!definition.Plan.StartsWithLinear)
         {
             throw new ArgumentException(
@@ -191,54 +161,70 @@ internal sealed class FeedForwardNetwork
         return new SparseRowsInput(new SparseBatch(definition.Inputs));
     }
 
-    private Stage Build(IReadOnlyList<Node> nodes, NetworkParameters parameters, int rowCapacity, NodeInput input, MatrixProducts products)
+    private Stage Build(PlanStage planned, NetworkParameters parameters, int rowCapacity, NodeInput input, MatrixProducts products)
     {
         LinearLayer? linear = null;
-        var operations = new List<ColumnOperation>();
-        PanelMatrix? current = (input as PanelInput)?.Values;
-        foreach (Node node in nodes)
+        var columns = new List<ColumnOperation>();
+        var rows = new List<RowOperation>();
+        NodeInput current = input;
+        foreach (Node node in planned.Nodes)
         {
-            if (node is LinearNode map)
+            bool passesGradient = node.Index > 0;
+            switch (node)
             {
-                linear = map.CreateLayer(input, parameters[map], rowCapacity, passesGradient: map.Index > 0, products);
-                current = linear.Output;
-                continue;
+                case LinearNode map:
+                    linear = map.CreateLayer(current, parameters[map], rowCapacity, passesGradient, products);
+                    current = new PanelInput(linear.Output);
+                    break;
+                case RowNode row:
+                    rows.Add(row.CreateOperation(current, parameters[row], rowCapacity, passesGradient));
+                    current = new PanelInput(rows[^1].Output);
+                    break;
+                default:
+                    columns.Add(((ColumnNode)node).CreateOperation(parameters[node], ((PanelInput)current).Values));
+                    current = new PanelInput(columns[^1].Output);
+                    break;
             }
-            ColumnOperation operation = ((ColumnNode)node).CreateOperation(parameters[node], current!);
-            operations.Add(operation);
-            current = operation.Output;
         }
-        _normalizations.AddRange(operations.OfType<BatchNormLayer>());
-        _dropouts.AddRange(operations.OfType<DropoutLayer>());
-        return new Stage(linear, [.. operations]);
+        _normalizations.AddRange(columns.OfType<BatchNormLayer>());
+        _dropouts.AddRange(columns.OfType<DropoutLayer>());
+        return planned.Split == NodeScope.Rows ? new RowStage(linear, [.. rows]) : new ColumnStage(linear, [.. columns]);
+    }
+
+    /// <summary>
+    /// Two memories serve the gradients of all matrices in turn: one is dead when the one in front of it is done.
+    /// </summary>
+    private void AssignGradients()
+    {
+        var asked = new List<PanelMatrix>();
+        Assign(matrix =>
+        {
+            asked.Add(matrix);
+            return matrix;
+        });
+        long length = asked.Count == 0 ? 0 : asked.Max(matrix => (long)matrix.Panels * matrix.RowCapacity * PanelLayout.Width);
+        _gradients = [new(length), new(length)];
+        int turn = 0;
+        Assign(matrix => new PanelMatrix(matrix.RowCapacity, matrix.Columns, _gradients[turn++ & 1]) { Positions = matrix.Positions });
+
+        void Assign(Func<PanelMatrix, PanelMatrix> gradientOf)
+        {
+            for (int i = _stages.Length - 1; i >= 0; i--)
+                _stages[i].AssignGradients(i > 0 ? _stages[i - 1] : null, gradientOf);
+        }
     }
 
     private IEnumerable<AlignedBuffer> Storages()
     {
-        IEnumerable<PanelMatrix?> matrices = [(Input as PanelInput)?.Values, (Input as TableInput)?.Columns, OutputGradient];
-        foreach (Stage stage in _stages)
-            matrices = matrices.Append(stage.Linear?.Output).Append(stage.InputGradient).Concat(stage.Operations.Select(o => o.Output));
-        return matrices.OfType<PanelMatrix>().Select(m => m.Storage);
+        IEnumerable<AlignedBuffer?> inputs =
+            [(Input as PanelInput)?.Values.Storage, (Input as TableInput)?.Columns?.Storage, (Input as PictureInput)?.Storage];
+        return inputs.OfType<AlignedBuffer>().Append(OutputGradient.Storage).Concat(_gradients)
+            .Concat(_stages.SelectMany(stage => stage.Matrices).Select(matrix => matrix.Storage));
     }
 
     private void RefreshTransposed(Worker worker)
     {
         foreach (Stage stage in _stages)
-            stage.Linear?.RefreshTransposed(worker);
-    }
-
-    /// <summary>A linear map and the column operations behind it; the map is missing where the network's own input is normalized.</summary>
-    private sealed class Stage(LinearLayer? linear, ColumnOperation[] operations)
-    {
-        public LinearLayer? Linear => linear;
-
-        public ColumnOperation[] Operations => operations;
-
-        public PanelMatrix Output { get; } = operations.Length > 0 ? operations[^1].Output : linear!.Output;
-
-        public IEnumerable<ParameterBlock> Parameters => (linear?.Parameters ?? []).Concat(operations.SelectMany(o => o.Parameters));
-
-        /// <summary>Gradient of the loss with respect to what the map reads, which is the output of the stage below.</summary>
-        public PanelMatrix? InputGradient { get; set; }
+            stage.Refresh(worker);
     }
 }

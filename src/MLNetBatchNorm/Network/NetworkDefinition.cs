@@ -21,6 +21,18 @@ internal sealed class NetworkDefinition
     /// <summary>Number of columns the first operation sees.</summary>
     public required int Inputs { get; init; }
 
+    /// <summary>The size of a row that is a picture; null where it is none.</summary>
+    public MapShape? Picture { get; init; }
+
+    /// <summary>In which order the numbers of a picture stand.</summary>
+    public PixelOrder PixelOrder { get; init; }
+
+    /// <summary>The convolutional layers in front of the hidden layers; only where a row is a picture.</summary>
+    public ConvolutionDefinition[] Convolutions { get; init; } = [];
+
+    /// <summary>Whether the mean of each channel of the last map goes to the hidden layers, and not all its pixels.</summary>
+    public bool AveragesPixels { get; init; }
+
     /// <summary>Units of each hidden layer, in order; may be empty (a linear model).</summary>
     public required int[] HiddenUnits { get; init; }
 
@@ -60,8 +72,29 @@ internal sealed class NetworkDefinition
     /// <summary>Number of linear maps: hidden layers and the output layer.</summary>
     public int LinearCount => HiddenUnits.Length + 1;
 
+    /// <summary>Number of layers: convolutional, hidden, and the output layer.</summary>
+    public int LayerCount => Convolutions.Length + LinearCount;
+
+    /// <summary>What convolutional layer <paramref name="layer"/> reads; of the number of these: what the last one writes.</summary>
+    public MapShape MapOf(int layer)
+    {
+        MapShape map = Picture!.Value;
+        for (int i = 0; i < layer; i++)
+            map = Convolutions[i].After(map);
+        return map;
+    }
+
     /// <summary>Columns that linear map <paramref name="layer"/> reads.</summary>
-    public int InputsOf(int layer) => layer == 0 ? Inputs : HiddenUnits[layer - 1];
+    public int InputsOf(int layer) => layer > 0 ? HiddenUnits[layer - 1] : Convolutions.Length == 0 ? Inputs : ColumnsOfMaps;
+
+    private int ColumnsOfMaps
+    {
+        get
+        {
+            MapShape map = MapOf(Convolutions.Length);
+            return AveragesPixels ? map.Channels : checked((int)map.Values);
+        }
+    }
 
     /// <summary>Columns that linear map <paramref name="layer"/> writes.</summary>
     public int OutputsOf(int layer) => layer == HiddenUnits.Length ? Outputs : HiddenUnits[layer];
@@ -69,8 +102,17 @@ internal sealed class NetworkDefinition
     /// <summary>Number of trained numbers: weights, biases, gammas and betas.</summary>
     public long ParameterCount => Plan.Nodes.Sum(node => node.ParameterCount);
 
-    /// <summary>Whether any layer is normalized, so that a batch of one row cannot be trained on.</summary>
+    /// <summary>Whether any layer is normalized.</summary>
     public bool UsesBatchNormalization => Plan.Nodes.Any(node => node is BatchNormNode);
+
+    /// <summary>
+    /// Whether any layer takes statistics over one value in each row, so that a batch of one row cannot be trained on; a map has many.
+    /// </summary>
+    public bool NeedsTwoRows => Plan.Nodes.Any(node => node is BatchNormNode { Positions: 1 });
+
+    /// <summary>Multiplications and additions of a row on its way through the network.</summary>
+    public double WeightsOfRow => Plan.Nodes.Sum(
+        node => node is ConvolutionNode convolution ? convolution.WeightsOfRow : node is LinearNode ? (double)node.Inputs * node.Outputs : 0);
 
     /// <summary>Throws if a number is outside its range; the ML.NET layer checks the same with messages for its users.</summary>
     public void Validate()

@@ -16,7 +16,7 @@ internal sealed class NetworkParameters
         IReadOnlyList<Node> nodes = definition.Plan.Nodes;
         _ofNodes = [.. nodes.Select(node => node.CreateParameters(compact))];
         Linear = [.. _ofNodes.OfType<LinearParameters>()];
-        BatchNormalization = new BatchNormalizationParameters?[Linear.Length];
+        BatchNormalization = new BatchNormalizationParameters?[definition.LayerCount];
         foreach (BatchNormNode node in nodes.OfType<BatchNormNode>())
             BatchNormalization[node.Layer] = (BatchNormalizationParameters)this[node]!;
         _others = nodes.Where(node => this[node] is not (null or LinearParameters or BatchNormalizationParameters))
@@ -29,11 +29,15 @@ internal sealed class NetworkParameters
     /// <summary>What a node of <see cref="NetworkDefinition.Plan"/> has learned; null where it learns nothing.</summary>
     public NodeParameters? this[Node node] => _ofNodes[node.Index];
 
-    /// <summary>The linear maps: hidden layers in order, then the output layer.</summary>
+    /// <summary>The linear maps: hidden layers in order, then the output layer. Convolutions are not among them.</summary>
     public LinearParameters[] Linear { get; }
 
+    /// <summary>The linear map of a layer; null where that is a convolution.</summary>
+    public LinearParameters? LinearOf(int layer) =>
+        layer < Definition.Convolutions.Length ? null : Linear[layer - Definition.Convolutions.Length];
+
     /// <summary>
-    /// The batch normalization of each layer, whose number is that of its linear map, or null; where in the layer it stands, the plan says.
+    /// The batch normalization of each layer, convolutional ones first, or null; where in the layer it stands, the plan says.
     /// </summary>
     public BatchNormalizationParameters?[] BatchNormalization { get; }
 

@@ -14,6 +14,9 @@ namespace MLNetBatchNorm.Network;
 /// AfterActivation    linear(bias) -> f -> BN -> dropout          linear(bias)
 /// LayerInput         BN -> linear(bias) -> f -> dropout          [BN ->] linear(bias)
 /// </code>
+/// A convolutional layer is the same with a convolution in place of the linear map, and a pooling in front of dropout if it has one.
+/// Behind the last one the map is flattened, or the mean of its pixels taken.
+///
 /// The bias of a linear map is left out exactly where batch normalization is the next node. Training, prediction, files and graphs walk the
 /// nodes or what is derived from them here: <see cref="Fuse"/> and <see cref="Stages"/>.
 /// </remarks>
@@ -24,16 +27,45 @@ internal sealed class Plan
     /// </summary>
     private const double SquaredGainOfOutput = 1.0 / 3;
 
+    private readonly NetworkDefinition _definition;
+
     /// <summary>Expands a definition.</summary>
     public Plan(NetworkDefinition definition)
     {
         (bool beforeLinear, bool behindLinear, bool behindActivation) = Normalized(definition.Placement);
         double squaredGain = Activations.SquaredGain(definition.Activation);
+        _definition = definition;
         var nodes = new List<Node>();
-        for (int layer = 0; layer < definition.LinearCount; layer++)
+        int convolutions = definition.Convolutions.Length;
+        for (int layer = 0; layer < convolutions; layer++)
         {
-            bool isOutput = layer == definition.LinearCount - 1;
-            int inputs = definition.InputsOf(layer), outputs = definition.OutputsOf(layer);
+            ConvolutionDefinition convolution = definition.Convolutions[layer];
+            MapShape map = definition.MapOf(layer), convolved = convolution.Convolved(map);
+            if (beforeLinear)
+                nodes.Add(new BatchNormNode(nodes.Count, layer, map.Channels, definition, map.Pixels));
+            nodes.Add(new ConvolutionNode(nodes.Count, layer, map, convolution, hasBias: !behindLinear, squaredGain));
+            if (behindLinear)
+                nodes.Add(new BatchNormNode(nodes.Count, layer, convolved.Channels, definition, convolved.Pixels));
+            nodes.Add(new ActivationNode(nodes.Count, layer, convolved.Channels, definition.Activation));
+            if (behindActivation)
+                nodes.Add(new BatchNormNode(nodes.Count, layer, convolved.Channels, definition, convolved.Pixels));
+            if (convolution.Pooling is { } pooling)
+                nodes.Add(new PoolingNode(nodes.Count, layer, convolved, pooling));
+            if (convolution.DropoutRate > 0)
+                nodes.Add(new DropoutNode(nodes.Count, layer, convolved.Channels, convolution.DropoutRate));
+        }
+        if (convolutions > 0)
+        {
+            MapShape map = definition.MapOf(convolutions);
+            nodes.Add(definition.AveragesPixels
+                ? new MeanNode(nodes.Count, convolutions - 1, map)
+                : new FlattenNode(nodes.Count, convolutions - 1, map));
+        }
+        for (int dense = 0; dense < definition.LinearCount; dense++)
+        {
+            int layer = convolutions + dense;
+            bool isOutput = dense == definition.LinearCount - 1;
+            int inputs = definition.InputsOf(dense), outputs = definition.OutputsOf(dense);
             if (beforeLinear && (!isOutput || definition.NormalizeOutputLayerInput))
                 nodes.Add(new BatchNormNode(nodes.Count, layer, inputs, definition));
             if (isOutput)
@@ -52,6 +84,15 @@ internal sealed class Plan
         }
         Nodes = nodes;
     }
+
+    /// <summary>Whether its first layers are convolutions over maps of pictures.</summary>
+    public bool HasMaps => _definition.Convolutions.Length > 0;
+
+    /// <summary>Where the first node finds rows that are written out.</summary>
+    public NodeInput CreateInput(int rowCapacity) =>
+        !HasMaps ? new PanelInput(new PanelMatrix(rowCapacity, _definition.Inputs))
+        : Nodes[0] is RowNode ? new PictureInput(_definition.MapOf(0), _definition.PixelOrder, rowCapacity)
+        : new MapInput(_definition.MapOf(0), _definition.PixelOrder, rowCapacity);
 
     /// <summary>The nodes in the order in which data meet them.</summary>
     public IReadOnlyList<Node> Nodes { get; }

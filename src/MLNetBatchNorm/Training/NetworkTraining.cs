@@ -44,7 +44,7 @@ internal sealed class NetworkTraining
     {
         // Each network shuffles rows of its own, so that what it becomes does not depend on how long another was trained.
         using NetworkRows rows = Rows.Of(this, cancellation);
-        if (Definition.UsesBatchNormalization && rows.Training.Count < 2)
+        if (Definition.NeedsTwoRows && rows.Training.Count < 2)
             throw new TooFewRowsException(rows.Training.Count);
         NetworkParameters parameters = CreateParameters();
         IKeptTraining? kept = store?.Open(this, parameters, observer);

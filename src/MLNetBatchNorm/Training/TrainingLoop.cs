@@ -166,7 +166,7 @@ internal static class TrainingLoop
     }
 
     private static BatchPlan Plan(NetworkParameters parameters, EncodedRows training, TrainingSettings settings) =>
-        new(training.Count, settings.BatchSize, parameters.Definition.UsesBatchNormalization);
+        new(training.Count, settings.BatchSize, parameters.Definition.NeedsTwoRows);
 
     private static int UsefulThreads(NetworkParameters parameters, EncodedRows training, BatchPlan plan, int threads)
     {

@@ -44,6 +44,12 @@ internal static class NetworkState
         {
             operations.Add(node switch
             {
+                ConvolutionNode convolution =>
+                    $"conv{node.Layer + 1}({convolution.Inputs}, {convolution.Outputs}, {Windows(convolution.Grid)}, {convolution.HasBias})",
+                PoolingNode pooling =>
+                    $"pool{node.Layer + 1}({(pooling.TakesMaximum ? "max" : "average")}, {Windows(pooling.Grid)})",
+                FlattenNode => $"flatten({node.Outputs})",
+                MeanNode => $"gap({node.Outputs})",
                 DenseNode dense => $"linear{dense.Layer + 1}({dense.Inputs}, {dense.Outputs}, {dense.HasBias})",
                 BatchNormNode => $"bn{node.Layer + 1}({node.Outputs})",
                 ActivationNode activation => $"act{node.Layer + 1}({activation.Function})",
@@ -72,13 +78,18 @@ internal static class NetworkState
         foreach (JsonProperty array in state.EnumerateObject())
         {
             string[] name = array.Name.Split('.');
-            int layer = int.Parse(name[0].AsSpan(name[0].StartsWith("bn", StringComparison.Ordinal) ? 2 : 6)) - 1;
-            LinearParameters linear = parameters.Linear[layer];
+            int layer = LayerOf(name[0]);
+            if (name[0].StartsWith("conv", StringComparison.Ordinal))
+            {
+                Write(array.Value.Flat(), name[1], ConvolutionOf(parameters, layer));
+                continue;
+            }
+            LinearParameters? linear = parameters.LinearOf(layer);
             BatchNormalizationParameters? normalization = parameters.BatchNormalization[layer];
             switch (name[1])
             {
-                case "weight": WriteWeights(array.Value.Matrix(), linear); break;
-                case "bias": array.Value.Vector().ToSingle().CopyTo(linear.Bias!.Span); break;
+                case "weight": WriteWeights(array.Value.Matrix(), linear!); break;
+                case "bias": array.Value.Vector().ToSingle().CopyTo(linear!.Bias!.Span); break;
                 case "gamma": array.Value.Vector().ToSingle().CopyTo(normalization!.Gamma.Span); break;
                 case "beta": array.Value.Vector().ToSingle().CopyTo(normalization!.Beta.Span); break;
                 case "running_mean": array.Value.Vector().CopyTo(normalization!.RunningMean, 0); break;
@@ -101,12 +112,21 @@ internal static class NetworkState
     public static Dictionary<string, double[]> Read(NetworkParameters parameters)
     {
         var state = new Dictionary<string, double[]>();
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        for (int layer = 0; layer < parameters.Definition.LayerCount; layer++)
         {
-            LinearParameters linear = parameters.Linear[layer];
-            state[$"linear{layer + 1}.weight"] = Weights(linear.Weights, linear);
-            if (linear.Bias is { } bias)
-                state[$"linear{layer + 1}.bias"] = Panels.Vector(bias, linear.Outputs);
+            if (parameters.LinearOf(layer) is { } linear)
+            {
+                state[$"linear{layer + 1}.weight"] = Weights(linear.Weights, linear);
+                if (linear.Bias is { } bias)
+                    state[$"linear{layer + 1}.bias"] = Panels.Vector(bias, linear.Outputs);
+            }
+            else
+            {
+                ConvolutionParameters convolution = ConvolutionOf(parameters, layer);
+                state[$"conv{layer + 1}.weight"] = Weights(convolution.Weights, convolution);
+                if (convolution.Bias is { } shift)
+                    state[$"conv{layer + 1}.bias"] = Panels.Vector(shift, convolution.Filters);
+            }
             if (parameters.BatchNormalization[layer] is not { } normalization)
                 continue;
             state[$"bn{layer + 1}.gamma"] = Panels.Vector(normalization.Gamma, normalization.Columns);
@@ -124,11 +144,14 @@ internal static class NetworkState
         foreach (ParameterBlock block in network.Parameters)
         {
             string[] name = block.Name.Split('.');
-            int layer = int.Parse(name[0].AsSpan(name[0].StartsWith("bn", StringComparison.Ordinal) ? 2 : 6)) - 1;
+            int layer = LayerOf(name[0]);
             gradients[block.Name] = name[1] switch
             {
-                "weight" => Weights(block.Gradient, parameters.Linear[layer]),
-                "bias" => Panels.Vector(block.Gradient, parameters.Linear[layer].Outputs),
+                "weight" when parameters.LinearOf(layer) is null => Weights(block.Gradient, ConvolutionOf(parameters, layer)),
+                "bias" when parameters.LinearOf(layer) is null =>
+                    Panels.Vector(block.Gradient, ConvolutionOf(parameters, layer).Filters),
+                "weight" => Weights(block.Gradient, parameters.LinearOf(layer)!),
+                "bias" => Panels.Vector(block.Gradient, parameters.LinearOf(layer)!.Outputs),
                 _ => Panels.Vector(block.Gradient, parameters.BatchNormalization[layer]!.Columns),
             };
         }
@@ -144,11 +167,7 @@ internal static class NetworkState
             actual.Keys.ToHashSet().SetEquals(names), $"{what}: {string.Join(", ", actual.Keys)} instead of {string.Join(", ", names)}");
         foreach (string name in names)
         {
-            JsonElement array = expected.GetProperty(name);
-            double[] numbers = array.EnumerateArray().FirstOrDefault().ValueKind == JsonValueKind.Array
-                ? [.. array.Matrix().SelectMany(r => r)]
-                : array.Vector();
-            comparison.Relative($"{what} {name}", numbers, actual[name], tolerance, Trajectory.SmallestScale);
+            comparison.Relative($"{what} {name}", expected.GetProperty(name).Flat(), actual[name], tolerance, Trajectory.SmallestScale);
         }
     }
 
@@ -163,11 +182,62 @@ internal static class NetworkState
         return weights;
     }
 
+    /// <summary>The number behind the letters of a name, counted from 0.</summary>
+    private static int LayerOf(string name) => int.Parse(name.AsSpan(name.IndexOfAny([.. "123456789"]))) - 1;
+
+    /// <summary>What a convolutional layer has learned.</summary>
+    public static ConvolutionParameters ConvolutionOf(NetworkParameters parameters, int layer) =>
+        (ConvolutionParameters)parameters[parameters.Definition.Plan.Nodes.OfType<ConvolutionNode>().Single(node => node.Layer == layer)]!;
+
+    /// <summary>Fills weights [filter][channel][row][column], or the bias, of a convolution.</summary>
+    public static void Write(double[] values, string array, ConvolutionParameters convolution)
+    {
+        if (array == "bias")
+        {
+            values.ToSingle().CopyTo(convolution.Bias!.Span);
+            return;
+        }
+        int i = 0;
+        foreach ((int filter, int channel, int row, int column) in Places(convolution))
+            convolution.Weight(filter, channel, row, column) = (float)values[i++];
+    }
+
+    /// <summary>Weights, or their gradients, in the order of the fixtures.</summary>
+    public static double[] Weights(AlignedBuffer buffer, ConvolutionParameters convolution) =>
+        [.. Places(convolution).Select(at => (double)buffer.Span[convolution.WeightIndex(at.Filter, at.Channel, at.Row, at.Column)])];
+
+    private static IEnumerable<(int Filter, int Channel, int Row, int Column)> Places(ConvolutionParameters convolution) =>
+        from filter in Enumerable.Range(0, convolution.Filters)
+        from channel in Enumerable.Range(0, convolution.Channels)
+        from row in Enumerable.Range(0, convolution.KernelHeight)
+        from column in Enumerable.Range(0, convolution.KernelWidth)
+        select (filter, channel, row, column);
+
+    private static string Windows(WindowGrid grid) =>
+        $"{grid.KernelHeight}x{grid.KernelWidth} by {grid.StrideY}x{grid.StrideX} to {grid.OutputHeight}x{grid.OutputWidth}";
+
+    private static string Windows(JsonElement operation)
+    {
+        string Pair(string name) => string.Join("x", operation.GetProperty(name).Vector());
+        return $"{Pair("kernel")} by {Pair("stride")} to {string.Join("x", operation.GetProperty("out_shape").Vector()[1..])}";
+    }
+
     private static string Operation(JsonElement operation)
     {
         string name = operation.GetProperty("name").GetString()!;
         switch (operation.GetProperty("type").GetString())
         {
+            case "conv2d":
+                return $"{name}({operation.GetProperty("in_channels")}, {operation.GetProperty("out_channels")}, {Windows(operation)}, "
+                    + $"{operation.GetProperty("bias").GetBoolean()})";
+            case "batchnorm2d":
+                return $"{name}({operation.GetProperty("channels")})";
+            case "maxpool2d":
+                return $"{name}(max, {Windows(operation)})";
+            case "averagepool2d":
+                return $"{name}(average, {Windows(operation)})";
+            case "flatten" or "global_average_pool":
+                return $"{name}({operation.GetProperty("out")})";
             case "linear":
                 return $"{name}({operation.GetProperty("in")}, {operation.GetProperty("out")}, "
                     + $"{operation.GetProperty("bias").GetBoolean()})";

@@ -9,7 +9,7 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm.Tests.Golden;
 
 /// <summary>
-/// A file of kind mlp_bn_trajectory as our training takes it: shape, settings, rows and rates. A copy
+/// A file of kind mlp_bn_trajectory or cnn_bn_trajectory as our training takes it: shape, settings, rows and rates. A copy
 /// with one property changed is a negative control.
 /// </summary>
 internal sealed record Trajectory
@@ -20,6 +20,13 @@ internal sealed record Trajectory
     public required FixtureFile File { get; init; }
 
     public required int[] LayerSizes { get; init; }
+
+    /// <summary>The size of the pictures; null where rows are none.</summary>
+    public MapShape? Picture { get; init; }
+
+    public ConvolutionDefinition[] Convolutions { get; init; } = [];
+
+    public bool AveragesPixels { get; init; }
 
     public required BatchNormalizationPlacement Placement { get; init; }
 
@@ -51,6 +58,9 @@ internal sealed record Trajectory
     public NetworkDefinition Definition => new()
     {
         Inputs = LayerSizes[0],
+        Picture = Picture,
+        Convolutions = Convolutions,
+        AveragesPixels = AveragesPixels,
         HiddenUnits = LayerSizes[1..^1],
         Outputs = LayerSizes[^1],
         Activation = Activation,
@@ -70,7 +80,10 @@ internal sealed record Trajectory
         return new Trajectory
         {
             File = file,
-            LayerSizes = [.. file.Root.Vector("layer_sizes").Select(size => (int)size)],
+            LayerSizes = Sizes(file.Root),
+            Picture = PictureOf(file.Root),
+            Convolutions = ConvolutionsOf(file.Root),
+            AveragesPixels = file.Root.TryGetProperty("head", out JsonElement head) && head.GetString() == "gap",
             Placement = NetworkState.Placement(file["placement"].GetString()!),
             NormalizeOutputLayerInput = file["bn_on_output_layer_input"].GetBoolean(),
             Activation = NetworkState.SingleActivation(file["ops"]),
@@ -82,6 +95,48 @@ internal sealed record Trajectory
             Optimizer = OptimizerOf(file["optimizer"]),
             Rates = file.Root.Vector("lr_per_step"),
         };
+    }
+
+    private static MapShape? PictureOf(JsonElement file)
+    {
+        if (!file.TryGetProperty("input_shape", out JsonElement shape))
+            return null;
+        double[] sizes = shape.Vector();
+        return new MapShape((int)sizes[1], (int)sizes[2], (int)sizes[0]);
+    }
+
+    private static int[] Sizes(JsonElement file) => PictureOf(file) is { } picture
+        ? [(int)picture.Values, .. file.Vector("dense_hidden").Select(size => (int)size), (int)file.Number("outputs")]
+        : [.. file.Vector("layer_sizes").Select(size => (int)size)];
+
+    /// <summary>What the operations say, which are the authority: each convolution, and the pooling behind it.</summary>
+    private static ConvolutionDefinition[] ConvolutionsOf(JsonElement file)
+    {
+        var convolutions = new List<ConvolutionDefinition>();
+        foreach (JsonElement operation in file.GetProperty("ops").EnumerateArray())
+        {
+            int[] Sizes(string name) => [.. operation.GetProperty(name).Vector().Select(size => (int)size)];
+            string type = operation.GetProperty("type").GetString()!;
+            if (type == "conv2d")
+            {
+                int[] kernel = Sizes("kernel"), stride = Sizes("stride"), padding = Sizes("padding_top_bottom_left_right");
+                convolutions.Add(new ConvolutionDefinition
+                {
+                    Filters = operation.GetProperty("out_channels").GetInt32(), KernelHeight = kernel[0], KernelWidth = kernel[1],
+                    StrideY = stride[0], StrideX = stride[1], Top = padding[0], Bottom = padding[1], Left = padding[2], Right = padding[3],
+                });
+            }
+            else if (type is "maxpool2d" or "averagepool2d")
+            {
+                int[] kernel = Sizes("kernel"), stride = Sizes("stride"), padding = Sizes("padding");
+                convolutions[^1] = convolutions[^1] with
+                {
+                    Pooling = new PoolingDefinition(
+                        type == "maxpool2d", kernel[0], kernel[1], stride[0], stride[1], padding[0], padding[1]),
+                };
+            }
+        }
+        return [.. convolutions];
     }
 
     public static Objective LossOf(string task) => task switch
@@ -97,7 +152,7 @@ internal sealed record Trajectory
     {
         double decay = options.NumberOrNull("weight_decay") ?? 0;
         bool weightsOnly = options.TryGetProperty("weight_decay_applies_to", out JsonElement which)
-            && which.GetString() == "linear_weights";
+            && which.GetString() is "linear_weights" or "conv_and_linear_weights";
         return options.GetProperty("type").GetString() switch
         {
             "sgd" => new SgdOptimizer
@@ -147,7 +202,7 @@ internal sealed record Trajectory
         var ends = new int[batches.Length];
         for (int b = 0; b < batches.Length; b++)
         {
-            double[][] x = batches[b].Matrix("X");
+            double[][] x = [.. batches[b].GetProperty("X").EnumerateArray().Select(FixtureElements.Flat)];
             double[][] y = classes ? [.. batches[b].Vector("y").Select(k => new[] { k })] : batches[b].Matrix("y");
             double[]? w = batches[b].GetProperty("w").ValueKind == JsonValueKind.Null ? null : batches[b].Vector("w");
             for (int r = 0; r < x.Length; r++)

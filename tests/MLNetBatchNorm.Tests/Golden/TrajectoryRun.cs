@@ -76,7 +76,9 @@ internal sealed class TrajectoryRun
         foreach (JsonProperty output in expected.GetProperty("step1_op_outputs").EnumerateObject())
         {
             if (FirstOutputs.TryGetValue(output.Name, out double[][]? ours))
-                comparison.Relative($"step1_op_outputs {output.Name}", output.Value.Matrix(), ours, tolerance, Trajectory.SmallestScale);
+                comparison.Relative(
+                    $"step1_op_outputs {output.Name}", output.Value.Flat(), [.. ours.SelectMany(r => r)], tolerance,
+                    Trajectory.SmallestScale);
             else
                 comparison.Absolute($"step1_op_outputs {output.Name} (we have none)", [0], [], 0);
         }
@@ -108,6 +110,18 @@ internal sealed class TrajectoryRun
         {
             switch (operation)
             {
+                case ConvolutionLayer convolution:
+                    outputs[$"conv{++linear}"] = Panels.Rows(convolution.Output);
+                    break;
+                case PoolingLayer pooling:
+                    outputs[$"pool{linear}"] = Panels.Rows(pooling.Output);
+                    break;
+                case FlattenLayer flatten:
+                    outputs["flatten"] = Panels.Rows(flatten.Output);
+                    break;
+                case MeanLayer mean:
+                    outputs["gap"] = Panels.Rows(mean.Output);
+                    break;
                 case DenseLayer dense:
                     outputs[$"linear{++linear}"] = Panels.Rows(dense.Output);
                     break;
@@ -117,8 +131,8 @@ internal sealed class TrajectoryRun
                 case BatchNormLayer layer:
                     // In front of a linear map a normalization has that map's number, behind it also.
                     int number = normalization >= 0 ? ++normalization : linear;
-                    var normalized = new PanelMatrix(rows, layer.Output.Columns);
-                    layer.CopyNormalized(rows, normalized);
+                    var normalized = new PanelMatrix(layer.Output.RowCapacity, layer.Output.Columns) { Positions = layer.Output.Positions };
+                    layer.CopyNormalized(layer.Output.RowCapacity, normalized);
                     outputs[$"bn{number}"] = Panels.Rows(normalized);
                     if (layer.Activation is not null)
                         outputs[$"act{number}"] = Panels.Rows(layer.Output);
@@ -132,7 +146,7 @@ internal sealed class TrajectoryRun
 
     private void Evaluate(Trajectory trajectory)
     {
-        float[][] rows = trajectory.File.Root.Matrix("eval_X").ToSingle();
+        float[][] rows = [.. trajectory.File["eval_X"].EnumerateArray().Select(row => row.Flat().ToSingle())];
         NetworkDefinition definition = Parameters.Definition;
         Unfolded = FrozenOutputs(Parameters, rows);
 

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Tests.Golden;
@@ -40,15 +41,20 @@ internal sealed class ReferenceNetwork
 
     /// <summary>Names of the normalizations in the order in which rows meet them.</summary>
     public IEnumerable<string> Normalizations =>
-        Enumerable.Range(0, _definition.LinearCount).Select(l => $"bn{l + 1}").Where(name => Arrays.ContainsKey($"{name}.gamma"));
+        Enumerable.Range(0, _definition.LayerCount).Select(l => $"bn{l + 1}").Where(name => Arrays.ContainsKey($"{name}.gamma"));
 
     /// <summary>Outputs of all rows; with statistics of the (virtual) batches, or with the frozen ones.</summary>
     public double[][] Forward(double[][] rows, bool training)
     {
         double[][] x = rows;
-        for (int layer = 0; layer < _definition.LinearCount; layer++)
+        int convolutions = _definition.Convolutions.Length;
+        for (int layer = 0; layer < convolutions; layer++)
+            x = Convolve(layer, x, training);
+        if (convolutions > 0 && _definition.AveragesPixels)
+            x = [.. x.Select(row => row.Chunk(_definition.MapOf(convolutions).Pixels).Select(channel => channel.Average()).ToArray())];
+        for (int layer = convolutions; layer < _definition.LayerCount; layer++)
         {
-            bool hidden = layer < _definition.HiddenUnits.Length;
+            bool hidden = layer < _definition.LayerCount - 1;
             if (_definition.Placement == BatchNormalizationPlacement.LayerInput)
                 x = Normalize(layer, x, training);
             x = Linear(layer, x);
@@ -80,12 +86,12 @@ internal sealed class ReferenceNetwork
     }
 
     /// <summary>Where each (virtual) batch of some rows begins and ends; a remainder of one row joins the batch before it.</summary>
-    public static List<(int Begin, int End)> Batches(int rows, int size)
+    public static List<(int Begin, int End)> Batches(int rows, int size, bool joinsOneRow = true)
     {
         var batches = new List<(int Begin, int End)>();
         for (int begin = 0; begin < rows; begin += size == 0 ? rows : size)
             batches.Add((begin, size == 0 ? rows : Math.Min(rows, begin + size)));
-        if (batches.Count > 1 && batches[^1].End - batches[^1].Begin == 1)
+        if (joinsOneRow && batches.Count > 1 && batches[^1].End - batches[^1].Begin == 1)
         {
             batches[^2] = (batches[^2].Begin, rows);
             batches.RemoveAt(batches.Count - 1);
@@ -93,9 +99,80 @@ internal sealed class ReferenceNetwork
         return batches;
     }
 
+    /// <summary>A convolutional layer; a map is [channel, row, column].</summary>
+    private double[][] Convolve(int layer, double[][] x, bool training)
+    {
+        ConvolutionDefinition convolution = _definition.Convolutions[layer];
+        MapShape map = _definition.MapOf(layer), convolved = convolution.Convolved(map);
+        if (_definition.Placement == BatchNormalizationPlacement.LayerInput)
+            x = Normalize(layer, x, training);
+        double[] weights = Arrays[$"conv{layer + 1}.weight"];
+        double[]? bias = Arrays.GetValueOrDefault($"conv{layer + 1}.bias");
+        x = [.. x.Select(picture => Convolve(convolution, map, convolved, picture, weights, bias))];
+        if (_definition.Placement == BatchNormalizationPlacement.BeforeActivation)
+            x = Normalize(layer, x, training);
+        x = [.. x.Select(row => row.Select(Activate).ToArray())];
+        if (_definition.Placement == BatchNormalizationPlacement.AfterActivation)
+            x = Normalize(layer, x, training);
+        return convolution.Pooling is { } pooling ? [.. x.Select(picture => Pool(pooling, convolved, picture))] : x;
+    }
+
+    private static double[] Convolve(
+        ConvolutionDefinition convolution, MapShape map, MapShape convolved, double[] picture, double[] weights, double[]? bias)
+    {
+        var result = new double[convolved.Values];
+        int at = 0;
+        for (int o = 0; o < convolved.Channels; o++)
+        {
+            for (int i = 0; i < convolved.Height; i++)
+            {
+                for (int j = 0; j < convolved.Width; j++)
+                {
+                    double sum = bias?[o] ?? 0;
+                    for (int c = 0; c < map.Channels; c++)
+                    {
+                        for (int u = 0; u < convolution.KernelHeight; u++)
+                        {
+                            for (int v = 0; v < convolution.KernelWidth; v++)
+                            {
+                                int y = i * convolution.StrideY - convolution.Top + u, z = j * convolution.StrideX - convolution.Left + v;
+                                if (y >= 0 && y < map.Height && z >= 0 && z < map.Width)
+                                {
+                                    sum += weights[((o * map.Channels + c) * convolution.KernelHeight + u) * convolution.KernelWidth + v]
+                                        * picture[(c * map.Height + y) * map.Width + z];
+                                }
+                            }
+                        }
+                    }
+                    result[at++] = sum;
+                }
+            }
+        }
+        return result;
+    }
+
+    private double[] Pool(PoolingDefinition pooling, MapShape map, double[] picture)
+    {
+        WindowGrid grid = pooling.Over(map);
+        var result = new double[map.Channels * grid.Positions];
+        for (int k = 0; k < result.Length; k++)
+        {
+            int channel = k / grid.Positions, i = k % grid.Positions / grid.OutputWidth, j = k % grid.OutputWidth;
+            double[] window = [.. from u in Enumerable.Range(i * grid.StrideY - grid.Top, grid.KernelHeight)
+                from v in Enumerable.Range(j * grid.StrideX - grid.Left, grid.KernelWidth)
+                where u >= 0 && u < map.Height && v >= 0 && v < map.Width
+                select picture[(channel * map.Height + u) * map.Width + v]];
+            result[k] = pooling.TakesMaximum ? window.Max() : window.Sum() / (grid.KernelHeight * grid.KernelWidth);
+            if (pooling.TakesMaximum && window.Length > 1)
+                NearestKink = Math.Min(NearestKink, result[k] - window.Order().ElementAt(window.Length - 2));
+        }
+        return result;
+    }
+
     private double[][] Linear(int layer, double[][] x)
     {
-        int inputs = _definition.InputsOf(layer), outputs = _definition.OutputsOf(layer);
+        int dense = layer - _definition.Convolutions.Length;
+        int inputs = _definition.InputsOf(dense), outputs = _definition.OutputsOf(dense);
         double[] weights = Arrays[$"linear{layer + 1}.weight"];
         double[]? bias = Arrays.GetValueOrDefault($"linear{layer + 1}.bias");
         var result = new double[x.Length][];
@@ -118,18 +195,21 @@ internal sealed class ReferenceNetwork
         string name = $"bn{layer + 1}";
         if (!Arrays.TryGetValue($"{name}.gamma", out double[]? gamma))
             return x;
-        int columns = gamma.Length;
+        int columns = gamma.Length, pixels = x[0].Length / columns;
         double[] beta = Arrays[$"{name}.beta"];
-        double[][] result = [.. x.Select(_ => new double[columns])];
-        foreach ((int begin, int end) in Batches(x.Length, training ? _definition.VirtualBatchSize : 0))
+        double[][] result = [.. x.Select(_ => new double[columns * pixels])];
+        foreach ((int begin, int end) in Batches(x.Length, training ? _definition.VirtualBatchSize : 0, joinsOneRow: pixels == 1))
         {
             for (int c = 0; c < columns; c++)
             {
                 double mean = Arrays[$"{name}.running_mean"][c], variance = Arrays[$"{name}.running_var"][c];
                 if (training)
-                    (mean, variance) = Moments(x, begin, end, c);
+                    (mean, variance) = Moments(x, begin, end, c, pixels);
                 for (int r = begin; r < end; r++)
-                    result[r][c] = gamma[c] * (x[r][c] - mean) / Math.Sqrt(variance + _definition.Epsilon) + beta[c];
+                {
+                    for (int i = c * pixels; i < (c + 1) * pixels; i++)
+                        result[r][i] = gamma[c] * (x[r][i] - mean) / Math.Sqrt(variance + _definition.Epsilon) + beta[c];
+                }
             }
         }
         NormalizationInputs[name] = x;
@@ -138,15 +218,12 @@ internal sealed class ReferenceNetwork
     }
 
     /// <summary>Mean and biased variance of one column of rows [begin, end).</summary>
-    public static (double Mean, double Variance) Moments(double[][] x, int begin, int end, int column)
+    /// <remarks>Of a map the column is a channel, with all its pixels.</remarks>
+    public static (double Mean, double Variance) Moments(double[][] x, int begin, int end, int column, int pixels = 1)
     {
-        double mean = 0, variance = 0;
-        for (int r = begin; r < end; r++)
-            mean += x[r][column];
-        mean /= end - begin;
-        for (int r = begin; r < end; r++)
-            variance += (x[r][column] - mean) * (x[r][column] - mean);
-        return (mean, variance / (end - begin));
+        double[] values = [.. x[begin..end].SelectMany(row => row[(column * pixels)..((column + 1) * pixels)])];
+        double mean = values.Sum() / values.Length;
+        return (mean, values.Sum(value => (value - mean) * (value - mean)) / values.Length);
     }
 
     private double Activate(double x)

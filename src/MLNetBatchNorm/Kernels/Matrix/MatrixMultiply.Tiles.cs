@@ -38,6 +38,7 @@ internal static partial class MatrixMultiply
         public nint CPanel;
         public int FirstColumn;
         public int EndColumn;
+        public bool GoesOn;         // chains start from what c holds
     }
 
     /// <summary>One strip of a product: all its rows, one or two neighbouring vectors of columns, one block of inner indices.</summary>
@@ -111,6 +112,7 @@ internal static partial class MatrixMultiply
         s.BSecond = TSimd.Width < Width ? TSimd.Width : p.BPanel;
         s.CSecond = TSimd.Width < Width ? TSimd.Width : p.CPanel;
         int k = 0;
+        bool goesOn = p.GoesOn;
         do
         {
             s.A = TOrder.RowsDown ? p.A + k / Width * p.APanel : p.A + (nint)k * Width;
@@ -122,9 +124,9 @@ internal static partial class MatrixMultiply
                 {
                     s.B = At(p.B, p.BPanel, n) + (nint)k * Width;
                     s.C = At(p.C, p.CPanel, n);
-                    s.Start = k > 0 ? s.C : p.Bias == null ? zeros : p.Bias + n;
-                    s.StartRow = k > 0 ? Width : 0;
-                    s.StartSecond = k > 0 ? s.CSecond : p.Bias == null ? 0 : TSimd.Width;
+                    s.Start = goesOn ? s.C : p.Bias == null ? zeros : p.Bias + n;
+                    s.StartRow = goesOn ? Width : 0;
+                    s.StartSecond = goesOn ? s.CSecond : p.Bias == null ? 0 : TSimd.Width;
                     bool two = TSimd.Width < Width || n + TSimd.Width < p.EndColumn;
 
                     int r = blockStart;
@@ -146,6 +148,7 @@ internal static partial class MatrixMultiply
                 }
             }
             k += InnerBlock;
+            goesOn = true;
         }
         while (k < p.Inner);
     }

@@ -112,7 +112,7 @@ internal static partial class MatrixMultiply
 
         fixed (float* aStart = a, bStart = b, biasStart = bias, cStart = c)
         {
-            Product p;
+            Product p = default;
             p.A = aStart + (nint)firstRow * Width;
             p.APanel = (nint)aRowCapacity * Width;
             p.Rows = endRow - firstRow;
@@ -164,7 +164,7 @@ internal static partial class MatrixMultiply
 
         fixed (float* aStart = a, dStart = d, cStart = c)
         {
-            Product p;
+            Product p = default;
             p.A = aStart;
             p.APanel = (nint)aRowCapacity * Width;
             p.Rows = inputs;

@@ -23,6 +23,11 @@ internal sealed class PanelMatrix
     /// <summary>Stride between panels, in rows.</summary>
     public int RowCapacity { get; }
 
+    /// <summary>
+    /// Rows of the matrix that one row of a mini-batch takes: the pixels of a picture in a map, whose columns are channels; else 1.
+    /// </summary>
+    public int Positions { get; init; } = 1;
+
     /// <summary>Columns without padding.</summary>
     public int Columns { get; }
 
@@ -34,7 +39,6 @@ internal sealed class PanelMatrix
 
     /// <summary>All panels.</summary>
     public Span<float> Span => Storage.Span[..(Panels * RowCapacity * PanelLayout.Width)];
-
 
     /// <summary>Rows [firstRow, firstRow + rows) of one panel, contiguous.</summary>
     public Span<float> Rows(int panel, int firstRow, int rows) =>

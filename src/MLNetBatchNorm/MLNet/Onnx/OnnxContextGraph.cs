@@ -63,6 +63,8 @@ internal sealed class OnnxContextGraph : OnnxGraph
         {
             if (attribute.Number is { } number)
                 node.AddAttribute(attribute.Name, (double)number);
+            else if (attribute.Integers is { } integers)
+                node.AddAttribute(attribute.Name, integers);
             else
                 node.AddAttribute(attribute.Name, attribute.Integer!.Value);
         }

@@ -25,6 +25,10 @@ internal sealed class FoldedNetwork
     private readonly InputEncoder _encoder;
     private readonly FoldedOperation[][] _members;
     private readonly Layer[][] _layers;
+
+    // What comes in front of the first layer and changes its input in place: a normalization that a convolution cannot take up.
+    private readonly FrozenOperation[][] _fronts;
+    private readonly Plan _plan;
     private readonly float _part;
 
     // The part of the encoder's columns that the first map has as a table; null: none.
@@ -34,10 +38,11 @@ internal sealed class FoldedNetwork
     {
         _encoder = encoder;
         SharesFirstLayer = sharesFirstLayer;
-        Plan plan = members[0].Definition.Plan;
+        Plan plan = _plan = members[0].Definition.Plan;
         _table = takesTable && MayBeTable(plan, members.Count) ? plan.TableOf(encoder) : null;
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _table))];
         _layers = [.. _members.Select(Layers)];
+        _fronts = [.. _members.Select(member => member.TakeWhile(o => o is FrozenOperation).Cast<FrozenOperation>().ToArray())];
         Outputs = members[0].Definition.Outputs;
         _part = members.Any(HasLargeOutputs) ? 1 / (float)BitOperations.RoundUpToPowerOf2((uint)members.Count) : 1;
     }
@@ -117,8 +122,12 @@ internal sealed class FoldedNetwork
     {
         // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
         const int maximumBlock = 1 << 22;
-        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, BlockRows));
-        return new ScoringScratch(rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
+        // A map of pictures should even stay in the second level.
+        const int maximumMap = 1 << 17;
+        int largest = (int)Math.Min(maximumMap, _members[0].Max(operation => (long)operation.Node.OutputPositions * operation.Node.Outputs));
+        int fitting = _plan.HasMaps ? Math.Max(1, maximumMap / largest) : BlockRows;
+        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, Math.Min(fitting, BlockRows)));
+        return new ScoringScratch(_plan, rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
     }
 
     /// <summary>
@@ -181,7 +190,7 @@ internal sealed class FoldedNetwork
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
-    public bool TakesSparse => (_table?.Columns ?? _encoder).KeepsZero || RowForm.AreWide(RawInputs);
+    public bool TakesSparse => !_plan.HasMaps && ((_table?.Columns ?? _encoder).KeepsZero || RowForm.AreWide(RawInputs));
 
     /// <summary>Runs the nodes over the first rows of an encoded input and returns where the mean of the networks' outputs is.</summary>
     /// <param name="scratch">Memory of the calling thread.</param>
@@ -283,37 +292,59 @@ internal sealed class FoldedNetwork
     private PanelMatrix Forward(int member, ScoringScratch scratch, int rows, NodeInput input, OutputLink? link)
     {
         Layer[] layers = _layers[member];
-        PanelInput[] outputs = scratch.Outputs;
+        MapOutput[] outputs = scratch.Outputs;
+        if (_fronts[member].Length > 0)
+            input = Front(member, scratch, (PanelInput)input, rows);
         for (int layer = 0; layer < layers.Length; layer++)
         {
-            PanelInput output = outputs[layer];
+            MapOutput output = outputs[layer];
             PanelMatrix values = output.Values;
-            layers[layer].Linear.Apply(input, rows, values);
+            layers[layer].Map.Apply(input, rows, output);
             foreach (FrozenOperation operation in layers[layer].Behind)
-                operation.Apply(values, rows);
-            input = output;
+                operation.Apply(values, rows * values.Positions);
+            input = output.AsInput;
         }
         PanelMatrix last = outputs[layers.Length - 1].Values;
         link?.BeforeMean(last);
         return last;
     }
 
+    /// <summary>What the first layer of a member reads; the input itself stays as it is, because other members read it too.</summary>
+    private PanelInput Front(int member, ScoringScratch scratch, PanelInput input, int rows)
+    {
+        PanelInput front = scratch.FrontOf(input);
+        input.Values.Span.CopyTo(front.Values.Span);
+        foreach (FrozenOperation operation in _fronts[member])
+            operation.Apply(front.Values, rows * front.Values.Positions);
+        return front;
+    }
+
     /// <summary>Operations in the form in which a row goes through them fastest: nothing has to be asked what it is.</summary>
     private static Layer[] Layers(FoldedOperation[] operations)
     {
-        int[] starts = [.. Enumerable.Range(0, operations.Length).Where(i => operations[i] is FoldedLinear), operations.Length];
+        int[] starts = [.. Enumerable.Range(0, operations.Length).Where(i => operations[i] is FoldedMap), operations.Length];
         return [.. starts.SkipLast(1).Select(
-            (start, l) => new Layer((FoldedLinear)operations[start], [.. operations[(start + 1)..starts[l + 1]].Cast<FrozenOperation>()]))];
+            (start, l) => new Layer((FoldedMap)operations[start], [.. operations[(start + 1)..starts[l + 1]].Cast<FrozenOperation>()]))];
     }
 
-    /// <summary>A linear map and what is done to its output in place.</summary>
-    private sealed record Layer(FoldedLinear Linear, FrozenOperation[] Behind);
+    /// <summary>An operation that writes a matrix of its own, and what is done to that in place.</summary>
+    private sealed record Layer(FoldedMap Map, FrozenOperation[] Behind);
 
     private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {
         if (scratch.Dense is TableInput table)
         {
             table.Encode(raw, rows, scratch.Line.Span);
+            return;
+        }
+        if (scratch.Dense is PictureInput pictures)
+        {
+            pictures.Encode(_encoder, raw, rows);
+            return;
+        }
+        if (scratch.Dense is MapInput map)
+        {
+            map.Encode(_encoder, raw, rows);
             return;
         }
         Span<float> input = ((PanelInput)scratch.Dense).Values.Span;

@@ -28,20 +28,21 @@ internal static class Folding
         var left = new List<ColumnNode>();             // nodes behind the last map that nothing has taken up
         for (int i = 0; i < nodes.Length; i++)
         {
-            if (nodes[i] is not LinearNode linear)
+            if (nodes[i] is not IMapNode map)
             {
                 left.Add((ColumnNode)nodes[i]);
                 continue;
             }
-            bool shares = sharesFirstLayer && linear.Layer == 0;
-            Node? before = !shares && left.Count > 0 && left[^1].IsAffineInPrediction ? left[^1] : null;
+            var linear = nodes[i] as LinearNode;
+            bool shares = sharesFirstLayer && linear is { Layer: 0 };
+            Node? before = !shares && map.TakesAffineInFront && left.Count > 0 && left[^1].IsAffineInPrediction ? left[^1] : null;
             Freeze(before is null ? left : left[..^1], network, operations);
             left.Clear();
-            Node? behind = !shares && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
+            Node? behind = !shares && map.TakesAffineBehind && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
             operations.Add(
-                shares ? table is null ? linear.Share(network) : linear.ShareTable(network, table)
-                : table is not null && linear.Layer == 0 ? linear.FoldTable(network, behind, table)
-                : linear.Fold(network, before, behind, keepsCompact(linear)));
+                shares ? table is null ? linear!.Share(network) : linear!.ShareTable(network, table)
+                : table is not null && linear is { Layer: 0 } ? linear.FoldTable(network, behind, table)
+                : map.Fold(network, before, behind, linear is not null && keepsCompact(linear)));
         }
         Freeze(left, network, operations);
         return [.. operations];

@@ -9,23 +9,27 @@ internal sealed class ScoringScratch
 {
     private readonly int _encodedInputs;
     private readonly PieceTable? _table;
+    private readonly Plan _plan;
 
     // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
     private NodeInput? _dense;
     private NodeInput? _sparse;
     private AlignedBuffer? _line;
+    private PanelInput? _front;
 
-    internal ScoringScratch(int rows, int encodedInputs, PieceTable? table, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
+    internal ScoringScratch(
+        Plan plan, int rows, int encodedInputs, PieceTable? table, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
     {
+        _plan = plan;
         Rows = rows;
         _encodedInputs = encodedInputs;
         _table = table;
-        int[] columns = [.. operations.OfType<FoldedLinear>().Select(linear => linear.Node.Outputs)];
-        int widest = columns.Max(PanelLayout.PanelCount);
-        long length = (long)widest * rows * PanelLayout.Width;
+        FoldedMap[] maps = [.. operations.OfType<FoldedMap>()];
+        long length = maps.Max(map => PanelLayout.Length(map.Node.OutputPositions, map.Node.Outputs)) * rows;
         AlignedBuffer[] storage = [new(length), new(length)];
-        Outputs = [.. columns.Select((outputs, i) => new PanelInput(new PanelMatrix(rows, outputs, storage[i & 1])))];
-        Mean = isEnsemble ? new PanelMatrix(rows, columns[^1]) : null;
+        Outputs = [.. maps.Select((map, i) => map.CreateOutput(
+            new PanelMatrix(rows * map.Node.OutputPositions, map.Node.Outputs, storage[i & 1]) { Positions = map.Node.OutputPositions }))];
+        Mean = isEnsemble ? new PanelMatrix(rows, maps[^1].Node.Outputs) : null;
     }
 
     /// <summary>Rows of a block.</summary>
@@ -34,9 +38,9 @@ internal sealed class ScoringScratch
     /// <summary>The encoded block for rows of a kind.</summary>
     public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Dense;
 
-    /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table.</summary>
+    /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table, or pictures.</summary>
     internal NodeInput Dense =>
-        _dense ??= _table is null ? new PanelInput(new PanelMatrix(Rows, _encodedInputs)) : new TableInput(_table, sparse: false, Rows);
+        _dense ??= _table is null ? _plan.CreateInput(Rows) : new TableInput(_table, sparse: false, Rows);
 
     /// <summary>The encoded block where rows are sparse.</summary>
     internal NodeInput Sparse =>
@@ -46,8 +50,12 @@ internal sealed class ScoringScratch
     internal AlignedBuffer Line =>
         _line ??= new AlignedBuffer(PanelLayout.PanelCount(_table?.Columns.EncodedInputs ?? _encodedInputs) * PanelLayout.Width);
 
-    /// <summary>Each layer's outputs; two memories serve all layers in turn.</summary>
-    internal PanelInput[] Outputs { get; }
+    /// <summary>The outputs of each operation that has its own; two memories serve all layers in turn.</summary>
+    internal MapOutput[] Outputs { get; }
+
+    /// <summary>Room for what is made of an input in front of the first layer.</summary>
+    internal PanelInput FrontOf(PanelInput input) => _front ??= new PanelInput(
+        new PanelMatrix(input.Values.RowCapacity, input.Values.Columns) { Positions = input.Values.Positions });
 
     /// <summary>Outputs of the first linear map.</summary>
     internal PanelMatrix First => Outputs[0].Values;

@@ -14,13 +14,19 @@ internal abstract class ColumnOperation(PanelMatrix input, PanelMatrix output)
     /// <summary>What it writes; kept until the backward pass.</summary>
     public PanelMatrix Output { get; } = output;
 
-    /// <summary>Computes <see cref="Output"/> for the first <paramref name="rows"/> rows of panels [firstPanel, endPanel).</summary>
+    /// <summary>
+    /// Computes what becomes of the first <paramref name="rows"/> rows of the input's panels [firstPanel, endPanel).
+    /// </summary>
     public abstract void Forward(int rows, int firstPanel, int endPanel);
 
     /// <summary>
-    /// Turns the gradient of the loss with respect to <see cref="Output"/> into that with respect to <see cref="Input"/>, in place.
+    /// The gradient of the loss with respect to the same part of <see cref="Input"/>, from that with respect to <see cref="Output"/>.
     /// </summary>
-    public abstract void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel);
+    /// <returns>Where it is: in <paramref name="gradient"/> itself, or in memory of its own.</returns>
+    public abstract PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel);
+
+    /// <summary>The panels of <see cref="Output"/> that panels [firstPanel, endPanel) of <see cref="Input"/> become.</summary>
+    public virtual (int First, int End) OutputPanels(int firstPanel, int endPanel) => (firstPanel, endPanel);
 
     /// <summary>Trained arrays, each with one element for each (padded) column.</summary>
     public virtual IReadOnlyList<ParameterBlock> Parameters => [];

@@ -4,11 +4,15 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Network;
 
 /// <summary>A node that mixes columns by weights: every layer of a network has one.</summary>
-internal abstract class LinearNode(int index, int layer, int inputs, int outputs) : Node(index, layer, inputs, outputs)
+internal abstract class LinearNode(int index, int layer, int inputs, int outputs) : Node(index, layer, inputs, outputs), IMapNode
 {
     public override string Name { get; } = $"linear{layer + 1}";
 
     public sealed override NodeScope Scope => NodeScope.All;
+
+    public bool TakesAffineInFront => true;
+
+    public bool TakesAffineBehind => true;
 
     /// <summary>What computes it over a mini-batch.</summary>
     /// <param name="input">What it reads.</param>
@@ -19,12 +23,7 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     public abstract LinearLayer CreateLayer(
         NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products);
 
-    /// <summary>What computes it when the network predicts, with neighbours folded in.</summary>
-    /// <param name="parameters">What it has learned.</param>
-    /// <param name="before">The affine node in front of it that becomes a part of it, or null.</param>
-    /// <param name="behind">The one behind it.</param>
-    /// <param name="compact">Whether a map of few outputs takes no more memory than it needs.</param>
-    public abstract FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
+    public abstract FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
 
     /// <summary>
     /// What computes it when the network predicts and pieces of its input come as rows of a table, with the

@@ -24,6 +24,9 @@ internal abstract class Node(int index, int layer, int inputs, int outputs)
     /// <summary>Columns it writes.</summary>
     public int Outputs { get; } = outputs;
 
+    /// <summary>Rows of its output that each row of a mini-batch becomes: the pixels of a map; else 1.</summary>
+    public virtual int OutputPositions => 1;
+
     /// <summary>Name for messages, tests, gradients and graphs, such as <c>linear1</c>.</summary>
     public abstract string Name { get; }
 

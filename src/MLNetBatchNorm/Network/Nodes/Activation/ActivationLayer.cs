@@ -11,9 +11,10 @@ internal sealed class ActivationLayer(ActivationFunction function, PanelMatrix i
             ActivationKernels.Forward(function, Input.Rows(p, 0, rows), Output.Rows(p, 0, rows));
     }
 
-    public override void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
+    public override PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
     {
         for (int p = firstPanel; p < endPanel; p++)
             ActivationKernels.Backward(function, Input.Rows(p, 0, rows), Output.Rows(p, 0, rows), gradient.Rows(p, 0, rows));
+        return gradient;
     }
 }

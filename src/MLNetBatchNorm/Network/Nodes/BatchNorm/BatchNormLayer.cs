@@ -19,6 +19,9 @@ internal sealed class BatchNormLayer : ColumnOperation
     private readonly ParameterBlock _beta;
     private readonly int _padded;
 
+    // Rows of the input in one virtual batch; 0: all.
+    private readonly int _virtualBatch;
+
     // Statistics of the last forward pass, [virtual batches][padded columns]. The mean is pivot + offset: the pivot is the mean rounded
     // to float, so that x - pivot is exact where it matters, and the offset is what rounding lost.
     private readonly AlignedBuffer _pivot;
@@ -40,6 +43,7 @@ internal sealed class BatchNormLayer : ColumnOperation
         _parameters = parameters;
         Activation = node.Activation?.Function;
         _padded = input.Panels * Width;
+        _virtualBatch = node.VirtualBatchSize * input.Positions;
         _gamma = new ParameterBlock($"{node.Name}.gamma", parameters.Gamma, isWeight: false);
         _beta = new ParameterBlock($"{node.Name}.beta", parameters.Beta, isWeight: false);
         Parameters = [_gamma, _beta];
@@ -66,7 +70,7 @@ internal sealed class BatchNormLayer : ColumnOperation
     /// </summary>
     public int VirtualBatches(int rows)
     {
-        int size = _node.VirtualBatchSize;
+        int size = _virtualBatch;
         if (size == 0 || rows <= size)
             return 1;
         return rows % size >= 2 ? rows / size + 1 : rows / size;
@@ -105,7 +109,7 @@ internal sealed class BatchNormLayer : ColumnOperation
         }
     }
 
-    public override void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
+    public override PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
     {
         int batches = VirtualBatches(rows);
         Span<float> dGamma = stackalloc float[Width];
@@ -133,6 +137,7 @@ internal sealed class BatchNormLayer : ColumnOperation
                 }
             }
         }
+        return gradient;
     }
 
     /// <summary>
@@ -190,8 +195,8 @@ internal sealed class BatchNormLayer : ColumnOperation
 
     private (int Begin, int Count) VirtualBatch(int batch, int batches, int rows)
     {
-        int begin = batch * _node.VirtualBatchSize;
-        return (begin, batch == batches - 1 ? rows - begin : _node.VirtualBatchSize);
+        int begin = batch * _virtualBatch;
+        return (begin, batch == batches - 1 ? rows - begin : _virtualBatch);
     }
 
     private void Track(int panel, int rows, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> variance)

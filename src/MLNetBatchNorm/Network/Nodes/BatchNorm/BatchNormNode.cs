@@ -13,10 +13,11 @@ internal sealed class BatchNormNode : ColumnNode
     private const double LargeMeanInDeviations = 16;
 
     /// <summary>With the settings of a network.</summary>
-    public BatchNormNode(int index, int layer, int columns, NetworkDefinition settings)
+    public BatchNormNode(int index, int layer, int columns, NetworkDefinition settings, int positions = 1)
         : base(index, layer, columns)
     {
         Name = $"bn{layer + 1}";
+        Positions = positions;
         Epsilon = settings.Epsilon;
         RunningStatisticsMomentum = settings.RunningStatisticsMomentum;
         Statistics = settings.Statistics;
@@ -25,6 +26,9 @@ internal sealed class BatchNormNode : ColumnNode
     }
 
     public override string Name { get; }
+
+    /// <summary>Values of a column in each row: the pixels of a map; else 1.</summary>
+    public int Positions { get; }
 
     /// <summary>Added to the variance under the root.</summary>
     public double Epsilon { get; }

@@ -70,7 +70,7 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
         return graph.NodeAs(output, "Gemm", name, inputs, new OnnxAttribute("transB", 1L));
     }
 
-    public override FoldedLinear Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
+    public override FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
         new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact));
 
     public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table) =>

@@ -21,11 +21,12 @@ internal sealed class DropoutLayer(float rate, PanelMatrix input, PanelMatrix ou
         }
     }
 
-    public override void Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
+    public override PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
     {
         if (Key is not { } key)
-            return;
+            return gradient;
         for (int p = firstPanel; p < endPanel; p++)
             Dropout.Apply(gradient.Rows(p, 0, rows), rows, key, p, rate);
+        return gradient;
     }
 }
