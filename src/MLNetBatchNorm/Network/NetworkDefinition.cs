@@ -111,8 +111,12 @@ internal sealed class NetworkDefinition
     public bool NeedsTwoRows => Plan.Nodes.Any(node => node is BatchNormNode { Positions: 1 });
 
     /// <summary>Multiplications and additions of a row on its way through the network.</summary>
-    public double WeightsOfRow => Plan.Nodes.Sum(
-        node => node is ConvolutionNode convolution ? convolution.WeightsOfRow : node is LinearNode ? (double)node.Inputs * node.Outputs : 0);
+    public double WeightsOfRow => Plan.Nodes.Sum(node => node switch
+    {
+        ConvolutionNode convolution => convolution.WeightsOfRow,
+        LinearNode => (double)node.Inputs * node.Outputs,
+        _ => 0,
+    });
 
     /// <summary>Throws if a number is outside its range; the ML.NET layer checks the same with messages for its users.</summary>
     public void Validate()

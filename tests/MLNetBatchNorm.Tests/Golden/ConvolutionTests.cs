@@ -63,7 +63,8 @@ public sealed class ConvolutionTests
             Outcome outcome = Outcome.Of(@case, convention);
             JsonElement expected = @case.GetProperty("expected");
             comparison.Relative($"{number} Y", expected.GetProperty("Y").Flat(), [.. outcome.Y.SelectMany(r => r)], tolerance);
-            comparison.Relative($"{number} dX", expected.GetProperty("dX").Flat(), [.. outcome.InputGradient.SelectMany(r => r)], tolerance);
+            comparison.Relative(
+                $"{number} dX", expected.GetProperty("dX").Flat(), [.. outcome.InputGradient.SelectMany(r => r)], tolerance);
             comparison.Relative($"{number} dW", expected.GetProperty("dW").Flat(), outcome.WeightGradient, tolerance);
             if (expected.TryGetProperty("dB", out JsonElement bias))
                 comparison.Relative($"{number} dB", bias.Flat(), outcome.BiasGradient, tolerance);
@@ -109,7 +110,10 @@ public sealed class ConvolutionTests
             if (convention.TurnsKernel)
                 weights = [.. weights.Chunk(kernel[0] * kernel[1]).SelectMany(k => k.Reverse())];
             if (convention.SwapsChannels)
-                weights = [.. weights.Chunk(kernel[0] * kernel[1] * map.Channels).SelectMany(f => f.Chunk(kernel[0] * kernel[1]).Reverse()).SelectMany(k => k)];
+            {
+                weights = [.. weights.Chunk(kernel[0] * kernel[1] * map.Channels)
+                    .SelectMany(filter => filter.Chunk(kernel[0] * kernel[1]).Reverse()).SelectMany(k => k)];
+            }
             NetworkState.Write(weights, "weight", parameters);
             if (hasBias)
                 NetworkState.Write(@case.GetProperty("B").Flat(), "bias", parameters);

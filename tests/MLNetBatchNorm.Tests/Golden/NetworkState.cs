@@ -45,7 +45,7 @@ internal static class NetworkState
             operations.Add(node switch
             {
                 ConvolutionNode convolution =>
-                    $"conv{node.Layer + 1}({convolution.Inputs}, {convolution.Outputs}, {Windows(convolution.Grid)}, {convolution.HasBias})",
+                    $"conv{node.Layer + 1}({node.Inputs}, {node.Outputs}, {Windows(convolution.Grid)}, {convolution.HasBias})",
                 PoolingNode pooling =>
                     $"pool{node.Layer + 1}({(pooling.TakesMaximum ? "max" : "average")}, {Windows(pooling.Grid)})",
                 FlattenNode => $"flatten({node.Outputs})",

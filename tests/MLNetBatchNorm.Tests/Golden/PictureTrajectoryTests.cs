@@ -52,14 +52,16 @@ public sealed class PictureTrajectoryTests
             return Perturb(wrong, right) is { } perturbed ? TrajectoryRun.Of(perturbed).Compare(perturbed) : null;
         });
 
+    private static ConvolutionDefinition TakingMeans(ConvolutionDefinition convolution) =>
+        convolution.Pooling is { } pooling ? convolution with { Pooling = pooling with { TakesMaximum = false } } : convolution;
+
     /// <summary>Null where the file does not depend on what is got wrong.</summary>
     private static Trajectory? Perturb(string wrong, Trajectory right) => wrong switch
     {
         "momentum of the old value" => right.Momentum is { } momentum && momentum < 1 ? right with { Momentum = 1 - momentum } : null,
         "epsilon ten times" => right with { Epsilon = 10 * right.Epsilon },
         "mean for maximum" => right.Convolutions.Any(convolution => convolution.Pooling is { TakesMaximum: true })
-            ? right with { Convolutions = [.. right.Convolutions.Select(
-                convolution => convolution with { Pooling = convolution.Pooling is { } pooling ? pooling with { TakesMaximum = false } : null })] }
+            ? right with { Convolutions = [.. right.Convolutions.Select(TakingMeans)] }
             : null,
         "decay in the gradient for decoupled decay" => right.Optimizer is AdamWOptimizer { WeightDecay: > 0 } adamW
             ? right with { Optimizer = new AdamOptimizer { Beta1 = adamW.Beta1, Beta2 = adamW.Beta2, Epsilon = adamW.Epsilon,

@@ -166,7 +166,8 @@ public sealed class FiniteDifferenceTests
             Pooling = new PoolingDefinition(TakesMaximum: false, 2, 2, 1, 1),
         };
         var picture = new MapShape(6, 7, 2);
-        foreach (ConvolutionDefinition[] convolutions in new ConvolutionDefinition[][] { [second], [first, second with { Pooling = null }] })
+        ConvolutionDefinition[][] stacks = [[second], [first, second with { Pooling = null }]];
+        foreach (ConvolutionDefinition[] convolutions in stacks)
         {
             var definition = new NetworkDefinition
             {

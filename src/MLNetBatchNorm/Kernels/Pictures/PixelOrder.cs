@@ -6,6 +6,8 @@ internal enum PixelOrder
     /// <summary>Channel by channel, each row by row: number <c>(channel * height + row) * width + column</c>.</summary>
     Planar,
 
-    /// <summary>Pixel by pixel, row by row, the channels of a pixel side by side: number <c>(row * width + column) * channels + channel</c>.</summary>
+    /// <summary>
+    /// Pixel by pixel, row by row, the channels of a pixel side by side: number <c>(row * width + column) * channels + channel</c>.
+    /// </summary>
     Interleaved,
 }

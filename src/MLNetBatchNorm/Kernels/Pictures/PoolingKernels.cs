@@ -5,9 +5,9 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <summary>Pooling of one panel of channels, forward and backward.</summary>
 /// <remarks>
-/// x and dx are [pictures x pixels][16], y and d [pictures x windows][16]. What lies in the padding does not count for a maximum, and counts
-/// as 0 for a mean, whose divisor is the size of the window wherever it lies. Lanes are channels, so the bits are those of any vector
-/// width.
+/// x and dx are [pictures x pixels][16], y and d [pictures x windows][16]. What lies in the padding does not count for a maximum, and
+/// counts as 0 for a mean, whose divisor is the size of the window wherever it lies. Lanes are channels, so the bits are those of any
+/// vector width.
 /// </remarks>
 internal static unsafe class PoolingKernels
 {

@@ -16,7 +16,8 @@ namespace MLNetBatchNorm.Kernels;
 /// <param name="OutputHeight">Rows of windows.</param>
 /// <param name="OutputWidth">Columns of windows.</param>
 internal readonly record struct WindowGrid(
-    int Height, int Width, int KernelHeight, int KernelWidth, int StrideY, int StrideX, int Top, int Left, int OutputHeight, int OutputWidth)
+    int Height, int Width, int KernelHeight, int KernelWidth, int StrideY, int StrideX, int Top, int Left, int OutputHeight,
+    int OutputWidth)
 {
     /// <summary>Pixels of a picture.</summary>
     public int Pixels => Height * Width;

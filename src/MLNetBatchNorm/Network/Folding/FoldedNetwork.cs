@@ -124,7 +124,8 @@ internal sealed class FoldedNetwork
         const int maximumBlock = 1 << 22;
         // A map of pictures should even stay in the second level.
         const int maximumMap = 1 << 17;
-        int largest = (int)Math.Min(maximumMap, _members[0].Max(operation => (long)operation.Node.OutputPositions * operation.Node.Outputs));
+        int largest = (int)Math.Min(
+            maximumMap, _members[0].Max(operation => (long)operation.Node.OutputPositions * operation.Node.Outputs));
         int fitting = _plan.HasMaps ? Math.Max(1, maximumMap / largest) : BlockRows;
         int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, Math.Min(fitting, BlockRows)));
         return new ScoringScratch(_plan, rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
@@ -237,7 +238,7 @@ internal sealed class FoldedNetwork
     public bool FirstTakesEntries => _table is null || SharesFirstLayer;
 
     /// <summary>Units of the first layer of each network.</summary>
-    public int FirstUnits => _layers[0][0].Linear.Node.Outputs;
+    public int FirstUnits => _layers[0][0].Map.Node.Outputs;
 
     /// <summary>Encodes up to a block of raw rows, for <see cref="ApplyFirst"/>.</summary>
     public NodeInput EncodeBlock(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
@@ -248,7 +249,7 @@ internal sealed class FoldedNetwork
 
     /// <summary>What the first linear map of a network, with all that is folded into it, makes of encoded rows.</summary>
     public void ApplyFirst(int member, NodeInput input, int rows, PanelMatrix output) =>
-        _layers[member][0].Linear.Apply(input, rows, output);
+        ((FoldedLinear)_layers[member][0].Map).Apply(input, rows, output);
 
     /// <summary>Runs what is behind the first linear maps and returns where the outputs are: the mean of all networks.</summary>
     /// <param name="scratch">Memory of the calling thread.</param>
@@ -277,14 +278,14 @@ internal sealed class FoldedNetwork
     private PanelMatrix ForwardBehind(int member, ScoringScratch scratch, int rows)
     {
         Layer[] layers = _layers[member];
-        PanelInput[] outputs = scratch.Outputs;
+        MapOutput[] outputs = scratch.Outputs;
         for (int layer = 0; layer < layers.Length; layer++)
         {
             PanelMatrix values = outputs[layer].Values;
             if (layer > 0)
-                layers[layer].Linear.Apply(outputs[layer - 1], rows, values);
+                layers[layer].Map.Apply(outputs[layer - 1].AsInput, rows, outputs[layer]);
             foreach (FrozenOperation operation in layers[layer].Behind)
-                operation.Apply(values, rows);
+                operation.Apply(values, rows * values.Positions);
         }
         return outputs[layers.Length - 1].Values;
     }

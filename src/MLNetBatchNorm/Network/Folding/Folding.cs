@@ -38,7 +38,8 @@ internal static class Folding
             Node? before = !shares && map.TakesAffineInFront && left.Count > 0 && left[^1].IsAffineInPrediction ? left[^1] : null;
             Freeze(before is null ? left : left[..^1], network, operations);
             left.Clear();
-            Node? behind = !shares && map.TakesAffineBehind && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction ? nodes[++i] : null;
+            bool takesNext = !shares && map.TakesAffineBehind && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction;
+            Node? behind = takesNext ? nodes[++i] : null;
             operations.Add(
                 shares ? table is null ? linear!.Share(network) : linear!.ShareTable(network, table)
                 : table is not null && linear is { Layer: 0 } ? linear.FoldTable(network, behind, table)

@@ -5,7 +5,7 @@ namespace MLNetBatchNorm.Network;
 /// <summary>How the rows of a mini-batch are cut where sums over them are shared among workers: always in the same places.</summary>
 internal static class RowChunks
 {
-    /// <summary>Chunks of a mini-batch: shares of up to eight workers are nearly equal, and more workers than this find nothing to do.</summary>
+    /// <summary>Chunks of a mini-batch: shares of up to eight workers are nearly equal; more workers than it has find no work.</summary>
     public const int Count = 16;
 
     /// <summary>Rows [First, End) of a chunk; there may be none.</summary>
