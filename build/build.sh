@@ -7,11 +7,12 @@
 #   load-test    samples/WebScoring under 64 clients for 30 seconds, its model file replaced ten times
 #   bench        throughput of training and scoring; arguments after "bench" go to the benchmark program
 #   pack         write the packages to artifacts/
+#   site         the API reference and the documents as pages, to artifacts/site; a warning is an error
 #   api          write the public members of the packages into src/*/PublicAPI.Unshipped.txt: read the diff
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' build/build.sh; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' build/build.sh; }
 
 [ "$#" -gt 0 ] || { usage; exit 2; }
 while [ "$#" -gt 0 ]; do
@@ -31,6 +32,13 @@ while [ "$#" -gt 0 ]; do
             exit
             ;;
         pack) dotnet pack -c Release --output artifacts ;;
+        site)
+            dotnet tool restore
+            # The reference is read from the built libraries and their documentation.
+            for project in src/*/*.csproj; do dotnet build -c Release "$project"; done
+            rm -rf artifacts/site artifacts/site-metadata
+            dotnet docfx build/site/docfx.json --warningsAsErrors
+            ;;
         api)
             for project in src/*/*.csproj; do
                 printf '#nullable enable\n' > "$(dirname "$project")/PublicAPI.Unshipped.txt"

@@ -7,7 +7,8 @@ namespace MLNetBatchNorm.Benchmarks;
 /// A method's figure on a table is the mean over its seeds of the main metric: auc (binary), acc (multiclass) or r2 (regression); more is
 /// better. Printed are a table in Markdown, for each other method the tables on which batchnorm is better, each method's mean rank (equal
 /// figures share a rank) over the tables that all methods have, and the log-loss beside LightGBM's. Tables that batchnorm has no line
-/// for, and lines that begin with #, are left out.
+/// for, and lines that begin with #, are left out. With a name that ends in .png, <see cref="AccuracyChart"/> draws the errors beside
+/// LightGBM's and FastTree's.
 /// </remarks>
 internal static class AccuracyTable
 {
@@ -31,10 +32,11 @@ internal static class AccuracyTable
     {
         if (args.Length == 0)
         {
-            Console.Error.WriteLine("usage: accuracy-table FILE...");
+            Console.Error.WriteLine("usage: accuracy-table FILE... [picture.png]");
             return 2;
         }
-        Line[] lines = [.. args.SelectMany(File.ReadLines).Where(line => line.Length > 0 && line[0] != '#').Select(Line.Parse)];
+        string[] files = [.. args.Where(arg => !arg.EndsWith(".png", StringComparison.Ordinal))];
+        Line[] lines = [.. files.SelectMany(File.ReadLines).Where(line => line.Length > 0 && line[0] != '#').Select(Line.Parse)];
         string[] tables = [.. lines.Where(line => line.Method == Ours).Select(line => line.Table).Distinct().Order(StringComparer.Ordinal)];
         if (tables.Length == 0)
             throw new InvalidDataException($"No line is of the method '{Ours}'.");
@@ -55,6 +57,8 @@ internal static class AccuracyTable
             PrintWins(lines, tables, other);
         PrintRanks(lines, tables, [Ours, .. others]);
         PrintLogLoss(lines, tables);
+        foreach (string picture in args.Except(files))
+            Draw(picture, lines, tables);
         return 0;
     }
 
@@ -62,6 +66,16 @@ internal static class AccuracyTable
     {
         double[] values = [.. lines.Where(line => line.Table == table && line.Method == method).Select(figure)];
         return values.Length > 0 ? values.Average() : null;
+    }
+
+    private static void Draw(string picture, Line[] lines, string[] tables)
+    {
+        double? Error(string table, string method) => 1 - Mean(lines, table, method, line => line.Main);
+        AccuracyChart.Save(
+            picture, "LightGBM",
+            [.. tables.Where(table => Error(table, "lightgbm") is not null).Select(
+                table => (table, (Error(table, Ours) / Error(table, "lightgbm"))!.Value, Error(table, "fasttree") / Error(table, "lightgbm")))],
+            "MLNetBatchNorm", "FastTree");
     }
 
     private static string Show(double? value) => value?.ToString("F4", CultureInfo.InvariantCulture) ?? "";

@@ -4,7 +4,7 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.PublicApi.Tests;
 
 /// <summary>
-/// Lists in the documents are complete and true: the tree of the README, the benchmarks of CONTRIBUTING.md, the names in tables.
+/// Lists in the documents are complete and true: the tree of docs/architecture.md, the benchmarks of CONTRIBUTING.md, the names in tables.
 /// </summary>
 [TestClass]
 public sealed partial class ListsTests
@@ -15,19 +15,19 @@ public sealed partial class ListsTests
     private static readonly string[] s_madeByBuilds = ["bin", "obj"];
 
     [TestMethod]
-    public void Readme_Tree_IsThatOfTheRepository()
+    public void Architecture_Tree_IsThatOfTheRepository()
     {
         string root = PackageTests.Repository();
-        List<string> named = Tree(File.ReadAllText(Path.Combine(root, "README.md")).ReplaceLineEndings("\n"));
-        CollectionAssert.IsSubsetOf(s_complete, named, "The tree was not found in README.md.");
+        List<string> named = Tree(File.ReadAllText(Path.Combine(root, "docs", "architecture.md")).ReplaceLineEndings("\n"));
+        CollectionAssert.IsSubsetOf(s_complete, named, "The tree was not found in docs/architecture.md.");
         string[] invented = [.. named.Where(folder => !Directory.Exists(Path.Combine(root, folder)))];
-        Assert.IsEmpty(invented, $"README.md names folders that are not there: {string.Join(", ", invented)}.");
+        Assert.IsEmpty(invented, $"docs/architecture.md names folders that are not there: {string.Join(", ", invented)}.");
 
         string[] folders = [.. s_complete.SelectMany(parent => Directory.GetDirectories(Path.Combine(root, parent))
             .Select(Path.GetFileName).Where(name => !s_madeByBuilds.Contains(name) && HoldsFiles(Path.Combine(root, parent, name!)))
             .Select(name => $"{parent}/{name}"))];
         string[] absent = [.. folders.Except(named)];
-        Assert.IsEmpty(absent, $"The tree in README.md lacks {string.Join(", ", absent)}.");
+        Assert.IsEmpty(absent, $"The tree in docs/architecture.md lacks {string.Join(", ", absent)}.");
     }
 
     [TestMethod]
@@ -101,9 +101,9 @@ public sealed partial class ListsTests
     }
 
     /// <summary>The folders of the first block under "The repository", each with its parents, which are indented by two less.</summary>
-    private static List<string> Tree(string readme)
+    private static List<string> Tree(string document)
     {
-        string block = RepositoryBlock().Match(readme).Groups["tree"].Value;
+        string block = RepositoryBlock().Match(document).Groups["tree"].Value;
         List<string> path = [], folders = [];
         foreach (Match line in TreeLine().Matches(block))
         {

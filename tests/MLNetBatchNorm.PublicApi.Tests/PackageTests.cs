@@ -41,15 +41,15 @@ public sealed partial class PackageTests
 
     /// <summary>Above all none of the copies of ML.NET's assemblies with opened members, against which the library is compiled.</summary>
     [TestMethod]
-    [DataRow(Main, "README.md")]
-    [DataRow(Onnx, "onnx.md")]
-    [DataRow(Report, "report.md")]
-    public void Package_HoldsTheseFilesAndNoOthers(string name, string readme)
+    [DataRow(Main)]
+    [DataRow(Onnx)]
+    [DataRow(Report)]
+    public void Package_HoldsTheseFilesAndNoOthers(string name)
     {
         CollectionAssert.AreEquivalent(
             new[]
             {
-                $"{name}.nuspec", "LICENSE", "THIRD-PARTY-NOTICES.txt", "icon.png", readme, $"lib/net10.0/{name}.dll",
+                $"{name}.nuspec", "LICENSE", "THIRD-PARTY-NOTICES.txt", "icon.png", "PACKAGE.md", $"lib/net10.0/{name}.dll",
                 $"lib/net10.0/{name}.xml",
             },
             Entries($"{name}.{Version}.nupkg"));
@@ -57,19 +57,19 @@ public sealed partial class PackageTests
     }
 
     [TestMethod]
-    [DataRow(Main, "README.md", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
+    [DataRow(Main, "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
     [DataRow(
-        Onnx, "onnx.md", "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
+        Onnx, "Google.Protobuf 3.36.2", $"{Main} [{Version}]", "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15")]
     [DataRow(
-        Report, "report.md", $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2",
+        Report, $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2",
         "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
         "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
-    public void Package_SaysWhatItIs(string name, string readme, params string[] dependencies)
+    public void Package_SaysWhatItIs(string name, params string[] dependencies)
     {
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();
         string? Value(string element) => metadata.Elements().SingleOrDefault(e => e.Name.LocalName == element)?.Value;
         Assert.AreEqual(
-            (name, Version, "MIT", "icon.png", readme), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
+            (name, Version, "MIT", "icon.png", "PACKAGE.md"), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("description")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("tags")));
         XElement repository = metadata.Elements().Single(e => e.Name.LocalName == "repository");
@@ -148,6 +148,82 @@ public sealed partial class PackageTests
         }
     }
 
+    /// <summary>What a newcomer has who has no clone: the packages, and the page that each shows. Its program, as it stands there.</summary>
+    [TestMethod]
+    public void NewProject_WithTheProgramOfPackageMd_TrainsSavesLoadsAndExports()
+    {
+        string page = ReadText($"{Main}.{Version}.nupkg", "PACKAGE.md").ReplaceLineEndings("\n");
+        string[] installed = [.. AddPackage().Matches(page).Select(match => match.Groups["name"].Value)];
+        CollectionAssert.AreEqual(new[] { Main, Onnx }, installed);
+        string project = Path.Combine(s_folder, "Newcomer");
+        WriteProject(project, installed, "", CSharp(page).Single());
+
+        string output = DotnetCommand.Run(project, Path.Combine(s_folder, "installed"), "run", "--configuration", "Release");
+
+        StringAssert.Matches(output, new(@"R squared 0\.9[5-9]"));
+        StringAssert.Matches(output, new(@"paid by card: (9|10)\.\d\d"));              // 3 + 2 * 3 + 0.5, and 0.5 on average
+        StringAssert.Matches(output, new(@"rides\.onnx has \d{5,} bytes"));
+        Assert.IsTrue(File.Exists(Path.Combine(project, "rides.zip")));
+    }
+
+    /// <summary>The other packages' pages show lines of documents, whose code is compiled.</summary>
+    [TestMethod]
+    [DataRow(Onnx)]
+    [DataRow(Report)]
+    public void PackageMd_Code_IsThatOfTheDocuments(string name)
+    {
+        HashSet<string> compiled = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
+            .SelectMany(path => CSharp(File.ReadAllText(path).ReplaceLineEndings("\n"))).SelectMany(code => code.Split('\n'))
+            .Select(line => line.Trim())];
+        string[] lines = [.. CSharp(ReadText($"{name}.{Version}.nupkg", "PACKAGE.md").ReplaceLineEndings("\n"))
+            .SelectMany(code => code.Split('\n')).Select(line => line.Trim()).Where(line => !line.StartsWith("//", StringComparison.Ordinal))];
+        Assert.IsGreaterThan(3, lines.Length);
+        string[] unknown = [.. lines.Where(line => !compiled.Contains(line))];
+        Assert.IsEmpty(unknown, $"Lines of {name}'s PACKAGE.md that no document has:\n{string.Join("\n", unknown)}");
+    }
+
+    /// <summary>Who reads a package's page has no clone of the repository.</summary>
+    [TestMethod]
+    [DataRow(Main)]
+    [DataRow(Onnx)]
+    [DataRow(Report)]
+    public void PackageMd_NamesNothingOfTheRepository(string name)
+    {
+        string page = ReadText($"{name}.{Version}.nupkg", "PACKAGE.md");
+        Assert.IsEmpty(OfTheRepository().Matches(page).Select(match => match.Value));
+        CollectionAssert.AreEqual(
+            new[] { "--project", "](docs/", "samples/" },
+            OfTheRepository().Matches("dotnet run --project samples/X, [a](docs/b.md)").Select(match => match.Value).Order().ToArray());
+    }
+
+    [TestMethod]
+    public void Package_WithTheAddressOfTheProject_LinksToIt()
+    {
+        const string Address = "https://example.org/batchnorm";
+        string folder = Path.Combine(s_folder, "addressed");
+        string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+        DotnetCommand.Run(
+            Repository(), null, "pack", Path.Combine("src", Main), "--no-build", "--configuration", configuration, "--output", folder,
+            $"-p:ProjectAddress={Address}");
+        using ZipArchive zip = ZipFile.OpenRead(Path.Combine(folder, $"{Main}.{Version}.nupkg"));
+        using Stream nuspec = zip.GetEntry($"{Main}.nuspec")!.Open();
+        XElement metadata = XDocument.Load(nuspec).Root!.Elements().Single();
+        Assert.AreEqual(Address, metadata.Elements().Single(e => e.Name.LocalName == "projectUrl").Value);
+        Assert.AreEqual(Address, metadata.Elements().Single(e => e.Name.LocalName == "repository").Attribute("url")?.Value);
+    }
+
+    /// <summary>The blocks of a page that are C#.</summary>
+    private static IEnumerable<string> CSharp(string page) => CSharpBlock().Matches(page).Select(match => match.Groups["code"].Value);
+
+    [GeneratedRegex("^```csharp\n(?<code>.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex CSharpBlock();
+
+    [GeneratedRegex("^dotnet add package (?<name>\\S+)$", RegexOptions.Multiline)]
+    private static partial Regex AddPackage();
+
+    [GeneratedRegex("samples/|--project|\\]\\((docs|src|tests|samples|\\.\\.)/")]
+    private static partial Regex OfTheRepository();
+
     /// <summary>With the lines of docs/deployment.md: published, and run from the folder it was published to.</summary>
     [TestMethod]
     public void NewProject_TrimmedAndAsASingleFile_TrainsSavesLoadsAndScores()
@@ -179,11 +255,25 @@ public sealed partial class PackageTests
     [GeneratedRegex(@"error NU1\d\d\d: .*(Microsoft\.NETCore\.App\.|Microsoft\.NET\.ILLink\.).*")]
     private static partial Regex NoRuntimePack();
 
+    /// <summary>The README's program with its table, and what it is to do beyond.</summary>
     private static void WriteConsumer(string project, string[] packages, string properties, string more)
     {
         string data = Path.Combine(project, "samples", "data");
         Directory.CreateDirectory(data);
         File.Copy(Path.Combine(AppContext.BaseDirectory, "samples", "data", "breast_cancer.csv"), Path.Combine(data, "breast_cancer.csv"));
+        string readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
+        string firstModel = ReadmeTests.Blocks(readme).Single(block => block.Name == "FirstModel").Code;
+        WriteProject(project, packages, properties, firstModel + """
+
+            float[] scores = [.. model.Transform(split.TestSet).GetColumn<float>("Score")];
+            bool asBefore = scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"));
+            Console.WriteLine($"scores {scores.Length}, the same after loading: {asBefore}");
+            """ + more);
+    }
+
+    private static void WriteProject(string project, string[] packages, string properties, string program)
+    {
+        Directory.CreateDirectory(project);
         IEnumerable<XElement> references = packages.Select(
             name => new XElement("PackageReference", new XAttribute("Include", name), new XAttribute("Version", Version)));
         File.WriteAllText(Path.Combine(project, "Consumer.csproj"), $"""
@@ -209,14 +299,7 @@ public sealed partial class PackageTests
             new XElement("packageSources", new XElement("add", new XAttribute("key", "packed"), new XAttribute("value", Packed))),
             new XElement("fallbackPackageFolders", new XElement("add", new XAttribute("key", "machine"), new XAttribute("value", machine))))
             .ToString());
-        string readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md")).ReplaceLineEndings("\n");
-        string firstModel = ReadmeTests.Blocks(readme).Single(block => block.Name == "FirstModel").Code;
-        File.WriteAllText(Path.Combine(project, "Program.cs"), firstModel + """
-
-            float[] scores = [.. model.Transform(split.TestSet).GetColumn<float>("Score")];
-            bool asBefore = scores.SequenceEqual(loaded.Transform(split.TestSet).GetColumn<float>("Score"));
-            Console.WriteLine($"scores {scores.Length}, the same after loading: {asBefore}");
-            """ + more);
+        File.WriteAllText(Path.Combine(project, "Program.cs"), program);
     }
 
     private static string[] Entries(string package)

@@ -1,4 +1,6 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Reporting;
 
@@ -9,7 +11,7 @@ namespace MLNetBatchNorm.PublicApi.Tests;
 /// <c>PublicAPI.Unshipped.txt</c> of each package, and its build compares.
 /// </summary>
 [TestClass]
-public sealed class PublicApiTests
+public sealed partial class PublicApiTests
 {
     private static readonly Type[] s_types =
     [
@@ -47,6 +49,34 @@ public sealed class PublicApiTests
 
         Assert.IsEmpty(hidden, string.Join("\n", hidden));
     }
+
+    /// <summary>Links of the documentation that are not checked by the compiler lead to members that exist.</summary>
+    [TestMethod]
+    public void Documentation_CrossReferences_NameOurMembersAsTheyAre()
+    {
+        XElement[] documents = [.. s_types.Select(type => type.Assembly).Distinct().Select(
+            assembly => XDocument.Load(Path.ChangeExtension(assembly.Location, ".xml")).Root!)];
+        HashSet<string> members = [.. documents.SelectMany(root => root.Descendants("member")).Select(
+            member => member.Attribute("name")!.Value[2..])];
+
+        string[] broken = [.. documents.SelectMany(root => BrokenReferences(root.ToString(), members)).Distinct()];
+
+        Assert.IsEmpty(broken, string.Join("\n", broken));
+        CollectionAssert.AreEqual(
+            new[] { "MLNetBatchNorm.Absent", "Microsoft.ML.BatchNormNetworkCatalog.Absent(System.Double)" },
+            BrokenReferences(
+                $"<xref:MLNetBatchNorm.Absent> [a](xref:Microsoft.ML.BatchNormNetworkCatalog.Absent(System.Double)) <xref:System.Single> "
+                + $"<xref:{typeof(BatchNormNetwork).FullName}>",
+                members).ToArray());
+    }
+
+    private static IEnumerable<string> BrokenReferences(string text, HashSet<string> members) => CrossReference().Matches(
+        text.Replace("&lt;", "<", StringComparison.Ordinal).Replace("&gt;", ">", StringComparison.Ordinal))
+        .Select(match => match.Groups["uid"].Value).Where(uid => !members.Contains(uid));
+
+    /// <summary>A member of ours; its parentheses, if any, close before the link does.</summary>
+    [GeneratedRegex(@"xref:(?<uid>(MLNetBatchNorm|Microsoft\.ML\.BatchNorm)[\w.`{}]*(\([^()]*\))?)")]
+    private static partial Regex CrossReference();
 
     /// <summary>A record with a list of parameters cannot get another without breaking who makes or takes apart one.</summary>
     [TestMethod]

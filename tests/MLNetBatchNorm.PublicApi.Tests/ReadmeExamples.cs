@@ -43,6 +43,8 @@ public sealed class ReadmeExamples
 
         var metrics = mlContext.BinaryClassification.Evaluate(model.Transform(split.TestSet));
         Console.WriteLine($"area under the ROC curve: {metrics.AreaUnderRocCurve:F3}");            // above 0.99
+        BatchNormNetwork network = model.Model.SubModel.Network;
+        Console.WriteLine($"{network.Members.Count} networks, the first with {network.Members[0].Layers.Count} layers");
 
         // ML.NET's own format: any process that has the package loads it, no registration call.
         mlContext.Model.Save(model, table.Schema, "tumours.zip");

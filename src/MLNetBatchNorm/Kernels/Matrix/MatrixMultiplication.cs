@@ -7,7 +7,8 @@ namespace MLNetBatchNorm;
 public enum MatrixMultiplication
 {
     /// <summary>
-    /// This package's own code: needs nothing installed, and gives the same bits on every machine and for every number of threads.
+    /// This package's own code: needs nothing installed, and gives the same bits on every x64 processor, whatever vectors it has, and for
+    /// every number of threads.
     /// </summary>
     Managed,
 

@@ -40,7 +40,9 @@ public static class ClassNameExtensions
     /// <param name="model">A multiclass model, alone or at the end of a pipeline; also a loaded one.</param>
     /// <param name="inputSchema">The schema of the rows that it scores; <c>Model.Load</c> gives it.</param>
     /// <param name="scoreColumnName">The name of the score column.</param>
-    /// <inheritdoc cref="GetClassNames(DataViewSchema, string)"/>
+    /// <returns>As <see cref="GetClassNames(DataViewSchema.Column)"/>.</returns>
+    /// <exception cref="System.ArgumentOutOfRangeException">The model makes no such column, or one of another kind: yes or no and numbers
+    /// have one score.</exception>
     public static IReadOnlyList<string> GetClassNames(
         this ITransformer model, DataViewSchema inputSchema, string scoreColumnName = DefaultColumnNames.Score)
     {
