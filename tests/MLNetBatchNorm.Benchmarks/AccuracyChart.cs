@@ -5,7 +5,9 @@ using ScottPlot.TickGenerators;
 namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>What two methods leave of a third one's error, table by table, as a picture.</summary>
-/// <remarks>An error is one minus the main metric: 1 - AUC, 1 - accuracy, 1 - R2. A dot left of the line at 1 is better than the third.</remarks>
+/// <remarks>
+/// An error is one minus the main metric: 1 - AUC, 1 - accuracy, 1 - R2. A dot left of the line at 1 is better than the third.
+/// </remarks>
 internal static class AccuracyChart
 {
     private const int Width = 900;

@@ -74,7 +74,8 @@ internal static class AccuracyTable
         AccuracyChart.Save(
             picture, "LightGBM",
             [.. tables.Where(table => Error(table, "lightgbm") is not null).Select(
-                table => (table, (Error(table, Ours) / Error(table, "lightgbm"))!.Value, Error(table, "fasttree") / Error(table, "lightgbm")))],
+                table => (
+                    table, (Error(table, Ours) / Error(table, "lightgbm"))!.Value, Error(table, "fasttree") / Error(table, "lightgbm")))],
             "MLNetBatchNorm", "FastTree");
     }
 

@@ -69,7 +69,8 @@ public sealed partial class PackageTests
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();
         string? Value(string element) => metadata.Elements().SingleOrDefault(e => e.Name.LocalName == element)?.Value;
         Assert.AreEqual(
-            (name, Version, "MIT", "icon.png", "PACKAGE.md"), (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
+            (name, Version, "MIT", "icon.png", "PACKAGE.md"),
+            (Value("id"), Value("version"), Value("license"), Value("icon"), Value("readme")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("description")));
         Assert.IsFalse(string.IsNullOrWhiteSpace(Value("tags")));
         XElement repository = metadata.Elements().Single(e => e.Name.LocalName == "repository");
@@ -148,7 +149,7 @@ public sealed partial class PackageTests
         }
     }
 
-    /// <summary>What a newcomer has who has no clone: the packages, and the page that each shows. Its program, as it stands there.</summary>
+    /// <summary>A newcomer without a clone has the packages, and the page that each shows. Its program, as it stands there.</summary>
     [TestMethod]
     public void NewProject_WithTheProgramOfPackageMd_TrainsSavesLoadsAndExports()
     {
@@ -176,7 +177,8 @@ public sealed partial class PackageTests
             .SelectMany(path => CSharp(File.ReadAllText(path).ReplaceLineEndings("\n"))).SelectMany(code => code.Split('\n'))
             .Select(line => line.Trim())];
         string[] lines = [.. CSharp(ReadText($"{name}.{Version}.nupkg", "PACKAGE.md").ReplaceLineEndings("\n"))
-            .SelectMany(code => code.Split('\n')).Select(line => line.Trim()).Where(line => !line.StartsWith("//", StringComparison.Ordinal))];
+            .SelectMany(code => code.Split('\n')).Select(line => line.Trim())
+            .Where(line => !line.StartsWith("//", StringComparison.Ordinal))];
         Assert.IsGreaterThan(3, lines.Length);
         string[] unknown = [.. lines.Where(line => !compiled.Contains(line))];
         Assert.IsEmpty(unknown, $"Lines of {name}'s PACKAGE.md that no document has:\n{string.Join("\n", unknown)}");

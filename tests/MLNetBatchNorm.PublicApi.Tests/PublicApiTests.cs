@@ -19,14 +19,19 @@ public sealed partial class PublicApiTests
             type => type.Assembly.GetExportedTypes()),
     ];
 
-    /// <summary>Types are sealed, static, or closed to outsiders by their constructors: nobody can depend on overriding them.</summary>
+    /// <summary>What is there to be derived from: a runner of one's own trains on machines of one's own.</summary>
+    private static readonly Type[] s_seams = [typeof(TrainingRunner)];
+
+    /// <summary>
+    /// All other types are sealed, static, or closed to outsiders by their constructors: nobody can depend on overriding them.
+    /// </summary>
     [TestMethod]
     public void PublicTypes_CannotBeDerivedFrom()
     {
         string[] open =
         [
             .. s_types
-                .Where(type => type.IsClass && !type.IsSealed)
+                .Where(type => type.IsClass && !type.IsSealed && !s_seams.Contains(type))
                 .Where(type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Any(
                     constructor => constructor.IsPublic || constructor.IsFamily))
                 .Select(type => type.FullName!),
