@@ -96,9 +96,14 @@ internal sealed class AccuracyCommand
     public static IEstimator<ITransformer> Trainer(MLContext ml, string task, string method, params string[] settings) =>
         new AccuracyCommand(settings).TrainerAsSet(ml, task, method);
 
+    private static IEstimator<ITransformer> TrainerOfEffort(MLContext ml, string task, TrainingEffort effort) =>
+        new AccuracyCommand([$"Effort={effort}"]).TrainerAsSet(ml, task, "batchnorm");
+
     private IEstimator<ITransformer> TrainerAsSet(MLContext ml, string task, string method) => (task, method) switch
     {
         ("binary", "batchnorm") => ml.BinaryClassification.Trainers.BatchNormNetwork(Set(new BatchNormNetworkBinaryTrainer.Options())),
+        (_, "batchnorm-fast") => TrainerOfEffort(ml, task, TrainingEffort.Fast),
+        (_, "batchnorm-best") => TrainerOfEffort(ml, task, TrainingEffort.Best),
         ("binary", "lightgbm") => ml.BinaryClassification.Trainers.LightGbm(),
         ("binary", "fasttree") => ml.BinaryClassification.Trainers.FastTree(),
         ("multiclass", "batchnorm") => ml.MulticlassClassification.Trainers.BatchNormNetwork(

@@ -44,7 +44,7 @@ internal static class PriceCommand
             return 2;
         }
         int seed = args.Length > 1 ? int.Parse(args[1], NumberStyles.Integer, CultureInfo.InvariantCulture) : 1;
-        string[] methods = args.Length > 2 ? args[2..] : ["batchnorm", "lightgbm", "fasttree"];
+        string[] methods = args.Length > 2 ? args[2..] : ["batchnorm", "batchnorm-fast", "lightgbm", "fasttree"];
         foreach (string folder in BenchmarkTable.FoldersUnder(args[0]))
         {
             foreach (string method in methods)

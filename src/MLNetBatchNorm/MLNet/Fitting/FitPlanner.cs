@@ -55,7 +55,8 @@ internal sealed class FitPlanner
 
     /// <summary>Refuses a first layer that does not fit into one array.</summary>
     /// <param name="sparse">Whether rows are sparse, which may make layers narrower.</param>
-    public void CheckSize(bool sparse) => OptionValidation.CheckSize(_host, _slots, HiddenUnits(sparse)[0], "The first hidden layer");
+    public void CheckSize(bool sparse) =>
+        OptionValidation.CheckSize(_host, _slots, HiddenUnits(rows: long.MaxValue, sparse)[0], "The first hidden layer");
 
     /// <summary>Decides everything, which includes learning how features are encoded.</summary>
     /// <param name="rows">The rows.</param>
@@ -69,7 +70,7 @@ internal sealed class FitPlanner
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
-        NetworkDefinition definition = Define(encoder, HiddenUnits(rows.IsSparse));
+        NetworkDefinition definition = Define(encoder, HiddenUnits(rows.Count, rows.IsSparse));
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class);
@@ -121,7 +122,7 @@ internal sealed class FitPlanner
         Optimizer = AutomaticOptions.ChooseOptimizer(_options),
         Schedule = AutomaticOptions.ChooseSchedule(_options),
         Shuffle = _options.Shuffle,
-        EarlyStoppingPatience = _options.EarlyStoppingPatience ?? AutomaticOptions.UsualEarlyStoppingPatience,
+        EarlyStoppingPatience = AutomaticOptions.ChoosePatience(_options, chosen.Epochs),
         Products = _products,
     };
 
@@ -146,7 +147,11 @@ internal sealed class FitPlanner
     /// </summary>
     private static double WeightsOfRow(NetworkDefinition definition, InputEncoder encoder, FitRows rows)
     {
-        double weights = (rows.IsSparse ? rows.EntriesOfRow + encoder.EntriesOfZeros : definition.Inputs) * definition.OutputsOf(0);
+        // Of a slot's pieces a row reads two rows of a table.
+        PieceTable? table = definition.Plan.TableOf(encoder);
+        InputEncoder columns = table?.Columns ?? encoder;
+        double inputs = (rows.IsSparse ? rows.EntriesOfRow + columns.EntriesOfZeros : columns.EncodedInputs) + 2 * (table?.Slots ?? 0);
+        double weights = inputs * definition.OutputsOf(0);
         for (int layer = 1; layer < definition.LinearCount; layer++)
             weights += (double)definition.InputsOf(layer) * definition.OutputsOf(layer);
         return weights;
@@ -155,8 +160,8 @@ internal sealed class FitPlanner
     /// <summary>
     /// Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.
     /// </summary>
-    private int[] HiddenUnits(bool sparse) => AutomaticOptions.ChooseHiddenUnits(
-        _options, _start, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
+    private int[] HiddenUnits(long rows, bool sparse) => AutomaticOptions.ChooseHiddenUnits(
+        _options, _start, rows, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
 
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 

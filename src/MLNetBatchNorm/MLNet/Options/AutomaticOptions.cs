@@ -16,18 +16,6 @@ namespace MLNetBatchNorm;
 /// <param name="ValidationFraction">Share of the rows that is set aside.</param>
 internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, double LearningRate, double ValidationFraction)
 {
-    /// <summary>
-    /// Two layers: a table of up to some hundred columns rarely gains from a third, and the second lets features interact. Widths halve, as
-    /// in the tabular networks of Gorishniy et al. 2021 (arXiv:2106.11959), whose tuned widths lie between 64 and 512.
-    /// </summary>
-    public static readonly ImmutableArray<int> UsualHiddenUnits = [256, 128];
-
-    /// <summary>
-    /// Several classes are mostly told apart by rules that a deeper network follows further: a third layer gained on every such table
-    /// tried, small or large, and nothing on others (docs/defaults.md). RealMLP's widths (Holzmueller et al. 2024, arXiv:2407.04491).
-    /// </summary>
-    public static readonly ImmutableArray<int> HiddenUnitsOfSeveralClasses = [256, 256, 256];
-
     /// <summary>The activation batch normalization was introduced with and the cheapest to compute.</summary>
     public const ActivationFunction UsualActivation = ActivationFunction.ReLU;
 
@@ -41,10 +29,16 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const double UsualLabelSmoothing = 0;
 
     /// <summary>
-    /// Two fifths of the longest cycle that is chosen, and more of the others: the validation loss often rests while the rate is high and
-    /// falls again while it is lowered.
+    /// Share of the epochs after which training ends if none of them has been better: the validation loss often rests while the rate is
+    /// high and falls again while it is lowered. Where it does not, the best epoch is mostly among the first.
     /// </summary>
-    public const int UsualEarlyStoppingPatience = 20;
+    public const double PatienceShare = 0.4;
+
+    /// <summary>Epochs of patience at least, and at most.</summary>
+    public const int SmallestPatience = 8;
+
+    /// <inheritdoc cref="SmallestPatience"/>
+    public const int LargestPatience = 20;
 
     /// <summary>
     /// An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.
@@ -57,23 +51,11 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Above it accuracy falls at the same number of epochs, and speed no longer rises.</summary>
     public const int LargestBatch = 256;
 
-    /// <summary>Where nothing forbids it.</summary>
-    public const int UsualEpochs = 24;
-
-    /// <summary>The same for tables that have more to tell than fewer epochs can take in.</summary>
-    public const int EpochsOfLargerTables = 36;
-
-    /// <summary>And for those of several classes, which are mostly learned to the last epoch.</summary>
-    public const int EpochsOfSeveralClasses = 48;
-
     /// <summary>
     /// Rows from which a table is a larger one: below, more epochs gained nothing (digits),
     /// above they did (letter, bike sharing, covertype).
     /// </summary>
     public const int RowsOfLargerTables = 10_000;
-
-    /// <summary>Where time is short, epochs are worth more than networks beyond this many.</summary>
-    public const int FewMembers = 4;
 
     /// <summary>
     /// A cycle of the learning rate of fewer epochs than this anneals too fast; from there on networks are saved instead.
@@ -104,12 +86,6 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>More rows to train on than nine of ten would make no difference.</summary>
     public const double SmallestValidationFraction = 0.1;
 
-    /// <summary>
-    /// The errors of single networks partly cancel. With a fifth of the rows set aside every row trains at least three of four networks.
-    /// Twice five gained on all tables over five; scoring takes as many times as long, so not more.
-    /// </summary>
-    public const int UsualMembers = 8;
-
     /// <summary>Fine enough for the jumps of real tables; twice as many gained nothing.</summary>
     public const int UsualPieces = 32;
 
@@ -120,25 +96,28 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const int FewestPieces = 4;
 
     /// <summary>
-    /// Multiplications and additions that the networks of one model may take together, before epochs and then networks are saved: a minute
-    /// or less on two cores of some 80 GFLOP/s each.
-    /// </summary>
-    public const double LargestWork = 7e12;
-
-    /// <summary>
-    /// Parameters of all networks together, a model of 32 MB: of wide tables, such as those of
+    /// Parameters of all networks together, a model of 16 MB: of wide tables, such as those of
     /// words, networks are saved before it gets larger.
     /// </summary>
     public const long LargestNumberOfAllParameters = 1 << 23;
 
+    /// <summary>A model is kept small only as long as there are so many networks: they have most of the gain.</summary>
+    public const int FewestMembersOfSmallModels = 4;
+
     /// <summary>Units of the hidden layers.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
+    /// <param name="rows">Training rows, before any are set aside.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
     /// <param name="sparseSlots">Slots of sparse features, which of very many get a narrow layer; 0 where features are dense.</param>
-    public static int[] ChooseHiddenUnits(BatchNormNetworkOptions options, TrainedNetwork? start, bool severalClasses, int sparseSlots) =>
-        start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits
-        ?? SparseInputs.Narrow([.. severalClasses ? HiddenUnitsOfSeveralClasses : UsualHiddenUnits], sparseSlots);
+    public static int[] ChooseHiddenUnits(
+        BatchNormNetworkOptions options, TrainedNetwork? start, long rows, bool severalClasses, int sparseSlots)
+    {
+        EffortRule rule = EffortRule.Of(options.Effort);
+        ImmutableArray<int> units = severalClasses ? rule.HiddenUnitsOfSeveralClasses
+            : rows < RowsOfLargerTables ? rule.HiddenUnitsOfSmallTables : rule.HiddenUnits;
+        return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? SparseInputs.Narrow([.. units], sparseSlots);
+    }
 
     /// <summary>Where batch normalization stands.</summary>
     public static BatchNormalizationPlacement ChoosePlacement(BatchNormNetworkOptions options, TrainedNetwork? start) =>
@@ -177,18 +156,22 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         BatchNormNetworkOptions options, long rows, double weights, long parameters, TrainedNetwork? start,
         bool severalClasses = false)
     {
+        EffortRule rule = EffortRule.Of(options.Effort);
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
         double validation = options.ValidationFraction
             ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
         // Two operations for each weight and row forward, four backward.
-        double affordable = LargestWork / (6.0 * weights * rows * (1 - validation));
+        double affordable = rule.LargestWork / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = MostMembers(options, start);
+        int usual = severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;
         if (choosesMembers)
-            members = (int)Math.Clamp(LargestNumberOfAllParameters / Math.Max(1, parameters), 1, members);
-        int usual = rows < RowsOfLargerTables ? UsualEpochs : severalClasses ? EpochsOfSeveralClasses : EpochsOfLargerTables;
-        if (choosesMembers)
-            members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(FewMembers, members), members);
+        {
+            double each = Math.Max(1, parameters);
+            members = Fitting(rule.UsualNumberOfAllParameters / each, Math.Min(FewestMembersOfSmallModels, members), members);
+            members = Fitting(LargestNumberOfAllParameters / each, 1, members);
+            members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(rule.FewMembers, members), members);
+        }
         int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);
         if (choosesMembers)
             members = Fitting(affordable / epochs, 1, members);
@@ -197,9 +180,13 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
             batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
     }
 
+    /// <summary>Epochs without a lower validation loss after which training ends.</summary>
+    public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience
+        ?? Math.Clamp((int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, LargestPatience);
+
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>
-        options.NumberOfEnsembleMembers ?? start?.Members.Count ?? UsualMembers;
+        options.NumberOfEnsembleMembers ?? start?.Members.Count ?? EffortRule.Of(options.Effort).Members;
 
     private static int ChooseBatchSize(BatchNormNetworkOptions options, long rows)
     {

@@ -72,10 +72,21 @@ public abstract class BatchNormNetworkOptions
     /// </remarks>
     public string? SamplingKeyColumnName { get; set; }
 
+    /// <summary>
+    /// How much time training and rows may take: from it and from the size of the data follow all options that are left null. What is set
+    /// stays as it is.
+    /// </summary>
+    /// <value>
+    /// Default <see cref="TrainingEffort.Balanced"/>, which is more accurate than boosted trees with their defaults on most tables.
+    /// <see cref="TrainingEffort.Fast"/> trains in a fraction of the time and keeps most of that; <see cref="TrainingEffort.Best"/> takes
+    /// some times as long.
+    /// </value>
+    public TrainingEffort Effort { get; set; }
+
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
     /// <value>
-    /// Default null: 256, 128; for several classes 256, 256, 256. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer
-    /// patterns and take more rows to train.
+    /// Default null: 128, 64; below 10,000 rows, where width costs little, 256, 128; for several classes 256, 256, 256. Of less effort
+    /// fewer. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.
     /// </value>
     /// <remarks>
     /// With null, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
@@ -181,8 +192,9 @@ public abstract class BatchNormNetworkOptions
 
     /// <summary>Largest number of passes over the training rows.</summary>
     /// <value>
-    /// Default null: 24, from 10,000 rows on 36, for several classes 48, or fewer where rows, features and networks are so many that
-    /// training would take minutes; the log says how many, and the choice depends on the data's size only. Range [1, 1000000]. Training
+    /// Default null: 24, for several classes from 10,000 rows on 36, or fewer where rows, features and networks are so many that training
+    /// would take minutes; the log says how many, and the choice depends on the data's size and <see cref="Effort"/> only. Range
+    /// [1, 1000000]. Training
     /// ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
     /// </value>
     [OptionRange(1, 1_000_000, "Set the number of passes over the training rows.")]
@@ -231,9 +243,8 @@ public abstract class BatchNormNetworkOptions
 
     /// <summary>Training ends after so many epochs in a row without a lower validation loss.</summary>
     /// <value>
-    /// Default null: 20, two fifths of the longest cycle that is chosen, and more of the others, because the validation loss often rests
-    /// while the rate is high and falls again while it is lowered. Range [0, 1000000]. 0: never stop early; the best epoch is returned all
-    /// the same.
+    /// Default null: two fifths of the epochs, at least 8 and at most 20, because the validation loss often rests while the rate is high
+    /// and falls again while it is lowered. Range [0, 1000000]. 0: never stop early; the best epoch is returned all the same.
     /// </value>
     [OptionRange(0, 1_000_000, "Set 0 to never stop early.")]
     public int? EarlyStoppingPatience { get; set; }
@@ -267,8 +278,8 @@ public abstract class BatchNormNetworkOptions
     /// threads enough they are trained side by side.
     /// </summary>
     /// <value>
-    /// Default null: 8; fewer, first down to 4, where rows and features are so many that training would take minutes, so many that all
-    /// together have 2^23 parameters where slots are many, and 1 for rows that do not fit <see cref="MemoryBudgetInMegabytes"/>.
+    /// Default null: 8; fewer, down to 4, where all together would have more than 2^21 parameters, down to 1 where more than 2^23; down
+    /// to 2 and then 1 where rows and features are so many that training would take minutes. <see cref="Effort"/> makes it 4 or 16.
     /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
     /// </value>
     [OptionRange(1, 100, "5 networks already have most of the gain; set null to let the size of the data decide.")]

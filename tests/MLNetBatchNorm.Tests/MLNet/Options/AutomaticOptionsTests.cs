@@ -31,8 +31,8 @@ public sealed class AutomaticOptionsTests
     [TestMethod]
     [DataRow(1_000, 24)]
     [DataRow(9_999, 24)]
-    [DataRow(10_000, 36)]
-    [DataRow(20_000, 36)]
+    [DataRow(10_000, 24)]
+    [DataRow(20_000, 24)]
     public void Choose_TablesThatCostLittle_GetTheUsualNumbers(int rows, int epochs)
     {
         AutomaticOptions chosen = Choose(new(), rows);
@@ -40,7 +40,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(8, chosen.Members);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
         Assert.AreEqual(
-            epochs == 36 ? 48 : 24,
+            rows >= 10_000 ? 36 : 24,
             AutomaticOptions
                 .Choose(options, rows, UsualWeights, parameters: 10_000, start: null, severalClasses: true).Epochs);
     }
@@ -75,7 +75,7 @@ public sealed class AutomaticOptionsTests
     }
 
     /// <summary>
-    /// Four of the eight networks go first, then epochs, then the other networks; the work stays within the bound until all are at their
+    /// Six of the eight networks go first, then epochs, then the other networks; the work stays within the bound until all are at their
     /// least.
     /// </summary>
     [TestMethod]
@@ -87,16 +87,16 @@ public sealed class AutomaticOptionsTests
             AutomaticOptions chosen = Choose(new(), rows);
             Assert.IsLessThanOrEqualTo(lastEpochs, chosen.Epochs);
             Assert.IsLessThanOrEqualTo(lastMembers, chosen.Members);
-            Assert.IsTrue(chosen.Members <= 4 || chosen.Epochs == 36, "No epoch is saved while there are more than four networks.");
+            Assert.IsTrue(chosen.Members <= 2 || chosen.Epochs == 24, "No epoch is saved while there are more than two networks.");
             Assert.IsTrue(
-                chosen.Members >= 4 || chosen.Epochs == 8, "The last four networks are saved only when there is no epoch left to save.");
+                chosen.Members >= 2 || chosen.Epochs == 8, "The last two networks are saved only when there is no epoch left to save.");
             double work = 6.0 * UsualWeights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs * chosen.Members;
-            Assert.IsTrue(work <= AutomaticOptions.LargestWork || (chosen.Epochs == 8 && chosen.Members == 1), $"{rows} rows: {work}");
+            Assert.IsTrue(work <= EffortRule.Balanced.LargestWork || (chosen.Epochs == 8 && chosen.Members == 1), $"{rows} rows: {work}");
             (lastEpochs, lastMembers) = (chosen.Epochs, chosen.Members);
         }
 
         Assert.AreEqual((8, 1), (lastEpochs, lastMembers));
-        Assert.AreEqual((36, 6), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "7e12 / (6 * 1e5 * 48,000 * 36) = 6.8");
+        Assert.AreEqual((24, 5), (Choose(new(), 60_000).Epochs, Choose(new(), 60_000).Members), "3.6e12 / (6 * 1e5 * 48,000 * 24) = 5.2");
     }
 
     [TestMethod]
@@ -134,17 +134,32 @@ public sealed class AutomaticOptionsTests
         BatchNormNetworkRegressionModelParameters model = trainer.Fit(view).Model;
         TrainedNetwork network = ((INetworkModel)model).Network;
 
-        Assert.HasCount(AutomaticOptions.UsualMembers, model.Network.Members);
-        Assert.HasCount(AutomaticOptions.UsualEpochs, model.Network.Members[0].TrainingHistory.Epochs);
+        Assert.HasCount(EffortRule.Balanced.Members, model.Network.Members);
+        Assert.AreEqual(EffortRule.Balanced.Epochs, model.Network.ChosenSettings!.MaximumNumberOfEpochs);
         Assert.IsInRange(4 + 3 * AutomaticOptions.UsualPieces / 2, 4 + 3 * AutomaticOptions.UsualPieces, network.Encoder.EncodedInputs);
         var shorter = context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [8], maximumNumberOfEpochs: 1);
-        Assert.HasCount(AutomaticOptions.UsualMembers, shorter.Fit(view, modelParameters: model).Model.Network.Members);
+        Assert.HasCount(EffortRule.Balanced.Members, shorter.Fit(view, modelParameters: model).Model.Network.Members);
+    }
+
+    [TestMethod]
+    public void Fit_OfEffortFast_TrainsFourSmallNetworks()
+    {
+        var context = new MLContext(1);
+        IDataView view = NetworkExamples.View(context, NetworkKind.Multiclass, NetworkExamples.Rows(200));
+        var options = new BatchNormNetworkMulticlassTrainer.Options { Effort = TrainingEffort.Fast, Seed = 1 };
+        BatchNormNetwork network = context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view).Model.Network;
+
+        Assert.HasCount(4, network.Members);
+        CollectionAssert.AreEqual(new[] { 128, 128, 128, 3 }, network.Members[0].Layers.Select(layer => layer.Outputs).ToArray());
+        Assert.AreEqual(16, network.ChosenSettings!.MaximumNumberOfEpochs);
     }
 
     /// <summary>Wide tables get fewer networks, one after the other, so that no model explodes.</summary>
     [TestMethod]
     [DataRow(10_000, 8)]
-    [DataRow(1 << 20, 8)]
+    [DataRow(1 << 18, 8)]
+    [DataRow((1 << 21) / 5, 5)]
+    [DataRow(1 << 20, 4)]
     [DataRow(1 << 21, 4)]
     [DataRow((1 << 23) / 3, 3)]
     [DataRow(1 << 23, 1)]
@@ -153,6 +168,48 @@ public sealed class AutomaticOptionsTests
     {
         var options = new BatchNormNetworkBinaryTrainer.Options();
         Assert.AreEqual(members, AutomaticOptions.Choose(options, 1000, UsualWeights, parameters, start: null).Members);
+    }
+
+    /// <summary>What each effort comes to; what is set stays.</summary>
+    [TestMethod]
+    [DataRow(nameof(TrainingEffort.Fast), 16, 4, "64, 64", "64, 64", "128, 128, 128")]
+    [DataRow(nameof(TrainingEffort.Balanced), 24, 8, "256, 128", "128, 64", "256, 256, 256")]
+    [DataRow(nameof(TrainingEffort.Best), 36, 16, "256, 128", "256, 128", "256, 256, 256")]
+    public void Choose_OfAnEffort_FollowsItsRule(string name, int epochs, int members, string few, string many, string classes)
+    {
+        var options = new BatchNormNetworkBinaryTrainer.Options { Effort = Enum.Parse<TrainingEffort>(name) };
+        AutomaticOptions chosen = Choose(options, 20_000);
+        Assert.AreEqual((epochs, members), (chosen.Epochs, chosen.Members));
+        Assert.AreEqual(members, AutomaticOptions.MostMembers(options, null));
+        Assert.AreEqual(few, Units(9_999, false));
+        Assert.AreEqual(many, Units(10_000, false));
+        Assert.AreEqual(classes, Units(10, true));
+        Assert.IsLessThanOrEqualTo(
+            EffortRule.Of(options.Effort).LargestWork,
+            6.0 * UsualWeights * 80_000 * Choose(options, 100_000).Epochs * Choose(options, 100_000).Members);
+
+        options.NumberOfEnsembleMembers = 3;
+        options.HiddenUnits = [7];
+        options.MaximumNumberOfEpochs = 5;
+        Assert.AreEqual((5, 3), (Choose(options, 20_000).Epochs, Choose(options, 20_000).Members));
+        Assert.AreEqual("7", Units(10_000, true));
+
+        string Units(long rows, bool severalClasses) =>
+            string.Join(", ", AutomaticOptions.ChooseHiddenUnits(options, null, rows, severalClasses, sparseSlots: 0));
+    }
+
+    [TestMethod]
+    [DataRow(1, 8)]
+    [DataRow(20, 8)]
+    [DataRow(24, 10)]
+    [DataRow(36, 15)]
+    [DataRow(48, 20)]
+    [DataRow(1_000, 20)]
+    public void ChoosePatience_IsTwoFifthsOfTheEpochs(int epochs, int expected)
+    {
+        Assert.AreEqual(expected, AutomaticOptions.ChoosePatience(new BatchNormNetworkBinaryTrainer.Options(), epochs));
+        var never = new BatchNormNetworkBinaryTrainer.Options { EarlyStoppingPatience = 0 };
+        Assert.AreEqual(0, AutomaticOptions.ChoosePatience(never, epochs));
     }
 
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>

@@ -1,0 +1,29 @@
+using System.Text.Json.Serialization;
+
+namespace MLNetBatchNorm;
+
+/// <summary>How much time a model may take, in training and for a row: what options that are left null come to.</summary>
+/// <remarks>
+/// Chosen by the size of the data, never by a clock, so that the same data give the same model everywhere. What is set stays as it is.
+/// docs/defaults.md has the numbers and the experiments behind them.
+/// </remarks>
+[JsonConverter(typeof(JsonStringEnumConverter<TrainingEffort>))]
+public enum TrainingEffort
+{
+    /// <summary>
+    /// Eight networks, or fewer where they would be large or take long: more accurate than boosted trees with their defaults on most
+    /// tables, at some times their time.
+    /// </summary>
+    Balanced,
+
+    /// <summary>
+    /// Four small networks and fewer epochs: a row costs what it costs with boosted trees, training little more, and most of the gain
+    /// stays.
+    /// </summary>
+    Fast,
+
+    /// <summary>
+    /// Sixteen networks, wider and trained longer: some times the time of <see cref="Balanced"/>, for a gain in the third decimal.
+    /// </summary>
+    Best,
+}
