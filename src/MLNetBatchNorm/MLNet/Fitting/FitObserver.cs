@@ -9,17 +9,16 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// Tells the log and the caller's <see cref="IProgress{T}"/> about every epoch, and ML.NET's progress channel when it asks.
+/// Tells the log and the caller's <see cref="IProgress{T}"/> about every epoch.
 /// </summary>
 /// <remarks>
-/// No checkpoints are sent to the progress channel: an <c>MLContext</c>, which has nobody to read them, keeps every one
-/// for as long as it lives, some 270 bytes each.
+/// No progress channel of ML.NET's is opened: an <c>MLContext</c>, which has nobody to read it, keeps each for as long as it lives, 2 KB
+/// and 270 bytes for every checkpoint.
 /// </remarks>
-internal sealed class FitObserver : ITrainingsObserver, IDisposable
+internal sealed class FitObserver : ITrainingsObserver
 {
     private readonly IHost _host;
     private readonly IChannel _channel;
-    private readonly IProgressChannel _progressChannel;
     private readonly BatchNormNetworkOptions _options;
     private readonly FitPlan _plan;
     private readonly string _inputs;
@@ -33,7 +32,6 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
     private readonly bool[] _ended;
     private bool _hasSaidThatRowsAreFew;
     private long _trainedRows;
-    private EpochRecord? _last;
 
     /// <param name="host">The trainer's host.</param>
     /// <param name="channel">The log.</param>
@@ -56,8 +54,6 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _epochsDone = new int[trainings];
         _ended = new bool[trainings];
         _metricName = plan.Settings.Objective.MetricName;
-        _progressChannel = host.StartProgressChannel("Training");
-        _progressChannel.SetHeader(new ProgressHeader(["training loss", "validation loss", $"validation {_metricName}"], ["epochs"]), Fill);
     }
 
     /// <summary>Says once what all trainings have in common.</summary>
@@ -129,9 +125,9 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         _trainedRows += _rows[number.Index];
         double trainingLoss = _target.RestoreLoss(epoch.TrainingLoss);
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
-        _last = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
+        EpochRecord restored = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
         var progress = new TrainingProgress(
-            _last, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+            restored, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
         if (epoch.ValidationMetric is { } metric)
             validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
@@ -177,26 +173,10 @@ internal sealed class FitObserver : ITrainingsObserver, IDisposable
         return done / (done + stillPlanned);
     }
 
-    public void Dispose() => _progressChannel.Dispose();
-
     /// <summary>A sentence about one training, which it names if there are others.</summary>
     private static string About(NetworkTraining training, string sentence) =>
         training.Number.IsOnly ? char.ToUpperInvariant(sentence[0]) + sentence[1..] : $"{training.Number.Name}, {sentence}";
 
     // A channel formats in the culture of its thread; a log is read by programs as well.
     private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
-
-    private void Fill(IProgressEntry entry)
-    {
-        if (_last is not { } last)
-            return;
-        entry.SetProgress(0, last.Epoch, _epochs);
-        entry.SetMetric(0, last.TrainingLoss);
-        if (last.ValidationLoss is { } loss)
-            entry.SetMetric(1, loss);
-        if (Defined(last.ValidationMetric) is { } metric)
-            entry.SetMetric(2, metric);
-    }
-
-    private static double? Defined(double? metric) => metric is double.NaN ? null : metric;
 }

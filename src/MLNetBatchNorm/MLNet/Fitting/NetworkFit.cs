@@ -107,7 +107,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
     private TrainedNetwork Train(FitPlan plan, FitRows rows, FitCheckpoints? checkpoints, IChannel channel, CancellationToken cancellation)
     {
         var best = new BestOfRestarts(plan.Chosen.Members);
-        using var observer = new FitObserver(host, channel, options, plan, rows, best);
+        var observer = new FitObserver(host, channel, options, plan, rows, best);
         int threads = options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
         ITrainingRunner runner = options.TrainingRunner is { } elsewhere

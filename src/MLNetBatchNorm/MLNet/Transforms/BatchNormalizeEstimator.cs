@@ -192,11 +192,7 @@ public sealed partial class BatchNormalizeEstimator : IEstimator<BatchNormalizeT
 
     private long ReadRows(IDataView input, BatchNormalizeFitting[] fittings)
     {
-        using IProgressChannel progress = _host.StartProgressChannel("BatchNormalize");
         long rows = 0;
-        double expectedRows = Math.Min(input.GetRowCount() ?? _maximumExampleCount, _maximumExampleCount);
-        progress.SetHeader(new ProgressHeader("rows"), entry => entry.SetProgress(0, rows, expectedRows));
-
         using DataViewRowCursor cursor = input.GetRowCursor(fittings.Select(f => f.Source));
         Action[] readers = fittings.Select(f => f.MakeReader(cursor)).ToArray();
         while (rows < _maximumExampleCount && cursor.MoveNext())
