@@ -36,8 +36,13 @@ while [ "$#" -gt 0 ]; do
             dotnet tool restore
             # The reference is read from the built libraries and their documentation.
             for project in src/*/*.csproj; do dotnet build -c Release "$project"; done
-            rm -rf artifacts/site artifacts/site-metadata
-            dotnet docfx build/site/docfx.json --warningsAsErrors
+            # The pages are made in a copy, with the site's own files at its top: documents link to each other as in the repository.
+            rm -rf artifacts/site artifacts/site-source
+            mkdir -p artifacts/site-source
+            git ls-files -z '*.md' '*.cs' '*.js' '*.sh' docs samples/data .ci LICENSE THIRD-PARTY-NOTICES.txt \
+                | xargs -0 cp --parents -t artifacts/site-source
+            cp build/site/* artifacts/site-source
+            dotnet docfx artifacts/site-source/docfx.json --warningsAsErrors
             ;;
         api)
             for project in src/*/*.csproj; do
