@@ -6,6 +6,7 @@
 #   quickstart   the main job: samples/QuickStart
 #   load-test    samples/WebScoring under 64 clients for 30 seconds, its model file replaced ten times
 #   bench        throughput of training and scoring; arguments after "bench" go to the benchmark program
+#   cluster-bench  an ensemble on threads, on an embedded silo and on one to four silos
 #   pack         write the packages to artifacts/
 #   site         the API reference and the documents as pages, to artifacts/site; a warning is an error
 #   api          write the public members of the packages into src/*/PublicAPI.Unshipped.txt: read the diff
@@ -31,6 +32,7 @@ while [ "$#" -gt 0 ]; do
             dotnet run -c Release --project tests/MLNetBatchNorm.Benchmarks -- "$@"
             exit
             ;;
+        cluster-bench) dotnet run -c Release --project tests/MLNetBatchNorm.Orleans.Tests -- --measure ;;
         pack) dotnet pack -c Release --output artifacts ;;
         site)
             dotnet tool restore

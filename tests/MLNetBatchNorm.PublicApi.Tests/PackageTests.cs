@@ -16,7 +16,9 @@ public sealed partial class PackageTests
     private const string Onnx = "MLNetBatchNorm.Onnx";
     private const string Report = "MLNetBatchNorm.Report";
 
-    private static readonly string[] s_names = [Main, Onnx, Report];
+    private const string Orleans = "MLNetBatchNorm.Orleans";
+
+    private static readonly string[] s_names = [Main, Onnx, Report, Orleans];
 
     private static string s_folder = "";
 
@@ -44,6 +46,7 @@ public sealed partial class PackageTests
     [DataRow(Main)]
     [DataRow(Onnx)]
     [DataRow(Report)]
+    [DataRow(Orleans)]
     public void Package_HoldsTheseFilesAndNoOthers(string name)
     {
         CollectionAssert.AreEquivalent(
@@ -85,6 +88,7 @@ public sealed partial class PackageTests
     [DataRow(Main)]
     [DataRow(Onnx)]
     [DataRow(Report)]
+    [DataRow(Orleans)]
     public void Library_IsBuiltReproducibly_AndItsSymbolsFit(string name)
     {
         using var library = new PEReader(new MemoryStream(ReadBytes($"{name}.{Version}.nupkg", $"lib/net10.0/{name}.dll")));
@@ -103,6 +107,7 @@ public sealed partial class PackageTests
     [DataRow(Main)]
     [DataRow(Onnx)]
     [DataRow(Report)]
+    [DataRow(Orleans)]
     public void Symbols_BuiltByCI_NameNoPathOfTheMachine(string name)
     {
         if (Environment.GetEnvironmentVariable("CI") != "true")
@@ -171,6 +176,7 @@ public sealed partial class PackageTests
     [TestMethod]
     [DataRow(Onnx)]
     [DataRow(Report)]
+    [DataRow(Orleans)]
     public void PackageMd_Code_IsThatOfTheDocuments(string name)
     {
         HashSet<string> compiled = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "docs"), "*.md")
@@ -189,6 +195,7 @@ public sealed partial class PackageTests
     [DataRow(Main)]
     [DataRow(Onnx)]
     [DataRow(Report)]
+    [DataRow(Orleans)]
     public void PackageMd_NamesNothingOfTheRepository(string name)
     {
         string page = ReadText($"{name}.{Version}.nupkg", "PACKAGE.md");

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Clustering;
 using MLNetBatchNorm.Reporting;
 
 namespace MLNetBatchNorm.PublicApi.Tests;
@@ -15,8 +16,10 @@ public sealed partial class PublicApiTests
 {
     private static readonly Type[] s_types =
     [
-        .. new[] { typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkOnnxOptions), typeof(TrainingReport) }.SelectMany(
-            type => type.Assembly.GetExportedTypes()),
+        .. new[]
+        {
+            typeof(BatchNormNetworkOptions), typeof(BatchNormNetworkOnnxOptions), typeof(TrainingReport), typeof(TrainingCluster),
+        }.SelectMany(type => type.Assembly.GetExportedTypes()),
     ];
 
     /// <summary>What is there to be derived from: a runner of one's own trains on machines of one's own.</summary>

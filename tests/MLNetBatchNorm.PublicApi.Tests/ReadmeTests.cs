@@ -42,7 +42,7 @@ public sealed partial class ReadmeTests
     [TestMethod]
     public void Documents_AreFound()
         => CollectionAssert.IsSubsetOf(
-            new[] { "README.md", "onnx.md", "report.md" }, Documents().Select(document => document.Name).ToArray());
+            new[] { "README.md", "onnx.md", "report.md", "scale.md" }, Documents().Select(document => document.Name).ToArray());
 
     [TestMethod]
     public void CSharpBlocks_WithoutAName_AreNotOverlooked()
@@ -108,7 +108,11 @@ public sealed partial class ReadmeTests
     private static IEnumerable<string> MissingUsings(string code)
     {
         string withoutComments = Comment().Replace(code, "");
-        return new[] { typeof(BatchNormNetworkOptions), typeof(Reporting.TrainingReport), typeof(BatchNormNetworkOnnxOptions) }
+        return new[]
+            {
+                typeof(BatchNormNetworkOptions), typeof(Reporting.TrainingReport), typeof(BatchNormNetworkOnnxOptions),
+                typeof(Clustering.TrainingCluster),
+            }
             .SelectMany(type => type.Assembly.GetExportedTypes())
             .Where(type => type.Namespace!.StartsWith("MLNetBatchNorm", StringComparison.Ordinal) && !type.IsNested)
             .Where(type => Regex.IsMatch(withoutComments, $@"(?<!\.)\b{Regex.Escape(type.Name.Split('`')[0])}\b"))

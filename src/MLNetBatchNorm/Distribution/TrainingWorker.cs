@@ -52,9 +52,14 @@ public sealed class TrainingWorker
     /// <summary>Given the state of the training when it is to be kept; what it throws becomes a warning, and training goes on.</summary>
     public Action<byte[]>? KeepState { get; init; }
 
-    /// <summary>The state to go on from, one that <see cref="KeepState"/> was given.</summary>
-    /// <value>Default null: from the beginning. A damaged state, or one of another training, is reported and not used.</value>
-    public byte[]? State { get; init; }
+    /// <summary>
+    /// Asked once, with <see cref="Key"/>, for the state to go on from: one that <see cref="KeepState"/> was given, or null.
+    /// </summary>
+    /// <value>
+    /// Default null: from the beginning. A damaged state, or one of another training, is reported and not used; what this throws becomes a
+    /// warning, and training begins anew.
+    /// </value>
+    public Func<string, byte[]?>? ReadState { get; init; }
 
     /// <summary>
     /// A name for this training of these rows, 64 hexadecimal digits: the same for the same training in another place and process, and
@@ -70,7 +75,7 @@ public sealed class TrainingWorker
     {
         try
         {
-            var store = IsStateWanted is null && State is null ? null : new Store(this);
+            var store = IsStateWanted is null && ReadState is null ? null : new Store(this);
             Report(NewsFormat.Ended(_training.Run(NumberOfThreads, new Reporter(Report), store, cancellation)));
             return true;
         }
@@ -109,7 +114,7 @@ public sealed class TrainingWorker
 
         public bool Restore(TrainingState state)
         {
-            if (worker.State is not { } bytes)
+            if (Read() is not { } bytes)
                 return false;
             try
             {
@@ -124,6 +129,19 @@ public sealed class TrainingWorker
             {
                 Note(TrainingNoteKind.Error, $"The checkpoint is damaged and is not used: {e.Message}");
                 return false;
+            }
+        }
+
+        private byte[]? Read()
+        {
+            try
+            {
+                return worker.ReadState?.Invoke(worker.Key);
+            }
+            catch (Exception e)                        // whatever keeps states has gone wrong, and not the training
+            {
+                Note(TrainingNoteKind.Warning, $"No checkpoint can be read, and training begins anew: {e.Message}");
+                return null;
             }
         }
 

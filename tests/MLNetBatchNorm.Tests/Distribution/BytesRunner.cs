@@ -43,7 +43,7 @@ internal sealed class BytesRunner : TrainingRunner
             new TrainingWorker(rows, bytes)
             {
                 Report = news => trainings.Receive(number, OnTheWay("news", news)), NumberOfThreads = Threads,
-                State = KeepsStates ? state : null,
+                ReadState = KeepsStates ? _ => state : null,
             }.Run(cancellation);
         }
     }

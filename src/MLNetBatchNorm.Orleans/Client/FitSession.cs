@@ -1,0 +1,294 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace MLNetBatchNorm.Clustering;
+
+/// <summary>One fit on a cluster: which training is where, which still wait, and which silos there are.</summary>
+internal sealed class FitSession : IDisposable
+{
+    private static readonly TimeSpan s_betweenLooks = TimeSpan.FromMilliseconds(400);
+
+    private readonly IGrainFactory _grains;
+    private readonly OrleansRunnerOptions _options;
+    private readonly FitTrainings _trainings;
+    private readonly bool _lendsRows;
+    private readonly object _lock = new();
+    private readonly SortedSet<int> _waiting = [];
+    private readonly int[] _attempts;
+    private readonly List<string>[] _lostWith;
+    private readonly BlockingCollection<(int Training, byte[] News, TaskCompletionSource<bool> Told)> _news = [];
+    private readonly Dictionary<string, SiloLink> _links = [];
+    private readonly Dictionary<string, (string Text, long Since)> _refusals = [];
+    private readonly Lazy<Task<RowsRequest>> _rows;
+    private string? _file;
+
+    /// <param name="grains">The way to the silos.</param>
+    /// <param name="options">How to go about it.</param>
+    /// <param name="trainings">What is to be done.</param>
+    /// <param name="lendsRows">Whether a silo in this process reads rows where they are.</param>
+    public FitSession(IGrainFactory grains, OrleansRunnerOptions options, FitTrainings trainings, bool lendsRows)
+    {
+        _lendsRows = lendsRows;
+        _grains = grains;
+        _options = options;
+        _trainings = trainings;
+        _attempts = new int[trainings.Count];
+        _lostWith = [.. Enumerable.Range(0, trainings.Count).Select(_ => new List<string>())];
+        _waiting.UnionWith(Enumerable.Range(0, trainings.Count).Where(training => !trainings.HasEnded(training)));
+        _rows = new Lazy<Task<RowsRequest>>(() => Task.Run(PrepareRows));
+    }
+
+    /// <summary>A name of the fit that no other has.</summary>
+    public Guid Fit { get; } = Guid.NewGuid();
+
+    /// <summary>Whether a training waits for a core.</summary>
+    public bool HasWaiting
+    {
+        get
+        {
+            lock (_lock)
+                return _waiting.Count > 0;
+        }
+    }
+
+    /// <summary>Trains all; news are told on the thread that calls this.</summary>
+    public void Run(CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (_lendsRows)
+            SharedRows.Add(Fit, _trainings);
+        Task work = Task.Run(() => Work(stop.Token), CancellationToken.None);
+        work.ContinueWith(_ => _news.CompleteAdding(), TaskScheduler.Default);
+        try
+        {
+            int left = _waiting.Count;
+            foreach ((int training, byte[] news, TaskCompletionSource<bool> told) in _news.GetConsumingEnumerable())
+            {
+                _trainings.Receive(training, news);
+                bool hasEnded = _trainings.HasEnded(training);
+                told.SetResult(hasEnded);
+                if (hasEnded && --left == 0)
+                    return;
+            }
+
+            work.GetAwaiter().GetResult();
+            cancellation.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            stop.Cancel();
+            ((Task)work.ContinueWith(_ => { }, TaskScheduler.Default)).Wait(CancellationToken.None);
+            SharedRows.Remove(Fit);
+        }
+    }
+
+    public void Dispose()
+    {
+        _news.Dispose();
+        if (_file is null)
+            return;
+        try
+        {
+            File.Delete(_file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The model is worth more than a tidy folder.
+        }
+    }
+
+    /// <summary>The next training that waits, and how often it was begun before; null: none does.</summary>
+    public (int Training, int Attempt)? Take()
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count == 0)
+                return null;
+            int training = _waiting.Min;
+            _waiting.Remove(training);
+            return (training, _attempts[training]);
+        }
+    }
+
+    /// <summary>A training was not begun after all.</summary>
+    public void PutBack(int training)
+    {
+        lock (_lock)
+            _waiting.Add(training);
+    }
+
+    /// <summary>A silo gives up trainings that it had.</summary>
+    /// <param name="trainings">Their numbers, and how often they were begun before.</param>
+    /// <param name="silo">Its name.</param>
+    /// <param name="isLost">Whether it is lost, and not only the fit over.</param>
+    public void GiveBack(IReadOnlyList<(int Training, int Attempt)> trainings, string silo, bool isLost)
+    {
+        lock (_lock)
+        {
+            foreach ((int training, int attempt) in trainings)
+            {
+                if (isLost)
+                    _lostWith[training].Add(silo);
+                _attempts[training] = attempt + 1;
+                _waiting.Add(training);
+            }
+        }
+    }
+
+    /// <summary>Hands news to the thread that called Fit; true if the training has ended with it.</summary>
+    public async Task<bool> Tell(int training, byte[] news, CancellationToken stop)
+    {
+        var told = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            _news.Add((training, news, told));
+        }
+        catch (InvalidOperationException)
+        {
+            throw new OperationCanceledException("The fit is over.", stop);
+        }
+
+        return await told.Task.WaitAsync(stop);
+    }
+
+    /// <summary>The bytes of a training.</summary>
+    public byte[] Training(int training) => _trainings.GetTraining(training);
+
+    /// <summary>A block of rows.</summary>
+    public byte[] RowBlock(int block) => _trainings.GetRowBlock(block);
+
+    /// <summary>
+    /// What a silo is asked to take rows with; the first to ask waits until a file of them is written, if there is to be one.
+    /// </summary>
+    public Task<RowsRequest> RowsRequest(CancellationToken cancellation) => _rows.Value.WaitAsync(cancellation);
+
+    /// <summary>Looks for silos that come and go, until all is done.</summary>
+    private async Task Work(CancellationToken cancellation)
+    {
+        using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        CancellationToken stop = source.Token;
+        var directory = _grains.GetGrain<ITrainingDirectory>(0);
+        long seen = Stopwatch.GetTimestamp();
+        try
+        {
+            while (true)
+            {
+                if (await Silos(directory, stop) is { } silos)
+                {
+                    Look(silos, stop);
+                    if (_links.Count > 0)
+                        seen = Stopwatch.GetTimestamp();
+                    else if (_refusals.Count > 0 && silos.All(_refusals.ContainsKey))
+                        throw new InvalidOperationException(string.Join(' ', _refusals.Values.Select(refusal => refusal.Text)));
+                }
+
+                if (Stopwatch.GetElapsedTime(seen) > _options.Patience)
+                    throw new InvalidOperationException(NoSilos(_options));
+                await Task.WhenAny([Task.Delay(s_betweenLooks, stop), .. _links.Values.Select(link => link.Task)]);
+                stop.ThrowIfCancellationRequested();
+            }
+        }
+        finally
+        {
+            // Each link tells its silo that the fit is over.
+            source.Cancel();
+            await Task.WhenAll(_links.Values.Select(link => link.Task.ContinueWith(_ => { }, TaskScheduler.Default)));
+        }
+    }
+
+    private void Look(string[] silos, CancellationToken stop)
+    {
+        foreach ((string address, SiloLink link) in _links.Where(link => !silos.Contains(link.Key)).ToArray())
+            link.Lose();
+        foreach ((string address, SiloLink link) in _links.Where(link => link.Value.Task.IsCompleted).ToArray())
+        {
+            _links.Remove(address);
+            switch (link.Task.Exception?.InnerException)
+            {
+                case SiloRefusalException { IsFatal: false } refusal:
+                    _refusals[address] = (refusal.Message, Stopwatch.GetTimestamp());
+                    break;
+                case SiloRefusalException refusal:
+                    throw new InvalidOperationException(refusal.Message);
+                case null or SiloLostException or OperationCanceledException:
+                    break;
+                case { } failure:
+                    throw new InvalidOperationException($"What silo '{link.Name}' answered cannot be used: {failure.Message}", failure);
+            }
+        }
+
+        CheckAttempts();
+        foreach (string address in silos.Where(address => !_links.ContainsKey(address) && !IsRefused(address)))
+        {
+            var link = new SiloLink(this, address, _grains.GetGrain<ITrainingSilo>(address));
+            _links.Add(address, link);
+            link.Start(stop);
+        }
+    }
+
+    /// <summary>A silo that had no memory left is asked again after a while: other fits end.</summary>
+    private bool IsRefused(string address)
+    {
+        if (!_refusals.TryGetValue(address, out (string Text, long Since) refusal))
+            return false;
+        if (Stopwatch.GetElapsedTime(refusal.Since) < _options.Patience)
+            return true;
+        _refusals.Remove(address);
+        return false;
+    }
+
+    private void CheckAttempts()
+    {
+        lock (_lock)
+        {
+            for (int training = 0; training < _attempts.Length; training++)
+            {
+                if (_lostWith[training].Count < _options.MaximumNumberOfAttempts)
+                    continue;
+                throw new InvalidOperationException(
+                    $"{_trainings.GetName(training)} was begun {_lostWith[training].Count} times and lost each time with the silo that had "
+                    + $"it ({string.Join(", ", _lostWith[training].Distinct())}). If it is what takes them down, look at their memory; if "
+                    + "silos come and go, raise OrleansRunnerOptions.MaximumNumberOfAttempts, or give them grain storage for checkpoints.");
+            }
+        }
+    }
+
+    /// <summary>The silos that are alive; null: none answers at the moment.</summary>
+    public static async Task<string[]?> Silos(ITrainingDirectory directory, CancellationToken stop)
+    {
+        try
+        {
+            return await directory.Silos().WaitAsync(stop);
+        }
+        catch (Exception e) when (SiloLink.IsOfTheNetwork(e))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>What to say when there are no silos.</summary>
+    public static string NoSilos(OrleansRunnerOptions options) => FormattableString.Invariant(
+        $"No silo of the cluster has answered for {options.PatienceInSeconds:0.#} s. Start silos, look whether they and this process have ")
+        + "the same ClusterId and the same table of members, or raise OrleansRunnerOptions.PatienceInSeconds.";
+
+    private async Task<RowsRequest> PrepareRows()
+    {
+        var request = new RowsRequest { Fit = Fit, Header = _trainings.GetRowsHeader(), Blocks = _trainings.NumberOfRowBlocks };
+        if (_options.RowsDirectory is not { } directory)
+            return request;
+        string name = $"fit-{Fit:N}.rows", temporary = Path.Combine(directory, name + ".temporary");
+        _file = Path.Combine(directory, name);
+        await using (FileStream stream = File.Create(temporary))
+        {
+            for (int block = 0; block < request.Blocks; block++)
+            {
+                byte[] bytes = _trainings.GetRowBlock(block);
+                await stream.WriteAsync(BitConverter.GetBytes(bytes.Length));
+                await stream.WriteAsync(bytes);
+            }
+        }
+
+        File.Move(temporary, _file);
+        return request with { File = name };
+    }
+}

@@ -1,0 +1,68 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetBatchNorm.Clustering.Tests;
+
+/// <summary>Tables, trainings and the hash of what they come to.</summary>
+internal static class Fits
+{
+    /// <summary>Rows of eight features and a label that depends on them.</summary>
+    public static IDataView Rows(MLContext context, int count)
+    {
+        var random = new Random(3);
+        return context.Data.LoadFromEnumerable(Enumerable.Range(0, count).Select(_ =>
+        {
+            float[] features = [.. Enumerable.Range(0, 8).Select(_ => random.NextSingle() * 4 - 2)];
+            return new Row
+            {
+                Features = features, Label = MathF.Sin(features[0]) * features[1] + features[2] + 0.1f * random.NextSingle(),
+                Group = random.Next(200),
+            };
+        }).ToArray());
+    }
+
+    /// <summary>Trains an ensemble and hashes its bits.</summary>
+    public static string Regression(
+        MLContext context, BatchNormNetworkRegressionTrainer.Options? options = null, int members = 4, int epochs = 8, int count = 1000)
+    {
+        options ??= new BatchNormNetworkRegressionTrainer.Options();
+        options.HiddenUnits ??= [32, 16];
+        options.NumberOfEnsembleMembers = members;
+        options.MaximumNumberOfEpochs = epochs;
+        options.EarlyStoppingPatience = 0;
+        options.Seed = 7;
+        options.BatchSize ??= 64;
+        IDataView rows = Rows(context, count);
+        return Hash(context, context.Regression.Trainers.BatchNormNetwork(options).Fit(rows), rows.Schema);
+    }
+
+    /// <summary>SHA-256 of all that is in the file of a model.</summary>
+    public static string Hash(MLContext context, ITransformer model, DataViewSchema schema)
+    {
+        using var stream = new MemoryStream();
+        context.Model.Save(model, schema, stream);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        // The file itself has the time of writing in it.
+        using var archive = new ZipArchive(stream, ZipArchiveMode.Read);
+        foreach (ZipArchiveEntry entry in archive.Entries.OrderBy(entry => entry.FullName, StringComparer.Ordinal))
+        {
+            using Stream content = entry.Open();
+            hash.AppendData(SHA256.HashData(content));
+        }
+
+        return Convert.ToHexString(hash.GetHashAndReset());
+    }
+
+    /// <summary>A row.</summary>
+    public sealed class Row
+    {
+        [VectorType(8)]
+        public float[] Features { get; set; } = [];
+
+        public float Label { get; set; }
+
+        public float Group { get; set; }
+    }
+}

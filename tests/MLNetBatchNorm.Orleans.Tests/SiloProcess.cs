@@ -1,0 +1,79 @@
+using System.Diagnostics;
+
+namespace MLNetBatchNorm.Clustering.Tests;
+
+/// <summary>A silo, or a client, in a process of its own.</summary>
+internal sealed class SiloProcess : IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(40);
+    private readonly Process _process;
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<string> _errors = [];
+
+    private SiloProcess(string role, string line, IReadOnlyDictionary<string, string> given)
+    {
+        string tests = typeof(SiloProcess).Assembly.Location;
+        string[] arguments = ["exec", tests, role, .. given.Select(pair => $"{pair.Key}={pair.Value}")];
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, e) =>
+        {
+            if (e.Data == line)
+                _ready.TrySetResult();
+        };
+        _process.ErrorDataReceived += (_, e) =>
+        {
+            lock (_errors)
+                _errors.Add(e.Data ?? "");
+        };
+        _process.EnableRaisingEvents = true;
+        _process.Exited += (_, _) => _ready.TrySetException(new InvalidOperationException("The process has ended: " + Errors));
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    private string Errors
+    {
+        get
+        {
+            lock (_errors)
+                return string.Join('\n', _errors);
+        }
+    }
+
+    /// <summary>Starts a silo.</summary>
+    public static SiloProcess StartSilo(IReadOnlyDictionary<string, string> given) => new(ProcessRole.Silo, "ready", given);
+
+    /// <summary>Starts a client that trains.</summary>
+    public static SiloProcess StartClient(IReadOnlyDictionary<string, string> given) => new(ProcessRole.Client, "epoch", given);
+
+    /// <summary>Waits until a silo is in the cluster, or a client has trained an epoch.</summary>
+    public void WaitUntilReady()
+    {
+        if (!_ready.Task.Wait(s_limit))
+            throw new TimeoutException("The process is not ready: " + Errors);
+        _ready.Task.GetAwaiter().GetResult();
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            Kill();
+        _process.Dispose();
+    }
+}
