@@ -67,6 +67,10 @@ public sealed partial class PackageTests
         Report, $"{Main} {Version}", "ScottPlot 5.1.59", "Spectre.Console 0.57.2",
         "SkiaSharp.NativeAssets.Linux.NoDependencies 3.119.4", "HarfBuzzSharp.NativeAssets.Linux 8.3.1.5",
         "Microsoft.ML [5.0.1, 6.0.0)", "System.Numerics.Tensors 10.0.15", "SkiaSharp 3.119.4", "SkiaSharp.HarfBuzz 3.119.4")]
+    [DataRow(
+        Orleans, $"{Main} {Version}", "Microsoft.Orleans.Client 10.4.2", "Microsoft.Orleans.Clustering.Redis 10.4.2",
+        "Microsoft.Orleans.Server 10.4.2", "Microsoft.Extensions.ObjectPool 10.0.15", "Microsoft.ML [5.0.1, 6.0.0)",
+        "StackExchange.Redis 2.13.17", "System.Numerics.Tensors 10.0.15")]
     public void Package_SaysWhatItIs(string name, params string[] dependencies)
     {
         XElement metadata = XDocument.Parse(ReadText($"{name}.{Version}.nupkg", $"{name}.nuspec")).Root!.Elements().Single();

@@ -21,6 +21,7 @@ internal sealed class FitSession : IDisposable
     private readonly Dictionary<string, (string Text, long Since)> _refusals = [];
     private readonly Lazy<Task<RowsRequest>> _rows;
     private string? _file;
+    private int _slots;
 
     /// <param name="grains">The way to the silos.</param>
     /// <param name="options">How to go about it.</param>
@@ -48,6 +49,17 @@ internal sealed class FitSession : IDisposable
         {
             lock (_lock)
                 return _waiting.Count > 0;
+        }
+    }
+
+    /// <summary>Whether more trainings wait than all silos can take at once.</summary>
+    public bool HasMany
+    {
+        get
+        {
+            int slots = Volatile.Read(ref _slots);
+            lock (_lock)
+                return _waiting.Count > slots;
         }
     }
 
@@ -217,6 +229,7 @@ internal sealed class FitSession : IDisposable
             }
         }
 
+        Volatile.Write(ref _slots, _links.Values.Sum(link => link.Slots));
         CheckAttempts();
         foreach (string address in silos.Where(address => !_links.ContainsKey(address) && !IsRefused(address)))
         {

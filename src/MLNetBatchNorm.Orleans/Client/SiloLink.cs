@@ -26,8 +26,8 @@ internal sealed class SiloLink
     /// <summary>The silo's name, its address until that is known.</summary>
     public string Name { get; private set; }
 
-    /// <summary>Number of cores, when known.</summary>
-    public int Cores { get; private set; }
+    /// <summary>Number of trainings at the same time, when known.</summary>
+    public int Slots { get; private set; }
 
     /// <summary>The work.</summary>
     public Task Task { get; private set; } = Task.CompletedTask;
@@ -46,7 +46,7 @@ internal sealed class SiloLink
         try
         {
             SiloDescription description = await Call(() => _silo.Describe(), stop.Token);
-            (Name, Cores) = (description.Name, description.Cores);
+            (Name, Slots) = (description.Name, description.Slots);
             if (description.LibraryVersion != FitTrainings.LibraryVersion)
             {
                 throw new SiloRefusalException(
@@ -60,7 +60,7 @@ internal sealed class SiloLink
             await SendRows(stop.Token);
             while (true)
             {
-                await FillCores(description.Slots, stop.Token);
+                await FillCores(stop.Token);
                 await Poll(stop.Token);
             }
         }
@@ -120,14 +120,15 @@ internal sealed class SiloLink
         }
     }
 
-    private async Task FillCores(int slots, CancellationToken stop)
+    /// <summary>As many trainings as there are cores, and where many wait as many again, so that no core is idle between two.</summary>
+    private async Task FillCores(CancellationToken stop)
     {
-        while (_running.Count < slots && _session.Take() is { } next)
+        while ((_running.Count < Slots || (_running.Count < 2 * Slots && _session.HasMany)) && _session.Take() is { } next)
         {
             bool isTaken = false;
             try
             {
-                isTaken = await Begin(next.Training, next.Attempt, stop);
+                isTaken = await Begin(next.Training, next.Attempt, mayWait: _running.Count >= Slots, stop);
                 if (isTaken)
                     _running[next.Training] = (next.Attempt, new NewsStream());
             }
@@ -143,7 +144,7 @@ internal sealed class SiloLink
         }
     }
 
-    private async Task<bool> Begin(int training, int attempt, CancellationToken stop)
+    private async Task<bool> Begin(int training, int attempt, bool mayWait, CancellationToken stop)
     {
         byte[] bytes = _session.Training(training);
         for (int offset = 0; offset < bytes.Length;)
@@ -151,7 +152,7 @@ internal sealed class SiloLink
             var piece = new TrainingPiece
             {
                 Fit = _session.Fit, Training = training, Attempt = attempt, Offset = offset, Total = bytes.Length,
-                Bytes = MessageLimits.Piece(bytes, offset),
+                Bytes = MessageLimits.Piece(bytes, offset), MayWait = mayWait,
             };
             StartAnswer answer = await Call(() => _silo.Start(piece), stop);
             if (answer.Refusal is { } refusal)

@@ -27,4 +27,8 @@ internal sealed record TrainingPiece
     /// <summary>The piece.</summary>
     [Id(5)]
     public required byte[] Bytes { get; init; }
+
+    /// <summary>Whether the training may wait at the silo for the next core there, so that none is idle between two trainings.</summary>
+    [Id(6)]
+    public required bool MayWait { get; init; }
 }

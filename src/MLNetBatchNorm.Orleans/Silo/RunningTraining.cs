@@ -9,39 +9,28 @@ internal sealed class RunningTraining : IDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Action _told;
     private readonly double _interval;
+    private readonly TrainingWorker _worker;
     private CheckpointStorage? _storage;
     private long _lastState = Stopwatch.GetTimestamp();
 
+    /// <summary>Reads the training; it begins later.</summary>
     /// <param name="attempt">How often the training was begun before.</param>
-    /// <param name="interval">Seconds between two states that are kept.</param>
-    /// <param name="told">Called when there is news, and at the end.</param>
-    public RunningTraining(int attempt, double interval, Action told)
-    {
-        Attempt = attempt;
-        _interval = interval;
-        _told = told;
-    }
-
-    /// <summary>How often the training was begun before.</summary>
-    public int Attempt { get; }
-
-    /// <summary>What it has to tell.</summary>
-    public NewsBuffer News { get; } = new();
-
-    /// <summary>Done when the thread has ended, however.</summary>
-    public Task Ended => _ended.Task;
-
-    /// <summary>Begins.</summary>
+    /// <param name="options">How many threads it may use, and how often its state is kept.</param>
     /// <param name="rows">The rows.</param>
     /// <param name="training">The training.</param>
-    /// <param name="threads">Number of threads it may use.</param>
     /// <param name="storageOf">Gives the storage of states for the training's name, or null.</param>
+    /// <param name="told">Called when there is news, and at the end.</param>
     /// <exception cref="InvalidDataException">It is no training of these rows.</exception>
-    public void Start(TrainingRows rows, byte[] training, int threads, Func<string, CheckpointStorage>? storageOf)
+    public RunningTraining(
+        int attempt, TrainingSiloOptions options, TrainingRows rows, byte[] training, Func<string, CheckpointStorage>? storageOf,
+        Action told)
     {
-        var worker = new TrainingWorker(rows, training)
+        Attempt = attempt;
+        _interval = options.CheckpointIntervalInSeconds;
+        _told = told;
+        _worker = new TrainingWorker(rows, training)
         {
-            Report = Tell, NumberOfThreads = threads,
+            Report = Tell, NumberOfThreads = options.CoresOfTraining,
             ReadState = storageOf is null ? null : key => (_storage = storageOf(key)).Read(),
             IsStateWanted = storageOf is null ? null : () => Stopwatch.GetElapsedTime(_lastState).TotalSeconds >= _interval,
             KeepState = state =>
@@ -50,11 +39,37 @@ internal sealed class RunningTraining : IDisposable
                 _lastState = Stopwatch.GetTimestamp();
             },
         };
-        new Thread(() => Run(worker)) { IsBackground = true, Name = "BatchNormNetwork training" }.Start();
     }
 
-    /// <summary>Asks the training to end.</summary>
-    public void Cancel() => _stop.Cancel();
+    /// <summary>How often the training was begun before.</summary>
+    public int Attempt { get; }
+
+    /// <summary>What it has to tell.</summary>
+    public NewsBuffer News { get; } = new();
+
+    /// <summary>Whether it has a core, or had one.</summary>
+    public bool HasBegun { get; private set; }
+
+    /// <summary>Whether its thread is at work.</summary>
+    public bool IsRunning => HasBegun && !Ended.IsCompleted;
+
+    /// <summary>Done when the thread has ended, however, or is never to begin.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>Begins, and calls back when it has ended.</summary>
+    public void Begin(Action ended)
+    {
+        HasBegun = true;
+        new Thread(() => Run(ended)) { IsBackground = true, Name = "BatchNormNetwork training" }.Start();
+    }
+
+    /// <summary>Asks the training to end; one that waits for a core has ended with that.</summary>
+    public void Cancel()
+    {
+        _stop.Cancel();
+        if (!HasBegun)
+            _ended.TrySetResult();
+    }
 
     public void Dispose() => _stop.Dispose();
 
@@ -64,11 +79,11 @@ internal sealed class RunningTraining : IDisposable
         _told();
     }
 
-    private void Run(TrainingWorker worker)
+    private void Run(Action ended)
     {
         try
         {
-            if (worker.Run(_stop.Token))
+            if (_worker.Run(_stop.Token))
                 ClearStorage();
         }
         catch (OperationCanceledException)
@@ -77,7 +92,8 @@ internal sealed class RunningTraining : IDisposable
         }
         finally
         {
-            _ended.SetResult();
+            _ended.TrySetResult();
+            ended();
             _told();
         }
     }

@@ -37,7 +37,7 @@ internal sealed class SiloFit
     public Task NextNews => _news.Task;
 
     /// <summary>Trainings whose threads are at work.</summary>
-    public int Running => Trainings.Values.Count(training => !training.Ended.IsCompleted);
+    public int Running => Trainings.Values.Count(training => training.IsRunning);
 
     /// <summary>How far it is with the rows.</summary>
     public RowsAnswer State => new()

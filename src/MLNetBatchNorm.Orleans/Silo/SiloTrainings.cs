@@ -20,6 +20,7 @@ internal sealed partial class SiloTrainings : IDisposable
     private readonly ILogger _logger;
     private readonly Dictionary<Guid, SiloFit> _fits = [];
     private readonly List<SiloFit> _ending = [];
+    private readonly LinkedList<(SiloFit Fit, RunningTraining Training)> _queue = [];
     private readonly Timer _leases;
 
     public SiloTrainings(IOptions<TrainingSiloOptions> options, IServiceProvider services, ILogger<SiloTrainings> logger)
@@ -119,15 +120,17 @@ internal sealed partial class SiloTrainings : IDisposable
             Heard(fit);
             if (fit.Trainings.TryGetValue(piece.Training, out RunningTraining? known) && known.Attempt == piece.Attempt)
                 return new StartAnswer { IsTaken = true, Offset = piece.Total };
-            if (Running >= Slots || known is { Ended.IsCompleted: false } || !HasMemoryForOneMore(fit))
+            bool isFree = Running < Slots && HasMemoryForOneMore(fit);
+            if (known is { Ended.IsCompleted: false } || !(isFree || (piece.MayWait && _queue.Count < Slots)))
                 return new StartAnswer();
             try
             {
                 if (fit.Add(piece, out int wanted) is not { } training)
                     return new StartAnswer { IsTaken = true, Offset = wanted };
-                var running = new RunningTraining(piece.Attempt, _options.CheckpointIntervalInSeconds, fit.Tell);
-                running.Start(fit.Rows, training, _options.CoresOfTraining, StorageOf);
+                var running = new RunningTraining(piece.Attempt, _options, fit.Rows, training, StorageOf, fit.Tell);
                 fit.Trainings[piece.Training] = running;
+                _queue.AddLast((fit, running));
+                BeginNext();
                 return new StartAnswer { IsTaken = true, Offset = piece.Total };
             }
             catch (InvalidDataException e)
@@ -208,10 +211,11 @@ internal sealed partial class SiloTrainings : IDisposable
         {
             fit.IsOver = true;
             trainings = [.. fit.Trainings.Values];
+            foreach (RunningTraining training in trainings)
+                training.Cancel();
+            BeginNext();
         }
 
-        foreach (RunningTraining training in trainings)
-            training.Cancel();
         await Task.WhenAll(trainings.Select(training => training.Ended));
         foreach (RunningTraining training in trainings)
             training.Dispose();
@@ -220,6 +224,31 @@ internal sealed partial class SiloTrainings : IDisposable
             fit.Rows.Dispose();
             _ending.Remove(fit);
         }
+    }
+
+    /// <summary>Gives cores that are free to the trainings that wait for them; under the lock.</summary>
+    private void BeginNext()
+    {
+        for (LinkedListNode<(SiloFit Fit, RunningTraining Training)>? node = _queue.First, next; node is not null; node = next)
+        {
+            next = node.Next;
+            (SiloFit fit, RunningTraining training) = node.Value;
+            if (training.Ended.IsCompleted)
+            {
+                _queue.Remove(node);
+            }
+            else if (Running < Slots && HasMemoryForOneMore(fit))
+            {
+                _queue.Remove(node);
+                training.Begin(TrainingEnded);
+            }
+        }
+    }
+
+    private void TrainingEnded()
+    {
+        lock (_fits)
+            BeginNext();
     }
 
     private static SiloFit Heard(SiloFit fit)
