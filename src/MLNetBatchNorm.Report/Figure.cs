@@ -112,6 +112,22 @@ internal sealed class Figure
         _plot.Axes.SetLimitsY(-0.6, values.Count - 0.4);
     }
 
+    /// <summary>Named horizontal bars, each from where the one above it ends, the first one on top: blue to the right, else orange.</summary>
+    public void Waterfall(IReadOnlyList<(string Name, double From, double To)> steps)
+    {
+        NamedBars([.. steps.Select(step => (step.Name, step.To))], Blue);
+        Bar[] bars = [.. _plot.GetPlottables<ScottPlot.Plottables.BarPlot>().Last().Bars];
+        for (int i = 0; i < bars.Length; i++)
+        {
+            bars[i].ValueBase = steps[i].From;
+            bars[i].FillColor = steps[i].To >= steps[i].From ? Blue : Orange;
+        }
+        if (steps.Any(step => step.To > step.From))
+            Explain("raises the score", Blue, "line");
+        if (steps.Any(step => step.To < step.From))
+            Explain("lowers the score", Orange, "line");
+    }
+
     public void Vertical(double x, Color color, string name = "")
     {
         _plot.Add.VerticalLine(x, 1.5f, color, LinePattern.Dashed);

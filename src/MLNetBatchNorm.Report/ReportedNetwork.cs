@@ -16,15 +16,21 @@ internal enum NetworkTask
 internal sealed class ReportedNetwork
 {
     private ReportedNetwork(
-        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task,
-        BatchNormNetwork network)
+        ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, BatchNormNetwork network,
+        IReadOnlyList<float> contributionBase, RowExplainer explain)
     {
         Before = before;
         Predictor = predictor;
         Task = task;
         Members = network.Members;
         MetricName = network.ValidationMetricName;
+        Encoder = network.Encoder;
+        ContributionBase = contributionBase;
+        Explain = explain;
     }
+
+    /// <summary>Says what each slot contributes to the scores of rows, [rows, scores, slots].</summary>
+    public delegate void RowExplainer(ReadOnlySpan<float> features, int rows, Span<float> contributions);
 
     /// <summary>Makes the columns that the network reads.</summary>
     public ITransformer Before { get; }
@@ -40,6 +46,15 @@ internal sealed class ReportedNetwork
     /// <summary>What the networks were measured by after each epoch; null where an old model does not say.</summary>
     public string? MetricName { get; }
 
+    /// <summary>What the network reads.</summary>
+    public BatchNormNetworkEncoder Encoder { get; }
+
+    /// <summary>What contributions are added to, for each score.</summary>
+    public IReadOnlyList<float> ContributionBase { get; }
+
+    /// <summary>Says what each slot contributes.</summary>
+    public RowExplainer Explain { get; }
+
     /// <summary>The last network of a model.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
     public static ReportedNetwork Find(ITransformer model)
@@ -53,11 +68,17 @@ internal sealed class ReportedNetwork
             switch (Uncalibrated(predictor.Model))
             {
                 case BatchNormNetworkBinaryModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Binary, network.Network);
+                    return new ReportedNetwork(
+                        before, predictor, NetworkTask.Binary, network.Network, network.FeatureContributionBase,
+                        network.GetFeatureContributions);
                 case BatchNormNetworkMulticlassModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Multiclass, network.Network);
+                    return new ReportedNetwork(
+                        before, predictor, NetworkTask.Multiclass, network.Network, network.FeatureContributionBase,
+                        network.GetFeatureContributions);
                 case BatchNormNetworkRegressionModelParameters network:
-                    return new ReportedNetwork(before, predictor, NetworkTask.Regression, network.Network);
+                    return new ReportedNetwork(
+                        before, predictor, NetworkTask.Regression, network.Network, network.FeatureContributionBase,
+                        network.GetFeatureContributions);
             }
         }
 

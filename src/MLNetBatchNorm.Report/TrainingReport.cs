@@ -66,6 +66,11 @@ public static class TrainingReport
                 page, SlotImportance.Measure(mlContext, network, inputs, results.Unlabelled + results.Unscored > 0, options),
                 options.NumberOfImportantSlots, network.Task);
         }
+        if (options.ContributionRowCount > 0)
+        {
+            ContributionSection.Add(
+                page, network, RowContributions.Measure(network, inputs, options.ContributionRowCount), results, options);
+        }
         LayerSections.Add(page, [.. network.Members.Select(member => member.Layers)]);
         return page.ToHtml();
     }

@@ -46,9 +46,9 @@ public sealed class TrainingReportTests
     }
 
     [TestMethod]
-    [DataRow(0, 10)]
-    [DataRow(1, 9)]
-    [DataRow(2, 11)]
+    [DataRow(0, 14)]
+    [DataRow(1, 13)]
+    [DataRow(2, 15)]
     public void Pictures_HaveWordsAndNumbers_AndShareNoIdentifier(int task, int pictures)
     {
         XElement page = s_pages[(NetworkTask)task];
@@ -134,6 +134,58 @@ public sealed class TrainingReportTests
             120,
             residuals.Descendants("tbody").Single().Elements("tr")
                 .Sum(row => int.Parse(row.Elements("td").Last().Value, CultureInfo.InvariantCulture)));
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(1)]
+    [DataRow(2)]
+    public void Contributions_AreThoseOfTheModel_AndAddUpFromTheBaseToTheScore(int task)
+    {
+        XElement page = s_pages[(NetworkTask)task];
+        XElement section = page.Descendants("section").Single(s => s.Element("h2")!.Value == "Contributions");
+        XElement[] figures = [.. section.Descendants("figure")];
+        Assert.HasCount(4, figures);
+        ReportedNetwork network = ReportedNetwork.Find(s_models[(NetworkTask)task]);
+        float[][] features = [.. network.Before.Transform(s_heldOut).GetColumn<float[]>("Features")];
+        string[][] summary = Lines(figures[0]);
+        CollectionAssert.AreEqual(new[] { "Deciding", "Helping", "Noise" }, summary.Select(line => line[0]).ToArray());
+        double size = 0;
+        float[] contributions = new float[3 * network.ContributionBase.Count];
+        foreach (float[] row in features)
+        {
+            network.Explain(row, 1, contributions);
+            size += Enumerable.Range(0, network.ContributionBase.Count).Average(o => Math.Abs(contributions[3 * o])) / features.Length;
+        }
+        Assert.AreEqual(size, double.Parse(summary[0][1], CultureInfo.InvariantCulture), 1e-3 * size);
+
+        List<double> scores = [];
+        foreach (XElement figure in figures[1..])
+        {
+            int row = int.Parse(figure.Element("figcaption")!.Value.Split(' ', ',')[1], CultureInfo.InvariantCulture) - 1;
+            string[][] lines = Lines(figure);
+            double[] numbers = [.. lines.Select(line => double.Parse(line[1], CultureInfo.InvariantCulture))];
+            Assert.HasCount(5, numbers);
+            Assert.AreEqual(numbers[^1], numbers[..^1].Sum(), 5e-3 * numbers.Max(Math.Abs));
+            string deciding = $"Deciding = {features[row][0].ToString("G4", CultureInfo.InvariantCulture)}";
+            Assert.Contains(deciding, lines.Select(line => line[0]));
+            scores.Add(numbers[^1]);
+        }
+        CollectionAssert.AreEqual(scores.Order().ToArray(), scores);
+
+        static string[][] Lines(XElement figure) =>
+            [.. figure.Descendants("tbody").Single().Elements("tr").Select(tr => tr.Elements().Select(cell => cell.Value).ToArray())];
+    }
+
+    [TestMethod]
+    public void Contributions_CanBeLeftOut()
+    {
+        string html = TrainingReport.ToHtml(
+            s_mlContext, s_models[NetworkTask.Regression], s_heldOut,
+            new TrainingReportOptions { LabelColumnName = "Amount", PermutationCount = 0, ContributionRowCount = 0 });
+        Assert.DoesNotContain("Contributions", html);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => TrainingReport.ToHtml(
+            s_mlContext, s_models[NetworkTask.Regression], s_heldOut, new TrainingReportOptions { NumberOfExplainedRows = -1 }));
     }
 
     [TestMethod]
