@@ -71,6 +71,45 @@ public sealed class GuideExamples
     }
 
     [TestMethod]
+    public void Contributions_AddUpToTheScore()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideContributions
+        var scorer = mlContext.BinaryClassification.Trainers.BatchNormNetwork("Bought").Fit(features);
+        BatchNormNetworkBinaryModelParameters network = scorer.Model.SubModel;
+        var explainer = mlContext.Transforms.CalculateFeatureContribution(
+            scorer, numberOfPositiveContributions: network.NumberOfFeatures, numberOfNegativeContributions: network.NumberOfFeatures,
+            normalize: false).Fit(features);
+        IDataView explained = explainer.Transform(scorer.Transform(features));
+        float[] first = explained.GetColumn<float[]>("FeatureContributions").First();
+
+        Console.WriteLine($"where nothing is known: {network.FeatureContributionBase[0]:F2}");
+        foreach (ColumnContribution column in network.Network.Encoder.SumByColumn(first))          // by column
+            Console.WriteLine($"{column.Name}: {column.Contribution:+0.00;-0.00}");
+        Console.WriteLine($"logit of this row: {explained.GetColumn<float>("Score").First():F2}");
+        #endregion
+
+        Assert.AreEqual(explained.GetColumn<float>("Score").First(), network.FeatureContributionBase[0] + first.Sum(), 1e-5f);
+        CollectionAssert.AreEqual(
+            new[] { "Age", "Year" }, network.Network.Encoder.SumByColumn(first).Select(column => column.Name).ToArray());
+
+        IDataView keyed = mlContext.Transforms.Conversion.MapValueToKey("Label", "Product").Fit(features).Transform(features);
+        BatchNormNetworkMulticlassModelParameters classifier =
+            mlContext.MulticlassClassification.Trainers.BatchNormNetwork(maximumNumberOfEpochs: 3).Fit(keyed).Model;
+        float[] row = features.GetColumn<float[]>("Features").First(), block = [.. row, .. row];
+        const int rowCount = 2;
+
+        #region GuideClassContributions
+        float[,] ofRow = classifier.GetFeatureContributions(row);                                  // [class, slot]
+        float[] ofBlock = new float[rowCount * classifier.NumberOfClasses * classifier.NumberOfFeatures];
+        classifier.GetFeatureContributions(block, rowCount, ofBlock, Environment.ProcessorCount);  // [row, class, slot]
+        #endregion
+
+        CollectionAssert.AreEqual(ofRow.Cast<float>().Concat(ofRow.Cast<float>()).ToArray(), ofBlock);
+    }
+
+    [TestMethod]
     public void Options_AreTaken()
     {
         (MLContext mlContext, _, IDataView features) = Table();
