@@ -112,7 +112,9 @@ internal sealed class Figure
         _plot.Axes.SetLimitsY(-0.6, values.Count - 0.4);
     }
 
-    /// <summary>Named horizontal bars, each from where the one above it ends, the first one on top: blue to the right, else orange.</summary>
+    /// <summary>
+    /// Named horizontal bars, each from where the one above it ends, the first one on top: blue to the right, else orange.
+    /// </summary>
     public void Waterfall(IReadOnlyList<(string Name, double From, double To)> steps)
     {
         NamedBars([.. steps.Select(step => (step.Name, step.To))], Blue);

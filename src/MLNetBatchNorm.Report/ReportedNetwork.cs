@@ -17,7 +17,7 @@ internal sealed class ReportedNetwork
 {
     private ReportedNetwork(
         ITransformer before, ISingleFeaturePredictionTransformer<object> predictor, NetworkTask task, BatchNormNetwork network,
-        IReadOnlyList<float> contributionBase, RowExplainer explain)
+        IReadOnlyList<float>? contributionBase, RowExplainer explain)
     {
         Before = before;
         Predictor = predictor;
@@ -49,8 +49,8 @@ internal sealed class ReportedNetwork
     /// <summary>What the network reads.</summary>
     public BatchNormNetworkEncoder Encoder { get; }
 
-    /// <summary>What contributions are added to, for each score.</summary>
-    public IReadOnlyList<float> ContributionBase { get; }
+    /// <summary>What contributions are added to, for each score; null where a network of pictures has none.</summary>
+    public IReadOnlyList<float>? ContributionBase { get; }
 
     /// <summary>Says what each slot contributes.</summary>
     public RowExplainer Explain { get; }
@@ -69,15 +69,15 @@ internal sealed class ReportedNetwork
             {
                 case BatchNormNetworkBinaryModelParameters network:
                     return new ReportedNetwork(
-                        before, predictor, NetworkTask.Binary, network.Network, network.FeatureContributionBase,
+                        before, predictor, NetworkTask.Binary, network.Network, BaseOf(() => network.FeatureContributionBase),
                         network.GetFeatureContributions);
                 case BatchNormNetworkMulticlassModelParameters network:
                     return new ReportedNetwork(
-                        before, predictor, NetworkTask.Multiclass, network.Network, network.FeatureContributionBase,
+                        before, predictor, NetworkTask.Multiclass, network.Network, BaseOf(() => network.FeatureContributionBase),
                         network.GetFeatureContributions);
                 case BatchNormNetworkRegressionModelParameters network:
                     return new ReportedNetwork(
-                        before, predictor, NetworkTask.Regression, network.Network, network.FeatureContributionBase,
+                        before, predictor, NetworkTask.Regression, network.Network, BaseOf(() => network.FeatureContributionBase),
                         network.GetFeatureContributions);
             }
         }
@@ -86,6 +86,18 @@ internal sealed class ReportedNetwork
             $"The model has no batch-normalized network: found {string.Join(", ", steps.Select(step => step.GetType().Name))}. "
             + "Give what Fit of a BatchNormNetwork trainer, or of a pipeline with one, returned.",
             nameof(model));
+    }
+
+    private static IReadOnlyList<float>? BaseOf(Func<IReadOnlyList<float>> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (NotSupportedException)
+        {
+            return null;
+        }
     }
 
     private static object Uncalibrated(object parameters)

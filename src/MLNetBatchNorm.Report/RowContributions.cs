@@ -4,7 +4,9 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What the columns of one held-out row contribute to its score; with several classes, to that of the class it is taken for.</summary>
+/// <summary>
+/// What the columns of one held-out row contribute to its score; with several classes, to that of the class it is taken for.
+/// </summary>
 /// <param name="Row">Number of the row, from 0.</param>
 /// <param name="Output">The score that is explained.</param>
 /// <param name="Features">The row as the network reads it.</param>
@@ -45,7 +47,8 @@ internal sealed record RowContributions(
         float value = Features[column.FirstSlot];
         if (column.NumberOfSlots == 1)
             return $"{column.Name} = {Text(value)}";
-        int set = Enumerable.Range(column.FirstSlot, column.NumberOfSlots).FirstOrDefault(slot => Features[slot] is not (0 or float.NaN), -1);
+        int set = Enumerable.Range(column.FirstSlot, column.NumberOfSlots)
+            .FirstOrDefault(slot => Features[slot] is not (0 or float.NaN), -1);
         string? name = set < 0 ? "none" : encoder.Slots[set].Name;
         // Behind the column's name and a point.
         return name is not null && name.Length > column.Name.Length + 1 && name.StartsWith(column.Name, StringComparison.Ordinal)
@@ -59,11 +62,12 @@ internal sealed record RowContributions(
 
     private static RowContributions? Explain(ReportedNetwork network, float[] features, int row)
     {
-        int outputs = network.ContributionBase.Count;
+        IReadOnlyList<float> nothing = network.ContributionBase!;
+        int outputs = nothing.Count;
         float[] contributions = new float[outputs * features.Length];
         network.Explain(features, 1, contributions);
         double[] scores = [.. Enumerable.Range(0, outputs).Select(
-            o => network.ContributionBase[o] + Of(o).Sum(contribution => (double)contribution))];
+            o => nothing[o] + Of(o).Sum(contribution => (double)contribution))];
         if (!scores.All(double.IsFinite))
             return null;
         int output = Array.IndexOf(scores, scores.Max());
@@ -72,7 +76,7 @@ internal sealed record RowContributions(
         [
             .. Enumerable.Range(0, columns[0].Count).Select(column => columns.Average(of => Math.Abs((double)of[column].Contribution))),
         ];
-        return new RowContributions(row, output, features, columns[output], sizes, network.ContributionBase[output], scores[output]);
+        return new RowContributions(row, output, features, columns[output], sizes, nothing[output], scores[output]);
 
         float[] Of(int o) => contributions[(o * features.Length)..((o + 1) * features.Length)];
     }

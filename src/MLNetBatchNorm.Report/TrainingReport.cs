@@ -66,7 +66,7 @@ public static class TrainingReport
                 page, SlotImportance.Measure(mlContext, network, inputs, results.Unlabelled + results.Unscored > 0, options),
                 options.NumberOfImportantSlots, network.Task);
         }
-        if (options.ContributionRowCount > 0)
+        if (options.ContributionRowCount > 0 && network.ContributionBase is not null)
         {
             ContributionSection.Add(
                 page, network, RowContributions.Measure(network, inputs, options.ContributionRowCount), results, options);

@@ -151,11 +151,11 @@ public sealed class TrainingReportTests
         string[][] summary = Lines(figures[0]);
         CollectionAssert.AreEqual(new[] { "Deciding", "Helping", "Noise" }, summary.Select(line => line[0]).ToArray());
         double size = 0;
-        float[] contributions = new float[3 * network.ContributionBase.Count];
+        float[] contributions = new float[3 * network.ContributionBase!.Count];
         foreach (float[] row in features)
         {
             network.Explain(row, 1, contributions);
-            size += Enumerable.Range(0, network.ContributionBase.Count).Average(o => Math.Abs(contributions[3 * o])) / features.Length;
+            size += Enumerable.Range(0, network.ContributionBase!.Count).Average(o => Math.Abs(contributions[3 * o])) / features.Length;
         }
         Assert.AreEqual(size, double.Parse(summary[0][1], CultureInfo.InvariantCulture), 1e-3 * size);
 

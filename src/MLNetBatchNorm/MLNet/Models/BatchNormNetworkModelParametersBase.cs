@@ -111,6 +111,7 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
     /// encoded as 0, such as a word, has 0 instead. The unit is that of the contributions, see
     /// <see cref="GetFeatureContributions(ReadOnlySpan{float}, int, Span{float})"/>.
     /// </remarks>
+    /// <exception cref="NotSupportedException">The network has convolutions.</exception>
     public IReadOnlyList<float> FeatureContributionBase => Explaining.BaseScores;
 
     /// <summary>Says of rows what each slot contributes to the score: why it is not that of a row of which nothing is known.</summary>
@@ -144,6 +145,7 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
     /// <exception cref="ArgumentOutOfRangeException">
     /// <paramref name="features"/> does not hold exactly the given rows, or <paramref name="contributions"/> has no room for them.
     /// </exception>
+    /// <exception cref="NotSupportedException">The network has convolutions.</exception>
     public void GetFeatureContributions(ReadOnlySpan<float> features, int rows, Span<float> contributions)
         => Explaining.Explain(features, rows, contributions);
 

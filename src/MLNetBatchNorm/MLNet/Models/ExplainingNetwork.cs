@@ -22,6 +22,13 @@ internal sealed class ExplainingNetwork
     /// <param name="outputsAreClasses">Whether outputs are logits of classes.</param>
     public ExplainingNetwork(IExceptionContext context, ScoringNetwork scoring, bool outputsAreClasses)
     {
+        if (scoring.Folded.HasMaps)
+        {
+            throw context.ExceptNotSupp(
+                "The network has convolutions; what slots contribute to a score is known for networks of tables only. "
+                + "PermutationFeatureImportance works for both.");
+        }
+
         _context = context;
         _slots = scoring.Inputs;
         _contributions = new ShapleyContributions(

@@ -237,6 +237,9 @@ internal sealed class FoldedNetwork
     /// </summary>
     public bool FirstTakesEntries => _table is null || SharesFirstLayer;
 
+    /// <summary>Whether the networks have convolutions in front.</summary>
+    public bool HasMaps => _plan.HasMaps;
+
     /// <summary>Units of the first layer of each network.</summary>
     public int FirstUnits => _layers[0][0].Map.Node.Outputs;
 

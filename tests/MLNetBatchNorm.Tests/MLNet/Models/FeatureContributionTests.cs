@@ -75,6 +75,27 @@ public sealed class FeatureContributionTests
         Assert.IsGreaterThan(0.99, covariance / Math.Sqrt(varianceOfExact * varianceOfOwn));
     }
 
+    /// <summary>Networks of a log link are averaged as predictions, and what contributes is a part of the prediction.</summary>
+    [TestMethod]
+    public void Contributions_ToCounts_AreShapleyValues()
+    {
+        List<Example> rows = NetworkExamples.Rows(200);
+        rows.ForEach(row => row.Value = Math.Abs(row.Value / 10_000));
+        Explained model = Train(NetworkKind.Regression, rows, options =>
+        {
+            ((BatchNormNetworkRegressionTrainer.Options)options).Loss = new PoissonLoss();
+            options.NumberOfEnsembleMembers = 2;
+        });
+        foreach (Example row in rows.Take(10))
+        {
+            double[,] expected = Shapley(model, row.Features, out _);
+            float[] contributions = model.Contributions(row.Features);
+            for (int slot = 0; slot < 4; slot++)
+                Assert.AreEqual(expected[slot, 0], contributions[slot], 1e-5 * model.Scores(row.Features)[0]);
+            Assert.AreEqual(model.Scores(row.Features)[0], model.Base[0] + contributions.Sum(), 1e-4);
+        }
+    }
+
     [TestMethod]
     public void Contributions_OfAMissingValue_AreTheEffectOfBeingMissing()
     {
