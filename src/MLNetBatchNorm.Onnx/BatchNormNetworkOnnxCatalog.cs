@@ -28,7 +28,13 @@ namespace Microsoft.ML;
 /// multiclass: <c>Score</c> (probabilities, float) [rows, classes], <c>PredictedLabel</c> (uint32) [rows, 1], ML.NET's key, counted from 1;
 /// </description>
 /// </item>
-/// <item><description>regression: <c>Score</c> (float) [rows, 1].</description></item>
+/// <item><description>regression: <c>Score</c> (float) [rows, 1];</description></item>
+/// <item>
+/// <description>
+/// several numbers: <c>Score</c> (float) [rows, targets]; several labels: <c>Score</c> (logits, float), <c>Probability</c> (float),
+/// <c>PredictedLabel</c> (bool), each [rows, targets]. The names of the targets are in the file's metadata, under <c>Score.SlotNames</c>.
+/// </description>
+/// </item>
 /// </list>
 /// <para>
 /// Scores agree with the model's to rounding in single precision. Of a pipeline, only the network is written. For a whole pipeline use
@@ -43,7 +49,7 @@ public static class BatchNormNetworkOnnxCatalog
     /// <summary>Writes a trained batch-normalized network as an ONNX file.</summary>
     /// <param name="catalog">The model operations, <c>mlContext.Model</c>.</param>
     /// <param name="transformer">
-    /// What <c>Fit</c> of one of the three trainers returned, or what <c>mlContext.Model.Load</c>
+    /// What <c>Fit</c> of one of the trainers returned, or what <c>mlContext.Model.Load</c>
     /// made of it again. A changed threshold is kept.
     /// </param>
     /// <param name="stream">Where to write; it is left open.</param>
@@ -74,6 +80,14 @@ public static class BatchNormNetworkOnnxCatalog
             case ISingleFeaturePredictionTransformer<BatchNormNetworkRegressionModelParameters> regression:
                 Name(copy, regression.FeatureColumnName);
                 Write(NetworkModelFile.Regression(NetworkOf(regression.Model), copy), stream);
+                break;
+            case ISingleFeaturePredictionTransformer<BatchNormNetworkMultiOutputRegressionModelParameters> numbers:
+                Name(copy, numbers.FeatureColumnName);
+                Write(NetworkModelFile.MultiOutput(NetworkOf(numbers.Model), numbers.Model.TargetNames, copy), stream);
+                break;
+            case ISingleFeaturePredictionTransformer<BatchNormNetworkMultiLabelModelParameters> labels:
+                Name(copy, labels.FeatureColumnName);
+                Write(NetworkModelFile.Labels(NetworkOf(labels.Model), labels.Model.TargetNames, copy), stream);
                 break;
             default:
                 throw new ArgumentException(
@@ -126,6 +140,32 @@ public static class BatchNormNetworkOnnxCatalog
         ArgumentNullException.ThrowIfNull(modelParameters);
         BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
         Write(NetworkModelFile.Regression(NetworkOf(modelParameters), copy), stream);
+    }
+
+    /// <summary>Writes a regression of several numbers.</summary>
+    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(
+    ///     ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
+    public static void ConvertBatchNormNetworkToOnnx(
+        this ModelOperationsCatalog catalog, BatchNormNetworkMultiOutputRegressionModelParameters modelParameters, Stream stream,
+        BatchNormNetworkOnnxOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(modelParameters);
+        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
+        Write(NetworkModelFile.MultiOutput(NetworkOf(modelParameters), modelParameters.TargetNames, copy), stream);
+    }
+
+    /// <summary>Writes a classifier of several labels, each true where its score is above 0.</summary>
+    /// <inheritdoc cref="ConvertBatchNormNetworkToOnnx(
+    ///     ModelOperationsCatalog, BatchNormNetworkRegressionModelParameters, Stream, BatchNormNetworkOnnxOptions?)"/>
+    public static void ConvertBatchNormNetworkToOnnx(
+        this ModelOperationsCatalog catalog, BatchNormNetworkMultiLabelModelParameters modelParameters, Stream stream,
+        BatchNormNetworkOnnxOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(modelParameters);
+        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
+        Write(NetworkModelFile.Labels(NetworkOf(modelParameters), modelParameters.TargetNames, copy), stream);
     }
 
     private static BatchNormNetworkOnnxOptions Check(Stream stream, BatchNormNetworkOnnxOptions? options)

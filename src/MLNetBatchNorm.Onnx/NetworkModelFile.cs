@@ -14,6 +14,9 @@ internal static class NetworkModelFile
     /// <summary>The key under which the names of classes are kept in the file's metadata.</summary>
     public const string ClassNamesKey = "PredictedLabel.KeyValues";
 
+    /// <summary>The key under which the names of several targets are kept in the file's metadata.</summary>
+    public const string TargetNamesKey = "Score.SlotNames";
+
     /// <summary>Protocol buffers have no larger messages; what is not weights needs far less than the distance to 2 GiB.</summary>
     private const long LargestWeightBytes = int.MaxValue - (16L << 20);
 
@@ -45,14 +48,29 @@ internal static class NetworkModelFile
         graph.AddOutput(OnnxNames.Score, ElementType.Float, network.Parameters.Definition.Outputs);
         graph.AddOutput(OnnxNames.PredictedLabel, ElementType.Uint32, 1);
         ModelProto model = End(graph, options);
-        if (classNames is not null)
-        {
-            model.MetadataProps.Add(new StringStringEntryProto
-            {
-                Key = ClassNamesKey, Value = JsonSerializer.Serialize(classNames, ClassNamesJson.Default.IReadOnlyListString),
-            });
-        }
-        return model;
+        return classNames is null ? model : WithNames(model, ClassNamesKey, classNames);
+    }
+
+    /// <summary>Several labels: logits, probabilities and what is more probable of each.</summary>
+    public static ModelProto Labels(TrainedNetwork network, IReadOnlyList<string> names, BatchNormNetworkOnnxOptions options)
+    {
+        ModelGraph graph = Begin(network, options);
+        NetworkOnnx.AddLabels(
+            graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score, OnnxNames.Probability,
+            OnnxNames.PredictedLabel);
+        graph.AddOutput(OnnxNames.Score, ElementType.Float, names.Count);
+        graph.AddOutput(OnnxNames.Probability, ElementType.Float, names.Count);
+        graph.AddOutput(OnnxNames.PredictedLabel, ElementType.Bool, names.Count);
+        return WithTargetNames(End(graph, options), names);
+    }
+
+    /// <summary>Several numbers: the prediction of each.</summary>
+    public static ModelProto MultiOutput(TrainedNetwork network, IReadOnlyList<string> names, BatchNormNetworkOnnxOptions options)
+    {
+        ModelGraph graph = Begin(network, options);
+        NetworkOnnx.AddScores(graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score);
+        graph.AddOutput(OnnxNames.Score, ElementType.Float, names.Count);
+        return WithTargetNames(End(graph, options), names);
     }
 
     /// <summary>A regression: its prediction.</summary>
@@ -62,6 +80,17 @@ internal static class NetworkModelFile
         NetworkOnnx.AddScores(graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score);
         graph.AddOutput(OnnxNames.Score, ElementType.Float, 1);
         return End(graph, options);
+    }
+
+    private static ModelProto WithTargetNames(ModelProto model, IReadOnlyList<string> names) => WithNames(model, TargetNamesKey, names);
+
+    private static ModelProto WithNames(ModelProto model, string key, IReadOnlyList<string> names)
+    {
+        model.MetadataProps.Add(new StringStringEntryProto
+        {
+            Key = key, Value = JsonSerializer.Serialize(names, ClassNamesJson.Default.IReadOnlyListString),
+        });
+        return model;
     }
 
     private static ModelGraph Begin(TrainedNetwork network, BatchNormNetworkOnnxOptions options)

@@ -143,6 +143,17 @@ public sealed class GuideExamples
         var model = mlContext.Regression.Trainers.BatchNormNetwork(labelColumnName: "Income").Fit(before, after);
         #endregion
 
+        #region GuideTargets
+        IDataView table = mlContext.Transforms.Concatenate("Targets", "Income", "Year").Fit(features).Transform(features);
+        var several = mlContext.Regression.Trainers.BatchNormNetworkMultiOutput("Targets").Fit(table);
+        MultiOutputRegressionMetrics metrics = mlContext.Regression.EvaluateMultiOutput(several.Transform(table), "Targets");
+        foreach (MultiOutputRegressionTargetMetrics target in metrics.Targets)
+            Console.WriteLine($"{target.Name}: R2 {target.RSquared:F3}, deviation {target.RootMeanSquaredError:F1}");
+        Console.WriteLine($"mean R2 {metrics.RSquared:F3}");
+        #endregion
+
+        CollectionAssert.AreEqual(new[] { "Income", "Year" }, metrics.Targets.Select(target => target.Name).ToArray());
+
         #region GuideSamplingKey
         var split = mlContext.Data.TrainTestSplit(features, testFraction: 0.2, samplingKeyColumnName: "Household");
         var trainer = mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options

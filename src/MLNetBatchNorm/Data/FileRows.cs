@@ -15,7 +15,7 @@ internal sealed class FileRows : RowStore
     private readonly long _budget;
     private readonly SpilledRows _rows;
     private readonly SlotSummary _slots;
-    private readonly TargetSummary _targets = new();
+    private readonly TargetSummary[] _targets;
     private TrainingTable _sample;
     private readonly List<int> _places = [];
     private RowSample _chosen;
@@ -30,6 +30,7 @@ internal sealed class FileRows : RowStore
         // A window has 128 of them, so that rows which came sorted are well mixed; and a disk reads one in one go.
         _rows = new SpilledRows(file, shape, (int)Math.Clamp(budgetBytes / 512, 1 << 14, 4 << 20));
         _slots = new SlotSummary(shape);
+        _targets = [.. Enumerable.Range(0, shape.TargetColumns).Select(_ => new TargetSummary())];
         _sample = shape.CreateTable(SampleChunkBytes);
         _chosen = new RowSample((int)Math.Clamp(budgetBytes / 32 / shape.RowBytes(TypicalEntries), 100, LargestSample), seed);
     }
@@ -51,7 +52,7 @@ internal sealed class FileRows : RowStore
 
     public override SlotSummary Slots => _slots;
 
-    public override TargetMoments Targets => _targets.Moments;
+    public override IReadOnlyList<TargetMoments> Targets => [.. _targets.Select(target => target.Moments)];
 
     /// <summary>Memory for each of the two windows in which rows are read.</summary>
     public long WindowBytes => _budget / 4;
@@ -64,7 +65,7 @@ internal sealed class FileRows : RowStore
         return new TableRows(_sample, rows);
     }
 
-    public override void StandardizeTargets(double mean, double deviation) => _rows.TargetScale = (mean, deviation);
+    public override void StandardizeTargets(IReadOnlyList<(double Mean, double Deviation)> scales) => _rows.TargetScales = [.. scales];
 
     public override RowSource All(int largestBatch) => Read(RowPart.All, largestBatch);
 
@@ -110,7 +111,7 @@ internal sealed class FileRows : RowStore
     internal override void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight)
     {
         _slots.Add(features);
-        _targets.Add(target[0], weight);
+        AddTargets(target, weight);
         if (_chosen.PlaceOf(Rows) is >= 0 and int place)
         {
             _sample.Add(features, target, weight);
@@ -122,7 +123,7 @@ internal sealed class FileRows : RowStore
     internal override void AddSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> target, float weight)
     {
         _slots.AddSparse(indices, values);
-        _targets.Add(target[0], weight);
+        AddTargets(target, weight);
         if (_chosen.PlaceOf(Rows) is >= 0 and int place)
         {
             _sample.AddSparse(indices, values, target, weight);
@@ -144,6 +145,12 @@ internal sealed class FileRows : RowStore
     }
 
     internal override void Complete() => _rows.Complete();
+
+    private void AddTargets(ReadOnlySpan<float> target, float weight)
+    {
+        for (int column = 0; column < target.Length; column++)
+            _targets[column].Add(target[column], weight);
+    }
 
     // The share of the rows that fits a quarter of the budget.
     private double ShareInMemory(double fraction) => Math.Min(fraction, _budget / 4.0 / _rows.MemoryBytes);

@@ -28,7 +28,7 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
 
     public override SlotSummary Slots => field ??= SlotSummary.Of(table);
 
-    public override TargetMoments Targets => TargetMoments.Of(table);
+    public override IReadOnlyList<TargetMoments> Targets => TargetMoments.Of(table);
 
     public override TableRows Sample(int atMost)
     {
@@ -42,10 +42,15 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
         return new TableRows(table, rows);
     }
 
-    public override void StandardizeTargets(double mean, double deviation)
+    public override void StandardizeTargets(IReadOnlyList<(double Mean, double Deviation)> scales)
     {
-        foreach (ref float target in table.Targets)
-            target = (float)((target - mean) / deviation);
+        Span<float> targets = table.Targets;
+        for (int column = 0; column < scales.Count; column++)
+        {
+            (double mean, double deviation) = scales[column];
+            for (int i = column; i < targets.Length; i += scales.Count)
+                targets[i] = (float)((targets[i] - mean) / deviation);
+        }
     }
 
     public override RowSource All(int largestBatch) => new TableRows(table);

@@ -28,8 +28,8 @@ internal abstract class RowStore : IDisposable
     /// <summary>Ranges of the columns, of all rows.</summary>
     public abstract SlotSummary Slots { get; }
 
-    /// <summary>Mean and variance of the first target, of all rows, as they were added.</summary>
-    public abstract TargetMoments Targets { get; }
+    /// <summary>Mean and variance of each target, of all rows in which it is not missing, as they were added.</summary>
+    public abstract IReadOnlyList<TargetMoments> Targets { get; }
 
     /// <summary>How the rows are spread over the classes, where targets are classes; told by whoever adds the rows.</summary>
     public ClassSummary? Classes { get; set; }
@@ -40,8 +40,10 @@ internal abstract class RowStore : IDisposable
     /// <summary>Some rows to take quantiles from, at most so many; of dense rows only.</summary>
     public abstract TableRows Sample(int atMost);
 
-    /// <summary>Makes targets <c>(target - mean) / deviation</c>, now or whenever they are read.</summary>
-    public abstract void StandardizeTargets(double mean, double deviation);
+    /// <summary>
+    /// Makes each target <c>(target - mean) / deviation</c>, with numbers of its own, now or whenever it is read; what is missing stays so.
+    /// </summary>
+    public abstract void StandardizeTargets(IReadOnlyList<(double Mean, double Deviation)> scales);
 
     /// <summary>All rows.</summary>
     /// <param name="largestBatch">Most rows that are read at once.</param>

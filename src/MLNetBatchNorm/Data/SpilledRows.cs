@@ -36,8 +36,10 @@ internal sealed class SpilledRows : IDisposable
     /// <summary>Memory that all rows would take in a table.</summary>
     public long MemoryBytes { get; private set; }
 
-    /// <summary>What targets become when they are read: <c>(target - Mean) / Deviation</c>, as a table's are standardized.</summary>
-    public (double Mean, double Deviation) TargetScale { get; set; } = (0, 1);
+    /// <summary>
+    /// What each target becomes when it is read: <c>(target - Mean) / Deviation</c>, as a table's are standardized; none: what it is.
+    /// </summary>
+    public (double Mean, double Deviation)[] TargetScales { get; set; } = [];
 
     /// <summary>Adds a dense row.</summary>
     public void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight)
@@ -132,9 +134,12 @@ internal sealed class SpilledRows : IDisposable
 
     private void Scale(ReadOnlySpan<float> stored, Span<float> target)
     {
-        (double mean, double deviation) = TargetScale;
-        for (int i = 0; i < target.Length; i++)
-            target[i] = mean == 0 && deviation == 1 ? stored[i] : (float)((stored[i] - mean) / deviation);
+        stored.CopyTo(target);
+        for (int i = 0; i < TargetScales.Length; i++)
+        {
+            (double mean, double deviation) = TargetScales[i];
+            target[i] = (float)((stored[i] - mean) / deviation);
+        }
     }
 
     private void BeginRow()

@@ -18,7 +18,7 @@ namespace MLNetBatchNorm.Distribution;
 /// int32    training rows, int32 their blocks
 /// byte     rows have groups: 0 or 1
 /// int32    number of classes, 0: labels are numbers
-/// objective, see Objective;  byte labels are scaled: 0 or 1; if 1: float64 mean, deviation
+/// objective, see Objective;  int32 number of targets with a scale, as in TrainingFormat
 /// int32    validation rows, int32 their blocks; 0: none were given
 ///
 /// Block
@@ -55,7 +55,7 @@ internal static class RowsFormat
         writer.WriteFlag(rows.Training.Groups is not null);
         writer.Write(rows.Classes?.Rows.Length ?? 0);
         rows.Target.Objective.Write(writer);
-        TrainingFormat.WriteScale(writer, rows.Target.Scale);
+        TrainingFormat.WriteScales(writer, rows.Target.Scales);
         writer.Write(rows.Validation?.Rows ?? 0);
         writer.Write(Validation(rows)?.Blocks ?? 0);
         writer.Flush();
@@ -82,12 +82,20 @@ internal static class RowsFormat
                 HasGroups = reader.ReadFlag("flag of groups"),
                 Classes = reader.ReadCount("classes", 0, MostClasses, 0),
                 Objective = Objective.Read(reader),
-                Scale = TrainingFormat.ReadScale(reader),
+                Scales = TrainingFormat.ReadScales(reader),
                 ValidationRows = reader.ReadCount("validation rows", 0, int.MaxValue, 0),
                 ValidationBlocks = reader.ReadCount("blocks of validation rows", 0, int.MaxValue, 0),
             };
             if (reader.Remaining() > 0)
                 throw new NetworkFormatException(CheckedBytes.Text($"There are {reader.Remaining()} bytes behind the header."));
+            // Rows in a file are scaled as they are read, each target with its own.
+            if (header.Scales?.Count is { } scaled && scaled != header.Shape.TargetColumns)
+            {
+                throw new NetworkFormatException(CheckedBytes.Text(
+                    $"The header has scales of {scaled} targets; the rows have {header.Shape.TargetColumns}."));
+            }
+            if (header.Classes > 0 && header.Shape.TargetColumns > 1)
+                throw new NetworkFormatException("Rows of several targets have no classes.");
             return header;
         }
         catch (Exception e) when (e is NetworkFormatException or EndOfStreamException or ArgumentException)

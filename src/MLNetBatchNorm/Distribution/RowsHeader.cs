@@ -30,8 +30,8 @@ internal sealed record RowsHeader
     /// <summary>What labels mean.</summary>
     public required Objective Objective { get; init; }
 
-    /// <summary>What labels were scaled with, or null.</summary>
-    public required TargetScale? Scale { get; init; }
+    /// <summary>What labels were scaled with, of each target, or null.</summary>
+    public required TargetScales? Scales { get; init; }
 
     /// <summary>Number of validation rows that were given.</summary>
     public required int ValidationRows { get; init; }

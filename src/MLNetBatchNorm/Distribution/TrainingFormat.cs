@@ -19,7 +19,7 @@ namespace MLNetBatchNorm.Distribution;
 /// definition and encoder, as in a model
 /// text     settings, as JSON
 /// byte     goes on from a trained network: 0 or 1; if 1: parameters as in a model,
-///          byte has a scale: 0 or 1; if 1: float64 mean, deviation
+///          int32 number of targets with a scale; of each: float64 mean, deviation
 /// </code>
 /// </remarks>
 internal static class TrainingFormat
@@ -52,7 +52,7 @@ internal static class TrainingFormat
         if (training.Start is { } start)
         {
             NetworkFormat.WriteParameters(writer, start.Parameters);
-            WriteScale(writer, start.Scale);
+            WriteScales(writer, start.Scales);
         }
 
         writer.Flush();
@@ -82,15 +82,19 @@ internal static class TrainingFormat
         }
     }
 
-    /// <summary>Writes a scale that may be absent.</summary>
-    public static void WriteScale(BinaryWriter writer, TargetScale? scale)
+    /// <summary>Writes the scales of targets, which may be absent.</summary>
+    public static void WriteScales(BinaryWriter writer, TargetScales? scales)
     {
-        writer.WriteFlag(scale is not null);
-        scale?.Write(writer);
+        writer.Write(scales?.Count ?? 0);
+        scales?.Write(writer);
     }
 
-    /// <summary>Reads what <see cref="WriteScale"/> wrote.</summary>
-    public static TargetScale? ReadScale(BinaryReader reader) => reader.ReadFlag("flag of a scale") ? TargetScale.Read(reader) : null;
+    /// <summary>Reads what <see cref="WriteScales"/> wrote.</summary>
+    public static TargetScales? ReadScales(BinaryReader reader)
+    {
+        int targets = reader.ReadCount("scales of targets", 0, NetworkDefinition.MaximumUnits, 2 * sizeof(double));
+        return targets == 0 ? null : TargetScales.Read(reader, targets);
+    }
 
     private static NetworkTraining Read(BinaryReader reader, FitRows rows)
     {
@@ -113,7 +117,9 @@ internal static class TrainingFormat
         Check(definition, encoder, rows, settings, split);
         TrainingStart? start = null;
         if (reader.ReadFlag("flag of a network to go on from"))
-            start = new TrainingStart(NetworkFormat.ReadParameters(reader, definition), ReadScale(reader));
+            start = new TrainingStart(NetworkFormat.ReadParameters(reader, definition), ReadScales(reader));
+        if (start?.Scales is { } known && rows.Target.Scales is { } scales && known.Count != scales.Count)
+            throw new NetworkFormatException("The network to go on from has scales of other targets than the rows.");
         return new NetworkTraining
         {
             Number = number, Rows = rows, Split = split, Encoder = encoder, Definition = definition, Settings = settings, Start = start,
@@ -146,6 +152,13 @@ internal static class TrainingFormat
         Require(settings.LearningRate is >= 0 and < double.PositiveInfinity, "learning rate", settings.LearningRate);
         Require(settings.EarlyStoppingPatience >= 0, "patience", settings.EarlyStoppingPatience);
         int classes = settings.Objective.Labels.Kind == LabelKind.Binary ? 2 : definition.Outputs;
+        if (settings.TargetWeights is { } ofTargets)
+        {
+            Require(settings.Objective is ITargetwiseLoss && ofTargets.Length == definition.Outputs, "target weights", ofTargets.Length);
+            foreach (float weight in ofTargets)
+                Require(weight > 0 && float.IsFinite(weight), "the weight of a target", weight);
+        }
+
         if (settings.ClassWeights is not { } weights)
             return;
         Require(weights.Length == classes, "class weights", weights.Length);
@@ -165,6 +178,12 @@ internal static class TrainingFormat
         {
             throw new NetworkFormatException(CheckedBytes.Text(
                 $"The encoding reads {encoder.RawInputs} columns, but the rows have {rows.Training.Shape.Inputs}."));
+        }
+        if ((settings.TargetWeights?.Length ?? 1) != rows.Training.Shape.TargetColumns
+            || rows.Target.Scales?.Count is { } scaled && scaled != rows.Training.Shape.TargetColumns)
+        {
+            throw new NetworkFormatException(CheckedBytes.Text(
+                $"The rows have {rows.Training.Shape.TargetColumns} targets, which is not what the training is for."));
         }
         if (settings.Objective.Number != rows.Target.Objective.Number)
             throw new NetworkFormatException("The objective is not the one that the rows were read for.");

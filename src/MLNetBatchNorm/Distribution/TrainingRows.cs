@@ -149,7 +149,7 @@ public sealed class TrainingRows : IDisposable
         training.Complete();
         // Before the hash is gone with this object.
         _ = Hash;
-        _rows = FitRows.Received(training, _validation?.Table, new LabelUnits(header.Objective, header.Scale));
+        _rows = FitRows.Received(training, _validation?.Table, new LabelUnits(header.Objective, header.Scales));
     }
 
     private void AddClass(int row, ReadOnlySpan<float> target, float weight)
@@ -162,9 +162,13 @@ public sealed class TrainingRows : IDisposable
     private void CheckTarget(int row, ReadOnlySpan<float> target, float weight)
     {
         LabelDomain labels = _header!.Objective.Labels;
-        bool isClass = labels.Kind != LabelKind.Number;
+        // Of several targets some may be missing, and none is a class that is counted.
+        bool mayBeMissing = target.Length > 1;
+        bool isClass = labels.Kind == LabelKind.Class || _header.Classes > 0;
         foreach (float label in target)
         {
+            if (mayBeMissing && float.IsNaN(label))
+                continue;
             if (!labels.Contains(label) || (isClass && label >= Math.Max(1, _header.Classes)))
                 throw new InvalidDataException($"Row {row} has the label {label}.");
         }

@@ -86,26 +86,27 @@ internal sealed class SlotNames
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     /// <param name="reader">Where.</param>
     /// <param name="slots">Number of slots.</param>
+    /// <param name="what">What a slot is, for messages.</param>
     /// <exception cref="NetworkFormatException">The names are too many or no text.</exception>
-    public static SlotNames Read(BinaryReader reader, int slots)
+    public static SlotNames Read(BinaryReader reader, int slots, string what = "feature slot")
     {
-        reader.RequireBytes("names of feature slots", slots, sizeof(ushort));
+        reader.RequireBytes($"names of {what}s", slots, sizeof(ushort));
         if (reader.Remaining() > MaximumBytes)
         {
             throw new NetworkFormatException(
-                CheckedBytes.Text($"The names of the feature slots take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
+                CheckedBytes.Text($"The names of the {what}s take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
         }
         int[] starts = new int[slots + 1];
         for (int slot = 0; slot < slots; slot++)
             starts[slot + 1] = starts[slot] + reader.ReadUInt16();
-        reader.RequireBytes("bytes in the names of feature slots", starts[slots], 1);
+        reader.RequireBytes($"bytes in the names of {what}s", starts[slots], 1);
         byte[] text = new byte[starts[slots]];
         reader.BaseStream.ReadExactly(text);
         var names = new SlotNames(text, starts);
         for (int slot = 0; slot < slots; slot++)
         {
             if (!Utf8.IsValid(names.Bytes(slot)))
-                throw new NetworkFormatException(CheckedBytes.Text($"The name of feature slot {slot} is not a text in UTF-8."));
+                throw new NetworkFormatException(CheckedBytes.Text($"The name of {what} {slot} is not a text in UTF-8."));
         }
 
         return names;

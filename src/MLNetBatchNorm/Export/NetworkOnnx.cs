@@ -50,6 +50,23 @@ internal sealed class NetworkOnnx
             network.ScoreLink.AddTo(graph, members.AddMembers(features, foldBatchNormalization, network.ScoreLink, null), scores);
     }
 
+    /// <summary>Adds a network for several labels, each yes or no: logits, probabilities, and what is more probable of each.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">As in <see cref="AddScores"/>.</param>
+    /// <param name="scores">Name the logits get, [rows, labels].</param>
+    /// <param name="probabilities">Name the probabilities get, likewise.</param>
+    /// <param name="predictedLabels">Name the labels get, likewise.</param>
+    public static void AddLabels(
+        OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores, string probabilities,
+        string predictedLabels)
+    {
+        AddScores(graph, network, features, foldBatchNormalization, scores);
+        OutputLink.Sigmoid.AddTo(graph, scores, probabilities);
+        graph.NodeTo(predictedLabels, "Greater", [scores, graph.Floats("threshold", [0], 1)]);
+    }
+
     /// <summary>
     /// Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.
     /// </summary>

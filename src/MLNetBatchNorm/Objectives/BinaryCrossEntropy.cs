@@ -6,7 +6,7 @@ namespace MLNetBatchNorm.Objectives;
 /// <summary>Binary cross-entropy of the sigmoid of one output, <c>-y ln p - (1 - y) ln(1 - p)</c>: a calibrated yes or no.</summary>
 /// <remarks>Of several outputs it is the mean; the trainers have one.</remarks>
 /// <param name="scalesTemperature">Whether the outputs are divided by the temperature that suits the validation rows best.</param>
-internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objective
+internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objective, ITargetwiseLoss
 {
     internal override string Name => "binary cross-entropy";
 
@@ -34,4 +34,15 @@ internal sealed class BinaryCrossEntropy(bool scalesTemperature = false) : Objec
         Span<float> rowLoss, int firstRow, int endRow) =>
         Losses.BinaryCrossEntropy(
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
+
+    void ITargetwiseLoss.ComputeTargets(
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> targetWeights, ReadOnlySpan<float> weights,
+        float gradientScale, PanelMatrix gradient, Span<float> rowLoss, int firstRow, int endRow) =>
+        Losses.OfTargets<BinaryCrossEntropyLoss>(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, targetWeights, weights, gradientScale, parameter: 0, gradient.Span,
+            rowLoss, firstRow, endRow);
+
+    double ITargetwiseLoss.MetricOfTarget(
+        ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<ulong> memory) =>
+        AreaUnderRocCurve.Of(outputs, targets, weights, memory);
 }

@@ -7,7 +7,7 @@ namespace MLNetBatchNorm;
 /// Squared near zero and linear beyond delta: labels far off pull with a constant force instead of one that grows with the distance.
 /// </summary>
 /// <remarks>With <c>d = z - y</c>: <c>d^2 / 2</c> where <c>|d| &lt;= Delta</c>, else <c>Delta (|d| - Delta / 2)</c> (Huber 1964).</remarks>
-public sealed class HuberLoss : RegressionLoss
+public sealed class HuberLoss : RegressionLoss, ITargetwiseLoss
 {
     /// <summary>No label is so far off, so that beyond it there is only the square.</summary>
     private const double LargestDelta = 1_000_000;
@@ -44,4 +44,15 @@ public sealed class HuberLoss : RegressionLoss
         Losses.Huber(
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, (float)Delta,
             gradient.Span, rowLoss, firstRow, endRow);
+
+    void ITargetwiseLoss.ComputeTargets(
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> targetWeights, ReadOnlySpan<float> weights,
+        float gradientScale, PanelMatrix gradient, Span<float> rowLoss, int firstRow, int endRow) =>
+        Losses.OfTargets<HuberErrorLoss>(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, targetWeights, weights, gradientScale, (float)Delta, gradient.Span,
+            rowLoss, firstRow, endRow);
+
+    double ITargetwiseLoss.MetricOfTarget(
+        ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<ulong> memory) =>
+        RSquared.Of(outputs, targets, weights);
 }

@@ -6,6 +6,9 @@ namespace MLNetBatchNorm.Objectives;
 /// <param name="Need">What a label must be, for messages: "A label must be ...".</param>
 internal sealed record LabelDomain(LabelKind Kind, Func<float, bool> Contains, string Need)
 {
+    /// <summary>What a target of several must be, which may be missing in any case.</summary>
+    public string NeedOfTarget => Kind == LabelKind.Number ? "a finite number" : Kind == LabelKind.Binary ? "false or true, 0 or 1" : Need;
+
     /// <summary>False or true, as 0 or 1.</summary>
     public static readonly LabelDomain YesNo = new(LabelKind.Binary, label => label is 0 or 1, "false or true");
 

@@ -5,9 +5,18 @@ namespace MLNetBatchNorm.Objectives;
 /// <param name="Classes">Number of classes; 1 where a label is a number.</param>
 internal sealed record NetworkTask(Objective Objective, int Classes)
 {
-    /// <summary>What a label means.</summary>
+    /// <summary>What each of the targets of a row counts for, where a label is a vector of them; null: it is a single one.</summary>
+    public float[]? TargetWeights { get; init; }
+
+    /// <summary>Number of targets of a row.</summary>
+    public int Targets => TargetWeights?.Length ?? 1;
+
+    /// <summary>What a target means.</summary>
     public LabelKind LabelKind => Objective.Labels.Kind;
 
+    /// <summary>Whether a row is of one class, of which each can have its part; not where it has several labels of yes or no.</summary>
+    public bool HasClasses => TargetWeights is null && LabelKind != LabelKind.Number;
+
     /// <summary>Number of outputs of the network.</summary>
-    public int Outputs => Objective.Outputs(Classes);
+    public int Outputs => TargetWeights?.Length ?? Objective.Outputs(Classes);
 }

@@ -8,7 +8,7 @@ namespace MLNetBatchNorm;
 /// <c>Microsoft.ML.Trainers</c> has a class of this name for its linear trainers. Where both namespaces are used, write
 /// <c>MLNetBatchNorm.SquaredLoss</c>; mostly there is no need to, because it is the default.
 /// </remarks>
-public sealed class SquaredLoss : RegressionLoss
+public sealed class SquaredLoss : RegressionLoss, ITargetwiseLoss
 {
     internal override string Name => "squared error";
 
@@ -22,4 +22,15 @@ public sealed class SquaredLoss : RegressionLoss
         Span<float> rowLoss, int firstRow, int endRow) =>
         Losses.SquaredError(
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
+
+    void ITargetwiseLoss.ComputeTargets(
+        PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> targetWeights, ReadOnlySpan<float> weights,
+        float gradientScale, PanelMatrix gradient, Span<float> rowLoss, int firstRow, int endRow) =>
+        Losses.OfTargets<SquaredErrorLoss>(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, targets, targetWeights, weights, gradientScale, parameter: 0, gradient.Span,
+            rowLoss, firstRow, endRow);
+
+    double ITargetwiseLoss.MetricOfTarget(
+        ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<ulong> memory) =>
+        RSquared.Of(outputs, targets, weights);
 }

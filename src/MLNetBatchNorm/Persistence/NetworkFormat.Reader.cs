@@ -99,10 +99,11 @@ internal static partial class NetworkFormat
         NetworkParameters[]? networks = null;
         TrainingHistory[]? histories = null;
         Objective? objective = null;
-        TargetScale? scale = null;
+        TargetScales? scales = null;
         ChosenSettings? chosen = null;
         SlotNames? names = null;
         SlotRanges? ranges = null;
+        SlotNames? targetNames = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -111,10 +112,12 @@ internal static partial class NetworkFormat
             [HalfNetworksTag] = section => networks = ReadOnce(section, isHalf: true),
             [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
             [ObjectiveTag] = section => objective = ReadObjective(section),
-            [ScaleTag] = section => scale = TargetScale.Read(section),
+            [ScaleTag] = section => scales = ReadScales(section, 1, scales),
+            [TargetScalesTag] = section => scales = ReadScales(section, Required(definition, DefinitionTag).Outputs, scales),
             [ChosenTag] = section => chosen = ReadChosen(section),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
+            [TargetNamesTag] = section => targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target"),
         });
 
         NetworkParameters[] ReadOnce(BinaryReader section, bool isHalf) => networks is null
@@ -125,7 +128,7 @@ internal static partial class NetworkFormat
         NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
         return new TrainedNetwork(encoder!, members, chosen)
         {
-            Objective = objective, Scale = scale, SlotNames = names, SlotRanges = ranges,
+            Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
         };
     }
 
@@ -148,6 +151,11 @@ internal static partial class NetworkFormat
         byte number = reader.ReadByte();
         return Objective.Find(number) ?? throw new NetworkFormatException($"The objective has number {number}, which is not known.");
     }
+
+    private static TargetScales ReadScales(BinaryReader reader, int targets, TargetScales? known) => known is null
+        ? TargetScales.Read(reader, targets)
+        : throw new NetworkFormatException(
+            $"The data of the network has both a section '{ScaleTag}' and a section '{TargetScalesTag}'.");
 
     private static ChosenSettings ReadChosen(BinaryReader reader) => new()
     {

@@ -47,6 +47,7 @@ internal static partial class NetworkFormat
     /// byte     its number
     /// -- "SCAL" mean and deviation of the labels; absent where outputs are scores already, as those of classes
     ///          Objectives/TargetScale.cs
+    /// -- "TSCA" the same of each of several targets, behind the definition: as many as there are outputs
     /// -- "CHOS" what was chosen; absent where it is not known
     /// int32    rows of a step, epochs at most;  float64 learning rate, validation fraction;  int32 seed;  int64 training rows
     /// int32    number of bytes of the library's version, then these in UTF-8
@@ -56,6 +57,7 @@ internal static partial class NetworkFormat
     /// -- "RANG" slots that are one column of the table, behind the encoding; absent where there are none
     /// int32    number of ranges R
     ///          int32 first slot, int32 number of slots         R times, rising
+    /// -- "TNAM" names of several targets, behind the definition, as those of the slots; absent where there are none
     /// -- "END ", empty
     /// </code>
     /// </remarks>
@@ -83,12 +85,16 @@ internal static partial class NetworkFormat
             writer.WriteSection(ObjectiveTag, section => section.Write(objective.Number));
         if (network.Scale is { } scale)
             writer.WriteSection(ScaleTag, scale.Write);
+        if (network.Scales is { Only: null } scales)
+            writer.WriteSection(TargetScalesTag, scales.Write);
         if (network.Chosen is { } chosen)
             writer.WriteSection(ChosenTag, section => WriteChosen(section, chosen));
         if (network.SlotNames is { } names)
             writer.WriteSection(SlotNamesTag, names.Write);
         if (network.SlotRanges is { } ranges)
             writer.WriteSection(SlotRangesTag, ranges.Write);
+        if (network.TargetNames is { } targets)
+            writer.WriteSection(TargetNamesTag, targets.Write);
         writer.WriteEnd();
     }
 

@@ -39,6 +39,8 @@ internal static partial class NetworkFormat
     private const string ChosenTag = "CHOS";
     private const string SlotNamesTag = "SLOT";
     private const string SlotRangesTag = "RANG";
+    private const string TargetScalesTag = "TSCA";
+    private const string TargetNamesTag = "TNAM";
 
     /// <summary>
     /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused

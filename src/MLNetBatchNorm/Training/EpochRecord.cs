@@ -22,9 +22,9 @@ public sealed record EpochRecord
     /// How good the network was on the validation rows after the epoch, each counting with its weight and that of its class: for binary
     /// classification the area under the ROC curve, for multiclass classification the part of the rows whose class was recognized, for
     /// regression R squared, the part of the labels' variance that was explained, or with <see cref="PoissonLoss"/>,
-    /// <see cref="TweedieLoss"/> and <see cref="QuantileLoss"/> the part of their deviance. NaN where it is not defined: there are rows
-    /// of one class only, or the labels are all equal. Null without validation rows, and in models of format version 1. It is for people
-    /// to look at: which epoch is the best is decided by the loss.
+    /// <see cref="TweedieLoss"/> and <see cref="QuantileLoss"/> the part of their deviance; of several targets the mean over those of which
+    /// it is defined. NaN where it is not defined: there are rows of one class only, or the labels are all equal. Null without validation
+    /// rows, and in models of format version 1. It is for people to look at: which epoch is the best is decided by the loss.
     /// </summary>
     public double? ValidationMetric { get; init; }
 }

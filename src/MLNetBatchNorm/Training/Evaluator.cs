@@ -25,13 +25,15 @@ internal sealed class Evaluator
     private static readonly double[] Temperatures = [.. Enumerable.Range(1, 16).Select(eighth => Math.Pow(2, eighth / 8.0))];
 
     private readonly EncodedRows _data;
-    private readonly Objective _objective;
+    private readonly TrainingSettings _settings;
     private readonly WorkerTeam _team;
     private readonly FoldedNetwork _folded;
     private readonly ScoringScratch[] _scratches;
     private readonly PanelMatrix[] _gradients;
     private readonly float[] _targets;
     private readonly float[] _weights;
+    // What rows count for in the loss: in the metric of a target each that has it counts for its own weight.
+    private readonly float[] _lossWeights;
     private readonly float[] _rowLoss;
     private readonly ValidationMetric _metric;
     private readonly float[][] _scaledRowLoss;
@@ -43,6 +45,7 @@ internal sealed class Evaluator
     public Evaluator(EncodedRows data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
     {
         _data = data;
+        _settings = settings;
         _team = team;
         _folded = FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse);
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
@@ -52,11 +55,16 @@ internal sealed class Evaluator
         _weights = new float[shape.IsWeighted || settings.ClassWeights is not null ? data.Count : 0];
         data.GatherTargets(0, data.Count, _targets, shape.IsWeighted ? _weights : default);
         RowLosses.WeighByClass(settings, _targets, _weights, shape.IsWeighted);
+        _lossWeights = _weights;
+        if (settings.TargetWeights is not null)
+        {
+            _lossWeights = shape.IsWeighted ? [.. _weights] : new float[data.Count];
+            RowLosses.WeighByTargets(settings, _targets, _lossWeights, shape.IsWeighted);
+        }
         _rowLoss = new float[data.Count];
-        _objective = settings.Objective;
-        _metric = _objective.CreateMetric(data.Count, parameters.Definition.Outputs);
-        _scaledRowLoss = [.. _scratches.Select(s => new float[_objective.ScalesTemperature ? s.Rows : 0])];
-        _scaledBlockLoss = new double[_objective.ScalesTemperature ? Blocks * Temperatures.Length : 0];
+        _metric = RowLosses.CreateMetric(settings, data.Count, parameters.Definition.Outputs);
+        _scaledRowLoss = [.. _scratches.Select(s => new float[ScalesTemperature ? s.Rows : 0])];
+        _scaledBlockLoss = new double[ScalesTemperature ? Blocks * Temperatures.Length : 0];
         _body = Run;
     }
 
@@ -64,6 +72,8 @@ internal sealed class Evaluator
     /// What the outputs have to be divided by to get the last result of <see cref="Evaluate"/>; at least 1, and 1 without temperatures.
     /// </summary>
     public double Temperature { get; private set; } = 1;
+
+    private bool ScalesTemperature => _settings.Objective.ScalesTemperature;
 
     private int Blocks => (_data.Count + _scratches[0].Rows - 1) / _scratches[0].Rows;
 
@@ -75,9 +85,9 @@ internal sealed class Evaluator
         _cancellation = cancellation;
         _folded.Refold(parameters);
         _team.Run(_body);
-        (double loss, double weight) = RowLosses.Sum(_rowLoss, _weights);
+        (double loss, double weight) = RowLosses.Sum(_rowLoss, _lossWeights);
         Temperature = 1;
-        for (int t = 0; t < Temperatures.Length && _objective.ScalesTemperature; t++)
+        for (int t = 0; t < Temperatures.Length && ScalesTemperature; t++)
         {
             double scaled = 0;
             for (int block = 0; block < Blocks; block++)
@@ -105,9 +115,9 @@ internal sealed class Evaluator
             ReadOnlySpan<float> targets = _targets.AsSpan(first * targetColumns, count * targetColumns);
             _metric.Take(outputs, targets, first, count);
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
-            ReadOnlySpan<float> weights = _weights.Length == 0 ? default : _weights.AsSpan(first, count);
-            _objective.Compute(outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
-            if (_objective.ScalesTemperature)
+            ReadOnlySpan<float> weights = _lossWeights.Length == 0 ? default : _lossWeights.AsSpan(first, count);
+            RowLosses.Compute(_settings, outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
+            if (ScalesTemperature)
                 MeasureTemperatures(block, count, outputs, targets, weights, worker.Index);
         }
     }
@@ -121,7 +131,7 @@ internal sealed class Evaluator
         for (int t = 0; t < Temperatures.Length; t++)
         {
             TensorPrimitives.Multiply(outputs.Span, (float)(1 / Temperatures[t]), scaled.Span);
-            _objective.Compute(scaled, targets, weights, 0, scaled, rowLoss, 0, rows);
+            RowLosses.Compute(_settings, scaled, targets, weights, 0, scaled, rowLoss, 0, rows);
             _scaledBlockLoss[block * Temperatures.Length + t] = RowLosses.Sum(rowLoss, weights).Loss;
         }
     }

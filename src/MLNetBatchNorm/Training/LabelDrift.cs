@@ -26,17 +26,24 @@ internal readonly record struct LabelDrift(double Shift, double Deviation)
     /// <summary>Rows that are scored at most: the mean of so many is known to a sixtieth of their deviation.</summary>
     private const int LargestSample = 4096;
 
-    /// <summary>Compares.</summary>
-    /// <param name="rows">The new rows, whose first target is the label.</param>
+    /// <summary>Compares, each target by the rows that have it.</summary>
+    /// <param name="rows">The new rows.</param>
     /// <param name="start">The model.</param>
-    /// <param name="scale">Mean and deviation of the labels that it knew.</param>
-    public static LabelDrift Of(RowStore rows, TrainedNetwork start, TargetScale scale)
+    /// <param name="scales">Mean and deviation of the labels that it knew, of each target.</param>
+    public static LabelDrift[] Of(RowStore rows, TrainedNetwork start, TargetScales scales)
     {
-        (double[] errors, float[] weights) = Errors(new EncodedRows(rows.Sample(LargestSample), start.Encoder), start);
+        (double[][] errors, float[] weights) = Errors(new EncodedRows(rows.Sample(LargestSample), start.Encoder), start);
+        return [.. scales.Select((scale, target) => Of(errors[target], weights, scale))];
+    }
+
+    private static LabelDrift Of(double[] errors, float[] weights, TargetScale scale)
+    {
         double total = 0, sum = 0, above = 0, below = 0, far = 0;
         for (int row = 0; row < errors.Length; row++)
         {
             double error = errors[row], weight = weights.Length == 0 ? 1 : weights[row];
+            if (double.IsNaN(error))
+                continue;
             total += weight;
             sum += weight * error;
             above += error > scale.Deviation ? weight : 0;
@@ -44,20 +51,26 @@ internal readonly record struct LabelDrift(double Shift, double Deviation)
             far += Math.Abs(error) > ManyDeviations * scale.Deviation ? weight : 0;
         }
 
-        // Not so where every weight of the sample is 0.
+        // Not so where every weight of the sample is 0, or the target is missing.
         double mean = sum / total;
         double shift = Math.Max(above, below) > total / 2 ? mean : 0;
         if (!(far > total / 2))
             return new LabelDrift(shift, scale.Deviation);
         double squares = 0;
         for (int row = 0; row < errors.Length; row++)
-            squares += (weights.Length == 0 ? 1 : weights[row]) * (errors[row] - mean) * (errors[row] - mean);
+        {
+            if (!double.IsNaN(errors[row]))
+                squares += (weights.Length == 0 ? 1 : weights[row]) * (errors[row] - mean) * (errors[row] - mean);
+        }
+
         double spread = Math.Sqrt(squares / total);
         return new LabelDrift(shift, spread > ManyDeviations * scale.Deviation ? spread : scale.Deviation);
     }
 
-    /// <summary>Label minus prediction, and weight, of each row; no weights where all count the same.</summary>
-    private static (double[] Errors, float[] Weights) Errors(EncodedRows rows, TrainedNetwork start)
+    /// <summary>
+    /// Label minus prediction of each target and row, NaN where it is missing, and weight of each row; no weights where all count the same.
+    /// </summary>
+    private static (double[][] Errors, float[] Weights) Errors(EncodedRows rows, TrainedNetwork start)
     {
         FoldedNetwork network = FoldedNetwork.CreateFor(rows.Shape, start.Encoder, start.Networks);
         ScoringScratch scratch = network.CreateScratch();
@@ -65,8 +78,8 @@ internal readonly record struct LabelDrift(double Shift, double Deviation)
         float[] targets = new float[rows.Count * columns];
         float[] weights = new float[rows.Shape.IsWeighted ? rows.Count : 0];
         rows.GatherTargets(0, rows.Count, targets, weights);
-        float[] outputs = new float[scratch.Rows];
-        double[] errors = new double[rows.Count];
+        float[] outputs = new float[scratch.Rows * network.Outputs];
+        double[][] errors = [.. Enumerable.Range(0, columns).Select(_ => new double[rows.Count])];
         for (int first = 0; first < rows.Count; first += scratch.Rows)
         {
             int count = Math.Min(scratch.Rows, rows.Count - first);
@@ -74,10 +87,12 @@ internal readonly record struct LabelDrift(double Shift, double Deviation)
             input.Prepare(rows, first, count);
             input.Fill(rows, first, 0, count);
             OutputLink.Identity.Apply(network.Forward(scratch, count, input), count, outputs);
-            for (int row = 0; row < count; row++)
+            for (int i = 0; i < count * columns; i++)
             {
-                double prediction = start.Scale is { } known ? known.Mean + known.Deviation * outputs[row] : outputs[row];
-                errors[first + row] = targets[(first + row) * columns] - prediction;
+                (int row, int target) = (i / columns, i % columns);
+                float output = outputs[row * network.Outputs + target];
+                double prediction = start.Scales is { } known ? known[target].Mean + known[target].Deviation * output : output;
+                errors[target][first + row] = targets[first * columns + i] - prediction;
             }
         }
 

@@ -8,11 +8,14 @@ namespace MLNetBatchNorm.Training;
 /// What labels become for training, as the objective has it, and what that makes of losses and of a network to go on from.
 /// </summary>
 /// <param name="Objective">What is minimized.</param>
-/// <param name="Scale">What it makes of labels; null: it leaves them as they are.</param>
-internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
+/// <param name="Scales">What it makes of labels, of each target; null: it leaves them as they are.</param>
+internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
 {
-    /// <summary>What is added to the predictions of the model to go on from, see <see cref="LabelDrift"/>.</summary>
-    private double Shift { get; init; }
+    /// <summary>What it makes of labels where there is one target.</summary>
+    public TargetScale? Scale => Scales?.Only;
+
+    /// <summary>What is added to the predictions of the model to go on from, of each target; see <see cref="LabelDrift"/>.</summary>
+    private double[] Shifts { get; init; } = [];
 
     /// <summary>
     /// Those of the labels of all rows, or of the model to go on from: a batch of new rows, whose labels may be few or nearly equal, says
@@ -23,18 +26,34 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
     {
         if (objective.Labels.Kind != LabelKind.Number)
             return new LabelUnits(objective, null);
-        if (start is not null && ScaleOf(start) is { Deviation: > 0 } kept)
+        if (start is not null && ScalesOf(start) is { } kept && kept.All(scale => scale.Deviation > 0))
         {
             // A logarithm is never many of its units away.
             if (objective.PredictsLogarithm)
                 return new LabelUnits(objective, kept);
-            LabelDrift drift = LabelDrift.Of(rows, start, kept);
-            // Equal to the kept one where nothing is to move, and the network begins with every bit as it was.
-            return new LabelUnits(objective, new TargetScale(kept.Mean + drift.Shift, drift.Deviation)) { Shift = drift.Shift };
+            LabelDrift[] drifts = LabelDrift.Of(rows, start, kept);
+            // Equal to the kept ones where nothing is to move, and the network begins with every bit as it was.
+            var moved = new TargetScales(kept.Zip(drifts, (scale, drift) => new TargetScale(scale.Mean + drift.Shift, drift.Deviation)));
+            return new LabelUnits(objective, moved) { Shifts = [.. drifts.Select(drift => drift.Shift)] };
         }
 
-        (double mean, double variance) = rows.Targets;
-        return new LabelUnits(objective, objective.ScaleOf(mean, variance));
+        TargetScale[] scales = [.. rows.Targets.Select(target => objective.ScaleOf(target.Mean, target.Variance)).OfType<TargetScale>()];
+        return new LabelUnits(objective, scales.Length > 0 ? new TargetScales(scales) : null);
+    }
+
+    /// <summary>What a training that goes on from a model is told of it: its predictions are moved to where the new labels are.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="member">Which of its networks.</param>
+    public TrainingStart StartFrom(TrainedNetwork model, int member)
+    {
+        TargetScales? known = model.Scales;
+        if (Shifts.Any(shift => shift != 0))
+        {
+            known = new TargetScales(Shifts.Select((shift, target) => new TargetScale(
+                (model.Scales?[target].Mean ?? 0) + shift, model.Scales?[target].Deviation ?? 1)));
+        }
+
+        return new TrainingStart(model.Members[member].Parameters, known);
     }
 
     /// <summary>Makes the last map of a network that is to be trained give scaled labels.</summary>
@@ -42,15 +61,22 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
     /// <param name="start">The network that it goes on from; null: it is a new one.</param>
     public void Begin(LinearParameters outputLayer, TrainingStart? start)
     {
-        if (Scale is null)
-            return;
         // Every target is 0: nothing remains to be learned, and no step changes anything.
-        if (Scale.Deviation == 0)
+        if (Scale is { Deviation: 0 })
             outputLayer.Clear();
-        else if (start is not null && start.Scale != Scale && !Objective.PredictsLogarithm)
+        if (Scales is null || start is null || Scale is { Deviation: 0 } || Objective.PredictsLogarithm)
+            return;
+        for (int target = 0; target < Scales.Count; target++)
         {
-            double kept = (start.Scale?.Mean ?? 0) + Shift;
-            outputLayer.Rescale((start.Scale?.Deviation ?? 1) / Scale.Deviation, (kept - Scale.Mean) / Scale.Deviation);
+            TargetScale? known = start.Scales?[target];
+            if (known == Scales[target])
+                continue;
+            (double mean, double unit) = (Scales[target].Mean, Scales[target].Unit);
+            double factor = (known?.Deviation ?? 1) / unit, shift = ((known?.Mean ?? 0) - mean) / unit;
+            if (Scale is null)
+                outputLayer.Rescale(target, factor, shift);
+            else
+                outputLayer.Rescale(factor, shift);
         }
     }
 
@@ -59,10 +85,10 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
     /// and the
     /// length of its weights.
     /// </summary>
-    private static TargetScale ScaleOf(TrainedNetwork model)
+    private static TargetScales ScalesOf(TrainedNetwork model)
     {
-        if (model.Scale is { } scale)
-            return scale;
+        if (model.Scales is { } scales)
+            return scales;
         double mean = 0, squares = 0;
         foreach (NetworkMember member in model.Members)
         {
@@ -72,26 +98,29 @@ internal sealed record LabelUnits(Objective Objective, TargetScale? Scale)
                 squares += (double)outputLayer.Weight(0, input) * outputLayer.Weight(0, input) / model.Members.Count;
         }
 
-        return new TargetScale(mean, Math.Sqrt(squares));
+        return new TargetScales([new TargetScale(mean, Math.Sqrt(squares))]);
     }
 
     /// <summary>Standardizes the labels of a table in place.</summary>
     public void Standardize(TrainingTable rows)
     {
-        if (Scale is null)
+        if (Scales is null)
             return;
-        foreach (ref float target in rows.Targets)
-            target = Scale.Apply(target);
+        Span<float> targets = rows.Targets;
+        for (int i = 0; i < targets.Length; i++)
+            targets[i] = Scales[i % Scales.Count].Apply(targets[i]);
     }
 
     /// <summary>Standardizes the labels of all rows, in place, or those of a file whenever they are read.</summary>
     public void Standardize(RowStore rows)
     {
-        if (Scale is not null)
-            rows.StandardizeTargets(Scale.Mean, Scale.Unit);
+        if (Scales is not null)
+            rows.StandardizeTargets([.. Scales.Select(scale => (scale.Mean, scale.Unit))]);
     }
 
-    /// <summary>Losses of standardized labels in the label's own units.</summary>
+    /// <summary>
+    /// Losses of standardized labels in the label's own units; the mean over several targets, each with another unit, stays in deviations.
+    /// </summary>
     public double RestoreLoss(double loss) => Objective.RestoreLoss(loss, Scale);
 
     /// <inheritdoc cref="RestoreLoss"/>

@@ -54,7 +54,12 @@ internal sealed class TrainedNetwork
     /// <summary>
     /// What makes scores of the mean of the networks' outputs; of classes these are logits, and probabilities are asked for.
     /// </summary>
-    public OutputLink ScoreLink => Objective is { Labels.Kind: LabelKind.Number } ? Objective.LinkOf(Scale) : OutputLink.Identity;
+    public OutputLink ScoreLink => (Objective, Scales) switch
+    {
+        ({ Labels.Kind: LabelKind.Number }, { Only: null } several) => new ScaledTargetsLink(several),
+        ({ Labels.Kind: LabelKind.Number }, _) => Objective.LinkOf(Scale),
+        _ => OutputLink.Identity,
+    };
 
     /// <summary>
     /// What training minimized, with its parameters at their defaults once it was read; null in models of versions 1 and 2 of the format.
@@ -66,7 +71,17 @@ internal sealed class TrainedNetwork
     /// predictions of
     /// versions 1 and 2 of the format, which had the scale in each network's last map.
     /// </summary>
-    public TargetScale? Scale { get; init; }
+    public TargetScales? Scales { get; init; }
+
+    /// <summary>The scale where there is one target, or null; see <see cref="Scales"/>.</summary>
+    public TargetScale? Scale
+    {
+        get => Scales?.Only;
+        init => Scales = value is null ? null : new TargetScales([value]);
+    }
+
+    /// <summary>The names of the targets, where there are several; null where they have none.</summary>
+    public SlotNames? TargetNames { get; init; }
 
     /// <summary>The names of the feature column's slots; null where it had none, and in models of versions 1 and 2 of the format.</summary>
     public SlotNames? SlotNames { get; init; }

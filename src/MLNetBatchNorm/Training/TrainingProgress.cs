@@ -70,8 +70,8 @@ public sealed class TrainingProgress
     /// <summary>
     /// What <see cref="ValidationMetric"/> is: <c>AUC</c>, the area under the ROC curve, for binary classification;
     /// <c>accuracy</c>, the part of the rows whose class is recognized, for multiclass classification; <c>R2</c>, R squared, for
-    /// regression, or <c>D2</c>, the part of the deviance that is explained, where another loss than the squared one measures it. The
-    /// more, the better: 1 is the most.
+    /// regression, or <c>D2</c>, the part of the deviance that is explained, where another loss than the squared one measures it;
+    /// of several targets the mean over them, <c>mean AUC</c> or <c>mean R2</c>. The more, the better: 1 is the most.
     /// </summary>
     public string ValidationMetricName { get; }
 

@@ -17,6 +17,11 @@ internal sealed record TrainingSettings
     /// </summary>
     public float[]? ClassWeights { get; init; }
 
+    /// <summary>
+    /// What each of several targets of a row counts for, 1 in the mean; null: a row has a single target, which it always has.
+    /// </summary>
+    public float[]? TargetWeights { get; init; }
+
     /// <summary>Rows of a mini-batch.</summary>
     public int BatchSize { get; init; } = 256;
 

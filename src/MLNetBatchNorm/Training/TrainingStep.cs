@@ -30,7 +30,7 @@ internal sealed class TrainingStep
         _team = team;
         int capacity = network.Output.RowCapacity;
         _targets = new float[capacity * data.Shape.TargetColumns];
-        _weights = data.Shape.IsWeighted || settings.ClassWeights is not null ? new float[capacity] : [];
+        _weights = RowLosses.AreWeighted(settings, data.Shape) ? new float[capacity] : [];
         _rowLoss = new float[capacity];
         _trainBody = Train;
         _forwardBody = Forward;
@@ -76,8 +76,8 @@ internal sealed class TrainingStep
 
         (int firstRow, int endRow) = FeedForwardNetwork.OutputRows(_rows, worker);
         ReadOnlySpan<float> weights = _weights.AsSpan(0, Math.Min(_rows, _weights.Length));
-        _settings.Objective.Compute(
-            _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
+        RowLosses.Compute(
+            _settings, _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
 
         _network.Backward(_rows, worker, _team, _optimizer);
     }
@@ -91,6 +91,7 @@ internal sealed class TrainingStep
         Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;
         _data.GatherTargets(_first + begin, end - begin, targets, _data.Shape.IsWeighted ? weights : default);
         RowLosses.WeighByClass(_settings, targets, weights, _data.Shape.IsWeighted);
+        RowLosses.WeighByTargets(_settings, targets, weights, _data.Shape.IsWeighted);
         _team.Barrier();
         _network.Forward(_rows, worker, _team);
     }

@@ -306,7 +306,7 @@ public sealed class StreamedRowsTests
         int threads, ulong seed, BatchNormalizationStatistics statistics = BatchNormalizationStatistics.RunningAverage)
     {
         using FileRows rows = CollectInFile(20_000, Budget, false, false);
-        rows.StandardizeTargets(10_000, 5_000);
+        rows.StandardizeTargets([(10_000, 5_000)]);
         using StreamedRows stream = rows.Read(RowPart.All, 501);
         var data = new EncodedRows(stream, EncoderLearning.Learn(rows));
         var definition = new NetworkDefinition

@@ -189,17 +189,40 @@ public sealed class FiniteDifferenceTests
         comparison.AssertAgrees($"{placement} {averages}", TestContext);
     }
 
+    /// <summary>
+    /// Several targets that count for unlike much, about a third of which are missing; of one row all, of another all but one.
+    /// </summary>
+    [TestMethod]
+    [DataRow(nameof(KnownObjectives.SquaredError))]
+    [DataRow(nameof(KnownObjectives.Huber))]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy))]
+    public void Gradients_OfSeveralTargets_AreCentralDifferences(string loss)
+    {
+        var comparison = new Comparison();
+        foreach ((BatchNormalizationPlacement placement, bool outputToo) in s_placements)
+        {
+            Check(
+                comparison, Definition(ActivationFunction.Tanh, placement, outputToo), KnownObjectives.Named(loss),
+                targetWeights: [0.5f, 2, 0.75f]);
+        }
+        comparison.AssertAgrees(loss, TestContext);
+    }
+
     /// <summary>The comparison can fail: a loss that is not the one trained on, or statistics over other rows, are noticed.</summary>
     [TestMethod]
     [DataRow("smoothing")]
     [DataRow("virtual batches")]
     [DataRow("dropout")]
     [DataRow("epsilon")]
+    [DataRow("target weights")]
     public void Gradients_OfAnotherNetwork_AreNoticed(string wrong)
     {
         var comparison = new Comparison();
         NetworkDefinition definition = Definition(ActivationFunction.Tanh, BatchNormalizationPlacement.BeforeActivation, false, 4, 0.3);
-        Check(comparison, definition, KnownObjectives.SoftmaxCrossEntropy, wrong: wrong);
+        if (wrong == "target weights")
+            Check(comparison, definition, KnownObjectives.SquaredError, wrong: wrong, targetWeights: [0.5f, 2, 0.75f]);
+        else
+            Check(comparison, definition, KnownObjectives.SoftmaxCrossEntropy, wrong: wrong);
         Assert.IsFalse(comparison.Agrees);
     }
 
@@ -225,9 +248,12 @@ public sealed class FiniteDifferenceTests
     /// <param name="sampled">How many parameters of each array are compared, evenly spread; 0: all.</param>
     private static void Check(
         Comparison comparison, NetworkDefinition definition, Objective loss, double amplification = 1, string wrong = "", int rows = Rows,
-        int sampled = 0, InputEncoder? encoder = null)
+        int sampled = 0, InputEncoder? encoder = null, float[]? targetWeights = null)
     {
-        var settings = new TrainingSettings { Objective = loss.With(labelSmoothing: 0.1, delta: 0.7), Optimizer = new SgdOptimizer() };
+        var settings = new TrainingSettings
+        {
+            Objective = loss.With(labelSmoothing: 0.1, delta: 0.7), Optimizer = new SgdOptimizer(), TargetWeights = targetWeights,
+        };
         for (ulong seed = 1; seed < 1000; seed++)
         {
             double[][] raw = Generated.Rows(rows, encoder?.RawInputs ?? definition.Inputs, seed), x = raw;
@@ -236,13 +262,23 @@ public sealed class FiniteDifferenceTests
             if (encoder is not null)
                 x = [.. raw.Select(row => Encoded(encoder, row))];
             double[][] y = Generated.Targets(loss, x, definition.Outputs, seed);
+            for (int i = 0; targetWeights is not null && i < rows * definition.Outputs; i++)
+            {
+                (int row, int k) = (i / definition.Outputs, i % definition.Outputs);
+                y[row][k] = row == 3 || (row == 4 && k != 1) || i % 7 is 1 or 4 ? double.NaN : y[row][k];
+            }
             double[] w = Generated.Weights(rows, seed);
             NetworkParameters parameters = Generated.Network(definition, seed);
             var reference = new ReferenceNetwork(wrong == "" ? parameters : Other(parameters, wrong))
             {
                 DropoutFactors = DropoutFactors(definition, wrong),
             };
-            TrainingSettings referenceSettings = wrong == "smoothing" ? new TrainingSettings { Objective = loss } : settings;
+            TrainingSettings referenceSettings = wrong switch
+            {
+                "smoothing" => new TrainingSettings { Objective = loss },
+                "target weights" => settings with { TargetWeights = [1, 1, 1] },
+                _ => settings,
+            };
             double referenceLoss = reference.Loss(x, y, w, referenceSettings);
             if (reference.NearestKink < KinkDistance)
                 continue;                              // the next seed's numbers are farther from every kink

@@ -79,6 +79,16 @@ internal sealed class ReferenceNetwork
         for (int r = 0; r < rows.Length; r++)
         {
             double weight = weights?[r] ?? 1;
+            if (settings.TargetWeights is { } ofTarget)
+            {
+                // Every target that is there counts for its weight and the row's.
+                foreach (int k in Enumerable.Range(0, ofTarget.Length).Where(k => !double.IsNaN(targets[r][k])))
+                {
+                    sum += weight * ofTarget[k] * RowLoss([outputs[r][k]], [targets[r][k]], settings);
+                    total += weight * ofTarget[k];
+                }
+                continue;
+            }
             sum += weight * RowLoss(outputs[r], targets[r], settings);
             total += weight;
         }

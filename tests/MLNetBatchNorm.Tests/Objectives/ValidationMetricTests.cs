@@ -145,6 +145,40 @@ public sealed class ValidationMetricTests
         return metric.Compute(targets, weights);
     }
 
+    /// <summary>Each target's rows are those that have it; a target of equal values is left out of the mean.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void MeanOverTargets_IsTheMeanOfEachOfItsOwnRows(bool weighted)
+    {
+        float[][] targets = [[1, 0, 5], [2, float.NaN, 5], [4, 1, float.NaN], [float.NaN, 1, 5], [9, 0, 5]];
+        float[][] outputs = [[1.5f, -1, 0], [2, 9, 1], [3, 0.5f, 2], [8, -2, 3], [8, 0, 4]];
+        float[] weights = weighted ? [1, 2, 1, 3, 0.5f] : [];
+        bool Has(int row, int target) => !float.IsNaN(targets[row][target]);
+        float[] Column(float[][] of, int target) => [.. of.Where((_, row) => Has(row, target)).Select(row => row[target])];
+        float[] Weights(int target) => weighted ? [.. weights.Where((_, row) => Has(row, target))] : [];
+        var panels = new PanelMatrix(8, 3);
+        for (int i = 0; i < 15; i++)
+            panels.Rows(0, i / 3, 1)[i % 3] = outputs[i / 3][i % 3];
+        float[] flat = [.. targets.SelectMany(row => row)];
+        double Compute(Objective objective)
+        {
+            var metric = new MeanOverTargets(5, 3, (ITargetwiseLoss)objective);
+            metric.Take(panels, flat, 0, 5);
+            return metric.Compute(flat, weights);
+        }
+
+        double first = RSquared(Column(outputs, 0), Column(targets, 0), Weights(0));
+        double second = RSquared(Column(outputs, 1), Column(targets, 1), Weights(1));
+        Assert.AreEqual((first + second) / 2, Compute(new SquaredLoss()), Tolerance);
+        Assert.AreEqual((first + second) / 2, Compute(new HuberLoss()), Tolerance);
+        for (int i = 0; i < 15; i++)
+            flat[i] = i % 3 == 1 ? flat[i] : float.NaN;
+        Assert.AreEqual(Area(Column(outputs, 1), Column(targets, 1), Weights(1)), Compute(new BinaryCrossEntropy()), Tolerance);
+        Array.Fill(flat, float.NaN);
+        Assert.IsTrue(double.IsNaN(Compute(new SquaredLoss())), "no target at all");
+    }
+
     /// <summary>
     /// The metric belongs to the outputs that the loss belongs to: those of the network in
     /// prediction mode after the epoch, computed again here.

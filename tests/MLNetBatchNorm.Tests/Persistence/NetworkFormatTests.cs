@@ -183,6 +183,27 @@ public sealed class NetworkFormatTests
         static byte[] Planes(ushort[] halves) => [.. halves.Select(h => (byte)h), .. halves.Select(h => (byte)(h >> 8))];
     }
 
+    [TestMethod]
+    public void Read_ScalesAndNamesOfTargets_AreTheSame()
+    {
+        const int outputs = 3;
+        TrainedNetwork sample = Sample(BatchNormalizationPlacement.None, outputs: outputs);
+        var scales = new TargetScales(Enumerable.Range(0, outputs).Select(k => new TargetScale(k * 1e7, k + 0.5)));
+        SlotNames names = SlotNames.Create(outputs, Enumerable.Range(0, outputs).Select(k => $"Größe {k}".AsMemory()), out _)!;
+        byte[] bytes = Write(new TrainedNetwork(sample.Encoder, sample.Members, sample.Chosen)
+        {
+            Objective = new SquaredLoss(), Scales = scales, TargetNames = names,
+        });
+        TrainedNetwork read = Read(bytes);
+
+        Assert.AreEqual(scales, read.Scales);
+        Assert.IsNull(read.Scale, "there is no scale of a single target");
+        Assert.AreEqual($"Größe {outputs - 1}", read.TargetNames![outputs - 1]);
+        Assert.IsInstanceOfType<ScaledTargetsLink>(read.ScoreLink);
+        CollectionAssert.AreEqual(bytes, Write(read));
+        Assert.AreNotEqual(scales, new TargetScales(scales.Reverse()));
+    }
+
     public static IEnumerable<object[]> WrongSections =>
     [
         ["unknown", (byte[])[.. Section("NEW1", [1, 2])], "section 'NEW1' in the data of the network that this version"],
@@ -202,6 +223,11 @@ public sealed class NetworkFormatTests
         ["mean of nonsense", Section("SCAL", [.. Double(double.NaN), .. Double(1)]), "mean of the labels is NaN"],
         ["deviation below zero", Section("SCAL", [.. Double(3), .. Double(-1)]), "is -1; it must be finite and not negative"],
         ["deviation without end", Section("SCAL", [.. Double(3), .. Double(double.PositiveInfinity)]), "deviation of the labels is"],
+        ["scales of fewer targets than outputs", Section("TSCA", [.. Double(3)]),
+            "number of means and deviations of targets is"],
+        ["scales twice", (byte[])[.. Section("SCAL", [.. Double(3), .. Double(1)]), .. Section("TSCA", [.. Double(3), .. Double(1)])],
+            "has both a section 'SCAL' and a section 'TSCA'"],
+        ["fewer names than targets", Section("TNAM", []), "number of names of targets is"],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
         ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),
             "number of bytes in the names of feature slots is 5, but only 3"],
@@ -634,13 +660,14 @@ public sealed class NetworkFormatTests
             where T : struct, Enum => string.Join(", ", Enum.GetValues<T>().Select(value => $"{value} {value:D}"));
     }
 
-    private static TrainedNetwork Sample(BatchNormalizationPlacement placement, bool normalizeOutputLayerInput = false, int members = 1)
+    private static TrainedNetwork Sample(
+        BatchNormalizationPlacement placement, bool normalizeOutputLayerInput = false, int members = 1, int outputs = 1)
     {
         var definition = new NetworkDefinition
         {
             Inputs = 4,
             HiddenUnits = [2],
-            Outputs = 1,
+            Outputs = outputs,
             Activation = ActivationFunction.Tanh,
             Placement = placement,
             NormalizeOutputLayerInput = normalizeOutputLayerInput,

@@ -25,6 +25,9 @@ internal static class RandomPurpose
     /// <summary>Groups of the rows whose sampling key is missing.</summary>
     public const ulong RowsWithoutKey = 2004;
 
+    /// <summary>From which rows the shuffled values of a feature are, where its importance is measured.</summary>
+    public const ulong ShuffledFeature = 2005;
+
     /// <summary>Order of an epoch's rows in memory.</summary>
     public const ulong RowOrder = 3000;
 

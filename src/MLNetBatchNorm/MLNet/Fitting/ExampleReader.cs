@@ -8,8 +8,9 @@ using MLNetBatchNorm.Objectives;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// Reads label, features and weight of the rows of a view, once and in order. Rows without a label and rows with a weight that is not
-/// positive are passed over and counted, as ML.NET's own trainers do; a missing feature value (NaN) is passed on.
+/// Reads label, features and weight of the rows of a view, once and in order. Rows without a label, of several targets without any, and
+/// rows with a weight that is not positive are passed over and counted, as ML.NET's own trainers do; a missing feature value (NaN) is
+/// passed on, and so is a missing target of a row that has others.
 /// </summary>
 /// <remarks>
 /// Values that can only be a mistake end the reading with ML.NET's <see cref="InvalidOperationException"/>, which names the row (counted
@@ -26,13 +27,13 @@ internal sealed class ExampleReader : IDisposable
     private readonly LabelDomain _labels;
     private readonly CancellationToken _cancellationToken;
     private readonly DataViewRowCursor _cursor;
-    private readonly ValueGetter<float> _getLabel;
+    private readonly LabelReader _labelReader;
     private readonly ValueGetter<float>? _getWeight;
     private readonly ValueGetter<VBuffer<float>> _getFeatures;
     private readonly SamplingKeyReader? _samplingKey;
     private readonly int _slots;
     private VBuffer<float> _buffer;
-    private float _label;
+    private readonly float[] _targets;
     private float _weight = 1;
 
     /// <summary>Opens a cursor over the columns of <paramref name="data"/> that have a role.</summary>
@@ -55,7 +56,8 @@ internal sealed class ExampleReader : IDisposable
         _cursor = data.Data.GetRowCursor(new[] { label, features, weight, samplingKey }.OfType<DataViewSchema.Column>());
         try
         {
-            _getLabel = RowCursorUtils.GetLabelGetter(_cursor, label.Index);
+            _labelReader = new LabelReader(host, _cursor, label);
+            _targets = new float[LabelReader.CountOf(label)];
             _getFeatures = _cursor.GetGetter<VBuffer<float>>(features);
             _getWeight = weight is { } column ? _cursor.GetGetter<float>(column) : null;
             _samplingKey = samplingKey is { } key ? new SamplingKeyReader(_cursor, key) : null;
@@ -77,8 +79,8 @@ internal sealed class ExampleReader : IDisposable
     /// <summary>Number of rows passed over because their weight is negative.</summary>
     public long RowsOfNegativeWeight { get; private set; }
 
-    /// <summary>Label of the current row; a class number as a float.</summary>
-    public float Label => _label;
+    /// <summary>The targets of the current row: the label, a class number as a float, or several, NaN where one is missing.</summary>
+    public ReadOnlySpan<float> Targets => _targets;
 
     /// <summary>Which group the current row belongs to; null: none but its own.</summary>
     public uint? SamplingKey => _samplingKey?.Read();
@@ -101,8 +103,8 @@ internal sealed class ExampleReader : IDisposable
                 _host.CheckAlive();
             }
 
-            _getLabel(ref _label);
-            if (float.IsNaN(_label))
+            _labelReader.Read().CopyTo(_targets);
+            if (!_targets.AsSpan().ContainsAnyExcept(float.NaN))
             {
                 RowsWithoutLabel++;
                 continue;
@@ -110,7 +112,7 @@ internal sealed class ExampleReader : IDisposable
 
             if (!ReadWeight())
                 continue;
-            CheckLabel();
+            CheckTargets();
             ReadFeatures();
             return true;
         }
@@ -155,13 +157,23 @@ internal sealed class ExampleReader : IDisposable
         return false;
     }
 
-    private void CheckLabel()
+    private void CheckTargets()
     {
-        if (_labels.Contains(_label))
-            return;
-        throw _host.Except(
-            $"Label column '{_data.Schema.Label!.Value.Name}' is {Show(_label)} in row {_cursor.Position}. "
-            + $"A label must be {_labels.Need}.");
+        DataViewSchema.Column label = _data.Schema.Label!.Value;
+        for (int i = 0; i < _targets.Length; i++)
+        {
+            float target = _targets[i];
+            if (float.IsNaN(target) || _labels.Contains(target))
+                continue;
+            if (label.Type is not VectorDataViewType)
+            {
+                throw _host.Except(
+                    $"Label column '{label.Name}' is {Show(target)} in row {_cursor.Position}. A label must be {_labels.Need}.");
+            }
+            throw _host.Except(
+                $"Label column '{label.Name}' is {Show(target)} in row {_cursor.Position}, {LabelReader.TargetText(label, i)}. "
+                + $"A target must be {_labels.NeedOfTarget}, or NaN where it is missing.");
+        }
     }
 
     private void ReadFeatures()

@@ -47,10 +47,11 @@ internal sealed class FitFingerprint : IDisposable
     public void BeginSet(string name) => _rows.AppendData(System.Text.Encoding.UTF8.GetBytes(name));
 
     /// <summary>Adds a row of the training or validation set.</summary>
-    public void AddRow(float label, float weight, in VBuffer<float> features)
+    public void AddRow(ReadOnlySpan<float> targets, float weight, in VBuffer<float> features)
     {
         ReadOnlySpan<float> values = features.GetValues();
-        _rows.AppendData(MemoryMarshal.AsBytes<float>([label, weight]));
+        _rows.AppendData(MemoryMarshal.AsBytes(targets));
+        _rows.AppendData(MemoryMarshal.AsBytes<float>([weight]));
         _rows.AppendData(MemoryMarshal.AsBytes<int>([values.Length, features.IsDense ? 1 : 0]));
         _rows.AppendData(MemoryMarshal.AsBytes(values));
         if (!features.IsDense)
@@ -69,7 +70,7 @@ internal sealed class FitFingerprint : IDisposable
         writer.Write(TextOf(options));
         writer.Write(TextOf(training.Settings));
         writer.Write(training.Number.Index);
-        var start = new TrainedNetwork(training.Encoder, initial, new TrainingHistory()) { Scale = training.Rows.Target.Scale };
+        var start = new TrainedNetwork(training.Encoder, initial, new TrainingHistory()) { Scales = training.Rows.Target.Scales };
         NetworkFormat.Write(writer, start);
         writer.Flush();
         stream.FlushFinalBlock();

@@ -80,6 +80,11 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             throw host.ExceptSchemaMismatch(
                 nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
         }
+        if (LabelReader.CountOf(label) != task.Targets)
+        {
+            throw host.ExceptSchemaMismatch(
+                nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
+        }
         if (task.LabelKind == LabelKind.Class && KeyValues.FirstDifference(trainingLabel, label) is { } difference)
         {
             throw host.ExceptUserArg(
@@ -87,6 +92,17 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
                 $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, "
                 + $"and '{difference.First}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
         }
+    }
+
+    /// <summary>The names of the targets of a label column that is a vector; null if there are none.</summary>
+    public static SlotNames? TargetNames(RoleMappedData data)
+    {
+        DataViewSchema.Column label = data.Schema.Label!.Value;
+        if (!label.HasSlotNames())
+            return null;
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        label.GetSlotNames(ref names);
+        return Encoding.SlotNames.Create(names.Length, names.DenseValues(), out _);
     }
 
     /// <summary>Which feature slots the view says to be parts of categories, such as one-hot columns.</summary>
@@ -128,6 +144,6 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
-            SamplingKeyColumnName = samplingKey,
+            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null,
         };
 }

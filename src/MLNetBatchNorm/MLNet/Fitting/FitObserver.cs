@@ -53,7 +53,8 @@ internal sealed class FitObserver : ITrainingsObserver
         _rows = new long[trainings];
         _epochsDone = new int[trainings];
         _ended = new bool[trainings];
-        _metricName = plan.Settings.Objective.MetricName;
+        string metric = plan.Settings.Objective.MetricName;
+        _metricName = plan.Settings.TargetWeights is null ? metric : $"mean {metric}";
     }
 
     /// <summary>Says once what all trainings have in common.</summary>

@@ -20,6 +20,9 @@ internal sealed class FitPlan
     /// <summary>Slots that are one column of the table, or null.</summary>
     public required SlotRanges? SlotRanges { get; init; }
 
+    /// <summary>The names of several targets, or null.</summary>
+    public required SlotNames? TargetNames { get; init; }
+
     /// <summary>The shape of all networks.</summary>
     public required NetworkDefinition Definition { get; init; }
 
@@ -76,7 +79,7 @@ internal sealed class FitPlan
                 Encoder = Encoder,
                 Definition = Definition,
                 Settings = Settings with { Seed = number.SeedFrom(Seed) },
-                Start = Start is null ? null : new TrainingStart(Start.Members[number.Member].Parameters, Start.Scale),
+                Start = Start is null ? null : rows.Target.StartFrom(Start, number.Member),
             };
         }
 

@@ -63,8 +63,10 @@ internal sealed class FitPlanner
     /// <param name="categoricalSlots">Slots that are not to be scaled.</param>
     /// <param name="categories">Slots of one category each, as far as the view knows of them.</param>
     /// <param name="names">The names of the slots, or null.</param>
+    /// <param name="targetNames">The names of several targets, or null.</param>
     public FitPlan Plan(
-        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IEnumerable<(int First, int Count)> categories, SlotNames? names)
+        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IEnumerable<(int First, int Count)> categories, SlotNames? names,
+        SlotNames? targetNames)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
@@ -80,13 +82,14 @@ internal sealed class FitPlanner
             Encoder = encoder,
             SlotNames = names ?? _start?.SlotNames,
             SlotRanges = SlotRanges.Create(categories.Concat(SlotKinds.Groups(rows.Slots, kinds))) ?? _start?.SlotRanges,
+            TargetNames = targetNames ?? _start?.TargetNames,
             Definition = definition,
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,
             Settings = CreateSettings(rows, chosen),
-            Split = new ValidationSplit(chosen.ValidationFraction, _seed, ByClass: _task.LabelKind != LabelKind.Number),
+            Split = new ValidationSplit(chosen.ValidationFraction, _seed, ByClass: _task.HasClasses),
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
-            IsConstant = _task.LabelKind == LabelKind.Binary && rows.Classes!.Present == 1 && _start is null,
+            IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
         };
     }
@@ -115,6 +118,7 @@ internal sealed class FitPlanner
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {
         Objective = _task.Objective,
+        TargetWeights = _task.TargetWeights,
         ClassWeights = ClassWeightOptions.IsBalanced(_options) ? BalancedWeights.Of(rows.Classes!.Weights) : GivenClassWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,

@@ -73,7 +73,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(
             rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.CategoricalRanges(trainingSet),
-            FitLoader.SlotNames(trainingSet, channel));
+            FitLoader.SlotNames(trainingSet, channel), FitLoader.TargetNames(trainingSet));
         if (ClassWeightOptions.IsBalanced(options))
             channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
@@ -128,7 +128,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
 
         var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
-            Objective = task.Objective, Scale = rows.Target.Scale, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
+            Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
+            TargetNames = plan.TargetNames,
         };
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));

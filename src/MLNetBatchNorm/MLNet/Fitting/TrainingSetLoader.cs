@@ -30,6 +30,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public float[]? ClassWeights { get; init; }
 
+    /// <summary>Whether training goes on from a model.</summary>
+    public bool GoesOn { get; init; }
+
     /// <summary>The column that says which rows belong together; null: each is alone.</summary>
     public string? SamplingKeyColumnName { get; init; }
 
@@ -49,7 +52,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         try
         {
             var seenSlots = new SlotsWithValues(slots);
-            ClassSummary? classes = task.LabelKind == LabelKind.Number ? null : new ClassSummary(task.Classes);
+            ClassSummary? classes = task.HasClasses ? new ClassSummary(task.Classes) : null;
+            TargetFacts? targets = task.TargetWeights is null ? null : new TargetFacts(task.Targets);
             double weights = 0;
             long withoutWeight = 0;
             RowGroups? groups = SamplingKeyColumnName is null ? null : new RowGroups();
@@ -58,20 +62,20 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             using var reader = new ExampleReader(host, data, task.Objective.Labels, cancellationToken, samplingKey);
             while (reader.MoveNext())
             {
-                float label = reader.Label;
-                if (ClassWeights?[(int)label] == 0)
+                if (ClassWeights?[(int)reader.Targets[0]] == 0)
                 {
                     withoutWeight++;
                     continue;
                 }
 
-                Fingerprint?.AddRow(label, reader.Weight, reader.Buffer);
+                Fingerprint?.AddRow(reader.Targets, reader.Weight, reader.Buffer);
                 rows ??= Collect(slots, data.Schema.Weight is not null);
                 if (reader.Buffer.IsDense)
-                    rows.Add(reader.Buffer.GetValues(), [label], reader.Weight);
+                    rows.Add(reader.Buffer.GetValues(), reader.Targets, reader.Weight);
                 else
-                    rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), [label], reader.Weight);
-                classes?.Add((int)label, rows.Rows - 1, reader.Weight);
+                    rows.AddSparse(reader.Buffer.GetIndices(), reader.Buffer.GetValues(), reader.Targets, reader.Weight);
+                classes?.Add((int)reader.Targets[0], rows.Rows - 1, reader.Weight);
+                targets?.Add(reader.Targets);
                 if (groups is not null)
                 {
                     uint group = reader.SamplingKey ?? SamplingKeyReader.Alone(rows.Rows - 1);
@@ -85,6 +89,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             }
 
             reader.ReportSkippedRows(channel, set);
+            ReportMissingTargets(data, targets, rows?.Rows ?? 0, set, channel);
             if (rows is null)
                 throw host.Except(NoRowsMessage(reader, data, set, withoutWeight));
             store = rows.Complete();
@@ -93,6 +98,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             if (ForTraining)
             {
                 CheckClasses(data, classes, rows.Rows);
+                CheckTargets(data, targets, rows.Rows);
                 CheckWeights(data, weights / rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows);
             }
@@ -119,7 +125,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
 
     private RowCollector Collect(int slots, bool weighted) =>
         new(
-            new RowShape(slots, 1, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed,
+            new RowShape(slots, task.Targets, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed,
             isDecided: Sparse is not null);
 
     private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
@@ -141,6 +147,50 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         throw host.Except(
             $"Label column '{data.Schema.Label!.Value.Name}' is class {only + 1} of {classes.Rows.Length} in all {rows} rows of "
             + $"the training set{counting}. Rows of at least two classes are needed.");
+    }
+
+    /// <summary>
+    /// Refuses targets of which nothing can be learned; not where a model is trained on, which knows them already, and of which new rows
+    /// may be few.
+    /// </summary>
+    private void CheckTargets(RoleMappedData data, TargetFacts? targets, int rows)
+    {
+        if (targets is null || GoesOn)
+            return;
+        DataViewSchema.Column label = data.Schema.Label!.Value;
+        if (targets.FirstWithoutValue is { } without)
+        {
+            throw host.Except(
+                $"Label column '{label.Name}' has no value (only NaN) in all {rows} rows of the training set at "
+                + $"{LabelReader.TargetText(label, without)}. Leave the target out of the label.");
+        }
+
+        if (targets.FirstConstant is { } constant)
+        {
+            throw host.Except(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Label column '{label.Name}' is {constant.Value} in all {targets.Rows[constant.Target]} rows of the training set that "
+                + $"have {LabelReader.TargetText(label, constant.Target)}. "
+                + $"Values that differ are needed; leave the target out of the label."));
+        }
+    }
+
+    private static void ReportMissingTargets(RoleMappedData data, TargetFacts? targets, int rows, string set, IChannel channel)
+    {
+        if (targets is null || targets.Rows.All(count => count == rows))
+            return;
+        const int mostShown = 20;
+        DataViewSchema.Column label = data.Schema.Label!.Value;
+        string[] missing =
+        [
+            .. Enumerable.Range(0, targets.Rows.Length).Where(target => targets.Rows[target] < rows)
+                .Select(target => FormattableString.Invariant(
+                    $"{LabelReader.TargetText(label, target)} in {rows - targets.Rows[target]}")),
+        ];
+        channel.Info(
+            MessageSensitivity.Schema,
+            "Of the {0} rows of the {1} set some lack targets of label column '{2}', which do not count there: {3}{4}.",
+            rows, set, label.Name, string.Join(", ", missing.Take(mostShown)), missing.Length > mostShown ? ", ..." : "");
     }
 
     /// <summary>Refuses weights whose sums, or one divided by them, leave the range of single precision.</summary>

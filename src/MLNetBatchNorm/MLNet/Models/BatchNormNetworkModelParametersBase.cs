@@ -103,7 +103,8 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
         => ScoreBlock(features, rows, scores, numberOfThreads);
 
     /// <summary>
-    /// What the contributions of a row are added to: the score where nothing is known of it. One number; of several classes one for each.
+    /// What the contributions of a row are added to: the score where nothing is known of it. One number; of several classes or targets one
+    /// for each.
     /// </summary>
     /// <remarks>
     /// Where nothing is known of a slot, the first layer reads the mean, over the training rows, of what it makes of the slot's values,
@@ -140,7 +141,8 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
     /// <param name="features">The rows one after the other, [rows, <see cref="NumberOfFeatures"/>]; NaN where a value is missing.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="contributions">
-    /// Room for [rows, <see cref="NumberOfFeatures"/>], of several classes for [rows, classes, <see cref="NumberOfFeatures"/>].
+    /// Room for [rows, <see cref="NumberOfFeatures"/>], of several classes or targets for [rows, classes or targets,
+    /// <see cref="NumberOfFeatures"/>].
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// <paramref name="features"/> does not hold exactly the given rows, or <paramref name="contributions"/> has no room for them.
@@ -164,9 +166,9 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
     ValueMapper<TSrc, TDst> IValueMapper.GetMapper<TSrc, TDst>()
     {
         Host.Check(
-            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == typeof(TScore),
+            typeof(TSrc) == typeof(VBuffer<float>) && typeof(TDst) == ScoreType.RawType,
             $"The mapper goes from a vector of Single to {ScoreType}.");
-        return (ValueMapper<TSrc, TDst>)(Delegate)CreateMapper(Scoring.CreateRowScorer());
+        return (ValueMapper<TSrc, TDst>)CreateMapper(Scoring.CreateRowScorer());
     }
 
     bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
@@ -190,8 +192,8 @@ public abstract class BatchNormNetworkModelParametersBase<TScore>
         Scoring.Save(ctx.Writer);
     }
 
-    /// <summary>What makes the score of a row.</summary>
-    private protected abstract ValueMapper<VBuffer<float>, TScore> CreateMapper(ScoringNetwork.RowScorer scorer);
+    /// <summary>What makes the score of a row: a <see cref="ValueMapper{TSrc, TDst}"/> to <see cref="ScoreType"/>.</summary>
+    private protected abstract Delegate CreateMapper(ScoringNetwork.RowScorer scorer);
 
     /// <summary>Scores a block of rows.</summary>
     private protected virtual void ScoreBlock(ReadOnlySpan<float> features, int rows, Span<float> scores)

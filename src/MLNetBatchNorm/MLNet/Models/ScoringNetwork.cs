@@ -162,7 +162,8 @@ internal sealed class ScoringNetwork
         }
     }
 
-    private int PaddedOutputs => PanelLayout.PanelCount(Outputs) * PanelLayout.Width;
+    /// <summary>Room for the outputs of a row in whole panels.</summary>
+    public int PaddedOutputs => PanelLayout.PanelCount(Outputs) * PanelLayout.Width;
 
     /// <summary>Scores one row at a time without allocating. Not thread-safe: one for each mapper.</summary>
     public sealed class RowScorer
@@ -180,7 +181,7 @@ internal sealed class ScoringNetwork
         }
 
         /// <summary>The outputs of one row.</summary>
-        private void Score(in VBuffer<float> features, Span<float> outputs)
+        public void Score(in VBuffer<float> features, Span<float> outputs)
         {
             if (features.Length != _network.Inputs)
                 throw _network._context.Except($"The row has {features.Length} features; the model was trained on {_network.Inputs}.");

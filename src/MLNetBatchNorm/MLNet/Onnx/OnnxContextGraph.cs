@@ -35,6 +35,19 @@ internal sealed class OnnxContextGraph : OnnxGraph
             outputNames[outputNames.Length > 1 ? 1 : 0]);
     }
 
+    /// <summary>Adds a network with an output for each of several labels: logits, then what is made of them.</summary>
+    /// <param name="context">ML.NET's conversion.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="outputNames">Names of the scores, the probabilities and the predicted labels.</param>
+    /// <param name="featureColumnName">Name of the value that holds the features.</param>
+    public static void SaveLabels(OnnxContext context, TrainedNetwork network, string[] outputNames, string featureColumnName)
+    {
+        context.CheckOpSetVersion(NetworkOnnx.MinimumOpSet, nameof(MLNetBatchNorm));
+        NetworkOnnx.AddLabels(
+            new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true, scores: outputNames[0],
+            probabilities: outputNames[1], predictedLabels: outputNames[2]);
+    }
+
     /// <summary>
     /// Adds a network with one output for each class. ML.NET asks for the predicted label and the score, and leaves both to the model.
     /// </summary>

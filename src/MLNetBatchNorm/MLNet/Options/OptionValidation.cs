@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Kernels;
+using MLNetBatchNorm.Objectives;
 
 namespace MLNetBatchNorm;
 
@@ -22,6 +23,8 @@ internal static class OptionValidation
             CheckHiddenUnits(context, units);
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
             CheckLoss(context, regression.Loss);
+        if (copy is BatchNormNetworkMultiOutputRegressionTrainer.Options multiOutput)
+            CheckLossOfTargets(context, multiOutput.Loss);
         if (copy is BatchNormNetworkClassificationOptions classification)
             ClassWeightOptions.Check(context, classification);
         if (copy.Optimizer is { } optimizer)
@@ -102,6 +105,17 @@ internal static class OptionValidation
         if (loss is null)
             throw context.ExceptUserArg(Option, "Loss is null; give a loss, such as new SquaredLoss().");
         CheckPart(context, Option, loss.Validate);
+    }
+
+    private static void CheckLossOfTargets(IExceptionContext context, RegressionLoss? loss)
+    {
+        CheckLoss(context, loss);
+        if (loss is not ITargetwiseLoss)
+        {
+            throw context.ExceptUserArg(
+                nameof(BatchNormNetworkMultiOutputRegressionTrainer.Options.Loss),
+                $"Loss is {loss!.GetType().Name}, which is for a single number. Use SquaredLoss or HuberLoss for several.");
+        }
     }
 
     /// <summary>Losses, optimizers and schedules know their own ranges, and nothing of ML.NET's exceptions.</summary>

@@ -176,7 +176,7 @@ public static class BatchNormNetworkCatalog
         return new BatchNormNetworkRegressionTrainer(CatalogUtils.GetEnvironment(catalog), options);
     }
 
-    private static void Fill(
+    internal static void Fill(
         BatchNormNetworkOptions options, string labelColumnName, string featureColumnName, string? exampleWeightColumnName,
         int[]? hiddenUnits, double? learningRate, int? batchSize, int? maximumNumberOfEpochs)
     {

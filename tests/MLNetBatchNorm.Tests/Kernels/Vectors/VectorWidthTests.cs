@@ -234,6 +234,37 @@ public sealed unsafe class VectorWidthTests
     }
 
     [TestMethod]
+    public void LossesOfTargets()
+    {
+        foreach (int outputs in new[] { 1, 3, 16, 20, 300 })
+        {
+            const int Rows = 23;
+            var random = new Random(outputs);
+            float[] z = KernelTesting.Normal(random, (outputs + 15) / 16 * 16 * Rows, 0, 3);
+            float[] targets = [.. Enumerable.Range(0, Rows * outputs).Select(i => i % 5 == 3 ? float.NaN : random.NextSingle())];
+            float[] ofTarget = [.. Enumerable.Range(0, outputs).Select(k => 0.5f + k % 4)];
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[][] gradient = [new float[z.Length], new float[z.Length], new float[z.Length]];
+                float[][] loss = [new float[Rows], new float[Rows], new float[Rows]];
+                fixed (float* pz = z, pt = targets, pv = ofTarget, d0 = gradient[0], d1 = gradient[1], d2 = gradient[2])
+                fixed (float* l0 = loss[0], l1 = loss[1], l2 = loss[2])
+                {
+                    Losses.OfTargets<TSimd, V, BinaryCrossEntropyLoss>(pz, Rows, outputs, pt, pv, null, 0.3f, 0, d0, l0, 1, Rows);
+                    Losses.OfTargets<TSimd, V, SquaredErrorLoss>(pz, Rows, outputs, pt, pv, null, 0.3f, 0, d1, l1, 1, Rows);
+                    Losses.OfTargets<TSimd, V, HuberErrorLoss>(pz, Rows, outputs, pt, pv, null, 0.3f, 0.7f, d2, l2, 1, Rows);
+                }
+
+                return [.. gradient, .. loss];
+            }
+        }
+    }
+
+    [TestMethod]
     public void Optimizers()
     {
         float[] start = KernelTesting.Normal(new Random(1), 160);

@@ -2,14 +2,15 @@ using System.Reflection;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
-/// <summary>The table of options of the three trainers, for tests that go through all of them.</summary>
+/// <summary>The table of options of the trainers, for tests that go through all of them.</summary>
 internal static class NetworkOptionRows
 {
     /// <summary>Options of each trainer, as they are made.</summary>
     public static IReadOnlyList<BatchNormNetworkOptions> Kinds =>
     [
         new BatchNormNetworkBinaryTrainer.Options(), new BatchNormNetworkMulticlassTrainer.Options(),
-        new BatchNormNetworkRegressionTrainer.Options(),
+        new BatchNormNetworkRegressionTrainer.Options(), new BatchNormNetworkMultiOutputRegressionTrainer.Options(),
+        new BatchNormNetworkMultiLabelTrainer.Options(),
     ];
 
     /// <summary>Every option of every trainer, once.</summary>

@@ -85,7 +85,7 @@ public sealed partial class OptionDocumentationTests
         string[] otherNulls =
         [
             "ClassWeights", "ExampleWeightColumnName", "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed",
-            "VirtualBatchSize",
+            "TargetWeights", "VirtualBatchSize",
             "Checkpoint.IntervalInEpochs", "Checkpoint.IntervalInSeconds", "Checkpoint.Path",
         ];
         CollectionAssert.AreEquivalent(

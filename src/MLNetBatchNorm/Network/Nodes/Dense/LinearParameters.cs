@@ -77,6 +77,15 @@ internal sealed class LinearParameters : NodeParameters
             bias = (float)(bias * factor + shift);
     }
 
+    /// <summary>Makes one output of a map with a bias <c>factor y + shift</c>, in double precision, rounded once.</summary>
+    public void Rescale(int output, double factor, double shift)
+    {
+        for (int input = 0; input < Inputs; input++)
+            Weight(output, input) = (float)(Weight(output, input) * factor);
+        ref float bias = ref Bias!.Span[output];
+        bias = (float)(bias * factor + shift);
+    }
+
     /// <summary>Makes the map give <c>y / divisor</c>.</summary>
     public void DivideBy(double divisor)
     {
