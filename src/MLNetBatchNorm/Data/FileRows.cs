@@ -106,6 +106,19 @@ internal sealed class FileRows : RowStore
     /// <summary>Reads a part of the rows epoch by epoch.</summary>
     public StreamedRows Read(RowPart part, int largestBatch) => new(_rows, part, WindowBytes, largestBatch);
 
+    public override IEnumerable<TrainingTable> Tables()
+    {
+        _rows.Complete();
+        TrainingTable table = Shape.CreateTable(SampleChunkBytes);
+        byte[] buffer = [];
+        for (int block = 0; block < _rows.Blocks; block++)
+        {
+            table.Clear();
+            _rows.Read(block, RowPart.All, ref buffer, table);
+            yield return table;
+        }
+    }
+
     public override void Dispose() => _rows.Dispose();
 
     internal override void Add(ReadOnlySpan<float> features, ReadOnlySpan<float> target, float weight)

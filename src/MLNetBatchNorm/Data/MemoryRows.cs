@@ -94,6 +94,8 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
 
     private int[] RowsOf(RowPart part) => [.. Enumerable.Range(0, Rows).Where(part.Contains)];
 
+    public override IEnumerable<TrainingTable> Tables() => [table];
+
     public override void Dispose()
     {
     }

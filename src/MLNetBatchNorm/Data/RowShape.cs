@@ -8,10 +8,14 @@ namespace MLNetBatchNorm.Data;
 /// <param name="TargetColumns">Number of targets.</param>
 /// <param name="IsWeighted">Whether there are weights.</param>
 /// <param name="IsSparse">Whether only the features that are not zero are kept.</param>
-internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsWeighted, bool IsSparse)
+/// <param name="Ranges">Which feature columns are numbers of categories; null: none.</param>
+internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsWeighted, bool IsSparse, CategoryRanges? Ranges = null)
 {
     // Of rows that another process sends, before anything is allocated for them.
     private const int MostInputs = 1 << 24, MostTargets = 1 << 16;
+
+    /// <summary>Number of slots of a row as it comes, before categories become numbers.</summary>
+    public int RawInputs => Ranges?.RawSlots ?? Inputs;
 
     // What a table keeps for a row beside its features: targets and weights, in arrays that may be twice as
     // long as they need be, and its place in the order.
@@ -43,6 +47,6 @@ internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsW
     /// <summary>An empty table of such rows; memory grows in steps of some <paramref name="chunkBytes"/>.</summary>
     public TrainingTable CreateTable(int chunkBytes = TrainingTable.LargestChunkBytes) =>
         IsSparse
-            ? TrainingTable.CreateSparse(Inputs, TargetColumns, IsWeighted, chunkBytes)
-            : new TrainingTable(Inputs, TargetColumns, IsWeighted, chunkBytes);
+            ? TrainingTable.CreateSparse(Inputs, TargetColumns, IsWeighted, chunkBytes, Ranges)
+            : new TrainingTable(Inputs, TargetColumns, IsWeighted, chunkBytes) { Ranges = Ranges };
 }

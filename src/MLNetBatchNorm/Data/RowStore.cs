@@ -80,6 +80,9 @@ internal abstract class RowStore : IDisposable
     /// <summary>The bytes of a block, see <see cref="RowBlockWriter"/>, with targets as they are kept. For any thread.</summary>
     public abstract byte[] CopyBlock(int block);
 
+    /// <summary>All rows so far, a table at a time, each to be read before the next is asked for; no rows may follow.</summary>
+    public abstract IEnumerable<TrainingTable> Tables();
+
     public abstract void Dispose();
 
     /// <summary>Adds a dense row.</summary>

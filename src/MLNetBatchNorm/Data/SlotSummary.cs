@@ -7,11 +7,16 @@ internal sealed class SlotSummary
 {
     private readonly SlotFacts[] _slots;
 
+    // Of each range of categories, the rows of each.
+    private readonly int[][] _categories;
+
     /// <summary>No rows yet.</summary>
     public SlotSummary(RowShape shape)
     {
         IsSparse = shape.IsSparse;
         _slots = new SlotFacts[shape.Inputs];
+        Numbers = shape.Ranges?.Numbers ?? shape.Inputs;
+        _categories = [.. Enumerable.Range(0, shape.Inputs - Numbers).Select(range => new int[shape.Ranges![range].Count + 1])];
     }
 
     /// <summary>The summary of all rows of a table.</summary>
@@ -31,6 +36,9 @@ internal sealed class SlotSummary
     /// <summary>Number of columns.</summary>
     public int Inputs => _slots.Length;
 
+    /// <summary>Columns that are no numbers of categories: the first ones.</summary>
+    public int Numbers { get; }
+
     /// <summary>Whether the rows are sparse.</summary>
     public bool IsSparse { get; }
 
@@ -45,12 +53,20 @@ internal sealed class SlotSummary
     /// <summary>One column; what sparse rows leave out is 0.</summary>
     public SlotFacts this[int slot] => IsSparse ? _slots[slot].WithZeros(Rows, AllHashes) : _slots[slot];
 
+    /// <summary>Of a range of categories, the rows that have none and those of each.</summary>
+    public int[] CategoriesOf(int range)
+    {
+        int[] counts = [.. _categories[range]];
+        counts[0] = Rows - _slots[Numbers + range].Missing - counts.AsSpan(1).ToArray().Sum();
+        return counts;
+    }
+
     /// <summary>Takes a dense row.</summary>
     public void Add(ReadOnlySpan<float> features)
     {
         ulong hash = NextRow();
         for (int slot = 0; slot < features.Length; slot++)
-            _slots[slot].Add(features[slot], hash);
+            Add(slot, features[slot], hash);
     }
 
     /// <summary>Takes a sparse row.</summary>
@@ -58,7 +74,14 @@ internal sealed class SlotSummary
     {
         ulong hash = NextRow();
         for (int i = 0; i < indices.Length; i++)
-            _slots[indices[i]].Add(values[i], hash);
+            Add(indices[i], values[i], hash);
+    }
+
+    private void Add(int slot, float value, ulong hash)
+    {
+        _slots[slot].Add(value, hash);
+        if (slot >= Numbers && value > 0)
+            _categories[slot - Numbers][(int)value]++;
     }
 
     private ulong NextRow()

@@ -10,6 +10,8 @@ internal sealed class SparseBatch(int columns)
     private ulong[]? _seen;
     private (int First, int End)[] _touched = [];
     private int _touchedCount;
+    private int[] _filled = [];
+    private float[] _fillings = [];
 
     /// <summary>Number of columns of a row written out.</summary>
     public int Columns => columns;
@@ -25,6 +27,26 @@ internal sealed class SparseBatch(int columns)
 
     /// <summary>Values of a row, one for each column number.</summary>
     public ReadOnlySpan<float> Values(int row) => _values.AsSpan(_starts[row], _starts[row + 1] - _starts[row]);
+
+    /// <summary>Values of a row that may be changed in place.</summary>
+    public Span<float> ValuesToChange(int row) => _values.AsSpan(_starts[row], _starts[row + 1] - _starts[row]);
+
+    /// <summary>The entries of a row that is written out; valid until the next call.</summary>
+    public void Fill(ReadOnlySpan<float> row, out ReadOnlySpan<int> indices, out ReadOnlySpan<float> values)
+    {
+        Grow(ref _filled, row.Length);
+        Grow(ref _fillings, row.Length);
+        int count = 0;
+        for (int i = 0; i < row.Length; i++)
+        {
+            if (row[i] == 0)
+                continue;
+            (_filled[count], _fillings[count]) = (i, row[i]);
+            count++;
+        }
+        indices = _filled.AsSpan(0, count);
+        values = _fillings.AsSpan(0, count);
+    }
 
     /// <summary>Empties the batch.</summary>
     public void Clear()

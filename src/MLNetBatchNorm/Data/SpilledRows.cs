@@ -68,9 +68,11 @@ internal sealed class SpilledRows : IDisposable
         MemoryBytes += memoryBytes;
     }
 
-    /// <summary>Writes what is still in memory. No rows may follow.</summary>
+    /// <summary>Writes what is still in memory. No rows may follow; once it is done it does nothing.</summary>
     public void Complete()
     {
+        if (_writer is null)
+            return;
         WriteBlock();
         _writer = null!;
     }

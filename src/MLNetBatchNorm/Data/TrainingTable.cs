@@ -34,11 +34,15 @@ internal sealed class TrainingTable
     }
 
     /// <summary>A table whose rows keep only the entries that are not zero.</summary>
-    public static TrainingTable CreateSparse(int inputs, int targetColumns, bool weighted, int chunkBytes = LargestChunkBytes) =>
-        new(inputs, targetColumns, weighted) { Sparse = new SparseRows(chunkBytes) };
+    public static TrainingTable CreateSparse(
+        int inputs, int targetColumns, bool weighted, int chunkBytes = LargestChunkBytes, CategoryRanges? ranges = null) =>
+        new(inputs, targetColumns, weighted) { Sparse = new SparseRows(chunkBytes), Ranges = ranges };
 
     /// <summary>What a row has.</summary>
-    public RowShape Shape => new(Inputs, TargetColumns, IsWeighted, Sparse is not null);
+    public RowShape Shape => new(Inputs, TargetColumns, IsWeighted, Sparse is not null, Ranges);
+
+    /// <summary>Which columns are numbers of categories; null: none.</summary>
+    public CategoryRanges? Ranges { get; init; }
 
     /// <summary>The features where the table is sparse, else null.</summary>
     public SparseRows? Sparse { get; private init; }

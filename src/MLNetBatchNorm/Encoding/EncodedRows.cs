@@ -20,10 +20,10 @@ internal sealed class EncodedRows
     {
         Source = source;
         Encoder = encoder ?? InputEncoder.Identity(source.Shape.Inputs);
-        if (Encoder.RawInputs != source.Shape.Inputs)
+        if (Encoder.Slots != source.Shape.Inputs)
         {
             throw new ArgumentException(
-                $"The table has {source.Shape.Inputs} columns, the encoder {Encoder.RawInputs} slots.", nameof(encoder));
+                $"The table has {source.Shape.Inputs} columns, the encoder {Encoder.Slots} slots.", nameof(encoder));
         }
     }
 
@@ -118,19 +118,24 @@ internal sealed class EncodedRows
         }
     }
 
-    /// <summary>Encodes rows [first, first + count) of this order into a sparse mini-batch.</summary>
-    public void GatherSparse(int first, int count, SparseBatch batch) => GatherSparse(Encoder, first, count, batch);
+    /// <summary>Encodes rows [first, first + count) of this order, sparse or not, into a sparse mini-batch.</summary>
+    public void GatherSparse(int first, int count, SparseBatch batch) => GatherSparse(Encoder, 0, first, count, batch);
 
-    /// <summary>The same with some parts of the encoder alone.</summary>
-    public void GatherSparse(InputEncoder parts, int first, int count, SparseBatch batch)
+    /// <summary>The same with some parts of the encoder alone, or those from one on.</summary>
+    public void GatherSparse(InputEncoder parts, int firstPart, int first, int count, SparseBatch batch)
     {
         batch.Clear();
         for (int done = 0; done < count;)
         {
             RowRun run = Source.Run(first + done, count - done);
-            SparseRows sparse = run.Table.Sparse!;
+            SparseRows? sparse = run.Table.Sparse;
             foreach (int row in run.Rows)
-                parts.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch);
+            {
+                if (sparse is null)
+                    parts.EncodeFilled(run.Table.Features(row), batch, firstPart);
+                else
+                    parts.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch, firstPart);
+            }
             done += run.Rows.Length;
         }
         batch.FindTouched();

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Formats;
 
 namespace MLNetBatchNorm.Encoding;
@@ -7,7 +8,11 @@ namespace MLNetBatchNorm.Encoding;
 /// <code>
 /// *** Layout, from version 3 on ***
 /// int32    number of feature slots S
-/// then a section for each part, in the order of their columns; what is in it says the part's Write
+/// then, where there are categories, section "CATR":
+///          int32 number of ranges; for each int32 first slot, int32 number of slots, byte slots have values of their own: 0 or 1,
+///          and if 1 float32 value of each slot where it is not set, and float32 value of each where it is
+/// then a section for each part, in the order of their columns; what is in it says the part's Write. Slots of a part are those that
+/// are in no range, counted anew.
 ///
 /// *** Layout, versions 1 and 2 ***
 /// int32    number of feature slots S
@@ -21,6 +26,8 @@ namespace MLNetBatchNorm.Encoding;
 /// </remarks>
 internal static class EncoderFormat
 {
+    private const string RangesTag = "CATR";
+
     // Bits of the byte that describes a feature slot in versions 1 and 2.
     private const byte ClippedFlag = 1;
     private const byte MissingFlag = 2;
@@ -29,6 +36,8 @@ internal static class EncoderFormat
     public static void Write(BinaryWriter writer, InputEncoder encoder)
     {
         writer.Write(encoder.RawInputs);
+        if (encoder.Ranges is { } ranges)
+            writer.WriteSection(RangesTag, section => WriteRanges(section, ranges));
         foreach (EncodingPart part in encoder.Parts)
             writer.WriteSection(part.Tag, part.Write);
         writer.WriteEnd();
@@ -40,16 +49,90 @@ internal static class EncoderFormat
     {
         int slots = reader.ReadCount("feature slots", 1, InputEncoder.MaximumColumns, 0);
         var parts = new List<EncodingPart>();
+        CategoryRanges? ranges = null;
+        int numbers = slots;
         Sections.Read(reader, "the encoding of the features", new Dictionary<string, Action<BinaryReader>>
         {
-            [UntouchedSlots.SectionTag] = _ => parts.Add(UntouchedSlots.Read(slots)),
-            [ScaleAndClip.SectionTag] = section => parts.Add(ScaleAndClip.Read(section, slots)),
-            [MissingColumns.SectionTag] = section => parts.Add(MissingColumns.Read(section, slots)),
-            [Pieces.SectionTag] = section => parts.Add(Pieces.Read(section, slots)),
+            [RangesTag] = section =>
+            {
+                if (parts.Count > 0)
+                    throw new NetworkFormatException($"Section '{RangesTag}' stands behind a part of the encoding.");
+                ranges = ReadRanges(section, slots);
+                numbers = ranges.Numbers;
+            },
+            [UntouchedSlots.SectionTag] = _ => parts.Add(UntouchedSlots.Read(numbers)),
+            [ScaleAndClip.SectionTag] = section => parts.Add(ScaleAndClip.Read(section, numbers)),
+            [MissingColumns.SectionTag] = section => parts.Add(MissingColumns.Read(section, numbers)),
+            [Categories.SectionTag] = section => parts.Add(
+                ranges is null
+                    ? throw new NetworkFormatException($"Section '{Categories.SectionTag}' needs section '{RangesTag}' before it.")
+                    : Categories.Read(section, ranges)),
+            [Pieces.SectionTag] = section => parts.Add(Pieces.Read(section, numbers)),
         });
+        if (ranges is not null && !parts.Exists(part => part is Categories))
+            throw new NetworkFormatException($"Section '{RangesTag}' needs section '{Categories.SectionTag}' behind it.");
+        if (ranges is not null && parts.Exists(part => part is UntouchedSlots))
+            throw new NetworkFormatException($"Section '{UntouchedSlots.SectionTag}' does not go with categories.");
         try
         {
-            return new InputEncoder(slots, parts);
+            return new InputEncoder(slots, parts, ranges);
+        }
+        catch (ArgumentException e)
+        {
+            throw new NetworkFormatException(e.Message, e);
+        }
+    }
+
+    private static void WriteRanges(BinaryWriter writer, CategoryRanges ranges)
+    {
+        writer.Write(ranges.Count);
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            CategoryRange range = ranges[i];
+            writer.Write(range.First);
+            writer.Write(range.Count);
+            writer.WriteFlag(range.On is not null);
+            if (range.On is not null)
+            {
+                writer.WriteSingles(range.Off);
+                writer.WriteSingles(range.On);
+            }
+        }
+    }
+
+    private static CategoryRanges ReadRanges(BinaryReader reader, int slots)
+    {
+        var ranges = new CategoryRange[reader.ReadCount("ranges of categories", 1, slots, 2 * sizeof(int) + 1)];
+        for (int i = 0; i < ranges.Length; i++)
+        {
+            int first = reader.ReadInt32(), count = reader.ReadInt32();
+            if (first < 0 || count < 1 || count > slots - first)
+            {
+                throw new NetworkFormatException(
+                    CheckedBytes.Text($"Range {i} of categories begins at slot {first} of {slots} and has {count} slots."));
+            }
+            float[]? off = null, on = null;
+            if (reader.ReadFlag("flag of a range whose slots have values of their own"))
+            {
+                reader.RequireBytes("values of categories", count, 2 * sizeof(float));
+                off = new float[count];
+                on = new float[count];
+                reader.ReadSingles(off, "value of a slot of a category that is not set");
+                reader.ReadSingles(on, "value of a slot of a category that is set");
+                for (int place = 0; place < count; place++)
+                {
+                    if (off[place] == on[place])
+                    {
+                        throw new NetworkFormatException(
+                            CheckedBytes.Text($"Slot {place} of range {i} of categories is {on[place]}, set or not."));
+                    }
+                }
+            }
+            ranges[i] = new CategoryRange(first, count, off, on);
+        }
+        try
+        {
+            return new CategoryRanges(slots, ranges);
         }
         catch (ArgumentException e)
         {

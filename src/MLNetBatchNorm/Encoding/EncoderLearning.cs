@@ -20,8 +20,13 @@ internal static class EncoderLearning
     public static InputEncoder Learn(RowStore rows, ReadOnlySpan<SlotKind> kinds, int piecesPerSlot = 0)
     {
         SlotSummary slots = rows.Slots;
-        // In the order of their columns.
-        PartLearner[] learners = [new ScaleAndClip.Learner(slots.Inputs), new MissingColumns.Learner(), new Pieces.Learner(piecesPerSlot)];
+        CategoryRanges? ranges = rows.Shape.Ranges;
+        // In the order of their columns; what can be rows of a table is last.
+        PartLearner[] learners =
+        [
+            new ScaleAndClip.Learner(slots.Numbers), new MissingColumns.Learner(), new Categories.Learner(ranges),
+            new Pieces.Learner(piecesPerSlot),
+        ];
         SlotValues? values = null;
         for (int slot = 0; slot < slots.Inputs; slot++)
         {
@@ -32,11 +37,13 @@ internal static class EncoderLearning
             {
                 Slot = slot, Kind = kind, Rows = slots.Rows, Facts = slots[slot],
                 Sorted = kind == SlotKind.Numeric ? values!.Sorted(slot) : [],
+                Categories = kind == SlotKind.Category ? slots.CategoriesOf(slot - slots.Numbers) : [],
             };
             foreach (PartLearner learner in learners)
                 learner.Take(sample);
         }
-        return new InputEncoder(slots.Inputs, [.. learners.Select(learner => learner.Create()).OfType<EncodingPart>()]);
+        EncodingPart[] parts = [.. learners.Select(learner => learner.Create()).OfType<EncodingPart>()];
+        return new InputEncoder(rows.Shape.RawInputs, parts, ranges);
     }
 
     /// <summary>The same with what the values say of the slots themselves.</summary>

@@ -25,8 +25,11 @@ internal abstract class EncodingPart
     /// <summary>Whether a slot that is 0 gives nothing but zeros, so that sparse rows stay sparse.</summary>
     public abstract bool KeepsZero { get; }
 
+    /// <summary>Whether its columns are never written out where a first layer can read entries: a row has few of many.</summary>
+    public virtual bool IsEntries => false;
+
     /// <summary>Encodes one row.</summary>
-    /// <param name="raw">All slots.</param>
+    /// <param name="raw">All slots, categories as numbers (<see cref="CategoryRanges"/>).</param>
     /// <param name="encoded">The part's own columns, at least; what is behind them is left alone.</param>
     public abstract void Encode(ReadOnlySpan<float> raw, Span<float> encoded);
 

@@ -23,9 +23,13 @@ internal sealed class InputEncoder
     private readonly Lazy<PieceTable?> _table;
 
     /// <summary>An encoder with the given parts.</summary>
-    public InputEncoder(int rawInputs, IReadOnlyList<EncodingPart> parts)
+    /// <param name="rawInputs">Number of raw slots.</param>
+    /// <param name="parts">The parts; those whose columns are entries behind those whose columns are written out, pieces last.</param>
+    /// <param name="ranges">Where categories are in a raw row; null: there are none.</param>
+    public InputEncoder(int rawInputs, IReadOnlyList<EncodingPart> parts, CategoryRanges? ranges = null)
     {
         RawInputs = rawInputs;
+        Ranges = ranges;
         _parts = [.. parts];
         int firstTable = Array.FindIndex(_parts, part => part is Pieces);
         if (firstTable >= 0 && firstTable < _parts.Length - 1)
@@ -41,11 +45,24 @@ internal sealed class InputEncoder
             EncodedInputs += _parts[i].Columns;
         }
         KeepsZero = _parts.All(part => part.KeepsZero);
-        _table = new Lazy<PieceTable?>(() => PieceTable.Create(rawInputs, _parts));
+        HasEntries = _parts.Any(part => part.IsEntries);
+        _table = new Lazy<PieceTable?>(() => PieceTable.Create(this));
     }
 
     /// <summary>Number of raw slots.</summary>
     public int RawInputs { get; }
+
+    /// <summary>
+    /// Where categories are in a raw row; rows are encoded in the form in which they are kept, with a number for each. Null: there are
+    /// none.
+    /// </summary>
+    public CategoryRanges? Ranges { get; }
+
+    /// <summary>Number of slots of a row as it is kept.</summary>
+    public int Slots => Ranges?.Slots ?? RawInputs;
+
+    /// <summary>Whether some columns are entries, of which a row has few.</summary>
+    public bool HasEntries { get; }
 
     /// <summary>Number of encoded columns.</summary>
     public int EncodedInputs { get; }
@@ -83,42 +100,69 @@ internal sealed class InputEncoder
         where T : EncodingPart => _parts.OfType<T>().FirstOrDefault();
 
     /// <summary>What each encoded column is, in order.</summary>
-    public IEnumerable<EncodedColumn> Describe() => _parts.SelectMany(part => part.Describe());
+    public IEnumerable<EncodedColumn> Describe() => _parts.SelectMany(part => Ranges is null || part is Categories
+        ? part.Describe()
+        : part.Describe().Select(column => column with { Slot = Ranges.RawSlotOf(column.Slot) }));
 
-    /// <summary>Encodes one row; the result is the same bits wherever and in whatever company the row is encoded.</summary>
+    /// <summary>What a slot of a category is where it is not set.</summary>
+    public float OffOf(int rawSlot)
+    {
+        (int range, int slot) = Ranges?.Find(rawSlot) ?? (-1, rawSlot);
+        return range < 0 ? Part<ScaleAndClip>()?.Center[slot] ?? 0 : Ranges![range].OffOf(rawSlot - Ranges[range].First);
+    }
+
+    /// <summary>The encoder of the first parts alone.</summary>
+    public InputEncoder Head(int parts) => new(RawInputs, _parts[..parts], Ranges);
+
+    /// <summary>Encodes one raw row; the result is the same bits wherever and in whatever company the row is encoded.</summary>
     /// <param name="raw"><see cref="RawInputs"/> values.</param>
     /// <param name="encoded">Room for <see cref="EncodedInputs"/> values, or more, which are left alone.</param>
     public void Encode(ReadOnlySpan<float> raw, Span<float> encoded)
     {
         if (raw.Length != RawInputs)
             throw new ArgumentException($"The row has {raw.Length} values, the encoder {RawInputs} slots.", nameof(raw));
-        for (int i = 0; i < _parts.Length; i++)
-            _parts[i].Encode(raw, encoded[_firsts[i]..]);
+        if (Ranges is null)
+        {
+            EncodeKept(raw, encoded);
+            return;
+        }
+        float[] kept = new float[Slots];
+        Ranges.Keep(raw, kept);
+        EncodeKept(kept, encoded);
     }
 
-    /// <summary>Encodes rows, [rows, <see cref="RawInputs"/>] row-major, into panels; the same bits as <see cref="Encode"/>.</summary>
-    /// <param name="raw">The rows.</param>
+    /// <summary>The same of a row in the form in which it is kept.</summary>
+    public void EncodeKept(ReadOnlySpan<float> kept, Span<float> encoded)
+    {
+        for (int i = 0; i < _parts.Length; i++)
+            _parts[i].Encode(kept, encoded[_firsts[i]..]);
+    }
+
+    /// <summary>Encodes kept rows, [rows, <see cref="Slots"/>] row-major, into panels; the same bits as <see cref="Encode"/>.</summary>
+    /// <param name="kept">The rows.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="line">Room for one encoded row in whole lines of 16.</param>
     /// <param name="panels">A matrix of <see cref="EncodedInputs"/> columns.</param>
     /// <param name="rowCapacity">The matrix's stride between panels, in rows.</param>
-    public void EncodeBlock(ReadOnlySpan<float> raw, int rows, Span<float> line, Span<float> panels, int rowCapacity)
+    public void EncodeBlock(ReadOnlySpan<float> kept, int rows, Span<float> line, Span<float> panels, int rowCapacity)
     {
         if (IsIdentity)
         {
-            PanelLayout.Pack(raw, rows, RawInputs, panels, rowCapacity);
+            PanelLayout.Pack(kept, rows, RawInputs, panels, rowCapacity);
             return;
         }
         for (int r = 0; r < rows; r++)
         {
-            Encode(raw.Slice(r * RawInputs, RawInputs), line);
+            EncodeKept(kept.Slice(r * Slots, Slots), line);
             for (int p = 0; p < line.Length / Width; p++)
                 line.Slice(p * Width, Width).CopyTo(panels[((p * rowCapacity + r) * Width)..]);
         }
     }
 
-    /// <summary>Encodes one row into row <paramref name="row"/> of a mini-batch in panels; the same bits as <see cref="Encode"/>.</summary>
-    /// <param name="paddedRaw">The raw values, padded with zeros to whole lines of 16.</param>
+    /// <summary>
+    /// Encodes one kept row into row <paramref name="row"/> of a mini-batch in panels; the same bits as <see cref="Encode"/>.
+    /// </summary>
+    /// <param name="paddedRaw">The row, padded with zeros to whole lines of 16.</param>
     /// <param name="panels">A matrix of <see cref="EncodedInputs"/> columns.</param>
     /// <param name="rowCapacity">The matrix's stride between panels, in rows.</param>
     /// <param name="row">Row to write.</param>
@@ -129,13 +173,24 @@ internal sealed class InputEncoder
     }
 
     /// <summary>
-    /// Encodes one sparse row as the next row of <paramref name="batch"/>; the values have the bits of <see cref="Encode"/>.
+    /// Encodes one sparse kept row as the next row of <paramref name="batch"/>; the values have the bits of <see cref="Encode"/>.
     /// </summary>
-    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch)
+    /// <param name="indices">Slots that are not 0, rising.</param>
+    /// <param name="values">Their values.</param>
+    /// <param name="batch">Where to.</param>
+    /// <param name="firstPart">The first part that is encoded.</param>
+    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstPart = 0)
     {
         batch.BeginRow();
-        for (int i = 0; i < _parts.Length; i++)
+        for (int i = firstPart; i < _parts.Length; i++)
             _parts[i].EncodeSparse(indices, values, batch, _firsts[i]);
+    }
+
+    /// <summary>The same of a kept row that is written out.</summary>
+    public void EncodeFilled(ReadOnlySpan<float> kept, SparseBatch batch, int firstPart = 0)
+    {
+        batch.Fill(kept, out ReadOnlySpan<int> indices, out ReadOnlySpan<float> values);
+        EncodeSparse(indices, values, batch, firstPart);
     }
 
     /// <summary>Adds what the encoder does to an ONNX graph.</summary>
@@ -146,13 +201,28 @@ internal sealed class InputEncoder
     {
         if (IsIdentity)
             return features;
-        float[] center = Part<ScaleAndClip>() is { } scaling ? scaling.Center.ToArray() : new float[RawInputs];
-        string centers = graph.Floats("input.center", center, center.Length);
-        string missing = graph.Node("IsNaN", "input.missing", [features]);
-        // The centre in place of a missing value, so that it comes out as zero.
-        string known = graph.Node("Where", "input.known", [missing, centers, features]);
-        var slots = new OnnxSlots(features, missing, known, centers);
+        int numbers = Ranges?.Numbers ?? RawInputs;
+        OnnxSlots slots = default;
+        if (numbers > 0)
+        {
+            string raw = features;
+            if (Ranges is not null)
+            {
+                long[] rawSlots = [.. Enumerable.Range(0, numbers).Select(slot => (long)Ranges.RawSlotOf(slot))];
+                string places = graph.Integers("input.number_slots", rawSlots);
+                raw = graph.Node("Gather", "input.numbers", [features, places], new OnnxAttribute("axis", 1L));
+            }
+            float[] center = Part<ScaleAndClip>() is { } scaling ? scaling.Center.ToArray() : new float[numbers];
+            string centers = graph.Floats("input.center", center, center.Length);
+            string missing = graph.Node("IsNaN", "input.missing", [raw]);
+            // The centre in place of a missing value, so that it comes out as zero.
+            string known = graph.Node("Where", "input.known", [missing, centers, raw]);
+            slots = new OnnxSlots(features, raw, missing, known, centers);
+        }
+        slots = slots with { Features = features };
         string[] columns = [.. _parts.Select(part => part.AddTo(graph, slots))];
-        return columns.Length == 1 ? columns[0] : graph.Node("Concat", "input.encoded", columns, new OnnxAttribute("axis", 1L));
+        return columns.Length == 1
+            ? columns[0]
+            : graph.Node("Concat", "input.encoded", columns, new OnnxAttribute("axis", 1L));
     }
 }

@@ -87,7 +87,7 @@ internal sealed class MissingColumns(int[] slots) : EncodingPart
 
         public override void Take(in SlotSample slot)
         {
-            if (slot.Facts.Missing > 0)
+            if (slot.Facts.Missing > 0 && slot.Kind != SlotKind.Category)
                 _slots.Add(slot.Slot);
         }
 

@@ -66,13 +66,11 @@ internal sealed class PieceTable
     /// <summary>
     /// The pieces of an encoder as a table; null where there are none, or few in a slot, for which columns are no more work.
     /// </summary>
-    /// <param name="rawInputs">Number of raw slots.</param>
-    /// <param name="parts">The encoder's parts.</param>
-    public static PieceTable? Create(int rawInputs, ReadOnlySpan<EncodingPart> parts)
+    public static PieceTable? Create(InputEncoder encoder)
     {
-        if (parts is not [.., Pieces last])
+        if (encoder.Parts is not [.., Pieces last])
             return null;
-        var columns = new InputEncoder(rawInputs, parts[..^1].ToArray());
+        InputEncoder columns = encoder.Head(encoder.Parts.Count - 1);
         int firstColumn = columns.EncodedInputs;
         ReadOnlySpan<InputPiece> pieces = last.All;
         var slots = new List<TableSlot>();

@@ -79,18 +79,20 @@ internal sealed class ScaleAndClip : EncodingPart
         // The last slots are computed as one padded line, so that they are the same vector operations as all others.
         Span<float> line = stackalloc float[Width];
         line.Clear();
-        raw[whole..].CopyTo(line);
+        raw[whole.._slots].CopyTo(line);
         InputKernels.ScaleAndClip(line, _center.Span[whole..], _scale.Span[whole..], _clip.Span[whole..], _missing.Span[whole..], line);
         line[..(_slots - whole)].CopyTo(encoded[whole..]);
     }
 
     public override void EncodeToPanels(ReadOnlySpan<float> paddedRaw, Span<float> panels, int rowCapacity, int row, int firstColumn) =>
-        InputKernels.ScaleAndClipToPanels(paddedRaw, _center.Span, _scale.Span, _clip.Span, _missing.Span, panels, rowCapacity, row);
+        // What is no slot of its own, padding or a category, becomes 0: its scale is.
+        InputKernels.ScaleAndClipToPanels(
+            paddedRaw[.._center.Length], _center.Span, _scale.Span, _clip.Span, _missing.Span, panels, rowCapacity, row);
 
     public override void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn)
     {
         int filled = 0;
-        for (int i = 0; i < indices.Length; i++)
+        for (int i = 0; i < indices.Length && indices[i] < _slots; i++)
         {
             for (; filled < _filled.Length && _filled[filled] < indices[i]; filled++)
                 batch.Add(firstColumn + _filled[filled], _fillings[filled]);
@@ -179,9 +181,6 @@ internal sealed class ScaleAndClip : EncodingPart
         // a term matters; an income among them does not.
         private const float LargestUnscaled = 10;
 
-        // Rows from which on a category counts in full; one that is in none counts nothing.
-        private const float RowsToTrust = 4;
-
         private readonly float[] _center = new float[slots];
         private readonly float[] _scale = new float[slots];
         private readonly bool[] _clipped = new bool[slots];
@@ -192,11 +191,13 @@ internal sealed class ScaleAndClip : EncodingPart
             int slot = sample.Slot;
             switch (sample.Kind)
             {
+                case SlotKind.Category:
+                    return;
                 case SlotKind.Unchanged:
                     _scale[slot] = 1;
                     break;
                 case SlotKind.Indicator:
-                    _scale[slot] = Trust(sample.Facts.NonZero);
+                    _scale[slot] = Categories.Trust(sample.Facts.NonZero);
                     break;
                 case SlotKind.TwoValues or SlotKind.OneOfGroup:
                     sample.Facts.HasTwoValues(out float off, out float on);
@@ -204,7 +205,7 @@ internal sealed class ScaleAndClip : EncodingPart
                     _center[slot] = off;
                     _scale[slot] = Inverse((double)on - off);
                     if (sample.Kind == SlotKind.OneOfGroup)
-                        _scale[slot] *= Trust(sample.Facts.RowsOn(sample.Rows, 0).Count);
+                        _scale[slot] *= Categories.Trust(sample.Facts.RowsOn(sample.Rows, 0).Count);
                     break;
                 case SlotKind.Sparse:
                     _scale[slot] = sample.Facts.Largest > LargestUnscaled ? 1 / sample.Facts.Largest : 1;
@@ -220,14 +221,7 @@ internal sealed class ScaleAndClip : EncodingPart
             _missing[slot] = Mean(sample, _center[slot], _scale[slot], _clipped[slot] ? ClipCoefficient : 0);
         }
 
-        public override EncodingPart Create() => new ScaleAndClip(_center, _scale, _clipped, _missing);
-
-        /// <summary>
-        /// A category of one row or two is that row's name: learned at full size it is known by heart, and the numbers beside it
-        /// are not. Where each of 10,000 categories had one row, AUC fell from .982, which it has with 3,000 and with 14,000 of
-        /// them, to .963; with this it is .982 there too.
-        /// </summary>
-        private static float Trust(int rows) => Math.Min(1, rows / RowsToTrust);
+        public override EncodingPart? Create() => slots == 0 ? null : new ScaleAndClip(_center, _scale, _clipped, _missing);
 
         // What has no finite inverse is constant for every purpose.
         private static float Inverse(double width) => Math.Abs(width) > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;

@@ -20,6 +20,9 @@ internal enum SlotKind
     /// </summary>
     OneOfGroup,
 
+    /// <summary>The number of a category.</summary>
+    Category,
+
     /// <summary>Mostly 0, among many others: its zeros stay zeros.</summary>
     Sparse,
 }

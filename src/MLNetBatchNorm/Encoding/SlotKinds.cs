@@ -34,7 +34,8 @@ internal static class SlotKinds
         int several = 0;
         for (int slot = 0; slot < kinds.Length; slot++)
         {
-            kinds[slot] = !categorical.IsEmpty && categorical[slot] ? SlotKind.Indicator
+            kinds[slot] = slot >= slots.Numbers ? SlotKind.Category
+                : !categorical.IsEmpty && categorical[slot] ? SlotKind.Indicator
                 : slots[slot].HasTwoValues(out _, out _) ? SlotKind.TwoValues
                 : SlotKind.Numeric;
             if (kinds[slot] == SlotKind.Numeric && !slots[slot].IsConstant)
@@ -62,32 +63,20 @@ internal static class SlotKinds
         return count;
     }
 
-    /// <summary>
-    /// Neighbours that are set in as many rows together as there are, and in all of these: exactly one of them in each row.
-    /// </summary>
+    /// <summary>Neighbours of which exactly one is set in each row.</summary>
     /// <returns>First slot and number of slots of each such group, rising.</returns>
     public static IReadOnlyList<(int First, int Count)> Groups(SlotSummary slots, ReadOnlySpan<SlotKind> kinds)
     {
         List<(int First, int Count)> groups = [];
-        for (int first = 0; first < kinds.Length; first++)
+        for (int first = 0; first < kinds.Length;)
         {
-            long count = 0;
-            ulong hashes = 0;
-            for (int slot = first; slot < kinds.Length && IsOneOfTwo(kinds[slot]) && slots[slot].Missing == 0; slot++)
-            {
-                (int rows, ulong hash) = slots[slot].RowsOn(slots.Rows, slots.AllHashes);
-                count += rows;
-                hashes += hash;
-                if (count < slots.Rows)
-                    continue;
-                // A lone slot that is set in every row would be constant.
-                if (count == slots.Rows && hashes == slots.AllHashes)
-                {
-                    groups.Add((first, slot + 1 - first));
-                    first = slot;
-                }
-                break;
-            }
+            int end = first;
+            while (end < kinds.Length && IsOneOfTwo(kinds[end]))
+                end++;
+            int count = SlotGroups.CountFrom(slots, first, end);
+            if (count > 0)
+                groups.Add((first, count));
+            first += Math.Max(1, count);
         }
         return groups;
     }

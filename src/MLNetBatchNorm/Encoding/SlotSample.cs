@@ -34,6 +34,9 @@ internal readonly ref struct SlotSample
     /// </summary>
     public ReadOnlySpan<float> Sorted { get; init; }
 
+    /// <summary>Rows without a category and rows of each; of slots of kind <see cref="SlotKind.Category"/> only.</summary>
+    public ReadOnlySpan<int> Categories { get; init; }
+
     /// <summary>0 where there is no value.</summary>
     public float Median => Sorted.IsEmpty ? 0 : (float)Quantile(0.5);
 

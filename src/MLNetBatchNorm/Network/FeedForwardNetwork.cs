@@ -40,9 +40,9 @@ internal sealed class FeedForwardNetwork
         : this(
             parameters,
             rowCapacity,
-            parameters.Definition.Plan.TableOf(rows.Encoder) is { } table
-                ? new TableInput(table, rows.Shape.IsSparse, rowCapacity)
-                : InputOf(parameters.Definition, rowCapacity, rows.Shape.IsSparse),
+            parameters.Definition.Plan.FormOf(rows.Encoder) is { } form
+                ? new TableInput(form, rows.Shape.IsSparse, rowCapacity)
+                : InputOf(parameters.Definition, rowCapacity, parameters.Definition.Plan.TakesEntries(rows.Encoder, rows.Shape.IsSparse)),
             products)
     {
     }

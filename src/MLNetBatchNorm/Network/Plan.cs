@@ -101,10 +101,16 @@ internal sealed class Plan
     public bool StartsWithLinear => Nodes[0] is LinearNode;
 
     /// <summary>
-    /// The pieces of an encoder that the first node adds up as rows of a table; null where it reads them as columns: where a normalization
-    /// of the input needs their values, or workers share the first node's rows because there is no other.
+    /// How the first node reads rows that are neither all columns nor all entries; null where they are either: where a normalization of the
+    /// input needs all values, or workers share the first node's rows because there is no other.
     /// </summary>
-    public PieceTable? TableOf(InputEncoder encoder) => StartsWithLinear && Nodes[^1].Layer > 0 ? encoder.Table : null;
+    public EncodedForm? FormOf(InputEncoder encoder) =>
+        StartsWithLinear && Nodes[^1].Layer > 0 ? EncodedForm.Create(encoder, takesTable: true) : null;
+
+    /// <summary>Whether rows that have no such form are entries.</summary>
+    /// <param name="encoder">The encoder.</param>
+    /// <param name="sparse">Whether rows are sparse.</param>
+    public bool TakesEntries(InputEncoder encoder, bool sparse) => sparse || (encoder.HasEntries && StartsWithLinear);
 
     /// <summary>Whether networks of a placement normalize their own input.</summary>
     public static bool NormalizesInput(BatchNormalizationPlacement placement) => Normalized(placement).BeforeLinear;

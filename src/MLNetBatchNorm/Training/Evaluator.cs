@@ -47,7 +47,7 @@ internal sealed class Evaluator
         _data = data;
         _settings = settings;
         _team = team;
-        _folded = FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse);
+        _folded = FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse || SharesInput(data, parameters));
         _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
         _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
         RowShape shape = data.Shape;
@@ -74,6 +74,9 @@ internal sealed class Evaluator
     public double Temperature { get; private set; } = 1;
 
     private bool ScalesTemperature => _settings.Objective.ScalesTemperature;
+
+    private static bool SharesInput(EncodedRows data, NetworkParameters parameters) =>
+        parameters.Definition.Plan.StartsWithLinear && data.Encoder.HasEntries && FoldedNetwork.HasWideInput(data.Encoder);
 
     private int Blocks => (_data.Count + _scratches[0].Rows - 1) / _scratches[0].Rows;
 

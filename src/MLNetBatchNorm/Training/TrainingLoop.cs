@@ -171,12 +171,13 @@ internal static class TrainingLoop
     private static int UsefulThreads(NetworkParameters parameters, EncodedRows training, BatchPlan plan, int threads)
     {
         double weights = parameters.ParameterCount;
-        // Of the weights of a slot's pieces a row reads two.
-        if (parameters.Definition.Plan.TableOf(training.Encoder) is { } table)
-        {
-            weights -= (double)(training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots)
-                * parameters.Definition.OutputsOf(0);
-        }
+        // Of the weights of a slot's pieces a row reads two, of those of a range of categories one.
+        double notRead = 0;
+        if (parameters.Definition.Plan.FormOf(training.Encoder)?.Table is { } table)
+            notRead += training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots;
+        if (training.Encoder.Part<Categories>() is { } categories)
+            notRead += categories.Columns - categories.Ranges;
+        weights -= notRead * parameters.Definition.OutputsOf(0);
         // Two operations for each weight forward, and twice that backward.
         double operations = 6 * weights * plan.LargestBatch;
         return (int)Math.Clamp(operations / OperationsPerThread, 1, threads);

@@ -48,6 +48,100 @@ public sealed class RowCollectorTests
         Assert.IsFalse(collector.Complete().Shape.IsSparse);
     }
 
+    /// <summary>
+    /// A range is kept as a number, 4 bytes, until a row sets two of its slots: then all rows have its slots, in memory and in a file.
+    /// </summary>
+    [TestMethod]
+    [DataRow(1 << 30, -1)]
+    [DataRow(1 << 30, 350)]
+    [DataRow(4096, -1)]
+    [DataRow(4096, 350)]
+    public void Complete_OfRangesOfCategories_KeepsNumbersAsLongAsRowsHaveOne(int budget, int bagFrom)
+    {
+        const int rows = 400;
+        var known = new CategoryRanges(45, [new CategoryRange(2, 40)]);
+        var collector = new RowCollector(
+            new RowShape(known.Slots, 1, false, false, known), budget, () => SpillFile.Create(Path.GetTempPath()), 1, isDecided: false);
+        float[] Row(int row)
+        {
+            var values = new float[45];
+            (values[0], values[44]) = (row, -row);
+            if (row % 7 > 0)
+                values[2 + row % 40] = 1;
+            if (bagFrom >= 0 && row >= bagFrom)
+                values[2 + (row + 5) % 40] = 1;
+            return values;
+        }
+        for (int row = 0; row < rows; row++)
+            collector.Add(Row(row), [row], 1);
+        using RowStore store = collector.Complete();
+        Assert.AreEqual(budget > 1 << 20, store.IsInMemory);
+        Assert.AreEqual(bagFrom >= 0, store.Shape.IsSparse, "A bag stays sparse.");
+        Assert.AreEqual(bagFrom < 0, store.Shape.Ranges is not null);
+        Assert.AreEqual(bagFrom < 0 ? 6 : 45, store.Shape.Inputs);
+        if (bagFrom < 0)
+        {
+            int[] counts = store.Slots.CategoriesOf(0);
+            Assert.AreEqual(rows, counts.Sum());
+            Assert.AreEqual(58, counts[0], "Every seventh row has none.");
+        }
+        int seen = 0;
+        foreach (TrainingTable table in store.Tables())
+        {
+            for (int row = 0; row < table.Rows; row++, seen++)
+            {
+                float[] raw = Row((int)table.Targets[row]), kept = new float[store.Shape.Inputs];
+                if (store.Shape.Ranges is { } ranges)
+                    ranges.Keep(raw, kept);
+                else
+                    kept = raw;
+                CollectionAssert.AreEqual(kept, Enumerable.Range(0, kept.Length).Select(slot => table.Value(row, slot)).ToArray());
+            }
+        }
+        Assert.AreEqual(rows, seen);
+    }
+
+    /// <summary>What turns out to be a category is kept as one, whatever a normalizer made of it.</summary>
+    [TestMethod]
+    [DataRow(1 << 30, 0f, 1f, false)]
+    [DataRow(1 << 30, -0.5f, 2f, false)]
+    [DataRow(1 << 30, 0f, 0.25f, true)]
+    [DataRow(8192, -0.5f, 2f, false)]
+    public void Complete_OfGroupsOfWhichEachRowHasOne_KeepsNumbers(int budget, float off, float on, bool sparse)
+    {
+        var collector = new RowCollector(
+            new RowShape(9, 1, false, false), budget, () => SpillFile.Create(Path.GetTempPath()), 1, isDecided: false)
+        {
+            FindsCategories = true,
+        };
+        float[] Row(int row) => [row, .. Enumerable.Range(0, 7).Select(i => i == row % 7 ? on : off), row % 2];
+        for (int row = 0; row < 500; row++)
+        {
+            float[] values = Row(row);
+            int[] indices = [.. Enumerable.Range(0, values.Length).Where(i => values[i] != 0)];
+            if (sparse)
+                collector.AddSparse(indices, [.. indices.Select(i => values[i])], [row], 1);
+            else
+                collector.Add(values, [row], 1);
+        }
+        using RowStore store = collector.Complete();
+        Assert.AreEqual(budget > 1 << 20, store.IsInMemory);
+        Assert.AreEqual(3, store.Shape.Inputs);
+        Assert.AreEqual((1, 7), (store.Shape.Ranges![0].First, store.Shape.Ranges[0].Count));
+        int seen = 0;
+        foreach (TrainingTable table in store.Tables())
+        {
+            for (int row = 0; row < table.Rows; row++, seen++)
+            {
+                int number = (int)table.Targets[row];
+                CollectionAssert.AreEqual(
+                    new float[] { number, number % 2, 1 + number % 7 },
+                    Enumerable.Range(0, 3).Select(slot => table.Value(row, slot)).ToArray());
+            }
+        }
+        Assert.AreEqual(500, seen);
+    }
+
     private static float[] Values(int row, int count, int entries, string arrival)
     {
         var values = new float[Slots];

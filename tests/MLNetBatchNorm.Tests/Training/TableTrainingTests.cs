@@ -193,14 +193,14 @@ public sealed class TableTrainingTests
             () => new InputEncoder(2, [new Pieces([new InputPiece(0, 0, 1)]), new MissingColumns([1])]));
 
     [TestMethod]
-    public void TableOf_WhatNeedsThePiecesAsColumns_HasNone()
+    public void FormOf_WhatNeedsAllColumns_HasNone()
     {
         InputEncoder encoder = Encoder(missing: false);
-        Assert.IsNotNull(Definition(encoder, BatchNormalizationPlacement.BeforeActivation, [8]).Plan.TableOf(encoder));
-        Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.LayerInput, [8]).Plan.TableOf(encoder));
-        Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.None, []).Plan.TableOf(encoder));
+        Assert.IsNotNull(Definition(encoder, BatchNormalizationPlacement.BeforeActivation, [8]).Plan.FormOf(encoder));
+        Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.LayerInput, [8]).Plan.FormOf(encoder));
+        Assert.IsNull(Definition(encoder, BatchNormalizationPlacement.None, []).Plan.FormOf(encoder));
         Assert.IsNull(
-            Definition(encoder, BatchNormalizationPlacement.None, [8]).Plan.TableOf(InputEncoder.Identity(encoder.EncodedInputs)));
+            Definition(encoder, BatchNormalizationPlacement.None, [8]).Plan.FormOf(InputEncoder.Identity(encoder.EncodedInputs)));
     }
 
     /// <summary>Pieces in any order, with gaps, overlapping, of several slots: the table gives what the columns give.</summary>

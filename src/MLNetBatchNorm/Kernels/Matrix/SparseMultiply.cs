@@ -32,11 +32,52 @@ internal static unsafe class SparseMultiply
         fixed (float* pv = values, pb = b, pBias = bias, pc = c)
         {
             if (Vector512.IsHardwareAccelerated)
-                Multiply<Simd512, Vector512<float>>(pi, pv, indices.Length, pb, inputs, pBias, pc, cRowCapacity, row, firstPanel, endPanel);
+            {
+                Multiply<Simd512, Vector512<float>>(
+                    pi, pv, indices.Length, pb, inputs, pBias, Width, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
             else if (Vector256.IsHardwareAccelerated)
-                Multiply<Simd256, Vector256<float>>(pi, pv, indices.Length, pb, inputs, pBias, pc, cRowCapacity, row, firstPanel, endPanel);
+            {
+                Multiply<Simd256, Vector256<float>>(
+                    pi, pv, indices.Length, pb, inputs, pBias, Width, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
             else
-                Multiply<Simd128, Vector128<float>>(pi, pv, indices.Length, pb, inputs, pBias, pc, cRowCapacity, row, firstPanel, endPanel);
+            {
+                Multiply<Simd128, Vector128<float>>(
+                    pi, pv, indices.Length, pb, inputs, pBias, Width, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
+        }
+    }
+
+    /// <summary>The same going on from what is in c.</summary>
+    public static void Add(
+        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ReadOnlySpan<float> b, int inputs,
+        Span<float> c, int cRowCapacity, int row, int firstPanel, int endPanel)
+    {
+        CheckRow(indices, values, inputs);
+        KernelArguments.RequireRows(row, row + 1, cRowCapacity);
+        KernelArguments.RequireLength(b.Length, (long)endPanel * inputs * Width, nameof(b));
+        KernelArguments.RequireLength(c.Length, (long)endPanel * cRowCapacity * Width, nameof(c));
+        nint start = (nint)row * Width, panel = (nint)cRowCapacity * Width;
+        fixed (int* pi = indices)
+        fixed (float* pv = values, pb = b, pc = c)
+        {
+            int count = indices.Length;
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Multiply<Simd512, Vector512<float>>(
+                    pi, pv, count, pb, inputs, pc + start, panel, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Multiply<Simd256, Vector256<float>>(
+                    pi, pv, count, pb, inputs, pc + start, panel, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
+            else
+            {
+                Multiply<Simd128, Vector128<float>>(
+                    pi, pv, count, pb, inputs, pc + start, panel, pc, cRowCapacity, row, firstPanel, endPanel);
+            }
         }
     }
 
@@ -72,11 +113,12 @@ internal static unsafe class SparseMultiply
     }
 
     /// <summary>
-    /// Four panels at a time: four independent chains hide the latency of the additions, and four cache misses are under way at once.
+    /// Chains start at bias, from one panel to the next <c>biasPanel</c> further. Four panels at a time: four independent chains hide the
+    /// latency of the additions, and four cache misses are under way at once.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<TSimd, V>(
-        int* indices, float* values, int count, float* b, int inputs, float* bias, float* c, int cRowCapacity,
+        int* indices, float* values, int count, float* b, int inputs, float* bias, nint biasPanel, float* c, int cRowCapacity,
         int row, int firstPanel, int endPanel)
         where TSimd : struct, ISimd<V>
         where V : struct
@@ -89,12 +131,12 @@ internal static unsafe class SparseMultiply
             for (int lane = 0; lane < Width; lane += TSimd.Width)
             {
                 float* weights = b + panel * bPanel + lane;
-                float* start = bias == null ? null : bias + panel * Width + lane;
+                float* start = bias == null ? null : bias + panel * biasPanel + lane;
                 float* target = c + panel * cPanel + (nint)row * Width + lane;
                 V sum0 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start);
-                V sum1 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + Width);
-                V sum2 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + 2 * Width);
-                V sum3 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + 3 * Width);
+                V sum1 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + biasPanel);
+                V sum2 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + 2 * biasPanel);
+                V sum3 = start == null ? TSimd.Broadcast(0f) : TSimd.Load(start + 3 * biasPanel);
                 for (int k = 0; k < count; k++)
                 {
                     V value = TSimd.Broadcast(values[k]);
@@ -115,7 +157,7 @@ internal static unsafe class SparseMultiply
             for (int lane = 0; lane < Width; lane += TSimd.Width)
             {
                 float* weights = b + panel * bPanel + lane;
-                V sum = bias == null ? TSimd.Broadcast(0f) : TSimd.Load(bias + panel * Width + lane);
+                V sum = bias == null ? TSimd.Broadcast(0f) : TSimd.Load(bias + panel * biasPanel + lane);
                 for (int k = 0; k < count; k++)
                     sum = TSimd.FusedMultiplyAdd(TSimd.Broadcast(values[k]), TSimd.Load(weights + (nint)indices[k] * Width), sum);
                 TSimd.Store(c + panel * cPanel + (nint)row * Width + lane, sum);

@@ -20,6 +20,9 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <summary>Whether sparse rows may stay sparse.</summary>
     public required bool AllowsSparse { get; init; }
 
+    /// <summary>Whether categories may be kept as numbers.</summary>
+    public required bool AllowsCategories { get; init; }
+
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public required float[]? ClassWeights { get; init; }
 
@@ -41,7 +44,11 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     {
         // Where validation rows are given, none are set aside, and nothing has to stay together.
         string? samplingKey = validationSet is null ? SamplingKeyColumnName : null;
-        RowStore training = CreateLoader(AllowsSparse ? null : false, budgetBytes, forTraining: true, samplingKey, cancellation)
+        // A network that goes on from another reads rows as that one does.
+        bool isGiven = Start is not null || !AllowsCategories;
+        CategoryRanges? ranges = Start is not null ? Start.Encoder.Ranges : AllowsCategories ? CategoricalRanges(trainingSet) : null;
+        RowStore training =
+            CreateLoader(AllowsSparse ? null : false, (ranges, isGiven), budgetBytes, forTraining: true, samplingKey, cancellation)
             .Load(trainingSet, "training", channel);
         RowStore? validation = null;
         try
@@ -50,7 +57,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             long budget = Math.Max(budgetBytes / 4, budgetBytes - training.BytesInMemory);
             if (validationSet is not null)
             {
-                validation = CreateLoader(training.Shape.IsSparse, budget, forTraining: false, null, cancellation).Load(
+                RowShape shape = training.Shape;
+                validation = CreateLoader(shape.IsSparse, (shape.Ranges, true), budget, forTraining: false, null, cancellation).Load(
                     validationSet, "validation", channel);
             }
         }
@@ -106,19 +114,67 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     }
 
     /// <summary>Which feature slots the view says to be parts of categories, such as one-hot columns.</summary>
-    public static bool[] CategoricalSlots(RoleMappedData data)
+    public bool[] CategoricalSlots(RoleMappedData data)
     {
         bool[] categorical = new bool[((VectorDataViewType)data.Schema.Feature!.Value.Type).Size];
-        foreach ((int first, int count) in CategoricalRanges(data))
-            Array.Fill(categorical, true, first, count);
+        foreach (CategoryRange range in RangesOf(data))
+            Array.Fill(categorical, true, range.First, range.Count);
         return categorical;
     }
 
+    /// <summary>The ranges of slots of which a row sets one, if there are any; a single slot is no range.</summary>
+    private CategoryRanges? CategoricalRanges(RoleMappedData data)
+    {
+        CategoryRange[] ranges = [.. RangesOf(data).Where(range => range.Count > 1)];
+        return ranges.Length == 0 ? null : new CategoryRanges(((VectorDataViewType)data.Schema.Feature!.Value.Type).Size, ranges);
+    }
+
+    /// <summary>The ranges in the annotation of the feature column, rising. Refuses those that are none.</summary>
+    private List<CategoryRange> RangesOf(RoleMappedData data)
+    {
+        DataViewSchema.Column features = data.Schema.Feature!.Value;
+        int slots = ((VectorDataViewType)features.Type).Size;
+        const string kind = AnnotationUtils.Kinds.CategoricalSlotRanges;
+        if (features.Annotations.Schema.GetColumnOrNull(kind) is not { Type: VectorDataViewType { ItemType.RawType: var type } }
+            || type != typeof(int))
+        {
+            return [];
+        }
+        VBuffer<int> annotation = default;
+        features.Annotations.GetValue(kind, ref annotation);
+        int[] ends = [.. annotation.DenseValues()];
+        string column = $"Feature column '{features.Name}' has the annotation {kind}, ";
+        if (ends.Length % 2 != 0)
+            throw host.Except($"{column}whose {ends.Length} numbers are no pairs of a first and a last slot.");
+        var ranges = new List<CategoryRange>();
+        for (int i = 0; i < ends.Length; i += 2)
+        {
+            int first = ends[i], last = ends[i + 1];
+            if (first < 0 || last < first || last >= slots)
+            {
+                throw host.Except(
+                    $"{column}in which range {i / 2} goes from slot {first} to {last}; the column has the slots 0 to {slots - 1}. "
+                    + "It may have been copied from a vector of another length; leave it out, or give that of this column.");
+            }
+            ranges.Add(new CategoryRange(first, last - first + 1));
+        }
+        ranges.Sort((one, other) => one.First.CompareTo(other.First));
+        for (int i = 1; i < ranges.Count; i++)
+        {
+            if (ranges[i].First < ranges[i - 1].End)
+            {
+                throw host.Except(
+                    $"{column}in which the ranges {ranges[i - 1].First} to {ranges[i - 1].End - 1} and {ranges[i].First} to "
+                    + $"{ranges[i].End - 1} overlap. A slot belongs to one category.");
+            }
+        }
+
+        return ranges;
+    }
+
     /// <summary>First slot and number of slots of each category that the view knows of.</summary>
-    public static IEnumerable<(int First, int Count)> CategoricalRanges(RoleMappedData data) =>
-        AnnotationUtils.TryGetCategoricalFeatureIndices(data.Schema.Schema, data.Schema.Feature!.Value.Index, out int[] ranges)
-            ? ranges.Chunk(2).Select(range => (range[0], range[1] - range[0] + 1))
-            : [];
+    public IEnumerable<(int First, int Count)> CategoriesOf(RoleMappedData data) =>
+        RangesOf(data).Select(range => (range.First, range.Count));
 
     /// <summary>The names of the feature column's slots, as far as a model keeps them; null if there are none.</summary>
     public static SlotNames? SlotNames(RoleMappedData data, IChannel channel)
@@ -140,10 +196,12 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     }
 
     private TrainingSetLoader CreateLoader(
-        bool? sparse, long budget, bool forTraining, string? samplingKey, CancellationToken cancellation) =>
+        bool? sparse, (CategoryRanges? Known, bool AreGiven) ranges, long budget, bool forTraining, string? samplingKey,
+        CancellationToken cancellation) =>
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
-            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null,
+            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null, Ranges = ranges.Known, RangesAreGiven = ranges.AreGiven,
+            FindsCategories = !ranges.AreGiven,
         };
 }

@@ -79,9 +79,16 @@ internal sealed class FitObserver : ITrainingsObserver
     {
         string form = rows.IsSparse ? Text($"sparse, {rows.EntriesOfRow:0.#} entries a row") : "dense";
         IEnumerable<string> columns = encoder.Describe().GroupBy(column => column.Kind)
-            .Select(group => Text($"{group.Count()} {group.Key.ToString().ToLowerInvariant()}"));
+            .Select(group => Text($"{group.Count()} {Words(group.Key)}"));
         return $"Rows are kept {form}; columns of the first layer: {string.Join(", ", columns)}.";
     }
+
+    private static string Words(EncodedColumnKind kind) => kind switch
+    {
+        EncodedColumnKind.NoCategory => "no category",
+        EncodedColumnKind.OtherCategory => "other categories",
+        _ => kind.ToString().ToLowerInvariant(),
+    };
 
     /// <inheritdoc/>
     public void Started(NetworkTraining training, int rows, int validationRows)

@@ -50,6 +50,10 @@ internal sealed class FitPlanner
     /// <remarks>Normalization of the input itself would fill every column.</remarks>
     public bool AllowsSparse => !Network.Plan.NormalizesInput(Placement);
 
+    /// <summary>Whether of a category only its number is kept.</summary>
+    /// <remarks>Not where every slot is to pass as it is, nor where normalization of the input needs them all.</remarks>
+    public bool AllowsCategories => AllowsSparse && _options.ScaleInputs;
+
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
     public int MostTrainings => AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts);
 
@@ -68,7 +72,7 @@ internal sealed class FitPlanner
         FitRows rows, ReadOnlySpan<bool> categoricalSlots, IEnumerable<(int First, int Count)> categories, SlotNames? names,
         SlotNames? targetNames)
     {
-        SlotKind[] kinds = SlotKinds.Of(rows.Slots, categoricalSlots, _options.ScaleInputs);
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
@@ -81,7 +85,7 @@ internal sealed class FitPlanner
             Seed = _seed,
             Encoder = encoder,
             SlotNames = names ?? _start?.SlotNames,
-            SlotRanges = SlotRanges.Create(categories.Concat(SlotKinds.Groups(rows.Slots, kinds))) ?? _start?.SlotRanges,
+            SlotRanges = SlotRanges.Create(categories.Concat(RangesOf(rows, kinds))) ?? _start?.SlotRanges,
             TargetNames = targetNames ?? _start?.TargetNames,
             Definition = definition,
             Chosen = chosen,
@@ -92,6 +96,30 @@ internal sealed class FitPlanner
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
         };
+    }
+
+    /// <summary>The categories that rows keep as numbers, and those that are seen in the slots they keep.</summary>
+    private static IEnumerable<(int First, int Count)> RangesOf(FitRows rows, ReadOnlySpan<SlotKind> kinds)
+    {
+        IReadOnlyList<(int First, int Count)> groups = SlotKinds.Groups(rows.Slots, kinds);
+        if (rows.Ranges is not { } ranges)
+            return groups;
+        // Neighbours among what is left may have had a category between them.
+        IEnumerable<(int First, int Count)> left = groups
+            .Where(group => ranges.RawSlotOf(group.First + group.Count - 1) - ranges.RawSlotOf(group.First) == group.Count - 1)
+            .Select(group => (ranges.RawSlotOf(group.First), group.Count));
+        return Enumerable.Range(0, ranges.Count).Select(range => (ranges[range].First, ranges[range].Count)).Concat(left);
+    }
+
+    /// <summary>Of the slots that rows keep, those that are known to be parts of categories and are kept by themselves.</summary>
+    private static bool[] OutsideOfRanges(ReadOnlySpan<bool> categoricalSlots, FitRows rows)
+    {
+        if (rows.Ranges is not { } ranges)
+            return categoricalSlots.ToArray();
+        bool[] categorical = new bool[ranges.Slots];
+        for (int slot = 0; slot < ranges.Numbers; slot++)
+            categorical[slot] = categoricalSlots[ranges.RawSlotOf(slot)];
+        return categorical;
     }
 
     /// <summary>What stood open and depends on the rows, in the words of the options, so that a person can set it.</summary>
@@ -151,10 +179,13 @@ internal sealed class FitPlanner
     /// </summary>
     private static double WeightsOfRow(NetworkDefinition definition, InputEncoder encoder, FitRows rows)
     {
-        // Of a slot's pieces a row reads two rows of a table.
-        PieceTable? table = definition.Plan.TableOf(encoder);
-        InputEncoder columns = table?.Columns ?? encoder;
-        double inputs = (rows.IsSparse ? rows.EntriesOfRow + columns.EntriesOfZeros : columns.EncodedInputs) + 2 * (table?.Slots ?? 0);
+        // Of a slot's pieces a row reads two rows of a table, of the columns of a range of categories one.
+        EncodedForm? form = definition.Plan.FormOf(encoder);
+        InputEncoder columns = form?.Front ?? encoder;
+        double inputs = (rows.IsSparse ? rows.EntriesOfRow + columns.EntriesOfZeros : columns.EncodedInputs)
+            + 2 * (form?.Table?.Slots ?? 0);
+        if (!rows.IsSparse && encoder.Part<Categories>() is { } categories)
+            inputs -= categories.Columns - categories.Ranges;
         double weights = inputs * definition.OutputsOf(0);
         for (int layer = 1; layer < definition.LinearCount; layer++)
             weights += (double)definition.InputsOf(layer) * definition.OutputsOf(layer);

@@ -61,7 +61,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitCheckpoints? checkpoints = FitCheckpoints.Create(host, channel, options, planner.MostTrainings);
         var loader = new FitLoader(host, task, seed, (long)options.MemoryBudgetInMegabytes << 20)
         {
-            AllowsSparse = planner.AllowsSparse, Start = planner.Start, SamplingKeyColumnName = options.SamplingKeyColumnName,
+            AllowsSparse = planner.AllowsSparse, AllowsCategories = planner.AllowsCategories, Start = planner.Start,
+            SamplingKeyColumnName = options.SamplingKeyColumnName,
             ClassWeights = planner.GivenClassWeights, Fingerprint = checkpoints?.Fingerprint,
         };
         if (validationSet is not null)
@@ -72,8 +73,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
         planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(
-            rows, FitLoader.CategoricalSlots(trainingSet), FitLoader.CategoricalRanges(trainingSet),
-            FitLoader.SlotNames(trainingSet, channel), FitLoader.TargetNames(trainingSet));
+            rows, loader.CategoricalSlots(trainingSet), loader.CategoriesOf(trainingSet), FitLoader.SlotNames(trainingSet, channel),
+            FitLoader.TargetNames(trainingSet));
         if (ClassWeightOptions.IsBalanced(options))
             channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
         if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)

@@ -21,6 +21,15 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>Whether the rows are to be kept sparse; null: as takes less.</summary>
     public bool? Sparse { get; init; }
 
+    /// <summary>Which slots are categories; null: none that is known.</summary>
+    public CategoryRanges? Ranges { get; init; }
+
+    /// <summary>Whether these stay as they are, whatever the rows hold.</summary>
+    public required bool RangesAreGiven { get; init; }
+
+    /// <summary>Whether slots that turn out to be categories become ranges.</summary>
+    public bool FindsCategories { get; init; }
+
     /// <summary>Whether what makes rows useless for training is an error.</summary>
     public bool ForTraining { get; init; } = true;
 
@@ -125,8 +134,11 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
 
     private RowCollector Collect(int slots, bool weighted) =>
         new(
-            new RowShape(slots, task.Targets, weighted, Sparse ?? false), BudgetBytes, () => SpillFile.Create(Directory), seed,
-            isDecided: Sparse is not null);
+            new RowShape(Ranges?.Slots ?? slots, task.Targets, weighted, Sparse ?? false, Ranges), BudgetBytes,
+            () => SpillFile.Create(Directory), seed, isDecided: Sparse is not null)
+        {
+            RangesAreGiven = RangesAreGiven, FindsCategories = FindsCategories,
+        };
 
     private static string NoRowsMessage(ExampleReader reader, RoleMappedData data, string set, long withoutWeight)
     {

@@ -1,3 +1,4 @@
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 
 namespace MLNetBatchNorm;
@@ -94,11 +95,27 @@ public sealed class BatchNormNetworkEncoder
 
     internal string? NameOf(int slot) => _names?[slot];
 
-    internal float Center(int slot) => _scaling is null ? 0 : _scaling.Center[slot];
+    internal float Center(int slot) => Find(slot, out int kept, out int range)
+        ? _scaling?.Center[kept] ?? 0
+        : _encoder.Ranges![range].OffOf(slot - _encoder.Ranges[range].First);
 
-    internal float Scale(int slot) => _scaling is null ? 1 : _scaling.Scale[slot];
+    internal float Scale(int slot)
+    {
+        if (Find(slot, out int kept, out int range))
+            return _scaling?.Scale[kept] ?? 1;
+        CategoryRange category = _encoder.Ranges![range];
+        int place = slot - category.First;
+        return (float)(_encoder.Part<Categories>()!.TrustOf(range, place) / ((double)category.OnOf(place) - category.OffOf(place)));
+    }
 
-    internal bool IsClipped(int slot) => _scaling?.IsClipped(slot) ?? false;
+    internal bool IsClipped(int slot) => Find(slot, out int kept, out _) && (_scaling?.IsClipped(kept) ?? false);
+
+    /// <summary>Whether a slot is a column by itself, and which; or the number of the range of categories that it is in.</summary>
+    private bool Find(int slot, out int kept, out int range)
+    {
+        (range, kept) = _encoder.Ranges?.Find(slot) ?? (-1, slot);
+        return range < 0;
+    }
 
     internal IReadOnlyList<BatchNormNetworkSlotPart> PartsOf(int slot)
     {

@@ -45,6 +45,8 @@ public sealed class BatchNormNetworkSlotPart
     {
         BatchNormNetworkSlotPartKind.Value => $"value of {_slotText}",
         BatchNormNetworkSlotPartKind.Missing => $"missing value of {_slotText}",
+        BatchNormNetworkSlotPartKind.NoCategory => $"no category from {_slotText} on",
+        BatchNormNetworkSlotPartKind.OtherCategory => $"other categories from {_slotText} on",
         BatchNormNetworkSlotPartKind.Piece => FormattableString.Invariant($"piece {Number} of {_slotText}, from {From} to {To}"),
         _ => throw new InvalidOperationException($"Unknown kind of part {Kind}."),
     };
@@ -53,6 +55,8 @@ public sealed class BatchNormNetworkSlotPart
     {
         EncodedColumnKind.Untouched or EncodedColumnKind.Scaled => BatchNormNetworkSlotPartKind.Value,
         EncodedColumnKind.Missing => BatchNormNetworkSlotPartKind.Missing,
+        EncodedColumnKind.NoCategory => BatchNormNetworkSlotPartKind.NoCategory,
+        EncodedColumnKind.OtherCategory => BatchNormNetworkSlotPartKind.OtherCategory,
         EncodedColumnKind.Piece => BatchNormNetworkSlotPartKind.Piece,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown kind of encoded column."),
     };

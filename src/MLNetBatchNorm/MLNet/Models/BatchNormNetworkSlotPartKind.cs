@@ -15,4 +15,16 @@ public enum BatchNormNetworkSlotPartKind
     /// How far the value x has come from the piece's start to its end: <c>(x - From) / (To - From)</c>, held between 0 and 1.
     /// </summary>
     Piece,
+
+    /// <summary>
+    /// Of a slot that begins a category, such as the first one of a one-hot column: 1 where no slot of the category is set or one is
+    /// missing, else 0.
+    /// </summary>
+    NoCategory,
+
+    /// <summary>
+    /// Of a slot that begins a category: 1 where the row's category was in no training row, and the part of 1 that its own slot lacks where
+    /// it was in fewer than four.
+    /// </summary>
+    OtherCategory,
 }

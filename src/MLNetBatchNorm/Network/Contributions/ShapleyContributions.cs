@@ -62,7 +62,7 @@ internal sealed class ShapleyContributions
         _missingColumns = [.. Enumerable.Range(0, columns.Length).Where(column => columns[column].Kind == EncodedColumnKind.Missing)];
         _missingSlots = [.. _missingColumns.Select(column => columns[column].Slot)];
         Units = PanelLayout.PanelCount(network.FirstUnits) * PanelLayout.Width;
-        IsWide = RowForm.AreWide(encoder.RawInputs) && network is { TakesSparse: true, FirstTakesEntries: true };
+        IsWide = RowForm.AreWide(encoder.Slots) && network is { TakesSparse: true, FirstTakesEntries: true };
         _base = new float[Width];
         ContributionScratch scratch = CreateScratch();
         if (IsWide)
@@ -206,7 +206,7 @@ internal sealed class ShapleyContributions
     {
         SparseBatch encoded = scratch.Encoded;
         encoded.Clear();
-        _encoder.EncodeSparse(indices, values, encoded);
+        _network.EncodeSparse(indices, values, scratch.Row, encoded);
         scratch.BeginDifferences();
         ReadOnlySpan<int> columns = encoded.Indices(0);
         ReadOnlySpan<float> entries = encoded.Values(0);
@@ -299,6 +299,11 @@ internal sealed class ShapleyContributions
         if (_missingColumns.Length == 0)
             return input;
         // Not known is not the same as missing.
+        if (input is SparseRowsInput entries)
+        {
+            Silence(entries.Rows, rows, player);
+            return input;
+        }
         PanelMatrix columns = input is TableInput table ? table.Columns! : ((PanelInput)input).Values;
         for (int r = 0; r < rows; r++)
         {
@@ -311,16 +316,36 @@ internal sealed class ShapleyContributions
         return input;
     }
 
+    /// <summary>The same of entries.</summary>
+    private void Silence(SparseBatch entries, int rows, int player)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            for (int i = 0; i < _missingColumns.Length; i++)
+            {
+                int at = entries.Indices(r).BinarySearch(_missingColumns[i]);
+                if (at >= 0 && (player < 0 || Players.PlayerOf(_missingSlots[i]) != player + r))
+                    entries.ValuesToChange(r)[at] = 0;
+            }
+        }
+    }
+
     /// <summary>What is not 0 in the base of wide rows: slots whose 0 is not encoded as 0 have their mean.</summary>
     private (int[] Columns, float[] Values) SparseBase(EncodedColumn[] columns)
     {
         var batch = new SparseBatch(_encoder.EncodedInputs);
         _encoder.EncodeSparse([], [], batch);
-        int[] filled = [.. batch.Indices(0).ToArray().Select(column => columns[column].Slot).Distinct().Order()];
-        float[] absent = new float[filled.Length];
-        absent.AsSpan().Fill(_absent);
+        List<int> filled = [.. batch.Indices(0).ToArray().Select(column => columns[column].Slot).Distinct().Order()];
+        List<float> absent = [.. filled.Select(_ => _absent)];
+        if (_encoder.Ranges is { } ranges)
+        {
+            // Numbers as rows keep them; categories say nothing.
+            filled = [.. filled.Select(ranges.Find).Where(found => found.Range < 0).Select(found => found.Slot)];
+            absent = [.. filled.Select(_ => _absent), .. Enumerable.Repeat(CategoryRanges.Silent, ranges.Count)];
+            filled.AddRange(Enumerable.Range(ranges.Numbers, ranges.Count));
+        }
         batch.Clear();
-        _encoder.EncodeSparse(filled, absent, batch);
+        _encoder.EncodeSparse(filled.ToArray(), absent.ToArray(), batch);
         List<int> kept = [];
         List<float> values = [];
         for (int i = 0; i < batch.Indices(0).Length; i++)
@@ -335,7 +360,7 @@ internal sealed class ShapleyContributions
     }
 
     /// <summary>Whether a slot of a category is the one that a row has.</summary>
-    private bool IsSet(int slot, float value) => !float.IsNaN(value) && value != (_encoder.Part<ScaleAndClip>()?.Center[slot] ?? 0);
+    private bool IsSet(int slot, float value) => !float.IsNaN(value) && value != _encoder.OffOf(slot);
 
     private static void Take(PanelMatrix matrix, int row, Span<float> vector)
     {

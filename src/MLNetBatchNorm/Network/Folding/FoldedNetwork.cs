@@ -31,16 +31,18 @@ internal sealed class FoldedNetwork
     private readonly Plan _plan;
     private readonly float _part;
 
-    // The part of the encoder's columns that the first map has as a table; null: none.
-    private readonly PieceTable? _table;
+    // How the first map reads a row where it is neither all columns nor all entries; and whether it is entries where it is no such form.
+    private readonly EncodedForm? _form;
+    private readonly bool _takesEntries;
 
-    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer, bool takesTable)
+    private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer, bool takesForm)
     {
         _encoder = encoder;
         SharesFirstLayer = sharesFirstLayer;
         Plan plan = _plan = members[0].Definition.Plan;
-        _table = takesTable && MayBeTable(plan, members.Count) ? plan.TableOf(encoder) : null;
-        _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _table))];
+        _form = takesForm && MayBeTable(plan, members.Count) ? plan.FormOf(encoder) : null;
+        _takesEntries = takesForm && _form is null && plan.TakesEntries(encoder, sparse: false);
+        _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _form))];
         _layers = [.. _members.Select(Layers)];
         _fronts = [.. _members.Select(member => member.TakeWhile(o => o is FrozenOperation).Cast<FrozenOperation>().ToArray())];
         Outputs = members[0].Definition.Outputs;
@@ -69,6 +71,10 @@ internal sealed class FoldedNetwork
     /// </summary>
     public bool SharesFirstLayer { get; }
 
+    /// <summary>Whether rows have many slots or many categories, so that a copy of the first layer would be most of the memory.</summary>
+    public static bool HasWideInput(InputEncoder encoder) =>
+        RowForm.AreWide(encoder.Slots) || RowForm.AreWide(encoder.Part<Categories>()?.Columns ?? 0);
+
     /// <summary>Number of raw feature values in a row.</summary>
     public int RawInputs => _encoder.RawInputs;
 
@@ -87,17 +93,17 @@ internal sealed class FoldedNetwork
     public static FoldedNetwork Create(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks)
     {
         // What stands in front of the first layer can only be folded into it.
-        bool shares = networks[0].Definition.Plan.StartsWithLinear && RowForm.AreWide(encoder.RawInputs);
-        return new FoldedNetwork(encoder, networks, shares, takesTable: true);
+        bool shares = networks[0].Definition.Plan.StartsWithLinear && HasWideInput(encoder);
+        return new FoldedNetwork(encoder, networks, shares, takesForm: true);
     }
 
     /// <summary>Folds the networks of a model whole, so that linear maps of all columns and activations are all there is to them.</summary>
     public static FoldedNetwork CreateWhole(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) =>
-        new(encoder, networks, sharesFirstLayer: false, takesTable: false);
+        new(encoder, networks, sharesFirstLayer: false, takesForm: false);
 
     /// <summary>Folds the networks of a model for rows of a kind, to be read from where they are kept.</summary>
     public static FoldedNetwork CreateFor(RowShape rows, InputEncoder encoder, IReadOnlyList<NetworkParameters> networks) =>
-        new(encoder, networks, rows.IsSparse, takesTable: true);
+        new(encoder, networks, rows.IsSparse, takesForm: true);
 
     /// <summary>Folds one network behind the given encoder.</summary>
     /// <param name="encoder">From raw slots to the network's inputs.</param>
@@ -106,7 +112,7 @@ internal sealed class FoldedNetwork
     /// See <see cref="SharesFirstLayer"/>; then the network given to <see cref="Refold"/> must always be this one.
     /// </param>
     public static FoldedNetwork Create(InputEncoder encoder, NetworkParameters parameters, bool sharesFirstLayer = false) =>
-        new(encoder, [parameters], sharesFirstLayer, takesTable: true);
+        new(encoder, [parameters], sharesFirstLayer, takesForm: true);
 
     /// <summary>Takes over the present state of a network of the same shape. Only for an instance nobody else uses.</summary>
     public void Refold(NetworkParameters parameters, int member = 0)
@@ -127,8 +133,9 @@ internal sealed class FoldedNetwork
         int largest = (int)Math.Min(
             maximumMap, _members[0].Max(operation => (long)operation.Node.OutputPositions * operation.Node.Outputs));
         int fitting = _plan.HasMaps ? Math.Max(1, maximumMap / largest) : BlockRows;
-        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / _encoder.EncodedInputs, 1, Math.Min(fitting, BlockRows)));
-        return new ScoringScratch(_plan, rows, _encoder.EncodedInputs, _table, _members[0], isEnsemble: _members.Length > 1);
+        int columns = _takesEntries || _form is { Columns: null } ? _encoder.Slots : (_form?.Columns ?? _encoder).EncodedInputs;
+        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / columns, 1, Math.Min(fitting, BlockRows)));
+        return new ScoringScratch(_plan, rows, _encoder, _form, _takesEntries, _members[0], isEnsemble: _members.Length > 1);
     }
 
     /// <summary>
@@ -175,6 +182,20 @@ internal sealed class FoldedNetwork
     public void ScoreSparse(
         ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
     {
+        if (_encoder.Ranges is { } ranges)
+        {
+            if (!KeepsSparse)
+            {
+                Span<float> kept = scratch.Kept.AsSpan(0, ranges.Slots);
+                ranges.KeepDense(indices, values, kept);
+                EncodeKept(kept, 1, scratch);
+                (link ?? OutputLink.Identity).Apply(Forward(scratch, 1, scratch.Dense), 1, outputs);
+                return;
+            }
+            int count = scratch.KeepSparse(ranges, indices, values);
+            indices = scratch.KeptIndices.AsSpan(0, count);
+            values = scratch.KeptValues.AsSpan(0, count);
+        }
         NodeInput input = scratch.Sparse;
         if (input is TableInput table)
         {
@@ -191,7 +212,10 @@ internal sealed class FoldedNetwork
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>
-    public bool TakesSparse => !_plan.HasMaps && ((_table?.Columns ?? _encoder).KeepsZero || RowForm.AreWide(RawInputs));
+    public bool TakesSparse => _encoder.Ranges is not null || KeepsSparse;
+
+    // Whether a sparse row is scored as its entries.
+    private bool KeepsSparse => !_plan.HasMaps && (RowForm.AreWide(_encoder.Slots) || (_form?.Front ?? _encoder).KeepsZero);
 
     /// <summary>Runs the nodes over the first rows of an encoded input and returns where the mean of the networks' outputs is.</summary>
     /// <param name="scratch">Memory of the calling thread.</param>
@@ -235,7 +259,7 @@ internal sealed class FoldedNetwork
     /// <summary>
     /// Whether the first maps read sparse rows of all encoded columns, pieces among them, through <see cref="ApplyFirst"/>.
     /// </summary>
-    public bool FirstTakesEntries => _table is null || SharesFirstLayer;
+    public bool FirstTakesEntries => _form is null || SharesFirstLayer;
 
     /// <summary>Whether the networks have convolutions in front.</summary>
     public bool HasMaps => _plan.HasMaps;
@@ -243,11 +267,25 @@ internal sealed class FoldedNetwork
     /// <summary>Units of the first layer of each network.</summary>
     public int FirstUnits => _layers[0][0].Map.Node.Outputs;
 
-    /// <summary>Encodes up to a block of raw rows, for <see cref="ApplyFirst"/>.</summary>
+    /// <summary>
+    /// Encodes up to a block of raw rows, for <see cref="ApplyFirst"/>; categories of which all slots are missing are silent.
+    /// </summary>
     public NodeInput EncodeBlock(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {
-        Encode(raw, rows, scratch);
+        Encode(raw, rows, scratch, isSilent: true);
         return scratch.Dense;
+    }
+
+    /// <summary>Encodes a sparse raw row as all its entries.</summary>
+    public void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ScoringScratch scratch, SparseBatch batch)
+    {
+        if (_encoder.Ranges is { } ranges)
+        {
+            int count = scratch.KeepSparse(ranges, indices, values);
+            indices = scratch.KeptIndices.AsSpan(0, count);
+            values = scratch.KeptValues.AsSpan(0, count);
+        }
+        _encoder.EncodeSparse(indices, values, batch);
     }
 
     /// <summary>What the first linear map of a network, with all that is folded into it, makes of encoded rows.</summary>
@@ -334,29 +372,53 @@ internal sealed class FoldedNetwork
     /// <summary>An operation that writes a matrix of its own, and what is done to that in place.</summary>
     private sealed record Layer(FoldedMap Map, FrozenOperation[] Behind);
 
-    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
+    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch, bool isSilent = false)
+    {
+        if (_encoder.Ranges is { } ranges)
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                ReadOnlySpan<float> own = raw.Slice(row * RawInputs, RawInputs);
+                Span<float> kept = scratch.Kept.AsSpan(row * ranges.Slots, ranges.Slots);
+                ranges.Keep(own, kept);
+                if (isSilent)
+                    ranges.Silence(own, kept);
+            }
+            raw = scratch.Kept.AsSpan(0, rows * ranges.Slots);
+        }
+        EncodeKept(raw, rows, scratch);
+    }
+
+    private void EncodeKept(ReadOnlySpan<float> kept, int rows, ScoringScratch scratch)
     {
         if (scratch.Dense is TableInput table)
         {
-            table.Encode(raw, rows, scratch.Line.Span);
+            table.Encode(kept, rows, scratch.Line.Span);
+            return;
+        }
+        if (scratch.Dense is SparseRowsInput entries)
+        {
+            entries.Rows.Clear();
+            for (int row = 0; row < rows; row++)
+                _encoder.EncodeFilled(kept.Slice(row * _encoder.Slots, _encoder.Slots), entries.Rows);
             return;
         }
         if (scratch.Dense is PictureInput pictures)
         {
-            pictures.Encode(_encoder, raw, rows);
+            pictures.Encode(_encoder, kept, rows);
             return;
         }
         if (scratch.Dense is MapInput map)
         {
-            map.Encode(_encoder, raw, rows);
+            map.Encode(_encoder, kept, rows);
             return;
         }
         Span<float> input = ((PanelInput)scratch.Dense).Values.Span;
         if (scratch.Rows == 1)                         // panels of one row are a plain vector
         {
-            _encoder.Encode(raw, input);
+            _encoder.EncodeKept(kept, input);
             return;
         }
-        _encoder.EncodeBlock(raw, rows, scratch.Line.Span, input, scratch.Rows);
+        _encoder.EncodeBlock(kept, rows, scratch.Line.Span, input, scratch.Rows);
     }
 }

@@ -19,9 +19,9 @@ internal static class Folding
     /// Whether the first linear map stays as it is, over its own memory; see <see cref="FoldedNetwork.SharesFirstLayer"/>.
     /// </param>
     /// <param name="keepsCompact">Whether a folded map takes no more memory than it needs.</param>
-    /// <param name="table">The pieces in the input of the first linear map that become a table; null: all are columns.</param>
+    /// <param name="form">How the first linear map reads its input; null: all columns.</param>
     public static FoldedOperation[] Fold(
-        NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact, PieceTable? table)
+        NetworkParameters network, bool sharesFirstLayer, Func<LinearNode, bool> keepsCompact, EncodedForm? form)
     {
         Node[] nodes = [.. network.Definition.Plan.Nodes.Where(node => !node.IsIdentityInPrediction)];
         var operations = new List<FoldedOperation>();
@@ -41,8 +41,8 @@ internal static class Folding
             bool takesNext = !shares && map.TakesAffineBehind && i + 1 < nodes.Length && nodes[i + 1].IsAffineInPrediction;
             Node? behind = takesNext ? nodes[++i] : null;
             operations.Add(
-                shares ? table is null ? linear!.Share(network) : linear!.ShareTable(network, table)
-                : table is not null && linear is { Layer: 0 } ? linear.FoldTable(network, behind, table)
+                shares ? form is null ? linear!.Share(network) : linear!.ShareTable(network, form)
+                : form is not null && linear is { Layer: 0 } ? linear.FoldTable(network, behind, form)
                 : map.Fold(network, before, behind, linear is not null && keepsCompact(linear)));
         }
         Freeze(left, network, operations);

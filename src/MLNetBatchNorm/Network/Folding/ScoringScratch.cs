@@ -7,8 +7,9 @@ namespace MLNetBatchNorm.Network;
 /// <summary>What one thread writes while it scores.</summary>
 internal sealed class ScoringScratch
 {
-    private readonly int _encodedInputs;
-    private readonly PieceTable? _table;
+    private readonly InputEncoder _encoder;
+    private readonly EncodedForm? _form;
+    private readonly bool _takesEntries;
     private readonly Plan _plan;
 
     // Made when first needed: rows that come sparse never need the memory of dense ones, nor the other way round.
@@ -18,12 +19,15 @@ internal sealed class ScoringScratch
     private PanelInput? _front;
 
     internal ScoringScratch(
-        Plan plan, int rows, int encodedInputs, PieceTable? table, IReadOnlyList<FoldedOperation> operations, bool isEnsemble)
+        Plan plan, int rows, InputEncoder encoder, EncodedForm? form, bool takesEntries, IReadOnlyList<FoldedOperation> operations,
+        bool isEnsemble)
     {
         _plan = plan;
         Rows = rows;
-        _encodedInputs = encodedInputs;
-        _table = table;
+        _encoder = encoder;
+        _form = form;
+        _takesEntries = takesEntries;
+        Kept = new float[encoder.Ranges is null ? 0 : rows * encoder.Slots];
         FoldedMap[] maps = [.. operations.OfType<FoldedMap>()];
         long length = maps.Max(map => PanelLayout.Length(map.Node.OutputPositions, map.Node.Outputs)) * rows;
         AlignedBuffer[] storage = [new(length), new(length)];
@@ -38,17 +42,40 @@ internal sealed class ScoringScratch
     /// <summary>The encoded block for rows of a kind.</summary>
     public NodeInput InputFor(RowShape rows) => rows.IsSparse ? Sparse : Dense;
 
-    /// <summary>The encoded block of rows written out: panels of all columns, or of those beside a table, or pictures.</summary>
+    /// <summary>The encoded block of rows written out: panels of all columns, the form that they have, entries, or pictures.</summary>
     internal NodeInput Dense =>
-        _dense ??= _table is null ? _plan.CreateInput(Rows) : new TableInput(_table, sparse: false, Rows);
+        _dense ??= _form is not null ? new TableInput(_form, sparse: false, Rows)
+            : _takesEntries ? new SparseRowsInput(new SparseBatch(_encoder.EncodedInputs))
+            : _plan.CreateInput(Rows);
 
     /// <summary>The encoded block where rows are sparse.</summary>
     internal NodeInput Sparse =>
-        _sparse ??= _table is null ? new SparseRowsInput(new SparseBatch(_encodedInputs)) : new TableInput(_table, sparse: true, Rows);
+        _sparse ??= _form is null
+            ? new SparseRowsInput(new SparseBatch(_encoder.EncodedInputs))
+            : new TableInput(_form, sparse: true, Rows);
 
     /// <summary>One encoded row.</summary>
-    internal AlignedBuffer Line =>
-        _line ??= new AlignedBuffer(PanelLayout.PanelCount(_table?.Columns.EncodedInputs ?? _encodedInputs) * PanelLayout.Width);
+    internal AlignedBuffer Line => _line ??= new AlignedBuffer(
+        Math.Max(1, PanelLayout.PanelCount((_form is null ? _encoder : _form.Columns)?.EncodedInputs ?? 0)) * PanelLayout.Width);
+
+    /// <summary>The rows of a block with a number for each category; empty where there are none.</summary>
+    internal float[] Kept { get; }
+
+    /// <summary>One sparse row with a number for each category.</summary>
+    internal int[] KeptIndices { get; private set; } = [];
+
+    /// <inheritdoc cref="KeptIndices"/>
+    internal float[] KeptValues { get; private set; } = [];
+
+    /// <summary>Keeps a sparse raw row, and returns the number of its entries.</summary>
+    internal int KeepSparse(CategoryRanges ranges, ReadOnlySpan<int> indices, ReadOnlySpan<float> values)
+    {
+        int room = indices.Length + ranges.Count;
+        if (KeptIndices.Length < room)
+            (KeptIndices, KeptValues) = (new int[2 * room], new float[2 * room]);
+        ranges.KeepSparse(indices, values, KeptIndices, KeptValues, out int count);
+        return count;
+    }
 
     /// <summary>The outputs of each operation that has its own; two memories serve all layers in turn.</summary>
     internal MapOutput[] Outputs { get; }

@@ -26,13 +26,13 @@ internal abstract class LinearNode(int index, int layer, int inputs, int outputs
     public abstract FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact);
 
     /// <summary>
-    /// What computes it when the network predicts and pieces of its input come as rows of a table, with the
+    /// What computes it when the network predicts and its input comes in columns, entries and rows of a table, with the
     /// affine node behind it, if there is one, folded in.
     /// </summary>
-    public abstract FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table);
+    public abstract FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, EncodedForm form);
 
     /// <summary>The same over the very memory that it is trained in, with nothing folded in.</summary>
-    public abstract FoldedLinear ShareTable(NetworkParameters parameters, PieceTable table);
+    public abstract FoldedLinear ShareTable(NetworkParameters parameters, EncodedForm form);
 
     /// <summary>What computes it when the network predicts, over the very memory that it is trained in.</summary>
     public abstract FoldedLinear Share(NetworkParameters parameters);

@@ -143,7 +143,8 @@ public sealed class InputTreatmentTests
         Wide[] rows = [.. Enumerable.Range(0, 600).Select(i =>
         {
             var features = new float[1101];
-            (features[0], features[1 + i % 1100]) = (random.NextSingle(), 1);
+            // Two of them, so that they are no category.
+            (features[0], features[1 + i % 1100], features[1 + (7 * i + 3) % 1100]) = (random.NextSingle(), 1, 1);
             return new Wide { Features = features, Label = MathF.Sin(12 * features[0]) };
         })];
         var log = new List<string>();
@@ -161,7 +162,7 @@ public sealed class InputTreatmentTests
         }
         Assert.IsTrue(
             log.Any(line => line.Contains(
-                "Rows are kept sparse, 2 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)),
+                "Rows are kept sparse, 3 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)),
             string.Join("\n", log));
     }
 

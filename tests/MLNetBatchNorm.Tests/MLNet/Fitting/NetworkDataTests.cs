@@ -212,13 +212,13 @@ public sealed class NetworkDataTests
         var trainer = _context.Regression.Trainers.BatchNormNetwork(
             NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options => options.FeatureColumnName = "Both"));
 
-        ScaleAndClip encoder = ((INetworkModel)trainer.Fit(prepared).Model).Network.Encoder.Part<ScaleAndClip>()!;
+        IReadOnlyList<BatchNormNetworkSlot> slots = trainer.Fit(prepared).Model.Network.Encoder.Slots;
 
-        CollectionAssert.AreEqual(new[] { 0f, 0f, 0f }, encoder.Center[4..7].ToArray());
-        CollectionAssert.AreEqual(new[] { 1f, 1f, 1f }, encoder.Scale[4..7].ToArray());
-        Assert.AreEqual(1000, encoder.Center[0], 1);
-        Assert.IsTrue(encoder.IsClipped(0));
-        Assert.IsFalse(encoder.IsClipped(5));
+        Assert.HasCount(7, slots);
+        foreach (BatchNormNetworkSlot slot in slots.Skip(4))
+            Assert.IsTrue(slot is { Center: 0, Scale: 1, IsClipped: false, Value: not null, Missing: null }, slot.Name);
+        Assert.AreEqual(1000, slots[0].Center, 1);
+        Assert.IsTrue(slots[0].IsClipped);
     }
 
     [TestMethod]

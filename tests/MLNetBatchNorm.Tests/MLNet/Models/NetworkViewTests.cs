@@ -161,8 +161,11 @@ public sealed class NetworkViewTests
 
         for (int unit = 0; unit < layer.Outputs; unit++)
             Assert.AreEqual(layer[unit, piece], layer.GetWeights(piece)[unit]);
+        // Single weights may be equal, for they are rounded to half precision.
         Assert.HasCount(
-            network.Encoder.Parts.Count * layer.Outputs, ShownNetwork.WeightsOf(layer).Distinct(), "Every part has weights of its own.");
+            network.Encoder.Parts.Count, network.Encoder.Parts.Select(part => string.Join(' ', layer.GetWeights(part))).Distinct(),
+            "Every part has weights of its own.");
+        Assert.HasCount(network.Encoder.Parts.Count * layer.Outputs, ShownNetwork.WeightsOf(layer).ToArray());
         Assert.HasCount(uncut.Outputs, uncut.GetWeights(network.Encoder.Slots[2].Value!));
         Assert.Contains("no piece 1 of slot 2", Assert.ThrowsExactly<ArgumentException>(() => uncut.GetWeights(piece)).Message);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => layer[16, piece]);

@@ -73,10 +73,10 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     public override FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
         new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact));
 
-    public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, PieceTable table) =>
-        new FoldedTable(this, behind, parameters, table);
+    public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, EncodedForm form) =>
+        new FoldedTable(this, behind, parameters, form);
 
-    public override FoldedLinear ShareTable(NetworkParameters parameters, PieceTable table) => new FoldedTable(this, parameters, table);
+    public override FoldedLinear ShareTable(NetworkParameters parameters, EncodedForm form) => new FoldedTable(this, parameters, form);
 
     public override FoldedLinear Share(NetworkParameters parameters) =>
         new FoldedDense(this, ((LinearParameters)parameters[this]!).ToScore());

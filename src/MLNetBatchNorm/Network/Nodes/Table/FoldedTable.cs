@@ -5,49 +5,49 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Network;
 
 /// <summary>
-/// A first linear map in prediction whose pieces are rows of a table; what is affine behind it is folded into the weights
+/// A first linear map in prediction that reads columns, entries and rows of a table; what is affine behind it is folded into the weights
 /// of the other columns, the bias and the table, or, where these weights are the network's own, stays an operation.
 /// </summary>
 internal sealed class FoldedTable : FoldedLinear
 {
-    private readonly PieceTable _pieces;
+    private readonly PieceTable? _pieces;
     private readonly Node? _behind;
     private readonly bool _shares;
     private readonly LinearParameters _columns;
-    private readonly AlignedBuffer _table;
+    private readonly AlignedBuffer? _table;
 
     /// <summary>A map with weights of its own.</summary>
     /// <param name="node">The map.</param>
     /// <param name="behind">The affine node behind it that becomes a part of it, or null.</param>
     /// <param name="network">What it has learned.</param>
-    /// <param name="pieces">The table in its input.</param>
-    public FoldedTable(DenseNode node, Node? behind, NetworkParameters network, PieceTable pieces)
-        : this(node, behind, network, pieces, new LinearParameters(pieces.Columns.EncodedInputs, node.Outputs, bias: true), shares: false)
+    /// <param name="form">What its input consists of.</param>
+    public FoldedTable(DenseNode node, Node? behind, NetworkParameters network, EncodedForm form)
+        : this(node, behind, network, form, new LinearParameters(form.Front.EncodedInputs, node.Outputs, bias: true), shares: false)
     {
     }
 
     /// <summary>A map that computes with the weights of the network itself; of the pieces alone there are running sums.</summary>
     /// <param name="node">The map.</param>
     /// <param name="network">What it has learned; it must be this network that <see cref="Refold"/> is given.</param>
-    /// <param name="pieces">The table in its input.</param>
-    public FoldedTable(DenseNode node, NetworkParameters network, PieceTable pieces)
-        : this(node, null, network, pieces, ((LinearParameters)network[node]!).ToScore(), shares: true)
+    /// <param name="form">What its input consists of.</param>
+    public FoldedTable(DenseNode node, NetworkParameters network, EncodedForm form)
+        : this(node, null, network, form, ((LinearParameters)network[node]!).ToScore(), shares: true)
     {
     }
 
     private FoldedTable(
-        DenseNode node, Node? behind, NetworkParameters network, PieceTable pieces, LinearParameters columns, bool shares)
+        DenseNode node, Node? behind, NetworkParameters network, EncodedForm form, LinearParameters columns, bool shares)
         : base(node, parameters: null)
     {
-        _pieces = pieces;
+        _pieces = form.Table;
         _behind = behind;
         _shares = shares;
         _columns = columns;
-        _table = new AlignedBuffer(PanelLayout.Length(pieces.Rows, node.Outputs));
+        _table = _pieces is null ? null : new AlignedBuffer(PanelLayout.Length(_pieces.Rows, node.Outputs));
         Refold(network);
     }
 
-    public override bool IsFinite => _columns.IsFinite && _table.IsFinite;
+    public override bool IsFinite => _columns.IsFinite && _table is not { IsFinite: false };
 
     public override void Refold(NetworkParameters network)
     {
@@ -57,17 +57,23 @@ internal sealed class FoldedTable : FoldedLinear
             Folding.Fold(linear, input: null, output, _columns);
         else if (_columns.Lanes == linear.Lanes && _columns.Weights != linear.Weights)
             throw new ArgumentException("A network that shares its first layer cannot take over another one.", nameof(network));
-        TableLayout layout = _pieces.Layout;
+        if (_pieces is not null)
+            FillTable(_pieces, linear, output?.Scale, _table!.Span);
+    }
+
+    private static void FillTable(PieceTable pieces, LinearParameters linear, double[]? scales, Span<float> table)
+    {
+        TableLayout layout = pieces.Layout;
         for (int o = 0; o < linear.Outputs; o++)
         {
-            double scale = output?.Scale[o] ?? 1;
+            double scale = scales?[o] ?? 1;
             ReadOnlySpan<float> weights = linear.Weights.Span[linear.WeightIndex(o, 0)..];
-            Span<float> rows = _table.Span[PanelLayout.WeightIndex(0, o, _pieces.Rows)..];
+            Span<float> rows = table[PanelLayout.WeightIndex(0, o, pieces.Rows)..];
             for (int s = 0; s < layout.Slots; s++)
             {
                 // Double, rounded once, as in Folding.Fold; the first row is 0.
                 double sum = 0, missing = 0;
-                ReadOnlySpan<float> missingValues = _pieces.MissingValues(s);
+                ReadOnlySpan<float> missingValues = pieces.MissingValues(s);
                 TableSlot slot = layout.Slot(s);
                 int weight = slot.FirstWeight * linear.Lanes, row = layout.BorderRow(s, 1) * PanelLayout.Width;
                 for (int piece = 0; piece < slot.Pieces; piece++, weight += linear.Lanes, row += PanelLayout.Width)
@@ -76,7 +82,7 @@ internal sealed class FoldedTable : FoldedLinear
                     missing += weights[weight] * scale * missingValues[piece];
                     rows[row] = (float)sum;
                 }
-                if (_pieces.HasMissingRows)
+                if (pieces.HasMissingRows)
                     rows[(layout.Rows + s) * PanelLayout.Width] = (float)missing;
             }
         }
@@ -93,22 +99,32 @@ internal sealed class FoldedTable : FoldedLinear
         if (input is not TableInput table)
             throw new ArgumentException($"A table does not read {input.GetType().Name}.", nameof(input));
         ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
-        if (table.Entries is { } entries)
-            Multiply(entries, rows, output);
-        else
+        if (table.Columns is { RowCapacity: 1 } one)
+            MatrixMultiply.MultiplyRow(one.Span, one.Columns, weights, bias, output.Span, output.Panels, _columns.Inputs);
+        else if (table.Columns is { } columns)
         {
-            PanelMatrix columns = table.Columns!;
-            if (columns.RowCapacity == 1)
-                MatrixMultiply.MultiplyRow(columns.Span, columns.Columns, weights, bias, output.Span, output.Panels, _columns.Inputs);
+            MatrixMultiply.Multiply(
+                columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span,
+                output.RowCapacity, 0, rows, 0, output.Panels, _columns.Inputs);
+        }
+        for (int row = 0; table.Entries is { } entries && row < rows; row++)
+        {
+            ReadOnlySpan<int> indices = entries.Indices(row);
+            ReadOnlySpan<float> values = entries.Values(row);
+            if (table.Columns is not null)
+                SparseMultiply.Add(indices, values, weights, _columns.Inputs, output.Span, output.RowCapacity, row, 0, output.Panels);
             else
             {
-                MatrixMultiply.Multiply(
-                    columns.Span, columns.RowCapacity, columns.Columns, weights, bias, output.Span,
-                    output.RowCapacity, 0, rows, 0, output.Panels, _columns.Inputs);
+                SparseMultiply.Multiply(
+                    indices, values, weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0, output.Panels);
             }
         }
+        if (_pieces is null)
+            return;
+        bool isAlone = table.Columns is null && table.Entries is null;
         TableSums.Forward(
-            table.Batch(rows), _table.Span, _pieces.Rows, default, output.Span, output.RowCapacity, 0, rows, 0, output.Panels);
+            table.Batch(rows), _table!.Span, _pieces.Rows, isAlone ? bias : default, output.Span, output.RowCapacity, 0, rows, 0,
+            output.Panels);
     }
 
     private void Multiply(SparseBatch entries, int rows, PanelMatrix output)

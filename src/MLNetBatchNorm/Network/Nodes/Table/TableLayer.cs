@@ -4,11 +4,11 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Network;
 
 /// <summary>
-/// A first linear map of which some inputs are pieces: for these it adds up rows of a table, running
+/// A first linear map that multiplies columns, adds the weights of entries and, for pieces, adds up rows of a table, running
 /// sums of their weights, instead of multiplying.
 /// </summary>
 /// <remarks>
-/// The parameters are those of a <see cref="DenseLayer"/> with the pieces as columns, in the same memory, and so are its results and
+/// The parameters are those of a <see cref="DenseLayer"/> with all as columns, in the same memory, and so are its results and
 /// gradients up to rounding: the table passes through registers and is never stored. A worker writes and updates only its own panels.
 /// </remarks>
 internal sealed class TableLayer(string name, LinearParameters parameters, TableInput input, PanelMatrix output, MatrixProducts products)
@@ -23,29 +23,46 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
 
     private protected override void Multiply(int firstRow, int endRow, int firstPanel, int endPanel)
     {
-        if (firstRow != 0 || endRow != input.Order.BatchRows)
+        if (input.Order is not null && (firstRow != 0 || endRow != input.Order.BatchRows))
             throw new InvalidOperationException("The rows of a table are sorted for the whole mini-batch; it cannot be split by rows.");
         if (firstPanel == endPanel)
             return;
+        Span<float> output = Output.Span;
+        ReadOnlySpan<float> weights = Linear.Weights.Span;
         if (input.Columns is { } columns)
         {
             products.Multiply(
-                columns.Span, columns.RowCapacity, columns.Columns, Linear.Weights.Span, BiasValues, Output.Span, Output.RowCapacity,
+                columns.Span, columns.RowCapacity, columns.Columns, weights, BiasValues, output, Output.RowCapacity,
                 firstRow, endRow, firstPanel, endPanel, Linear.Inputs);
         }
         for (int row = firstRow; input.Entries is { } entries && row < endRow; row++)
         {
-            SparseMultiply.Multiply(
-                entries.Indices(row), entries.Values(row), Linear.Weights.Span, Linear.Inputs, BiasValues, Output.Span, Output.RowCapacity,
-                row, firstPanel, endPanel);
+            ReadOnlySpan<int> indices = entries.Indices(row);
+            ReadOnlySpan<float> values = entries.Values(row);
+            if (input.Columns is not null)
+                SparseMultiply.Add(indices, values, weights, Linear.Inputs, output, Output.RowCapacity, row, firstPanel, endPanel);
+            else
+            {
+                SparseMultiply.Multiply(
+                    indices, values, weights, Linear.Inputs, BiasValues, output, Output.RowCapacity, row, firstPanel, endPanel);
+            }
+        }
+        if (input.Table is not { } table)
+            return;
+        // Without anything in front of the table its sums begin at the bias.
+        bool isAlone = input.Columns is null && input.Entries is null;
+        if (isAlone && BiasValues.IsEmpty)
+        {
+            for (int panel = firstPanel; panel < endPanel; panel++)
+                Output.Rows(panel, firstRow, endRow - firstRow).Clear();
         }
         TableSums.ForwardFromWeights(
-            input.Order, Linear.Weights.Span, Linear.Inputs, default, Output.Span, Output.RowCapacity, firstPanel, endPanel);
-        for (int slot = 0; slot < input.Table.Slots; slot++)
+            input.Order!, weights, Linear.Inputs, isAlone ? BiasValues : default, output, Output.RowCapacity, firstPanel, endPanel);
+        for (int slot = 0; slot < table.Slots; slot++)
         {
             MissingPieces.Add(
-                input.Table.Layout.Slot(slot), input.Table.MissingValues(slot), input.MissingIn(slot), Linear.Weights.Span, Linear.Inputs,
-                Output.Span, Output.RowCapacity, firstPanel, endPanel);
+                table.Layout.Slot(slot), table.MissingValues(slot), input.MissingIn(slot), weights, Linear.Inputs, output,
+                Output.RowCapacity, firstPanel, endPanel);
         }
     }
 
@@ -64,12 +81,15 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
             }
             if (input.Entries is { } entries)
                 AddEntries(entries, gradient, rows, weights, panel, end);
-            TableSums.WeightGradient(input.Order, gradient.Span, gradient.RowCapacity, weights, Linear.Inputs, panel, end);
-            for (int slot = 0; slot < input.Table.Slots; slot++)
+            if (input.Table is { } table)
             {
-                MissingPieces.AddWeightGradient(
-                    input.Table.Layout.Slot(slot), input.Table.MissingValues(slot), input.MissingIn(slot), gradient.Span,
-                    gradient.RowCapacity, weights, Linear.Inputs, panel, end);
+                TableSums.WeightGradient(input.Order!, gradient.Span, gradient.RowCapacity, weights, Linear.Inputs, panel, end);
+                for (int slot = 0; slot < table.Slots; slot++)
+                {
+                    MissingPieces.AddWeightGradient(
+                        table.Layout.Slot(slot), table.MissingValues(slot), input.MissingIn(slot), gradient.Span,
+                        gradient.RowCapacity, weights, Linear.Inputs, panel, end);
+                }
             }
             Consume(consumer, panel, end);
         }
@@ -91,9 +111,7 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
         }
     }
 
-    /// <summary>
-    /// Hands on what has a gradient: with columns all there is; with entries those that occur, and the pieces.
-    /// </summary>
+    /// <summary>Hands on what has a gradient: columns and pieces, and of entries those that occur.</summary>
     private void Consume(IGradientConsumer consumer, int firstPanel, int endPanel)
     {
         int panelLength = Linear.Inputs * Width;
@@ -102,12 +120,15 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
             consumer.Consume(Weights, firstPanel * panelLength, (endPanel - firstPanel) * panelLength);
             return;
         }
-        int firstPiece = input.Table.Columns.EncodedInputs;
+        int firstPiece = input.Table?.Columns.EncodedInputs ?? Linear.Inputs;
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
+            if (input.Columns is { } columns)
+                consumer.Consume(Weights, panel * panelLength, columns.Columns * Width);
             foreach ((int first, int end) in entries.Touched)
                 consumer.Consume(Weights, (panel * Linear.Inputs + first) * Width, (end - first) * Width);
-            consumer.Consume(Weights, (panel * Linear.Inputs + firstPiece) * Width, (Linear.Inputs - firstPiece) * Width);
+            if (firstPiece < Linear.Inputs)
+                consumer.Consume(Weights, (panel * Linear.Inputs + firstPiece) * Width, (Linear.Inputs - firstPiece) * Width);
         }
     }
 }
