@@ -10,14 +10,21 @@ internal static class CourseSections
 
     public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task, string? metric)
     {
+        // The deviance explained belongs to losses that have units of their own.
+        bool hasDeviance = metric == "D2";
+        Add(
+            page, histories, hasDeviance ? "loss" : task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)",
+            hasDeviance ? "D²" : AxisOf(task));
+    }
+
+    /// <summary>The same, of losses and a metric that are called so.</summary>
+    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, string loss, string axis)
+    {
         TrainingHistory[] trained = [.. histories.Where(history => history.BestEpoch > 0)];
         if (trained.Length == 0)
             return;
         page.Section("Training", trained.Length == 1 ? Describe(trained[0]) : Describe(trained));
-        // The deviance explained belongs to losses that have units of their own.
-        bool hasDeviance = metric == "D2";
-        string axis = hasDeviance ? "D²" : AxisOf(task);
-        AddLoss(page, trained, hasDeviance ? "loss" : task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)");
+        AddLoss(page, trained, loss);
         if (trained.Any(history => history.Epochs.Any(epoch => Metric(epoch) is not null)))
             AddMetric(page, trained, axis);
         if (trained.Length > 1)

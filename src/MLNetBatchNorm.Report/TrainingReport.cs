@@ -51,6 +51,8 @@ public static class TrainingReport
         options ??= new TrainingReportOptions();
         options.Check();
 
+        if (TargetsPage.Find(model) is { } targets)
+            return TargetsPage.ToHtml(mlContext, model, targets, heldOut, options);
         var network = ReportedNetwork.Find(model);
         IDataView inputs = network.Before.Transform(heldOut);
         var results = HeldOutResults.Read(network, inputs, options.LabelColumnName);

@@ -29,6 +29,8 @@ try
             return PriceCommand.Run(rest);
         case "contributions":
             return ContributionsCommand.Run(rest);
+        case "targets":
+            return TargetsCommand.Run(rest);
         case "stream":
             return StreamCommand.Run(rest);
         case "accuracy-table":
@@ -52,6 +54,7 @@ try
                   accuracy-table FILE... [picture.png]               wins, mean ranks and log-loss from such lines, ours and others
                   price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
+                  targets [DIR SLOT COUNT]                           one network for several numbers, against one for each
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
