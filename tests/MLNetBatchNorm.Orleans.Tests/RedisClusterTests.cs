@@ -112,7 +112,7 @@ public sealed class RedisClusterTests
         if (Environment.GetEnvironmentVariable("CLUSTER_KILLS") is not "1")
             Assert.Inconclusive("skipped: it takes minutes; set CLUSTER_KILLS=1");
         using RedisServer redis = RedisServer.StartOrSkip();
-        string expected = Fits.Regression(_context, members: 64, epochs: 20, count: 6000);
+        string expected = Fits.Regression(_context, members: 64, epochs: 120, count: 6000);
         var silos = new List<SiloProcess>();
         try
         {
@@ -135,7 +135,7 @@ public sealed class RedisClusterTests
             string hash = Fits.Regression(_context, new BatchNormNetworkRegressionTrainer.Options
             {
                 TrainingRunner = client.CreateRunner(new OrleansRunnerOptions { MinimumNumberOfCores = 3 }), Progress = told,
-            }, members: 64, epochs: 20, count: 6000);
+            }, members: 64, epochs: 120, count: 6000);
             TestContext.WriteLine($"{kills} silos were killed");
             Assert.AreEqual(expected, hash);
             Assert.IsGreaterThan(2, kills);
