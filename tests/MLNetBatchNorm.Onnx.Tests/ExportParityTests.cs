@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Tests.MLNet;
 
@@ -51,6 +52,48 @@ public sealed class ExportParityTests
         }
 
         TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
+    }
+
+    /// <summary>
+    /// A category of so many values that it is projected beside one that is not: those of training, one that was never seen, none, several,
+    /// another value than 1, and a missing one.
+    /// </summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Export_CategoriesOfManyAndFewValues_AgreeWithModel(bool fold)
+    {
+        const int many = 2200, few = 3, slots = 2 + many + 1 + few;
+        var context = new MLContext(1);
+        var random = new Random(1);
+        float[] Row(int number)
+        {
+            var row = new float[slots];
+            (row[0], row[^1]) = (random.NextSingle(), random.NextSingle());
+            row[1 + number % many] = 1;
+            row[2 + many + number % few] = 1;
+            return row;
+        }
+        CategoryRow[] training = [.. Enumerable.Range(0, 2600).Select(i => new CategoryRow { Features = Row(i), Label = i % 7 })];
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(CategoryRow));
+        schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
+        int[] ranges = [1, many + 1, many + 2, many + 1 + few];
+        schema["Features"].AddAnnotation(
+            "CategoricalSlotRanges", new VBuffer<int>(4, ranges), new VectorDataViewType(NumberDataViewType.Int32, 4));
+        ITransformer transformer = context.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            Seed = 1, HiddenUnits = [24, 8], MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 2,
+        }).Fit(context.Data.LoadFromEnumerable(training, schema));
+        float[][] rows = [.. Enumerable.Range(0, 12).Select(Row)];
+        (rows[1][1 + 1], rows[1][1 + many]) = (0, 1);
+        rows[2][1 + 2] = 0;
+        rows[3][1 + 7] = 1;
+        rows[4][1 + 4] = 0.5f;
+        rows[5][1 + 9] = float.NaN;
+        rows[6][2 + many + 1] = 1;
+        rows[7][0] = float.NaN;
+        OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
+        Parity.Check(model, context, transformer, rows, $"fold {fold}");
     }
 
     /// <summary>Losses whose outputs are logarithms, and averaged as predictions; and one whose outputs are labels.</summary>
@@ -212,5 +255,12 @@ public sealed class ExportParityTests
             changed.SetInitializer(name, [.. values.Select(v => isBound ? v * 1e-18f : v * 1.02f + 0.01f)]);
             Assert.IsNotNull(Parity.Difference(changed.Run(rows), context, transformer, rows), $"{name} was changed and nothing differs.");
         }
+    }
+
+    private sealed class CategoryRow
+    {
+        public float[] Features { get; set; } = [];
+
+        public float Label { get; set; }
     }
 }

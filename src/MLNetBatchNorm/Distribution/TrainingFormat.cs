@@ -110,6 +110,7 @@ internal static class TrainingFormat
         NetworkDefinition definition = NetworkDefinition.Read(reader);
         CheckSize(definition);
         InputEncoder encoder = EncoderFormat.Read(reader);
+        definition = definition.Reading(encoder);
         string json = reader.ReadText("settings", MostBytesOfSettings);
         TrainingSettings settings = JsonSerializer.Deserialize(json, SettingsJson.Default.TrainingSettings)
             ?? throw new NetworkFormatException("There are no settings.");

@@ -11,7 +11,9 @@ namespace MLNetBatchNorm.Encoding;
 /// <para>A category counts by its rows up to <see cref="RowsToTrust"/>, and what is left of it is the column of other categories, which all
 /// rare ones of a range share: a category that was never seen is this column alone. Where hardly any row is of a rare category there is no
 /// such column; one that was never seen is then the mean of all columns over the training rows.</para>
-/// <para>Columns of categories are entries of a row, never written out, wherever a first layer can read entries.</para>
+/// <para>Columns of categories are entries of a row, never written out, wherever a first layer can read entries. Ranges of more than <see
+/// cref="MostDirect"/> columns are a part of their own, which a network reads through a projection to <see cref="NarrowUnits"/> numbers:
+/// a factored table, so that what a category takes in memory does not depend on the width of the first layer.</para>
 /// </remarks>
 internal sealed class Categories : EncodingPart
 {
@@ -22,15 +24,38 @@ internal sealed class Categories : EncodingPart
     /// </summary>
     public const float RowsToTrust = 4;
 
+    /// <summary>
+    /// Columns of a range at most for weights in every unit of the first layer: 2,048 times 256 units are half a million a network.
+    /// </summary>
+    public const int MostDirect = 2048;
+
+    /// <summary>Numbers that a range of more columns is projected to.</summary>
+    public const int NarrowUnits = 8;
+
     private readonly CategoryRanges _ranges;
+
+    // The ranges of the part, rising, and what is known of each.
+    private readonly int[] _numbers;
     private readonly Range[] _parts;
 
+    /// <summary>A part of all ranges.</summary>
     /// <param name="ranges">Where the categories are.</param>
     /// <param name="counts">Of each range, rows without a category and rows of each.</param>
-    public Categories(CategoryRanges ranges, int[][] counts)
+    public Categories(CategoryRanges ranges, int[][] counts) : this(ranges, [.. Enumerable.Range(0, ranges.Count)], counts, units: 0)
+    {
+    }
+
+    /// <summary>A part of some ranges.</summary>
+    /// <param name="ranges">Where the categories are.</param>
+    /// <param name="numbers">The part's ranges, rising.</param>
+    /// <param name="counts">Of each of these, rows without a category and rows of each.</param>
+    /// <param name="units">Numbers that the columns are projected to; 0: each has weights of its own.</param>
+    public Categories(CategoryRanges ranges, int[] numbers, int[][] counts, int units)
     {
         _ranges = ranges;
-        _parts = new Range[ranges.Count];
+        _numbers = numbers;
+        Units = units;
+        _parts = new Range[numbers.Length];
         for (int i = 0; i < _parts.Length; i++)
         {
             _parts[i] = new Range(counts[i], Columns);
@@ -44,21 +69,25 @@ internal sealed class Categories : EncodingPart
 
     public override bool IsEntries => true;
 
+    /// <summary>Numbers that the columns are projected to in front of the first layer; 0: they are not.</summary>
+    public int Units { get; }
+
     /// <summary>Number of ranges, and of entries that a row mostly has.</summary>
     public int Ranges => _parts.Length;
 
     /// <summary>What the column of a category has in a row that is of it.</summary>
     public static float Trust(int rows) => Math.Min(1, rows / RowsToTrust);
 
-    /// <summary>The same of a slot of a range; 0 where training had none.</summary>
-    public float TrustOf(int range, int place) => Trust(_parts[range].Counts[place + 1]);
+    /// <summary>The same of a slot of a range; 0 where training had none. Null where the range is in another part.</summary>
+    public float? TrustOf(int range, int place) =>
+        Array.BinarySearch(_numbers, range) is >= 0 and int i ? Trust(_parts[i].Counts[place + 1]) : null;
 
     public override void Encode(ReadOnlySpan<float> raw, Span<float> encoded)
     {
         encoded[..Columns].Clear();
         for (int i = 0; i < _parts.Length; i++)
         {
-            var entries = new Entries(_parts[i], raw[_ranges.Numbers + i]);
+            var entries = new Entries(_parts[i], raw[_ranges.Numbers + _numbers[i]]);
             while (entries.Next(out int column, out float value))
                 encoded[column] = value;
         }
@@ -70,7 +99,7 @@ internal sealed class Categories : EncodingPart
             panels[PanelLayout.Index(row, firstColumn + column, rowCapacity)] = 0;
         for (int i = 0; i < _parts.Length; i++)
         {
-            var entries = new Entries(_parts[i], paddedRaw[_ranges.Numbers + i]);
+            var entries = new Entries(_parts[i], paddedRaw[_ranges.Numbers + _numbers[i]]);
             while (entries.Next(out int column, out float value))
                 panels[PanelLayout.Index(row, firstColumn + column, rowCapacity)] = value;
         }
@@ -83,7 +112,10 @@ internal sealed class Categories : EncodingPart
             at = ~at;
         for (int i = 0; i < _parts.Length; i++)
         {
-            bool has = at < indices.Length && indices[at] == _ranges.Numbers + i;
+            int slot = _ranges.Numbers + _numbers[i];
+            while (at < indices.Length && indices[at] < slot)
+                at++;
+            bool has = at < indices.Length && indices[at] == slot;
             var entries = new Entries(_parts[i], has ? values[at++] : 0);
             while (entries.Next(out int column, out float value))
                 batch.Add(firstColumn + column, value);
@@ -96,9 +128,9 @@ internal sealed class Categories : EncodingPart
         var columns = new string[_parts.Length];
         for (int i = 0; i < _parts.Length; i++)
         {
-            CategoryRange range = _ranges[i];
+            CategoryRange range = _ranges[_numbers[i]];
             Range part = _parts[i];
-            string name = $"input.category{i + 1}";
+            string name = $"input.category{_numbers[i] + 1}";
             string Sum(string what, string value, float[] factors) =>
                 graph.Node("MatMul", $"{name}_{what}", [value, graph.Floats($"{name}_{what}_factors", factors, factors.Length, 1)]);
             string one = graph.Floats($"{name}_one", [1], 1);
@@ -144,7 +176,9 @@ internal sealed class Categories : EncodingPart
             string expected = graph.Node("Mul", $"{name}_expected", [rest, graph.Floats($"{name}_means", part.Means, part.Means.Length)]);
             columns[i] = graph.Node("Add", name, [trusted, expected]);
         }
-        return columns.Length == 1 ? columns[0] : graph.Node("Concat", "input.categories", columns, axis);
+        return columns.Length == 1
+            ? columns[0]
+            : graph.Node("Concat", Units == 0 ? "input.categories" : "input.many_categories", columns, axis);
     }
 
     /// <remarks>Slots are those of a raw row.</remarks>
@@ -152,7 +186,7 @@ internal sealed class Categories : EncodingPart
     {
         for (int i = 0; i < _parts.Length; i++)
         {
-            int first = _ranges[i].First;
+            int first = _ranges[_numbers[i]].First;
             foreach (int number in _parts[i].Seen)
             {
                 yield return number == 0
@@ -164,29 +198,45 @@ internal sealed class Categories : EncodingPart
         }
     }
 
-    public override string Tag => SectionTag;
+    public override string Tag => Units == 0 ? SectionTag : NarrowSectionTag;
 
     /// <inheritdoc cref="Tag"/>
     public const string SectionTag = "CATE";
 
-    /// <summary>Writes for each range int32 rows without a category, and int32 rows of each category.</summary>
+    /// <inheritdoc cref="Tag"/>
+    public const string NarrowSectionTag = "CATN";
+
+    /// <summary>
+    /// Writes, of a part that is projected, int32 numbers it is projected to; then int32 number of ranges, and for each int32 which it is,
+    /// int32 rows without a category, and int32 rows of each category.
+    /// </summary>
     public override void Write(BinaryWriter writer)
     {
-        foreach (Range part in _parts)
+        if (Units > 0)
+            writer.Write(Units);
+        writer.Write(_parts.Length);
+        for (int i = 0; i < _parts.Length; i++)
         {
-            foreach (int count in part.Counts)
+            writer.Write(_numbers[i]);
+            foreach (int count in _parts[i].Counts)
                 writer.Write(count);
         }
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
-    public static Categories Read(BinaryReader reader, CategoryRanges ranges)
+    public static Categories Read(BinaryReader reader, CategoryRanges ranges, bool isNarrow)
     {
-        var counts = new int[ranges.Count][];
+        int units = isNarrow ? reader.ReadCount("units of categories", 1, PanelLayout.Width, 0) : 0;
+        int[] numbers = new int[reader.ReadCount("ranges in a part", 1, ranges.Count, sizeof(int))];
+        var counts = new int[numbers.Length][];
         for (int i = 0; i < counts.Length; i++)
         {
-            reader.RequireBytes("categories", ranges[i].Count + 1, sizeof(int));
-            counts[i] = new int[ranges[i].Count + 1];
+            numbers[i] = reader.ReadInt32();
+            if (numbers[i] < (i == 0 ? 0 : numbers[i - 1] + 1) || numbers[i] >= ranges.Count)
+                throw new NetworkFormatException(CheckedBytes.Text($"A part has range {numbers[i]} of {ranges.Count}; ranges must rise."));
+            CategoryRange range = ranges[numbers[i]];
+            reader.RequireBytes("categories", range.Count + 1, sizeof(int));
+            counts[i] = new int[range.Count + 1];
             long rows = 0;
             for (int k = 0; k < counts[i].Length; k++)
             {
@@ -198,21 +248,29 @@ internal sealed class Categories : EncodingPart
             if (rows is 0 or > int.MaxValue)
                 throw new NetworkFormatException(CheckedBytes.Text($"The categories of range {i} have {rows} rows."));
         }
-        return new Categories(ranges, counts);
+        return new Categories(ranges, numbers, counts, units);
     }
 
-    /// <summary>Counts the rows of each category.</summary>
-    internal sealed class Learner(CategoryRanges? ranges) : PartLearner
+    /// <summary>Counts the rows of each category, of the ranges that are to have weights of their own or of the others.</summary>
+    internal sealed class Learner(CategoryRanges? ranges, bool isNarrow) : PartLearner
     {
+        private readonly List<int> _numbers = [];
         private readonly List<int[]> _counts = [];
+        private int _range;
 
         public override void Take(in SlotSample slot)
         {
-            if (slot.Kind == SlotKind.Category)
-                _counts.Add(slot.Categories.ToArray());
+            if (slot.Kind != SlotKind.Category)
+                return;
+            int number = _range++;
+            if (slot.Categories.Length - slot.Categories.Count(0) > MostDirect != isNarrow)
+                return;
+            _numbers.Add(number);
+            _counts.Add(slot.Categories.ToArray());
         }
 
-        public override EncodingPart? Create() => ranges is null ? null : new Categories(ranges, [.. _counts]);
+        public override EncodingPart? Create() =>
+            _numbers.Count == 0 ? null : new Categories(ranges!, [.. _numbers], [.. _counts], isNarrow ? NarrowUnits : 0);
     }
 
     /// <summary>The columns of one range.</summary>

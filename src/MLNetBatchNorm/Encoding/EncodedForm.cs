@@ -13,7 +13,10 @@ internal sealed class EncodedForm
     private EncodedForm(InputEncoder encoder, PieceTable? table)
     {
         Table = table;
-        Front = table?.Columns ?? encoder;
+        Front = table?.Columns ?? (encoder.Narrow is null ? encoder : encoder.Head(encoder.Parts.Count - 1));
+        if (encoder.Narrow is not null)
+            Narrow = new InputEncoder(encoder.RawInputs, [encoder.Narrow], encoder.Ranges);
+        NarrowUnits = encoder.Narrow?.Units ?? 0;
         int columns = Front.Parts.TakeWhile(part => !part.IsEntries).Count();
         // Pieces that are no table stand behind the entries, and are entries.
         Columns = columns == 0 ? null : columns == Front.Parts.Count ? Front : Front.Head(columns);
@@ -29,7 +32,13 @@ internal sealed class EncodedForm
         return table is null && !encoder.HasEntries ? null : new EncodedForm(encoder, table);
     }
 
-    /// <summary>What encodes all that is no table.</summary>
+    /// <summary>What encodes the entries that are projected, counted from 0; null where there are none.</summary>
+    public InputEncoder? Narrow { get; }
+
+    /// <summary>Numbers that these are projected to.</summary>
+    public int NarrowUnits { get; }
+
+    /// <summary>What encodes all that is neither a table nor projected.</summary>
     public InputEncoder Front { get; }
 
     /// <summary>What encodes the columns; null where there are none.</summary>

@@ -66,7 +66,11 @@ internal static class EncoderFormat
             [Categories.SectionTag] = section => parts.Add(
                 ranges is null
                     ? throw new NetworkFormatException($"Section '{Categories.SectionTag}' needs section '{RangesTag}' before it.")
-                    : Categories.Read(section, ranges)),
+                    : Categories.Read(section, ranges, isNarrow: false)),
+            [Categories.NarrowSectionTag] = section => parts.Add(
+                ranges is null
+                    ? throw new NetworkFormatException($"Section '{Categories.NarrowSectionTag}' needs section '{RangesTag}' before it.")
+                    : Categories.Read(section, ranges, isNarrow: true)),
             [Pieces.SectionTag] = section => parts.Add(Pieces.Read(section, numbers)),
         });
         if (ranges is not null && !parts.Exists(part => part is Categories))

@@ -21,11 +21,11 @@ internal static class EncoderLearning
     {
         SlotSummary slots = rows.Slots;
         CategoryRanges? ranges = rows.Shape.Ranges;
-        // In the order of their columns; what can be rows of a table is last.
+        // In the order of their columns: what can be rows of a table behind all others, but for what is projected.
         PartLearner[] learners =
         [
-            new ScaleAndClip.Learner(slots.Numbers), new MissingColumns.Learner(), new Categories.Learner(ranges),
-            new Pieces.Learner(piecesPerSlot),
+            new ScaleAndClip.Learner(slots.Numbers), new MissingColumns.Learner(), new Categories.Learner(ranges, isNarrow: false),
+            new Pieces.Learner(piecesPerSlot), new Categories.Learner(ranges, isNarrow: true),
         ];
         SlotValues? values = null;
         for (int slot = 0; slot < slots.Inputs; slot++)

@@ -31,8 +31,11 @@ internal sealed class InputEncoder
         RawInputs = rawInputs;
         Ranges = ranges;
         _parts = [.. parts];
+        Narrow = _parts.Length > 0 && _parts[^1] is Categories { Units: > 0 } narrow ? narrow : null;
+        if (_parts.SkipLast(1).Any(part => part is Categories { Units: > 0 }))
+            throw new ArgumentException("Categories that are projected must be last.", nameof(parts));
         int firstTable = Array.FindIndex(_parts, part => part is Pieces);
-        if (firstTable >= 0 && firstTable < _parts.Length - 1)
+        if (firstTable >= 0 && firstTable < _parts.Length - (Narrow is null ? 1 : 2))
         {
             throw new ArgumentException(
                 $"Behind the pieces, which can be rows of a table, stands '{_parts[firstTable + 1].Tag}'; they must be last.",
@@ -63,6 +66,19 @@ internal sealed class InputEncoder
 
     /// <summary>Whether some columns are entries, of which a row has few.</summary>
     public bool HasEntries { get; }
+
+    /// <summary>The last part, if a network reads its columns through a projection; null: there is none.</summary>
+    public Categories? Narrow { get; }
+
+    /// <summary>Columns of all categories, and the ranges that they are of: so many entries a row mostly has.</summary>
+    public (int Columns, int Ranges) OfCategories
+    {
+        get
+        {
+            Categories[] parts = [.. _parts.OfType<Categories>()];
+            return (parts.Sum(part => part.Columns), parts.Sum(part => part.Ranges));
+        }
+    }
 
     /// <summary>Number of encoded columns.</summary>
     public int EncodedInputs { get; }

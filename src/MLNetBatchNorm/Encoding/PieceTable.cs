@@ -68,9 +68,10 @@ internal sealed class PieceTable
     /// </summary>
     public static PieceTable? Create(InputEncoder encoder)
     {
-        if (encoder.Parts is not [.., Pieces last])
+        int before = encoder.Parts.Count - (encoder.Narrow is null ? 1 : 2);
+        if (before < 0 || encoder.Parts[before] is not Pieces last)
             return null;
-        InputEncoder columns = encoder.Head(encoder.Parts.Count - 1);
+        InputEncoder columns = encoder.Head(before);
         int firstColumn = columns.EncodedInputs;
         ReadOnlySpan<InputPiece> pieces = last.All;
         var slots = new List<TableSlot>();

@@ -15,6 +15,7 @@ namespace MLNetBatchNorm.Network;
 internal sealed class FeedForwardNetwork
 {
     private readonly Stage[] _stages;
+    private readonly LinearLayer? _firstMap;
     private AlignedBuffer[] _gradients = [];
     private readonly List<DropoutLayer> _dropouts = [];
     private readonly List<BatchNormLayer> _normalizations = [];
@@ -67,6 +68,7 @@ internal sealed class FeedForwardNetwork
                 products ?? MatrixProducts.Managed);
         }
 
+        _firstMap = _stages[0].Operations.First() as LinearLayer;
         OutputGradient = new PanelMatrix(rowCapacity, Output.Columns);
         AssignGradients();
         Parameters = [.. _stages.SelectMany(s => s.Parameters)];
@@ -118,10 +120,14 @@ internal sealed class FeedForwardNetwork
     /// </summary>
     public void Forward(int rows, Worker worker, WorkerTeam team)
     {
-        if (Input.NeedsFinish)
+        if (Input.NeedsFinish || _firstMap is { NeedsPreparation: true })
         {
             if (worker.Index == 0)
-                Input.Finish(rows);
+            {
+                if (Input.NeedsFinish)
+                    Input.Finish(rows);
+                _firstMap?.Prepare(rows);
+            }
             team.Barrier();
         }
         for (int i = 0; i < _stages.Length; i++)

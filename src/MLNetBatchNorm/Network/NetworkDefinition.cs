@@ -33,6 +33,12 @@ internal sealed class NetworkDefinition
     /// <summary>Whether the mean of each channel of the last map goes to the hidden layers, and not all its pixels.</summary>
     public bool AveragesPixels { get; init; }
 
+    /// <summary>The last columns that enter through a projection; 0: none.</summary>
+    public int NarrowInputs { get; private set; }
+
+    /// <summary>Numbers that these are projected to.</summary>
+    public int NarrowUnits { get; private set; }
+
     /// <summary>Units of each hidden layer, in order; may be empty (a linear model).</summary>
     public required int[] HiddenUnits { get; init; }
 
@@ -66,6 +72,16 @@ internal sealed class NetworkDefinition
     /// <summary>Probability that a hidden unit is dropped in training, in [0, 1).</summary>
     public double DropoutRate { get; init; }
 
+    /// <summary>The same for an encoder, which says what is projected.</summary>
+    public NetworkDefinition Reading(InputEncoder encoder)
+    {
+        if (encoder.Narrow is not { } narrow)
+            return this;
+        var definition = (NetworkDefinition)MemberwiseClone();
+        (definition._plan, definition.NarrowInputs, definition.NarrowUnits) = (null, narrow.Columns, narrow.Units);
+        return definition;
+    }
+
     /// <summary>The network node by node.</summary>
     public Plan Plan => _plan ??= new Plan(this);
 
@@ -85,7 +101,9 @@ internal sealed class NetworkDefinition
     }
 
     /// <summary>Columns that linear map <paramref name="layer"/> reads.</summary>
-    public int InputsOf(int layer) => layer > 0 ? HiddenUnits[layer - 1] : Convolutions.Length == 0 ? Inputs : ColumnsOfMaps;
+    public int InputsOf(int layer) => layer > 0 ? HiddenUnits[layer - 1]
+        : Convolutions.Length == 0 ? Inputs - NarrowInputs + NarrowUnits
+        : ColumnsOfMaps;
 
     private int ColumnsOfMaps
     {

@@ -73,7 +73,10 @@ internal sealed class Plan
                 nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: true, SquaredGainOfOutput));
                 break;
             }
-            nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: !behindLinear, squaredGain));
+            nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: !behindLinear, squaredGain)
+            {
+                NarrowInputs = layer == 0 ? definition.NarrowInputs : 0, NarrowUnits = layer == 0 ? definition.NarrowUnits : 0,
+            });
             if (behindLinear)
                 nodes.Add(new BatchNormNode(nodes.Count, layer, outputs, definition));
             nodes.Add(new ActivationNode(nodes.Count, layer, outputs, definition.Activation));

@@ -121,7 +121,8 @@ internal static partial class NetworkFormat
         });
 
         NetworkParameters[] ReadOnce(BinaryReader section, bool isHalf) => networks is null
-            ? ReadNetworks(section, Required(definition, DefinitionTag), Required(encoder, EncoderTag), isHalf)
+            ? ReadNetworks(
+                section, Required(definition, DefinitionTag).Reading(Required(encoder, EncoderTag)), Required(encoder, EncoderTag), isHalf)
             : throw new NetworkFormatException($"The data of the network has a section '{NetworksTag}' and a section '{HalfNetworksTag}'.");
 
         TrainingHistory[] known = Required(histories, HistoriesTag);
@@ -235,7 +236,7 @@ internal static partial class NetworkFormat
             }
             needed += node.StoredBytes;
             if (isHalf && node is LinearNode linear)
-                needed -= (long)linear.Inputs * linear.Outputs * (sizeof(float) - HalfWeights.Size);
+                needed -= linear.Weights * (sizeof(float) - HalfWeights.Size);
         }
 
         if (needed > reader.Remaining())
@@ -259,6 +260,9 @@ internal static partial class NetworkFormat
                 long kept = map.Outputs < PanelLayout.Width ? map.Outputs : Padded(map.Outputs);
                 long folded = FoldedNetwork.KeepsCompact(map, members) ? 1 : Padded(map.Outputs);
                 bytes += (double)(kept + folded) * map.Inputs * sizeof(float) + LayerOverhead + (double)ColumnBytes * map.Outputs;
+                // A projection as it is kept, and in whole panels for scoring.
+                if (map.Layer == 0)
+                    bytes += (double)definition.NarrowInputs * (definition.NarrowUnits + PanelLayout.Width) * sizeof(float);
             }
             else if (node.ParameterCount > 0)
             {

@@ -175,9 +175,11 @@ internal static class TrainingLoop
         double notRead = 0;
         if (parameters.Definition.Plan.FormOf(training.Encoder)?.Table is { } table)
             notRead += training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots;
-        if (training.Encoder.Part<Categories>() is { } categories)
-            notRead += categories.Columns - categories.Ranges;
-        weights -= notRead * parameters.Definition.OutputsOf(0);
+        // Those of a projection are few of them.
+        (int columns, int ranges) = training.Encoder.OfCategories;
+        int narrow = parameters.Definition.NarrowInputs;
+        weights -= (notRead + Math.Max(0, columns - narrow - ranges)) * parameters.Definition.OutputsOf(0);
+        weights -= (double)narrow * parameters.Definition.NarrowUnits;
         // Two operations for each weight forward, and twice that backward.
         double operations = 6 * weights * plan.LargestBatch;
         return (int)Math.Clamp(operations / OperationsPerThread, 1, threads);

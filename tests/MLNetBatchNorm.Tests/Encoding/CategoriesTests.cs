@@ -72,8 +72,10 @@ public sealed class CategoriesTests
         ["first slot", 20, -1, "Range 0 of categories begins at slot -1 of 6 and has 4 slots"],
         ["slots", 24, 6, "Range 0 of categories begins at slot 1 of 6 and has 6 slots"],
         ["fewer slots", 24, 3, "feature slot"],
-        ["rows", 83, -2, "Category 1 of range 0 has -2 rows"],
-        ["rows together", 83, int.MaxValue, "The categories of range 0 have 2147483"],
+        ["ranges of a part", 79, 2, "number of ranges in a part is 2"],
+        ["range of a part", 83, 1, "A part has range 1 of 1"],
+        ["rows", 91, -2, "Category 1 of range 0 has -2 rows"],
+        ["rows together", 91, int.MaxValue, "The categories of range 0 have 2147483"],
     ];
 
     [TestMethod]

@@ -181,11 +181,12 @@ internal sealed class FitPlanner
     {
         // Of a slot's pieces a row reads two rows of a table, of the columns of a range of categories one.
         EncodedForm? form = definition.Plan.FormOf(encoder);
+        double inputs = 2 * (form?.Table?.Slots ?? 0) + definition.NarrowUnits;
         InputEncoder columns = form?.Front ?? encoder;
-        double inputs = (rows.IsSparse ? rows.EntriesOfRow + columns.EntriesOfZeros : columns.EncodedInputs)
-            + 2 * (form?.Table?.Slots ?? 0);
-        if (!rows.IsSparse && encoder.Part<Categories>() is { } categories)
-            inputs -= categories.Columns - categories.Ranges;
+        if (rows.IsSparse)
+            inputs += rows.EntriesOfRow + columns.EntriesOfZeros;
+        else
+            inputs += columns.EncodedInputs - columns.OfCategories.Columns + columns.OfCategories.Ranges;
         double weights = inputs * definition.OutputsOf(0);
         for (int layer = 1; layer < definition.LinearCount; layer++)
             weights += (double)definition.InputsOf(layer) * definition.OutputsOf(layer);
@@ -200,7 +201,7 @@ internal sealed class FitPlanner
 
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
-    private NetworkDefinition Define(InputEncoder encoder, int[] hiddenUnits) => new()
+    private NetworkDefinition Define(InputEncoder encoder, int[] hiddenUnits) => new NetworkDefinition
     {
         Inputs = encoder.EncodedInputs,
         HiddenUnits = hiddenUnits,
@@ -214,5 +215,5 @@ internal sealed class FitPlanner
         VirtualBatchSize = _options.VirtualBatchSize ?? 0,
         InitialGamma = _options.InitialGamma,
         DropoutRate = _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate,
-    };
+    }.Reading(encoder);
 }

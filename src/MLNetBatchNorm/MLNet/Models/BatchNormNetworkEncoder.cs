@@ -105,8 +105,11 @@ public sealed class BatchNormNetworkEncoder
             return _scaling?.Scale[kept] ?? 1;
         CategoryRange category = _encoder.Ranges![range];
         int place = slot - category.First;
-        return (float)(_encoder.Part<Categories>()!.TrustOf(range, place) / ((double)category.OnOf(place) - category.OffOf(place)));
+        return (float)(TrustOf(range, place) / ((double)category.OnOf(place) - category.OffOf(place)));
     }
+
+    private float TrustOf(int range, int place) =>
+        _encoder.Parts.OfType<Categories>().Select(part => part.TrustOf(range, place)).First(trust => trust is not null)!.Value;
 
     internal bool IsClipped(int slot) => Find(slot, out int kept, out _) && (_scaling?.IsClipped(kept) ?? false);
 

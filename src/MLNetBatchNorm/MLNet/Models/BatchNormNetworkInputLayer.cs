@@ -34,7 +34,7 @@ public sealed class BatchNormNetworkInputLayer : BatchNormNetworkLayer
         get
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)output, (uint)Outputs, nameof(output));
-            return _linear.Weight(output, Encoder.ColumnOf(part));
+            return _linear.WeightOfColumn(output, Encoder.ColumnOf(part));
         }
     }
 
@@ -47,7 +47,7 @@ public sealed class BatchNormNetworkInputLayer : BatchNormNetworkLayer
         int column = Encoder.ColumnOf(part);
         var weights = ImmutableArray.CreateBuilder<float>(Outputs);
         for (int output = 0; output < Outputs; output++)
-            weights.Add(_linear.Weight(output, column));
+            weights.Add(_linear.WeightOfColumn(output, column));
         return weights.MoveToImmutable();
     }
 }

@@ -17,7 +17,7 @@ public abstract class BatchNormNetworkLayer
 {
     private protected BatchNormNetworkLayer(NetworkParameters parameters, IEnumerable<Node> nodes, LinearParameters linear)
     {
-        Inputs = linear.Inputs;
+        Inputs = linear.Columns;
         Outputs = linear.Outputs;
         Bias = linear.Bias is { } bias ? [.. bias.Span[..linear.Outputs]] : null;
         Activation = nodes.OfType<ActivationNode>().SingleOrDefault()?.Function;

@@ -38,9 +38,11 @@ internal sealed class FoldedNetwork
     private FoldedNetwork(InputEncoder encoder, IReadOnlyList<NetworkParameters> members, bool sharesFirstLayer, bool takesForm)
     {
         _encoder = encoder;
+        // A projection is as large as the table that it saves, and never copied.
+        sharesFirstLayer |= takesForm && encoder.Narrow is not null;
         SharesFirstLayer = sharesFirstLayer;
         Plan plan = _plan = members[0].Definition.Plan;
-        _form = takesForm && MayBeTable(plan, members.Count) ? plan.FormOf(encoder) : null;
+        _form = takesForm && (MayBeTable(plan, members.Count) || encoder.Narrow is not null) ? plan.FormOf(encoder) : null;
         _takesEntries = takesForm && _form is null && plan.TakesEntries(encoder, sparse: false);
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _form))];
         _layers = [.. _members.Select(Layers)];
@@ -73,7 +75,7 @@ internal sealed class FoldedNetwork
 
     /// <summary>Whether rows have many slots or many categories, so that a copy of the first layer would be most of the memory.</summary>
     public static bool HasWideInput(InputEncoder encoder) =>
-        RowForm.AreWide(encoder.Slots) || RowForm.AreWide(encoder.Part<Categories>()?.Columns ?? 0);
+        RowForm.AreWide(encoder.Slots) || RowForm.AreWide(encoder.OfCategories.Columns);
 
     /// <summary>Number of raw feature values in a row.</summary>
     public int RawInputs => _encoder.RawInputs;
@@ -259,7 +261,7 @@ internal sealed class FoldedNetwork
     /// <summary>
     /// Whether the first maps read sparse rows of all encoded columns, pieces among them, through <see cref="ApplyFirst"/>.
     /// </summary>
-    public bool FirstTakesEntries => _form is null || SharesFirstLayer;
+    public bool FirstTakesEntries => _form is null || (SharesFirstLayer && _form.Narrow is null);
 
     /// <summary>Whether the networks have convolutions in front.</summary>
     public bool HasMaps => _plan.HasMaps;

@@ -6,6 +6,9 @@ namespace MLNetBatchNorm.Network;
 /// <summary>A node that mixes columns by weights: every layer of a network has one.</summary>
 internal abstract class LinearNode(int index, int layer, int inputs, int outputs) : Node(index, layer, inputs, outputs), IMapNode
 {
+    /// <summary>Number of weights, those of a projection in front of the map included; the biases are no weights.</summary>
+    public virtual long Weights => (long)Inputs * Outputs;
+
     public override string Name { get; } = $"linear{layer + 1}";
 
     public sealed override NodeScope Scope => NodeScope.All;

@@ -104,6 +104,88 @@ public sealed class CategoryTests
         }
     }
 
+    /// <summary>
+    /// The same rows behind more and more slots, of which a category or a bag fills few: there is no width at which they are learned worse.
+    /// </summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Fit_SameRowsInMoreAndMoreSlots_IsSmooth(bool isBag)
+    {
+        double[] shares = [.. new[] { 102, 300, 1_000, 1_030, 3_000, 30_000, 100_000 }.Select(width =>
+        {
+            var random = new Random(4);
+            Entries[] rows = [.. Enumerable.Range(0, 1500).Select(row =>
+            {
+                float year = 1990 + random.Next(35), kelvin = 288 + 10 * random.NextSingle();
+                int step = (width - 2) / 100, value = row % 100, other = (value + 1 + row % 37) % 100;
+                int[] set = isBag ? [.. new[] { value, other }.Order()] : [value];
+                int[] indices = [0, .. set.Select(v => 1 + v * step), width - 1];
+                float[] values = [year, .. set.Select(_ => 1f), kelvin];
+                double label = Math.Sin(year / 3) + (kelvin > 293 ? 1 : 0) + set.Sum(v => v % 7 * 0.2);
+                return new Entries { Features = new VBuffer<float>(width, indices.Length, values, indices), Label = (float)label };
+            })];
+            SchemaDefinition schema = SchemaDefinition.Create(typeof(Entries));
+            schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, width);
+            IDataView view = _context.Data.LoadFromEnumerable(rows, schema);
+            var model = _context.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                Seed = 1, HiddenUnits = [32], MaximumNumberOfEpochs = 30, NumberOfEnsembleMembers = 1, NumberOfThreads = 1,
+            }).Fit(view);
+            Assert.AreEqual(2, Encoder(model).Part<Pieces>()!.All.ToArray().Select(piece => piece.Source).Distinct().Count());
+            return _context.Regression.Evaluate(model.Transform(view)).RSquared;
+        })];
+        Assert.IsGreaterThan(0.9, shares.Min(), string.Join(", ", shares));
+        Assert.IsLessThan(0.05, shares.Max() - shares.Min(), string.Join(", ", shares));
+    }
+
+    /// <summary>
+    /// A category of very many values enters through a projection beside an otherwise unchanged network: pieces, all networks, and a model
+    /// that grows by a few bytes a value.
+    /// </summary>
+    [TestMethod]
+    public void Fit_CategoryOfManyValues_IsProjected()
+    {
+        const int values = 3000;
+        var random = new Random(3);
+        double[] effect = [.. Enumerable.Range(0, values).Select(_ => 2 * random.NextDouble())];
+        Many[] rows = [.. Enumerable.Range(0, 9000).Select(row =>
+        {
+            float number = random.NextSingle();
+            double label = effect[row % values] + Math.Sin(9 * number);
+            return new Many { Number = number, Value = (uint)(row % values) + 1, Label = (float)label };
+        })];
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Many));
+        schema[nameof(Many.Value)].ColumnType = new KeyDataViewType(typeof(uint), values);
+        IDataView view = _context.Data.LoadFromEnumerable(rows, schema);
+        IDataView prepared = _context.Transforms.Conversion.MapKeyToVector("Hot", nameof(Many.Value))
+            .Append(_context.Transforms.Concatenate("Features", nameof(Many.Number), "Hot")).Fit(view).Transform(view);
+        var trainer = _context.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            Seed = 1, MaximumNumberOfEpochs = 12, HiddenUnits = [64, 32], NumberOfEnsembleMembers = 2,
+        });
+        var model = trainer.Fit(prepared);
+        InputEncoder encoder = Encoder(model);
+        Assert.AreEqual(values + 1, encoder.Narrow!.Columns, "Three rows each: every value, and one for other values.");
+        Assert.AreEqual(32, encoder.Part<Pieces>()!.Columns);
+        Assert.IsGreaterThan(0.8, _context.Regression.Evaluate(model.Transform(prepared)).RSquared);
+        BatchNormNetworkEncoder shown = model.Model.Network.Encoder;
+        var layer = (BatchNormNetworkInputLayer)model.Model.Network.Members[1].Layers[0];
+        Assert.AreEqual(shown.Parts.Count, layer.Inputs);
+        Assert.AreEqual(layer[5, shown.Slots[7].Value!], layer.GetWeights(shown.Slots[7].Value!)[5]);
+        Assert.HasCount(64, layer.GetWeights(shown.Slots[7].Value!).Distinct().ToArray());
+
+        using var stream = new MemoryStream();
+        _context.Model.Save(model, prepared.Schema, stream);
+        Assert.IsLessThan(2 * (values * 8 + 3 * 64 * 64) * 4 + 200_000, stream.Length);
+        stream.Position = 0;
+        CollectionAssert.AreEqual(
+            model.Transform(prepared).GetColumn<float>("Score").ToArray(),
+            _context.Model.Load(stream, out _).Transform(prepared).GetColumn<float>("Score").ToArray());
+        var next = trainer.Fit(prepared, modelParameters: model.Model);
+        Assert.AreEqual(encoder, Encoder(next));
+    }
+
     private RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters> Fit(
         Wide[] rows, int[] ranges, Action<BatchNormNetworkOptions>? change = null) =>
         _context.Regression.Trainers.BatchNormNetwork(
@@ -133,6 +215,22 @@ public sealed class CategoryTests
             "CategoricalSlotRanges", new VBuffer<int>(ranges.Length, ranges),
             new VectorDataViewType(NumberDataViewType.Int32, ranges.Length));
         return _context.Data.LoadFromEnumerable(rows, schema);
+    }
+
+    public sealed class Entries
+    {
+        public VBuffer<float> Features { get; set; }
+
+        public float Label { get; set; }
+    }
+
+    public sealed class Many
+    {
+        public float Number { get; set; }
+
+        public uint Value { get; set; }
+
+        public float Label { get; set; }
     }
 
     public sealed class Wide

@@ -17,13 +17,27 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     /// <summary>Whether there is a b.</summary>
     public bool HasBias => hasBias;
 
-    public override long ParameterCount => (Inputs + (HasBias ? 1L : 0)) * Outputs;
+    /// <summary>Columns that are projected to the last inputs; 0: none.</summary>
+    public int NarrowInputs { get; init; }
+
+    /// <summary>Number of these inputs.</summary>
+    public int NarrowUnits { get; init; }
+
+    public override long Weights => base.Weights + (long)NarrowInputs * NarrowUnits;
+
+    public override long ParameterCount => Weights + (HasBias ? Outputs : 0);
 
     public override long StoredBytes => ParameterCount * sizeof(float);
 
-    public override NodeParameters CreateParameters(bool compact) => new LinearParameters(Inputs, Outputs, HasBias, compact);
+    public override NodeParameters CreateParameters(bool compact) => new LinearParameters(Inputs, Outputs, HasBias, compact)
+    {
+        Narrow = NarrowInputs == 0 ? null : new LinearParameters(NarrowInputs, NarrowUnits, bias: false, compact),
+    };
 
-    /// <summary>Weights are uniform in ±sqrt(3 g² / inputs), with g² the squared gain; biases stay zero.</summary>
+    /// <summary>
+    /// Weights are uniform in ±sqrt(3 g² / inputs), with g² the squared gain; biases stay zero, and so does a projection: what a rare
+    /// category adds is what its rows have taught it, and no more.
+    /// </summary>
     /// <remarks>Uniform, not normal: it needs no logarithm or cosine, whose last bit differs between systems.</remarks>
     public override void Initialize(NodeParameters? parameters, ulong seed)
     {
@@ -56,6 +70,8 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     {
         var linear = (LinearParameters)parameters!;
         string name = prefix + Name;
+        if (linear.Narrow is { } narrow)
+            input = AddNarrow(graph, name, input, narrow);
         var weights = new float[checked(Outputs * Inputs)];
         for (int o = 0; o < Outputs; o++)
         {
@@ -70,8 +86,32 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
         return graph.NodeAs(output, "Gemm", name, inputs, new OnnxAttribute("transB", 1L));
     }
 
+    /// <summary>The columns with the last ones projected.</summary>
+    private string AddNarrow(OnnxGraph graph, string name, string input, LinearParameters narrow)
+    {
+        int direct = Inputs - NarrowUnits;
+        var axis = new OnnxAttribute("axis", 1L);
+        var weights = new float[checked(narrow.Inputs * narrow.Outputs)];
+        for (int i = 0; i < weights.Length; i++)
+            weights[i] = narrow.Weight(i % narrow.Outputs, i / narrow.Outputs);
+        string many = graph.Node(
+            "Gather", $"{name}.projected",
+            [input, graph.Integers($"{name}.projected_columns", [.. Enumerable.Range(direct, NarrowInputs).Select(c => (long)c)])], axis);
+        string units = graph.Node(
+            "MatMul", $"{name}.projection", [many, graph.Floats($"{name}.projection_weight", weights, narrow.Inputs, narrow.Outputs)]);
+        if (direct == 0)
+            return units;
+        string first = graph.Node(
+            "Gather", $"{name}.direct",
+            [input, graph.Integers($"{name}.direct_columns", [.. Enumerable.Range(0, direct).Select(c => (long)c)])], axis);
+        return graph.Node("Concat", $"{name}.inputs", [first, units], axis);
+    }
+
     public override FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
-        new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact));
+        new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact)
+        {
+            Narrow = ((LinearParameters)parameters[this]!).Narrow,
+        });
 
     public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, EncodedForm form) =>
         new FoldedTable(this, behind, parameters, form);

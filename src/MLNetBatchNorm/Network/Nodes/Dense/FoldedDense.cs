@@ -53,6 +53,8 @@ internal sealed class FoldedDense : FoldedLinear
     private void Multiply(PanelMatrix input, int rows, PanelMatrix output)
     {
         LinearParameters linear = _linear;
+        if (linear.Narrow is { } narrow)
+            input = Project(input, rows, linear.Inputs, narrow);
         if (linear.Lanes == 1)
         {
             OneOutputMultiply.Multiply(
@@ -68,6 +70,32 @@ internal sealed class FoldedDense : FoldedLinear
                 input.Span, input.RowCapacity, linear.Inputs, linear.Weights.Span, linear.Bias!.Span, output.Span,
                 output.RowCapacity, 0, rows, 0, output.Panels);
         }
+    }
+
+    /// <summary>Columns with the last ones projected, for a network that reads all columns; nobody is in a hurry there.</summary>
+    private static PanelMatrix Project(PanelMatrix input, int rows, int inputs, LinearParameters narrow)
+    {
+        var projected = new PanelMatrix(input.RowCapacity, inputs);
+        int direct = inputs - narrow.Outputs;
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < direct; column++)
+            {
+                projected.Span[PanelLayout.Index(row, column, projected.RowCapacity)] =
+                    input.Span[PanelLayout.Index(row, column, input.RowCapacity)];
+            }
+            for (int unit = 0; unit < narrow.Outputs; unit++)
+            {
+                float sum = 0;
+                for (int i = 0; i < narrow.Inputs; i++)
+                {
+                    sum = MathF.FusedMultiplyAdd(
+                        input.Span[PanelLayout.Index(row, direct + i, input.RowCapacity)], narrow.Weight(unit, i), sum);
+                }
+                projected.Span[PanelLayout.Index(row, direct + unit, projected.RowCapacity)] = sum;
+            }
+        }
+        return projected;
     }
 
     private void Multiply(SparseBatch rows, PanelMatrix output)

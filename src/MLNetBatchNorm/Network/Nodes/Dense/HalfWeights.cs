@@ -21,12 +21,14 @@ internal static class HalfWeights
     /// <summary>Bytes of a weight.</summary>
     public const int Size = sizeof(ushort);
 
-    /// <summary>Rounds all weights; what is smaller than all powers of two allow becomes 0.</summary>
+    /// <summary>Rounds all weights, those of a projection by themselves; what is smaller than all powers of two allow becomes 0.</summary>
     public static void Round(LinearParameters linear)
     {
         int exponent = ExponentOf(linear);
         foreach (ref float weight in linear.Weights.Span)
             weight = FromHalf(ToHalf(weight, exponent), exponent);
+        if (linear.Narrow is { } narrow)
+            Round(narrow);
     }
 
     /// <summary>Whether rounding would change nothing.</summary>
@@ -38,7 +40,7 @@ internal static class HalfWeights
             if (!float.IsFinite(weight) || FromHalf(ToHalf(weight, exponent), exponent) != weight)
                 return false;
         }
-        return true;
+        return linear.Narrow is not { } narrow || Holds(narrow);
     }
 
     /// <summary>

@@ -18,7 +18,7 @@ internal abstract class LinearLayer
     public PanelMatrix Output { get; }
 
     /// <summary>Weight, and bias if there is one.</summary>
-    public IReadOnlyList<ParameterBlock> Parameters => Bias is null ? [Weights] : [Weights, Bias];
+    public virtual IReadOnlyList<ParameterBlock> Parameters => Bias is null ? [Weights] : [Weights, Bias];
 
     private protected LinearParameters Linear { get; }
 
@@ -28,6 +28,14 @@ internal abstract class LinearLayer
 
     /// <summary>The bias as the kernels take it: empty where there is none.</summary>
     private protected ReadOnlySpan<float> BiasValues => Linear.Bias is null ? default : Linear.Bias.Span;
+
+    /// <summary>Whether something has to be done with a whole mini-batch before workers share the map.</summary>
+    public virtual bool NeedsPreparation => false;
+
+    /// <summary>Does it; one worker for all.</summary>
+    public virtual void Prepare(int rows)
+    {
+    }
 
     /// <summary>Computes all rows of the output panels [firstPanel, endPanel).</summary>
     public void Forward(int rows, int firstPanel, int endPanel) => Multiply(0, rows, firstPanel, endPanel);

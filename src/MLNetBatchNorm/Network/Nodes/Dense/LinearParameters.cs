@@ -29,6 +29,7 @@ internal sealed class LinearParameters : NodeParameters
         Inputs = shared.Inputs;
         Outputs = shared.Outputs;
         Lanes = shared.Lanes;
+        Narrow = shared.Narrow;
         Weights = shared.Weights;
         Bias = bias;
     }
@@ -41,13 +42,34 @@ internal sealed class LinearParameters : NodeParameters
     {
         if (Lanes is 1 or PanelLayout.Width)
             return new LinearParameters(this, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
-        var padded = new LinearParameters(Inputs, Outputs, bias: true);
+        var padded = new LinearParameters(Inputs, Outputs, bias: true)
+        {
+            Narrow = Narrow is null ? null : new LinearParameters(Narrow.Inputs, Narrow.Outputs, bias: false),
+        };
         padded.CopyFrom(this);
         return padded;
     }
 
-    /// <summary>Columns read.</summary>
+    /// <summary>Columns read, those of a projection once for each number it gives.</summary>
     public int Inputs { get; }
+
+    /// <summary>What projects further columns to the last inputs; null: there are none.</summary>
+    public LinearParameters? Narrow { get; init; }
+
+    /// <summary>Columns read, projected ones each by itself.</summary>
+    public int Columns => Narrow is null ? Inputs : Inputs - Narrow.Outputs + Narrow.Inputs;
+
+    /// <summary>What a column counts for in an output, through the projection if it is projected.</summary>
+    public float WeightOfColumn(int output, int column)
+    {
+        int direct = Inputs - (Narrow?.Outputs ?? 0);
+        if (column < direct)
+            return Weight(output, column);
+        double sum = 0;
+        for (int unit = 0; unit < Narrow!.Outputs; unit++)
+            sum += (double)Weight(output, direct + unit) * Narrow.Weight(unit, column - direct);
+        return (float)sum;
+    }
 
     /// <summary>Columns written.</summary>
     public int Outputs { get; }
@@ -94,7 +116,7 @@ internal sealed class LinearParameters : NodeParameters
             TensorPrimitives.Multiply(Bias.Span, (float)(1 / divisor), Bias.Span);
     }
 
-    public override bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false };
+    public override bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false } && Narrow is not { IsFinite: false };
 
     /// <summary>The weight from one input to one output.</summary>
     public ref float Weight(int output, int input) => ref Weights.Span[WeightIndex(output, input)];
@@ -122,9 +144,10 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         source.Bias?.Span.CopyTo(Bias!.Span);
+        Narrow?.CopyFrom(source.Narrow!);
     }
 
-    /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias.</summary>
+    /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias; the projection in the same way.</summary>
     public override void Write(BinaryWriter writer)
     {
         float[] row = new float[Inputs];
@@ -136,6 +159,7 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         WriteBias(writer);
+        Narrow?.Write(writer);
     }
 
     /// <summary>As <see cref="Write"/>, with weights in the form of <see cref="HalfWeights"/>.</summary>
@@ -143,6 +167,7 @@ internal sealed class LinearParameters : NodeParameters
     {
         HalfWeights.Write(writer, this);
         WriteBias(writer);
+        Narrow?.WriteHalf(writer);
     }
 
     public override void Read(BinaryReader reader, int layer)
@@ -160,6 +185,7 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         ReadBias(reader, layer);
+        Narrow?.Read(reader, layer);
     }
 
     /// <summary>Reads what <see cref="WriteHalf"/> has written.</summary>
@@ -168,6 +194,7 @@ internal sealed class LinearParameters : NodeParameters
     {
         HalfWeights.Read(reader, this);
         ReadBias(reader, layer);
+        Narrow?.ReadHalf(reader, layer);
     }
 
     private void WriteBias(BinaryWriter writer)

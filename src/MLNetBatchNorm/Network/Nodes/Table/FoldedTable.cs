@@ -15,6 +15,8 @@ internal sealed class FoldedTable : FoldedLinear
     private readonly bool _shares;
     private readonly LinearParameters _columns;
     private readonly AlignedBuffer? _table;
+    private readonly LinearParameters? _narrow;
+    private readonly int[] _units = [];
 
     /// <summary>A map with weights of its own.</summary>
     /// <param name="node">The map.</param>
@@ -43,11 +45,16 @@ internal sealed class FoldedTable : FoldedLinear
         _behind = behind;
         _shares = shares;
         _columns = columns;
+        if (columns.Narrow is { } narrow)
+        {
+            _narrow = narrow.Lanes == PanelLayout.Width ? narrow : narrow.ToScore();
+            _units = [.. Enumerable.Range(columns.Inputs - narrow.Outputs, narrow.Outputs)];
+        }
         _table = _pieces is null ? null : new AlignedBuffer(PanelLayout.Length(_pieces.Rows, node.Outputs));
         Refold(network);
     }
 
-    public override bool IsFinite => _columns.IsFinite && _table is not { IsFinite: false };
+    public override bool IsFinite => _columns.IsFinite && _table is not { IsFinite: false } && _narrow is not { IsFinite: false };
 
     public override void Refold(NetworkParameters network)
     {
@@ -119,12 +126,30 @@ internal sealed class FoldedTable : FoldedLinear
                     indices, values, weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0, output.Panels);
             }
         }
+        if (_narrow is not null)
+            AddProjected(table, rows, output);
         if (_pieces is null)
             return;
-        bool isAlone = table.Columns is null && table.Entries is null;
+        bool isAlone = table.Columns is null && table.Entries is null && _narrow is null;
         TableSums.Forward(
             table.Batch(rows), _table!.Span, _pieces.Rows, isAlone ? bias : default, output.Span, output.RowCapacity, 0, rows, 0,
             output.Panels);
+    }
+
+    private void AddProjected(TableInput table, int rows, PanelMatrix output)
+    {
+        bool isAlone = table.Columns is null && table.Entries is null;
+        ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
+        table.Project(_narrow!, rows);
+        for (int row = 0; row < rows; row++)
+        {
+            ReadOnlySpan<float> units = table.NarrowUnits!.Rows(0, row, 1)[.._units.Length];
+            if (isAlone)
+                SparseMultiply.Multiply(
+                    _units, units, weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0, output.Panels);
+            else
+                SparseMultiply.Add(_units, units, weights, _columns.Inputs, output.Span, output.RowCapacity, row, 0, output.Panels);
+        }
     }
 
     private void Multiply(SparseBatch entries, int rows, PanelMatrix output)
