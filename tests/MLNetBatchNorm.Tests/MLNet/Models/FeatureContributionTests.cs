@@ -97,6 +97,29 @@ public sealed class FeatureContributionTests
     }
 
     [TestMethod]
+    public void Contributions_ToSeveralTargets_AddUpToEachScore()
+    {
+        List<TargetExample> rows = TargetExamples.Rows(100);
+        var model = TargetExamples.Numbers(_context).Fit(TargetExamples.View(_context, rows)).Model;
+        float[] contributions = new float[3 * 4], scores = new float[3], largest = new float[3];
+        foreach (TargetExample row in rows.Take(10))
+        {
+            model.GetFeatureContributions(row.Features, 1, contributions);
+            model.Score(row.Features, 1, scores);
+            for (int target = 0; target < 3; target++)
+            {
+                float[] own = contributions[(target * 4)..(target * 4 + 4)];
+                double sum = own.Sum(value => (double)value);
+                Assert.AreEqual(
+                    scores[target], model.FeatureContributionBase[target] + sum,
+                    1e-5 * Math.Max(Math.Abs(scores[target]), own.Max(Math.Abs)));
+                largest[target] = Math.Max(largest[target], own.Max(value => Math.Abs(value / scores[target])));
+            }
+        }
+        Assert.IsGreaterThan(1e-4f, largest.Min(), "A unit that is wrong is seen in the sum.");
+    }
+
+    [TestMethod]
     public void Contributions_OfAMissingValue_AreTheEffectOfBeingMissing()
     {
         float[][] features = Columns(300, 4);
