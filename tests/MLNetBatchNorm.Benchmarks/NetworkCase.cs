@@ -18,7 +18,21 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
         new("mnist", 60, 784, [100, 100, 100], 10, 30_000),
         new("medium", 256, 100, [512, 256, 128], 10, 50_000),
         new("wide", 1024, 100, [512, 512, 512], 10, 50_000),
+        new("lenet", 128, 28 * 28, [128], 10, 12_800) { Picture = new MapShape(28, 28, 1), Filters = [32, 64] },
+        new("cifar", 128, 3 * 32 * 32, [], 10, 12_800)
+        {
+            Picture = new MapShape(32, 32, 3), Filters = [32, 64, 128], AveragesPixels = true,
+        },
     ];
+
+    /// <summary>The size of a row that is a picture; null where it is none.</summary>
+    public MapShape? Picture { get; init; }
+
+    /// <summary>Filters of the convolutional layers: 3 x 3, padding 1, maximum pooling 2 x 2.</summary>
+    public int[] Filters { get; init; } = [];
+
+    /// <summary>Whether the mean over the pixels goes to the layers behind.</summary>
+    public bool AveragesPixels { get; init; }
 
     /// <summary>The case of that name.</summary>
     public static NetworkCase Get(string name) =>
@@ -27,7 +41,17 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
 
     /// <summary>The network before training.</summary>
     public NetworkParameters CreateParameters() =>
-        Initialization.Create(new NetworkDefinition { Inputs = Inputs, HiddenUnits = Hidden, Outputs = Classes }, seed: 1);
+        Initialization.Create(
+        new NetworkDefinition
+        {
+            Inputs = Inputs, HiddenUnits = Hidden, Outputs = Classes, Picture = Picture, AveragesPixels = AveragesPixels,
+            Convolutions = [.. Filters.Select(filters => new ConvolutionDefinition
+            {
+                Filters = filters, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1,
+                Pooling = new PoolingDefinition(TakesMaximum: true, 2, 2, 2, 2),
+            })],
+        },
+        seed: 1);
 
     /// <summary>Normal features, random classes.</summary>
     public TrainingTable RandomTable()

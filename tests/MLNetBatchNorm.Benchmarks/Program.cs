@@ -35,13 +35,15 @@ try
             return StreamCommand.Run(rest);
         case "accuracy-table":
             return AccuracyTable.Run(rest);
+        case "images":
+            return ImagesCommand.Run(rest);
         case "text":
             return TextCommand.Run(rest);
         default:
             Console.Error.WriteLine(
                 """
                 usage:
-                  throughput [threads] [seconds] [case|all]          training and scoring speed of four networks, data in memory
+                  throughput [threads] [seconds] [case|all]          training and scoring speed of six networks, data in memory
                   throughput [threads] [seconds] [case|all] LIBRARY  the same training with the matrix products of a native library
                   fit [threads] [rows] [scaled]                      the same training through Fit, against throughput in the same process
                   scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
@@ -55,6 +57,7 @@ try
                   price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
                   targets [DIR SLOT COUNT]                           one network for several numbers, against one for each
+                  images DIR [seed] [Option=Value...]                every set of pictures under DIR: ours, convolutional and dense
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory

@@ -8,7 +8,7 @@ namespace MLNetBatchNorm.Benchmarks;
 
 /// <summary>Steady-state speed of the training loop that <c>Fit</c> runs, and of scoring.</summary>
 /// <remarks>
-/// train CASE THREADS rows/s; score1 CASE THREADS microseconds for one row; score CASE THREADS rows/s in blocks of 1,024;
+/// train CASE THREADS rows/s; score1 CASE THREADS microseconds for one row; score CASE THREADS rows/s in blocks of 1,024, of pictures 256;
 /// memory CASE THREADS bytes beyond the data, bytes of these for the activations of one batch, and the rest as a multiple of the
 /// parameters. With the name of a native library instead: train CASE THREADS rows/s, and native CASE THREADS rows/s RATIO with the
 /// library's matrix products, each the median of rounds in which the two take turns.
@@ -61,7 +61,7 @@ internal static class Throughput
     private static void Score(NetworkCase c, int threads, double seconds, NetworkParameters parameters)
     {
         FoldedNetwork network = FoldedNetwork.Create(InputEncoder.Identity(c.Inputs), parameters);
-        const int blockRows = 1024;
+        int blockRows = c.Picture is null ? 1024 : 256;
         var random = new RandomStream(2, 0);
         var raw = new float[blockRows * c.Inputs];
         NetworkCase.FillNormal(raw, ref random);

@@ -226,6 +226,49 @@ public sealed class GuideExamples
         Assert.AreEqual(1, expected / scored.GetColumn<float>("Claims").Sum(), 0.05);
     }
 
+    [TestMethod]
+    public void Pictures_AreTrained()
+    {
+        var mlContext = new MLContext(seed: 1);
+
+        #region GuidePictures
+        var digits = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options
+        {
+            InputShape = new ImageShape(8, 8, 1),
+            Convolutions =
+            [
+                new ConvolutionLayer(16, 3),
+                new ConvolutionLayer(32, 3) { Pooling = PoolingKind.Maximum },
+            ],
+            HiddenUnits = [64],
+        });
+        #endregion
+
+        // A bright row or a bright column, somewhere.
+        var random = new Random(1);
+        SmallPicture[] rows = [.. Enumerable.Range(0, 400).Select(n =>
+        {
+            int place = random.Next(8);
+            return new SmallPicture
+            {
+                Features = [.. Enumerable.Range(0, 64).Select(i => (n % 2 == 0 ? i / 8 : i % 8) == place ? 1 : random.NextSingle() / 2)],
+                Class = n % 2 == 0 ? "row" : "column",
+            };
+        })];
+        IDataView pictures = mlContext.Data.LoadFromEnumerable(rows);
+        var key = mlContext.Transforms.Conversion.MapValueToKey("Label", "Class");
+        IDataView scored = key.Append(digits).Fit(pictures).Transform(pictures);
+        Assert.IsGreaterThan(0.95, mlContext.MulticlassClassification.Evaluate(scored).MicroAccuracy);
+    }
+
+    private sealed class SmallPicture
+    {
+        [VectorType(64)]
+        public float[] Features { get; set; } = [];
+
+        public string Class { get; set; } = "";
+    }
+
     private sealed class Policy
     {
         [VectorType(2)]

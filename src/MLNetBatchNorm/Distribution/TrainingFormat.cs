@@ -45,7 +45,7 @@ internal static class TrainingFormat
         writer.Write(training.Split.Fraction);
         writer.Write(training.Split.Seed);
         writer.WriteFlag(training.Split.ByClass);
-        training.Definition.Write(writer);
+        training.Definition.WriteWhole(writer);
         EncoderFormat.Write(writer, training.Encoder);
         writer.WriteText(JsonSerializer.Serialize(training.Settings, SettingsJson.Default.TrainingSettings));
         writer.WriteFlag(training.Start is not null);
@@ -107,7 +107,7 @@ internal static class TrainingFormat
         var split = new ValidationSplit(
             reader.ReadNumber("validation fraction", value => value is >= 0 and < 1, "in [0, 1)"), reader.ReadUInt64(),
             reader.ReadFlag("flag of a choice by class"));
-        NetworkDefinition definition = NetworkDefinition.Read(reader);
+        NetworkDefinition definition = NetworkDefinition.ReadWhole(reader);
         CheckSize(definition);
         InputEncoder encoder = EncoderFormat.Read(reader);
         definition = definition.Reading(encoder);

@@ -16,6 +16,12 @@ internal sealed class NetworkDefinition
     /// <inheritdoc cref="MaximumInputs"/>
     public const int MaximumHiddenLayers = 1 << 10;
 
+    /// <inheritdoc cref="MaximumInputs"/>
+    public const int MaximumConvolutions = 64;
+
+    /// <summary>Numbers of a map, and weights of a convolution, at most: 64 MB each.</summary>
+    public const int MaximumMapValues = 1 << 24;
+
     private Plan? _plan;
 
     /// <summary>Number of columns the first operation sees.</summary>
@@ -161,7 +167,45 @@ internal sealed class NetworkDefinition
             throw new ArgumentOutOfRangeException(nameof(InitialGamma), InitialGamma, "The initial gamma must be finite.");
     }
 
-    /// <summary>Writes it at the writer's position; the layout is in docs/model-format.md.</summary>
+    /// <summary>The same network with pictures in front.</summary>
+    public NetworkDefinition With(MapShape picture, PixelOrder order, ConvolutionDefinition[] convolutions, bool averagesPixels) => new()
+    {
+        Inputs = Inputs,
+        Picture = picture,
+        PixelOrder = order,
+        Convolutions = convolutions,
+        AveragesPixels = averagesPixels,
+        HiddenUnits = HiddenUnits,
+        Outputs = Outputs,
+        Activation = Activation,
+        Placement = Placement,
+        NormalizeOutputLayerInput = NormalizeOutputLayerInput,
+        Epsilon = Epsilon,
+        RunningStatisticsMomentum = RunningStatisticsMomentum,
+        Statistics = Statistics,
+        VirtualBatchSize = VirtualBatchSize,
+        InitialGamma = InitialGamma,
+        DropoutRate = DropoutRate,
+    };
+
+    /// <summary>Writes it, pictures included.</summary>
+    public void WriteWhole(BinaryWriter writer)
+    {
+        Write(writer);
+        writer.WriteFlag(Picture is not null);
+        if (Picture is not null)
+            PictureFormat.Write(writer, this);
+    }
+
+    /// <summary>Reads what <see cref="WriteWhole"/> has written.</summary>
+    /// <exception cref="NetworkFormatException">A value is not allowed.</exception>
+    public static NetworkDefinition ReadWhole(BinaryReader reader)
+    {
+        NetworkDefinition definition = Read(reader);
+        return reader.ReadFlag("flag of pictures") ? PictureFormat.Read(reader, definition) : definition;
+    }
+
+    /// <summary>Writes all but pictures at the writer's position; the layout is in docs/model-format.md.</summary>
     public void Write(BinaryWriter writer)
     {
         writer.Write(Inputs);

@@ -107,6 +107,7 @@ internal static partial class NetworkFormat
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
+            [PicturesTag] = section => definition = ReadPictures(section, Required(definition, DefinitionTag), networks),
             [EncoderTag] = section => encoder = EncoderFormat.Read(section),
             [NetworksTag] = section => networks = ReadOnce(section, isHalf: false),
             [HalfNetworksTag] = section => networks = ReadOnce(section, isHalf: true),
@@ -132,6 +133,11 @@ internal static partial class NetworkFormat
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
         };
     }
+
+    private static NetworkDefinition ReadPictures(BinaryReader reader, NetworkDefinition definition, NetworkParameters[]? networks) =>
+        networks is null
+            ? PictureFormat.Read(reader, definition)
+            : throw new NetworkFormatException($"Section '{PicturesTag}' stands behind the networks; it must stand in front of them.");
 
     /// <summary>What a section gave that others need.</summary>
     private static T Required<T>(T? read, string tag) where T : class =>
@@ -180,12 +186,12 @@ internal static partial class NetworkFormat
     {
         CheckSizes(reader, definition, isHalf);
         var parameters = new NetworkParameters(definition, compact: true);
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        for (int layer = 0; layer < definition.LayerCount; layer++)
         {
             if (isHalf)
-                parameters.Linear[layer].ReadHalf(reader, layer);
+                parameters.LinearOf(layer)?.ReadHalf(reader, layer);
             else
-                parameters.Linear[layer].Read(reader, layer);
+                parameters.LinearOf(layer)?.Read(reader, layer);
             BatchNormalizationParameters? normalization = parameters.BatchNormalization[layer];
             bool present = reader.ReadFlag("flag of a batch normalization");
             if (present != normalization is not null)
@@ -218,7 +224,7 @@ internal static partial class NetworkFormat
     {
         int growth = isHalf ? LargestGrowth * sizeof(float) / HalfWeights.Size : LargestGrowth;
         // First without the plan, which takes memory for each layer itself.
-        CheckMemory(reader, (double)LayerOverhead * definition.LinearCount * networks, growth);
+        CheckMemory(reader, (double)LayerOverhead * definition.LayerCount * networks, growth);
         CheckSizes(reader, definition, isHalf);
         CheckMemory(reader, BytesInMemory(definition, encoder, networks) * networks, growth);
     }
@@ -263,6 +269,12 @@ internal static partial class NetworkFormat
                 // A projection as it is kept, and in whole panels for scoring.
                 if (map.Layer == 0)
                     bytes += (double)definition.NarrowInputs * (definition.NarrowUnits + PanelLayout.Width) * sizeof(float);
+            }
+            else if (node is ConvolutionNode convolution)
+            {
+                // As it is and folded, padded to whole panels.
+                bytes += 2.0 * Padded(node.Outputs) * convolution.WindowInputs * sizeof(float) + LayerOverhead
+                    + (double)ColumnBytes * node.Outputs;
             }
             else if (node.ParameterCount > 0)
             {

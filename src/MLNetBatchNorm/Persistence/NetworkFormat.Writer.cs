@@ -23,19 +23,24 @@ internal static partial class NetworkFormat
     /// byte     output layer's input is normalized: 0 or 1
     /// float64  epsilon, running statistics momentum, initial gamma, dropout rate
     /// int32    virtual batch size, 0: the whole batch
+    /// -- "PICT" pictures and convolutions, behind the definition; absent where rows are no pictures
+    ///          Network/PictureFormat.cs
     /// -- "ENCO" encoding of the features
     ///          Encoding/EncoderFormat.cs
     /// -- "NETS" networks, behind the two before
     /// int32    number of networks M; what follows is there M times
-    ///          each of the L + 1 linear maps, hidden layers first:
+    ///          each of the C + L + 1 layers, convolutional ones first, then hidden ones; of the L + 1 linear maps:
     /// float32  weights, row-major [outputs, inputs]
     /// byte     has a bias: 0 or 1;  float32 bias               one for each output, if there is one
+    ///          of all layers:
     /// byte     has a batch normalization: 0 or 1; if 1, for its C columns:
     ///          float32 gamma, float32 beta, float64 running mean, float64 running variance   C times each
     ///          int64   batches tracked
-    ///          what other nodes of the layer have learned, as they write it; today there are none
-    /// -- "HALF" instead of "NETS" where all weights are a half times a power of two: the same but for the weights of a map, which are
-    ///          int32 exponent, then the low and then the high bytes of binary16, Network/Nodes/Dense/HalfWeights.cs
+    ///          what other nodes of the layer have learned, as they write it; of the C convolutions:
+    /// float32  weights, [filters, channels, kernel rows, kernel columns]
+    /// byte     has a bias: 0 or 1;  float32 bias               one for each filter, if there is one
+    /// -- "HALF" instead of "NETS" where all weights are a half times a power of two: the same but for the weights of a linear map,
+    ///          which are int32 exponent, then the low and then the high bytes of binary16, Network/Nodes/Dense/HalfWeights.cs
     /// -- "HIST" histories, behind the networks; what follows is there M times
     /// int32    number of epochs E
     /// int32    best epoch, 0 if there is none
@@ -68,6 +73,8 @@ internal static partial class NetworkFormat
         writer.Write(Magic);
         writer.Write(CurrentVersion);
         writer.WriteSection(DefinitionTag, network.Parameters.Definition.Write);
+        if (network.Parameters.Definition.Picture is not null)
+            writer.WriteSection(PicturesTag, section => PictureFormat.Write(section, network.Parameters.Definition));
         writer.WriteSection(EncoderTag, section => EncoderFormat.Write(section, network.Encoder));
         bool isHalf = network.Networks.All(parameters => Array.TrueForAll(parameters.Linear, HalfWeights.Holds));
         writer.WriteSection(isHalf ? HalfNetworksTag : NetworksTag, section =>
@@ -110,12 +117,12 @@ internal static partial class NetworkFormat
     /// </summary>
     internal static void WriteParameters(BinaryWriter writer, NetworkParameters parameters, bool isHalf = false)
     {
-        for (int layer = 0; layer < parameters.Linear.Length; layer++)
+        for (int layer = 0; layer < parameters.Definition.LayerCount; layer++)
         {
             if (isHalf)
-                parameters.Linear[layer].WriteHalf(writer);
+                parameters.LinearOf(layer)?.WriteHalf(writer);
             else
-                parameters.Linear[layer].Write(writer);
+                parameters.LinearOf(layer)?.Write(writer);
             writer.WriteFlag(parameters.BatchNormalization[layer] is not null);
             parameters.BatchNormalization[layer]?.Write(writer);
             foreach (NodeParameters others in parameters.OthersOf(layer))

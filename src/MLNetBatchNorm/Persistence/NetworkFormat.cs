@@ -30,6 +30,7 @@ internal static partial class NetworkFormat
 
     // Tags of the sections.
     private const string DefinitionTag = "DEFI";
+    private const string PicturesTag = "PICT";
     private const string EncoderTag = "ENCO";
     private const string NetworksTag = "NETS";
     private const string HalfNetworksTag = "HALF";

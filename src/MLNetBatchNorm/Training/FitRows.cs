@@ -92,6 +92,13 @@ internal sealed class FitRows : IDisposable
     /// <param name="pieces">Pieces of a slot at most.</param>
     public InputEncoder FitEncoder(ReadOnlySpan<SlotKind> kinds, int pieces) => EncoderLearning.Learn(_training, kinds, pieces);
 
+    /// <summary>Learns how the channels of pictures are scaled.</summary>
+    /// <param name="channels">Number of channels.</param>
+    /// <param name="order">The order of a picture's numbers.</param>
+    /// <param name="scale">Whether they are scaled at all.</param>
+    public InputEncoder FitChannels(int channels, PixelOrder order, bool scale) =>
+        ChannelLearning.Learn(_training, channels, order, scale);
+
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>
     /// <param name="network">The training; each network sets aside another part of the rows.</param>
     /// <param name="cancellation">Asked while a file is read.</param>

@@ -110,7 +110,7 @@ internal sealed class TrajectoryRun
         {
             switch (operation)
             {
-                case ConvolutionLayer convolution:
+                case ConvolutionOperation convolution:
                     outputs[$"conv{++linear}"] = Panels.Rows(convolution.Output);
                     break;
                 case PoolingLayer pooling:

@@ -1,7 +1,10 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetBatchNorm;
 
 /// <summary>In which order the numbers of a picture stand in a row.</summary>
-internal enum PixelOrder
+[JsonConverter(typeof(JsonStringEnumConverter<PixelOrder>))]
+public enum PixelOrder
 {
     /// <summary>Channel by channel, each row by row: number <c>(channel * height + row) * width + column</c>.</summary>
     Planar,

@@ -122,6 +122,8 @@ internal sealed class FitFingerprint : IDisposable
         Objective objective => TypeOf(objective),
         Optimizer optimizer => TypeOf(optimizer),
         LearningRateSchedule schedule => TypeOf(schedule),
+        ImageShape => typeof(ImageShape),
+        ConvolutionLayer => typeof(ConvolutionLayer),
         _ => throw new ArgumentException(
             $"A value of {value.GetType()} is not compared by its properties; add its type here.", nameof(value)),
     };

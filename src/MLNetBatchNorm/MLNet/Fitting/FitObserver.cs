@@ -64,7 +64,9 @@ internal sealed class FitObserver : ITrainingsObserver
         string networks = _plan.Chosen.Members == 1 ? "a network" : Text($"{_plan.Chosen.Members} networks, each");
         string times = _plan.Restarts == 0 ? "" : Text($", {(_plan.Chosen.Members == 1 ? "" : "each ")}{1 + _plan.Restarts} times");
         string units = string.Join(" + ", definition.HiddenUnits);
-        string shape = Text($"{_plan.Encoder.RawInputs} features, {units} hidden units, {definition.Outputs} outputs");
+        string pictures = definition.Picture is { } picture
+            ? Text($" as pictures of {picture}, {definition.Convolutions.Length} convolutional layers") : "";
+        string shape = Text($"{_plan.Encoder.RawInputs} features{pictures}, {units} hidden units, {definition.Outputs} outputs");
         string steps = Text($"{_epochs} epochs in batches of {_plan.Settings.BatchSize}");
         string rate = Text($"a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}");
         string parameters = Text($"{definition.ParameterCount} parameters");

@@ -35,6 +35,7 @@ internal sealed class FitPlanner
         _start = start;
         if (start is not null)
             WarmStart.CheckShape(host, start, slots, task, options);
+        PictureOptions.CheckSlots(host, Picture, slots, options.FeatureColumnName);
         _products = CreateProducts();
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
         GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);
@@ -47,8 +48,8 @@ internal sealed class FitPlanner
     public float[]? GivenClassWeights { get; }
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
-    /// <remarks>Normalization of the input itself would fill every column.</remarks>
-    public bool AllowsSparse => !Network.Plan.NormalizesInput(Placement);
+    /// <remarks>Normalization of the input itself would fill every column, and pictures are written out.</remarks>
+    public bool AllowsSparse => Picture is null && !Network.Plan.NormalizesInput(Placement);
 
     /// <summary>Whether of a category only its number is kept.</summary>
     /// <remarks>Not where every slot is to pass as it is, nor where normalization of the input needs them all.</remarks>
@@ -59,8 +60,13 @@ internal sealed class FitPlanner
 
     /// <summary>Refuses a first layer that does not fit into one array.</summary>
     /// <param name="sparse">Whether rows are sparse, which may make layers narrower.</param>
-    public void CheckSize(bool sparse) =>
-        OptionValidation.CheckSize(_host, _slots, HiddenUnits(rows: long.MaxValue, sparse)[0], "The first hidden layer");
+    public void CheckSize(bool sparse)
+    {
+        if (HiddenUnits(rows: long.MaxValue, sparse) is not [int units, ..])
+            return;
+        NetworkDefinition definition = Define(_slots, [units]);
+        OptionValidation.CheckSize(_host, definition.InputsOf(0), units, "The first hidden layer");
+    }
 
     /// <summary>Decides everything, which includes learning how features are encoded.</summary>
     /// <param name="rows">The rows.</param>
@@ -75,8 +81,10 @@ internal sealed class FitPlanner
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
         int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
-        InputEncoder encoder = _start?.Encoder ?? rows.FitEncoder(kinds, pieces);
-        NetworkDefinition definition = Define(encoder, HiddenUnits(rows.Count, rows.IsSparse));
+        InputEncoder encoder = _start?.Encoder ?? (Picture is { } picture
+            ? rows.FitChannels(picture.Channels, PictureOptions.Order(_options, _start), _options.ScaleInputs)
+            : rows.FitEncoder(kinds, pieces));
+        NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count, rows.IsSparse)).Reading(encoder);
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class);
@@ -125,6 +133,8 @@ internal sealed class FitPlanner
     /// <summary>What stood open and depends on the rows, in the words of the options, so that a person can set it.</summary>
     private IEnumerable<string> ChosenOptions(FitRows rows, AutomaticOptions chosen, NetworkDefinition definition, int pieces)
     {
+        if (definition.Picture is not null && _options.Convolutions is null && _start is null)
+            yield return $"Convolutions = [{PictureOptions.Describe(definition.Convolutions)}]";
         if (_options.HiddenUnits is null && _start is null)
             yield return $"HiddenUnits = [{string.Join(", ", definition.HiddenUnits)}]";
         if (_options.BatchSize is null)
@@ -179,6 +189,8 @@ internal sealed class FitPlanner
     /// </summary>
     private static double WeightsOfRow(NetworkDefinition definition, InputEncoder encoder, FitRows rows)
     {
+        if (definition.Convolutions.Length > 0)
+            return definition.WeightsOfRow;
         // Of a slot's pieces a row reads two rows of a table, of the columns of a range of categories one.
         EncodedForm? form = definition.Plan.FormOf(encoder);
         double inputs = 2 * (form?.Table?.Slots ?? 0) + definition.NarrowUnits;
@@ -199,11 +211,17 @@ internal sealed class FitPlanner
     private int[] HiddenUnits(long rows, bool sparse) => AutomaticOptions.ChooseHiddenUnits(
         _options, _start, rows, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
 
+    private MapShape? Picture => PictureOptions.Picture(_options, _start);
+
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
-    private NetworkDefinition Define(InputEncoder encoder, int[] hiddenUnits) => new NetworkDefinition
+    private NetworkDefinition Define(int inputs, int[] hiddenUnits) => new()
     {
-        Inputs = encoder.EncodedInputs,
+        Inputs = inputs,
+        Picture = Picture,
+        PixelOrder = PictureOptions.Order(_options, _start),
+        Convolutions = PictureOptions.Convolutions(_options, _start),
+        AveragesPixels = PictureOptions.AveragesPixels(_options, _start),
         HiddenUnits = hiddenUnits,
         Outputs = _task.Outputs,
         Activation = AutomaticOptions.ChooseActivation(_options, _start),
@@ -215,5 +233,5 @@ internal sealed class FitPlanner
         VirtualBatchSize = _options.VirtualBatchSize ?? 0,
         InitialGamma = _options.InitialGamma,
         DropoutRate = _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate,
-    }.Reading(encoder);
+    };
 }

@@ -40,6 +40,17 @@ internal static class WarmStart
         Require(
             host, nameof(options.HiddenUnits), string.Join(", ", definition.HiddenUnits),
             string.Join(", ", options.HiddenUnits ?? definition.HiddenUnits));
+        string[] pictures = [PictureText(definition.Picture, definition.PixelOrder), PictureOptions.Describe(definition.Convolutions)];
+        Require(
+            host, nameof(options.InputShape), pictures[0],
+            options.InputShape is null ? pictures[0]
+                : PictureText(PictureOptions.Picture(options, start: null), PictureOptions.Order(options, start: null)));
+        Require(
+            host, nameof(options.Convolutions), pictures[1],
+            options.Convolutions is null ? pictures[1] : PictureOptions.Describe(PictureOptions.Convolutions(options, start: null)));
+        Require(
+            host, nameof(options.GlobalAveragePooling), definition.AveragesPixels.ToString(),
+            (options.GlobalAveragePooling || (options.InputShape is null && definition.AveragesPixels)).ToString());
         Require(
             host, nameof(options.Activation), definition.Activation.ToString(),
             AutomaticOptions.ChooseActivation(options, start).ToString());
@@ -49,6 +60,8 @@ internal static class WarmStart
             host, nameof(options.NormalizeOutputLayerInput), definition.NormalizeOutputLayerInput.ToString(),
             options.NormalizeOutputLayerInput.ToString());
     }
+
+    private static string PictureText(MapShape? picture, PixelOrder order) => picture is { } shape ? $"{shape} {order}" : "none";
 
     /// <summary>
     /// Refuses logarithms of labels where labels are trained, and the other way: the network would have to learn all anew.

@@ -21,7 +21,8 @@ public sealed class BatchNormNetworkMember
 
     /// <summary>
     /// The layers with their weights and batch normalizations as learned, at least one: a
-    /// <see cref="BatchNormNetworkInputLayer"/>, which reads the slots of the feature column, then
+    /// <see cref="BatchNormNetworkInputLayer"/>, which reads the slots of the feature column, or of pictures
+    /// <see cref="BatchNormNetworkConvolutionLayer"/>s, then
     /// <see cref="BatchNormNetworkDenseLayer"/>s, each of which reads the layer before. The last one gives the outputs.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkLayer> Layers

@@ -16,6 +16,9 @@ namespace MLNetBatchNorm;
 /// <param name="ValidationFraction">Share of the rows that is set aside.</param>
 internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, double LearningRate, double ValidationFraction)
 {
+    /// <summary>Behind convolutions one layer is enough: what there is to find has been found, and a flattened map is wide.</summary>
+    public static readonly ImmutableArray<int> HiddenUnitsOfPictures = [128];
+
     /// <summary>The activation batch normalization was introduced with and the cheapest to compute.</summary>
     public const ActivationFunction UsualActivation = ActivationFunction.ReLU;
 
@@ -116,6 +119,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         EffortRule rule = EffortRule.Of(options.Effort);
         ImmutableArray<int> units = severalClasses ? rule.HiddenUnitsOfSeveralClasses
             : rows < RowsOfLargerTables ? rule.HiddenUnitsOfSmallTables : rule.HiddenUnits;
+        if (options.InputShape is not null)
+            units = HiddenUnitsOfPictures;
         return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? SparseInputs.Narrow([.. units], sparseSlots);
     }
 
@@ -141,6 +146,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     {
         if (options.NumberOfInputPieces is { } pieces)
             return pieces;
+        if (options.InputShape is not null)
+            return 0;
         int fitting = Math.Min(UsualPieces, LargestNumberOfAllPieces / Math.Max(1, numericSlots));
         return fitting < FewestPieces ? 0 : fitting;
     }

@@ -83,10 +83,40 @@ public abstract class BatchNormNetworkOptions
     /// </value>
     public TrainingEffort Effort { get; set; }
 
+    /// <summary>
+    /// The size of the pictures, where each row of the feature column is one: the network then begins with convolutions, which look
+    /// at every place of a picture in the same way. Height x width x channels must be the length of the column.
+    /// </summary>
+    /// <value>Default null: rows are no pictures.</value>
+    /// <remarks>
+    /// With a shape alone, the convolutions that suit its size are chosen, see <see cref="Convolutions"/>. Scaling is learned a channel,
+    /// not a pixel: mean 0, deviation 1; a missing pixel is the mean. Sparse rows are written out. Signals are pictures of height 1.
+    /// </remarks>
+    public ImageShape? InputShape { get; set; }
+
+    /// <summary>The convolutional layers in front of the <see cref="HiddenUnits"/>, first layer first.</summary>
+    /// <value>
+    /// Default null: none without <see cref="InputShape"/>. With one, layers of 3 x 3 with batch normalization and maximum pooling of 2 x
+    /// 2: 32 filters, then twice as many each up to 128, until a side has fewer than 8 pixels; pictures of fewer than 16 get one layer
+    /// without pooling in front. 1 to 64 layers.
+    /// </value>
+    public ConvolutionLayer[]? Convolutions { get; set; }
+
+    /// <summary>
+    /// Whether the hidden layers read the mean of each channel over all pixels of the last map (global average pooling), and not
+    /// every pixel.
+    /// </summary>
+    /// <value>
+    /// Default false: the map is flattened, channel by channel, so that the layers behind know where something is. True takes far fewer
+    /// weights. Only with <see cref="InputShape"/>.
+    /// </value>
+    public bool GlobalAveragePooling { get; set; }
+
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
     /// <value>
     /// Default null: 128, 64; below 10,000 rows, where width costs little, 256, 128; for several classes 256, 256, 256. Of less effort
-    /// fewer. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to train.
+    /// fewer; for pictures 128. 1 to 64 layers; units of a layer in [1, 65536]. More units fit finer patterns and take more rows to
+    /// train. Pictures may do without any hidden layer: an empty array.
     /// </value>
     /// <remarks>
     /// With null, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
@@ -411,6 +441,7 @@ public abstract class BatchNormNetworkOptions
     private protected virtual void OwnParts()
     {
         HiddenUnits = (int[]?)HiddenUnits?.Clone();
+        Convolutions = Convolutions is null ? null : [.. Convolutions.Select(layer => layer?.Copy()!)];
         Checkpoint = Checkpoint?.Copy();
     }
 }

@@ -20,7 +20,8 @@ internal static class OptionValidation
         foreach (OptionRow row in OptionRow.Of(copy))
             CheckValue(context, row, row.Read(copy));
         if (copy.HiddenUnits is { } units)
-            CheckHiddenUnits(context, units);
+            CheckHiddenUnits(context, units, mayBeEmpty: copy.InputShape is not null);
+        PictureOptions.Check(context, copy);
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
             CheckLoss(context, regression.Loss);
         if (copy is BatchNormNetworkMultiOutputRegressionTrainer.Options multiOutput)
@@ -64,11 +65,11 @@ internal static class OptionValidation
         }
     }
 
-    private static void CheckHiddenUnits(IExceptionContext context, int[] units)
+    private static void CheckHiddenUnits(IExceptionContext context, int[] units, bool mayBeEmpty)
     {
         const string Option = nameof(BatchNormNetworkOptions.HiddenUnits);
         const int Most = BatchNormNetworkOptions.MaximumNumberOfHiddenLayers;
-        if (units.Length == 0)
+        if (units.Length == 0 && !mayBeEmpty)
         {
             throw context.ExceptUserArg(
                 Option,

@@ -19,6 +19,8 @@ internal static class OtherValue
             _ when type == typeof(int[]) => new[] { 5, 3 },
             _ when type == typeof(double[]) => new[] { 0.25, 4, 1 },
             _ when type == typeof(IReadOnlyList<long>) => new long[] { 2, 30 },
+            _ when type == typeof(ImageShape) => new ImageShape(2, 3, 4) { Order = PixelOrder.Interleaved },
+            _ when type == typeof(ConvolutionLayer[]) => new[] { (ConvolutionLayer)Fill(new ConvolutionLayer(16, 2)) },
             { IsEnum: true } => Enum.GetValues(type).Cast<object>().First(member => !member.Equals(value)),
             { IsAbstract: true } => Filled(Derived(type).First(derived => derived != value?.GetType())),
             _ => throw new NotSupportedException($"Say here what another {type.Name} is."),
@@ -33,8 +35,12 @@ internal static class OtherValue
     /// <summary>An object of which no property has its default.</summary>
     public static object Filled(Type type)
     {
-        object filled = Activator.CreateInstance(type)!;
-        foreach (PropertyInfo property in type.GetProperties().Where(property => property.CanWrite))
+        return Fill(Activator.CreateInstance(type)!);
+    }
+
+    private static object Fill(object filled)
+    {
+        foreach (PropertyInfo property in filled.GetType().GetProperties().Where(property => property.CanWrite))
         {
             property.SetValue(
                 filled, Than(property.GetValue(filled), Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType, null));

@@ -13,11 +13,12 @@ internal sealed class BatchNormNode : ColumnNode
     private const double LargeMeanInDeviations = 16;
 
     /// <summary>With the settings of a network.</summary>
-    public BatchNormNode(int index, int layer, int columns, NetworkDefinition settings, int positions = 1)
+    public BatchNormNode(int index, int layer, int columns, NetworkDefinition settings, int? pixels = null)
         : base(index, layer, columns)
     {
         Name = $"bn{layer + 1}";
-        Positions = positions;
+        Positions = pixels ?? 1;
+        Map = pixels is not null;
         Epsilon = settings.Epsilon;
         RunningStatisticsMomentum = settings.RunningStatisticsMomentum;
         Statistics = settings.Statistics;
@@ -29,6 +30,9 @@ internal sealed class BatchNormNode : ColumnNode
 
     /// <summary>Values of a column in each row: the pixels of a map; else 1.</summary>
     public int Positions { get; }
+
+    /// <summary>Whether its columns are the channels of a map.</summary>
+    public bool Map { get; }
 
     /// <summary>Added to the variance under the root.</summary>
     public double Epsilon { get; }
@@ -98,13 +102,15 @@ internal sealed class BatchNormNode : ColumnNode
         var normalization = (BatchNormalizationParameters)parameters!;
         string name = prefix + Name;
         int columns = Outputs;
+        // Of maps the columns are the second of four dimensions.
+        long[] ofColumns = Map ? [columns, 1, 1] : [columns];
         double[] mean = normalization.RunningMean;
         double[] variance = normalization.RunningVariance;
         double epsilon = Epsilon;
         if (Enumerable.Range(0, columns).Any(c => Math.Abs(mean[c]) > LargeMeanInDeviations * Math.Sqrt(variance[c] + epsilon)))
         {
             float[] pivot = ToFloats(mean);
-            input = graph.Node("Sub", $"{name}.centered", [input, graph.Floats($"{name}.pivot", pivot, columns)]);
+            input = graph.Node("Sub", $"{name}.centered", [input, graph.Floats($"{name}.pivot", pivot, ofColumns)]);
             mean = [.. mean.Zip(pivot, (exact, rounded) => exact - rounded)];
         }
 
@@ -115,8 +121,8 @@ internal sealed class BatchNormNode : ColumnNode
             // A variance and an epsilon that no float can hold, though the quotient by their root is one.
             double[] scale = [.. Enumerable.Range(0, columns).Select(c => gamma[c] / Math.Sqrt(variance[c] + epsilon))];
             double[] shift = [.. Enumerable.Range(0, columns).Select(c => beta[c] - scale[c] * mean[c])];
-            string scaled = graph.Node("Mul", $"{name}.scaled", [input, graph.Floats($"{name}.scale", ToFloats(scale), columns)]);
-            return graph.NodeAs(output, "Add", name, [scaled, graph.Floats($"{name}.shift", ToFloats(shift), columns)]);
+            string scaled = graph.Node("Mul", $"{name}.scaled", [input, graph.Floats($"{name}.scale", ToFloats(scale), ofColumns)]);
+            return graph.NodeAs(output, "Add", name, [scaled, graph.Floats($"{name}.shift", ToFloats(shift), ofColumns)]);
         }
 
         return graph.NodeAs(

@@ -68,7 +68,7 @@ internal sealed class ConvolutionNode(
     }
 
     public override RowOperation CreateOperation(NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient) =>
-        new ConvolutionLayer(
+        new ConvolutionOperation(
             this, (ConvolutionParameters)parameters!, input,
             new PanelMatrix(rowCapacity * Grid.Positions, Outputs) { Positions = Grid.Positions }, passesGradient);
 

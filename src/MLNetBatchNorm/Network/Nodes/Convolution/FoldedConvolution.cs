@@ -58,7 +58,7 @@ internal sealed class FoldedConvolution : FoldedMap
     public override void Apply(NodeInput input, int rows, MapOutput output)
     {
         PictureSource source = input is PictureInput pictures ? pictures.Source : PictureSource.Map(((PanelInput)input).Values);
-        ConvolutionLayer.Apply(output.Patches!, source, _folded, 0, rows * _node.Grid.Positions, output.Values);
+        ConvolutionOperation.Apply(output.Patches!, source, _folded, 0, rows * _node.Grid.Positions, output.Values);
     }
 
     private static ConvolutionParameters Create(ConvolutionNode node) =>

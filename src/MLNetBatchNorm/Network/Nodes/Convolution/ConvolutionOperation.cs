@@ -10,7 +10,7 @@ namespace MLNetBatchNorm.Network;
 /// same patches again, which is cheaper than to keep them; the gradient of the input is a convolution too.</para>
 /// <para>Always managed code: the blocks are too small for a native library to pay.</para>
 /// </remarks>
-internal sealed class ConvolutionLayer : RowOperation
+internal sealed class ConvolutionOperation : RowOperation
 {
     private const int Width = PanelLayout.Width;
 
@@ -31,7 +31,7 @@ internal sealed class ConvolutionLayer : RowOperation
     private WorkerMemory[] _memories = [];
 
     /// <summary>A layer from <paramref name="input"/> to <paramref name="output"/>.</summary>
-    public ConvolutionLayer(
+    public ConvolutionOperation(
         ConvolutionNode node, ConvolutionParameters parameters, NodeInput input, PanelMatrix output, bool passesGradient)
         : base(output)
     {

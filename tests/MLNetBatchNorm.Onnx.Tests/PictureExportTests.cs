@@ -1,0 +1,46 @@
+using Microsoft.ML;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Tests.MLNet;
+
+namespace MLNetBatchNorm.Onnx.Tests;
+
+/// <summary>Networks of pictures give in ONNX Runtime what they give in ML.NET.</summary>
+[TestClass]
+public sealed class PictureExportTests
+{
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.None)]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation)]
+    [DataRow(BatchNormalizationPlacement.AfterActivation)]
+    [DataRow(BatchNormalizationPlacement.LayerInput)]
+    public void Export_Pictures_AgreesWithModel(BatchNormalizationPlacement placement)
+    {
+        var context = new MLContext(1);
+        bool interleaved = placement == BatchNormalizationPlacement.AfterActivation;
+        foreach (bool averages in new[] { false, true })
+        {
+            NetworkKind kind = averages ? NetworkKind.Regression : NetworkKind.Multiclass;
+            ITransformer transformer = NetworkExamples.Quick(context, kind, options =>
+            {
+                Picture.Shape(options);
+                options.InputShape = new ImageShape(Picture.Height, Picture.Width, Picture.Channels)
+                {
+                    Order = interleaved ? PixelOrder.Interleaved : PixelOrder.Planar,
+                };
+                options.Convolutions![1].Stride = 2;
+                options.Convolutions[1].Padding = averages ? 0 : null;
+                options.Placement = placement;
+                options.GlobalAveragePooling = averages;
+                options.NumberOfEnsembleMembers = averages ? 2 : 1;
+            }).Fit(Picture.View(context, kind, Picture.Rows(100, interleaved: interleaved)));
+            float[][] rows = [.. Picture.Rows(10, seed: 3, interleaved).Select(row => row.Features)];
+            foreach (bool fold in new[] { true, false })
+            {
+                OnnxModel model = OnnxModel.Of(context, transformer, opSet: 13, fold);
+                Assert.AreEqual(averages ? 4 : 2, model.Operations.Count(o => o == "Conv"));
+                Assert.AreEqual(averages ? 2 : 0, model.Operations.Count(o => o == "GlobalAveragePool"));
+                Parity.Check(model, context, transformer, rows, $"averages {averages}, fold {fold}");
+            }
+        }
+    }
+}
