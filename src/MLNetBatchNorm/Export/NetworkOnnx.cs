@@ -100,7 +100,8 @@ internal sealed class NetworkOnnx
             (Node Node, NodeParameters? Parameters)[] nodes = folded is null
                 ? [.. parameters.Definition.Plan.Nodes.Select(node => (node, parameters[node]))]
                 : [.. folded.Members[member].Select(operation => (operation.Node, operation.Parameters))];
-            string prefix = count == 1 ? "" : $"network{member + 1}.", current = AddPictures(parameters.Definition, encoded, prefix);
+            string prefix = count == 1 ? "" : $"network{member + 1}.";
+            string current = PictureGraph.Add(_graph, parameters.Definition, encoded, prefix);
             for (int i = 0; i < nodes.Length; i++)
             {
                 current = nodes[i].Node.AddTo(
@@ -110,21 +111,5 @@ internal sealed class NetworkOnnx
         }
 
         return count == 1 ? outputs[0] : _graph.NodeAs(output, "Mean", "logits", outputs);
-    }
-
-    /// <summary>Rows as pictures, [rows, channels, height, width], where the first layers are convolutions.</summary>
-    private string AddPictures(NetworkDefinition definition, string rows, string prefix)
-    {
-        if (definition.Picture is not { } picture)
-            return rows;
-        // 0 leaves the number of rows as it is.
-        bool planar = definition.PixelOrder == PixelOrder.Planar;
-        string shape = _graph.Integers(
-            $"{prefix}pictures.shape",
-            planar ? [0, picture.Channels, picture.Height, picture.Width] : [0, picture.Height, picture.Width, picture.Channels]);
-        string pictures = _graph.Node("Reshape", $"{prefix}pictures", [rows, shape]);
-        return planar
-            ? pictures
-            : _graph.Node("Transpose", $"{prefix}pictures.planar", [pictures], new OnnxAttribute("perm", [0, 3, 1, 2]));
     }
 }
