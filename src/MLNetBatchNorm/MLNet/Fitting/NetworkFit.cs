@@ -77,7 +77,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             FitLoader.TargetNames(trainingSet));
         if (ClassWeightOptions.IsBalanced(options))
             channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
-        if (rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
+        // A constant is trained by no network and validated by none.
+        if (!plan.IsConstant && rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
             channel.Warning(MessageSensitivity.None, thin);
 
         TrainedNetwork trained = plan.IsConstant

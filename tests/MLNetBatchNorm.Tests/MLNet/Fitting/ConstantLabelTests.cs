@@ -67,6 +67,23 @@ public sealed class ConstantLabelTests
             warning);
     }
 
+    /// <summary>Rows so few that other classes would be warned of, down to a single one: a constant is neither trained nor validated.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void Fit_OneLabelInFewRows_SaysItOnce(int count)
+    {
+        List<Example> rows = [.. NetworkExamples.Rows(count)];
+        foreach (Example row in rows)
+            row.IsPositive = true;
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Binary, rows);
+        ITransformer model = NetworkExamples.Quick(_context, NetworkKind.Binary, _ => { }).Fit(view);
+
+        Assert.IsTrue(model.Transform(view).Scalars<bool>("PredictedLabel").All(label => label));
+        Assert.AreEqual(
+            $"Label column 'Label' is true in all {count} rows of the training set; the model says true of every row.", _warnings.Single());
+    }
+
     /// <summary>Keys of four classes, rows of three: whichever it is, its classifier is a constant, and the others learn.</summary>
     [TestMethod]
     [DataRow(0, true)]
