@@ -20,8 +20,8 @@ namespace MLNetBatchNorm.Stress;
 internal static class SoakCommand
 {
     /// <summary>
-    /// Megabytes that a turn leaves in its context: some 100 bytes for each trainer, model, view, evaluator and engine, about a dozen of
-    /// them; the same turn with ML.NET's OnlineGradientDescent leaves as much.
+    /// Megabytes that a turn leaves in its context. Measured one by one, in kilobytes: 0.5 for a Fit, of which a turn has four in three,
+    /// 0.25 for saving, 0.05 for loading, 0.16 for an evaluation, 0.14 for an engine, 0.09 for a view.
     /// </summary>
     private const double KeptByContext = 1.5e-3;
 

@@ -67,7 +67,7 @@ public sealed class ConstantLabelTests
             warning);
     }
 
-    /// <summary>Rows so few that other classes would be warned of, down to a single one: a constant is neither trained nor validated.</summary>
+    /// <summary>In so few rows a class would be called thin: but a constant is neither trained nor validated.</summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(3)]
