@@ -62,7 +62,9 @@ internal static class OnnxNames
     public const string Score = "Score";
     public const string Probability = "Probability";
     public const string PredictedLabel = "PredictedLabel";
+    public const string ScoreLowerBound = "ScoreLowerBound";
+    public const string ScoreUpperBound = "ScoreUpperBound";
 
     /// <summary>Names of outputs.</summary>
-    public static readonly string[] Outputs = [Score, Probability, PredictedLabel];
+    public static readonly string[] Outputs = [Score, Probability, PredictedLabel, ScoreLowerBound, ScoreUpperBound];
 }

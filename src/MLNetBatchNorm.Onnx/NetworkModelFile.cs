@@ -77,8 +77,18 @@ internal static class NetworkModelFile
     public static ModelProto Regression(TrainedNetwork network, BatchNormNetworkOnnxOptions options)
     {
         ModelGraph graph = Begin(network, options);
-        NetworkOnnx.AddScores(graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score);
         graph.AddOutput(OnnxNames.Score, ElementType.Float, 1);
+        if (network.Intervals is not { } intervals)
+        {
+            NetworkOnnx.AddScores(graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score);
+            return End(graph, options);
+        }
+
+        NetworkOnnx.AddIntervals(
+            graph, network, options.InputName!, options.FoldBatchNormalization, OnnxNames.Score, OnnxNames.ScoreLowerBound,
+            OnnxNames.ScoreUpperBound);
+        graph.AddOutput(OnnxNames.ScoreLowerBound, ElementType.Float, intervals.Levels.Count);
+        graph.AddOutput(OnnxNames.ScoreUpperBound, ElementType.Float, intervals.Levels.Count);
         return End(graph, options);
     }
 

@@ -146,8 +146,12 @@ internal sealed class MulticlassResults(IReadOnlyList<string> names, CountedRows
 }
 
 /// <summary>Results of regression.</summary>
-internal sealed class RegressionResults(CountedRows rows, float[] labels, float[] predictions) : HeldOutResults(rows)
+internal sealed class RegressionResults(
+    CountedRows rows, float[] labels, float[] predictions, (double Lower, double Upper)[][]? bounds = null) : HeldOutResults(rows)
 {
+    /// <summary>The bounds of each row, level by level; null where the model has none.</summary>
+    public (double Lower, double Upper)[][]? Bounds { get; } = bounds is null ? null : [.. rows.Take(bounds, row => row)];
+
     public IReadOnlyList<double> Labels { get; } = rows.Take(labels, label => (double)label);
 
     public IReadOnlyList<double> Predictions { get; } = rows.Take(predictions, prediction => (double)prediction);
@@ -159,6 +163,19 @@ internal sealed class RegressionResults(CountedRows rows, float[] labels, float[
         float[] labels = [.. inputs.GetColumn<float>(label)];
         float[] predictions = [.. scored.GetColumn<float>("Score")];
         return new RegressionResults(
-            new CountedRows(labels.Length, i => float.IsFinite(labels[i]), i => float.IsFinite(predictions[i])), labels, predictions);
+            new CountedRows(labels.Length, i => float.IsFinite(labels[i]), i => float.IsFinite(predictions[i])), labels, predictions,
+            ReadBounds(scored));
+    }
+
+    private static (double, double)[][]? ReadBounds(IDataView scored)
+    {
+        if (scored.Schema.GetColumnOrNull("ScoreLowerBound") is not { } lower || scored.Schema.GetColumnOrNull(
+            "ScoreUpperBound") is not { } upper)
+            return null;
+        return [.. Read(lower).Zip(Read(upper), (low, high) => low.Zip(high, (l, h) => ((double)l, (double)h)).ToArray())];
+
+        IEnumerable<float[]> Read(DataViewSchema.Column column) => column.Type is VectorDataViewType
+            ? scored.GetColumn<float[]>(column)
+            : scored.GetColumn<float>(column).Select(value => new[] { value });
     }
 }

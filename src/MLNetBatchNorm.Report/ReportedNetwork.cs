@@ -55,6 +55,9 @@ internal sealed class ReportedNetwork
     /// <summary>Says what each slot contributes.</summary>
     public RowExplainer Explain { get; }
 
+    /// <summary>The levels of its prediction intervals; mostly none.</summary>
+    public IReadOnlyList<double> IntervalLevels { get; private init; } = [];
+
     /// <summary>The last network of a model.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
     public static ReportedNetwork Find(ITransformer model)
@@ -78,7 +81,10 @@ internal sealed class ReportedNetwork
                 case BatchNormNetworkRegressionModelParameters network:
                     return new ReportedNetwork(
                         before, predictor, NetworkTask.Regression, network.Network, BaseOf(() => network.FeatureContributionBase),
-                        network.GetFeatureContributions);
+                        network.GetFeatureContributions)
+                    {
+                        IntervalLevels = network.IntervalLevels,
+                    };
             }
         }
 

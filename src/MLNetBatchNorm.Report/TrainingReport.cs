@@ -59,6 +59,8 @@ public static class TrainingReport
 
         var page = new Page(options.Title);
         ResultSections.Add(page, results);
+        if (results is RegressionResults numbers)
+            IntervalSections.Add(page, numbers, network.IntervalLevels);
         CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task, network.MetricName);
         if (options.PermutationCount > 0 && results.WhyNoMeasure is { } reason)
             ImportanceSection.AddReason(page, reason);

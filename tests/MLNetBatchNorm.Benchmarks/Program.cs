@@ -31,6 +31,8 @@ try
             return ContributionsCommand.Run(rest);
         case "targets":
             return TargetsCommand.Run(rest);
+        case "intervals":
+            return IntervalsCommand.Run(rest);
         case "stream":
             return StreamCommand.Run(rest);
         case "accuracy-table":
@@ -58,6 +60,7 @@ try
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
                   targets [DIR SLOT COUNT]                           one network for several numbers, against one for each
                   images DIR [seed] [Option=Value...]                every set of pictures under DIR: ours, convolutional and dense
+                  intervals DIR [seed] LEVEL                         coverage, width and score of prediction intervals: ours, LightGBM
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory

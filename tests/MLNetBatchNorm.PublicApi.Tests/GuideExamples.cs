@@ -280,6 +280,26 @@ public sealed class GuideExamples
     }
 
     [TestMethod]
+    public void Intervals_HoldTheirPart()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideIntervals
+        var trainer = mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            LabelColumnName = "Income",
+            IntervalLevels = [0.8, 0.95],
+        });
+        var model = trainer.Fit(features);
+        var bounds = model.Transform(features).GetColumn<float[]>("ScoreUpperBound");    // of each row that of 0.8, then that of 0.95
+        #endregion
+
+        float[] incomes = [.. features.GetColumn<float>("Income")];
+        Assert.IsGreaterThan(0.9, bounds.Zip(incomes, (upper, income) => income <= upper[1]).Count(below =>
+            below) / (double)incomes.Length);
+    }
+
+    [TestMethod]
     public void CrossValidation_Runs()
     {
         (MLContext mlContext, _, IDataView features) = Table();

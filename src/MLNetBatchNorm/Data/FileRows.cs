@@ -85,8 +85,14 @@ internal sealed class FileRows : RowStore
             validation = Load(aside, cancellation);
         }
 
-        return (Read(aside.Rest, largestBatch), validation.Rows > 0 ? new TableRows(validation) : null);
+        RowPart chosen = aside;
+        return (
+            Read(aside.Rest, largestBatch),
+            validation.Rows > 0 ? new TableRows(validation) { NumbersInStore = () => NumbersOf(chosen) } : null);
     }
+
+    /// <summary>In the order in which the part is loaded.</summary>
+    private int[] NumbersOf(RowPart part) => [.. Enumerable.Range(0, Rows).Where(part.Contains)];
 
     public override TrainingTable ToTable(CancellationToken cancellation) => Load(RowPart.Of(ShareInMemory(1), 0, 0), cancellation);
 

@@ -16,6 +16,12 @@ internal sealed class TableRows(TrainingTable table, int[] rows) : RowSource
     /// <summary>Row numbers in the table.</summary>
     public int[] Rows => rows;
 
+    /// <summary>Gives the numbers that the rows have among all rows, where the table has them in another place.</summary>
+    public Func<int[]>? NumbersInStore { get; init; }
+
+    /// <summary>The numbers that the rows have among all rows, however they are kept.</summary>
+    public int[] Numbers => NumbersInStore?.Invoke() ?? rows;
+
     public override RowShape Shape => table.Shape;
 
     public override int Count => rows.Length;

@@ -15,7 +15,7 @@ namespace MLNetBatchNorm.Distribution;
 /// uint32   0x52544E4D ("MNTR")
 /// text     version and build of the library
 /// int32    number of the training, number of networks, number of restarts
-/// float64  fraction set aside for validation;  uint64 seed of the choice;  byte by class: 0 or 1
+/// float64  fraction set aside for validation;  uint64 seed of the choice;  byte by class: 0 or 1;  byte half is kept back: 0 or 1
 /// definition and encoder, as in a model
 /// text     settings, as JSON
 /// byte     goes on from a trained network: 0 or 1; if 1: parameters as in a model,
@@ -45,6 +45,7 @@ internal static class TrainingFormat
         writer.Write(training.Split.Fraction);
         writer.Write(training.Split.Seed);
         writer.WriteFlag(training.Split.ByClass);
+        writer.WriteFlag(training.Split.KeepsBack);
         training.Definition.WriteWhole(writer);
         EncoderFormat.Write(writer, training.Encoder);
         writer.WriteText(JsonSerializer.Serialize(training.Settings, SettingsJson.Default.TrainingSettings));
@@ -106,7 +107,7 @@ internal static class TrainingFormat
             reader.ReadCount("restarts", 0, MostTrainings, 0));
         var split = new ValidationSplit(
             reader.ReadNumber("validation fraction", value => value is >= 0 and < 1, "in [0, 1)"), reader.ReadUInt64(),
-            reader.ReadFlag("flag of a choice by class"));
+            reader.ReadFlag("flag of a choice by class"), reader.ReadFlag("flag of rows kept back"));
         NetworkDefinition definition = NetworkDefinition.ReadWhole(reader);
         CheckSize(definition);
         InputEncoder encoder = EncoderFormat.Read(reader);

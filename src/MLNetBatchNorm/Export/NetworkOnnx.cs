@@ -67,6 +67,79 @@ internal sealed class NetworkOnnx
         graph.NodeTo(predictedLabels, "Greater", [scores, graph.Floats("threshold", [0], 1)]);
     }
 
+    /// <summary>Adds a network with prediction intervals: its scores and their bounds.</summary>
+    /// <param name="graph">Where to add it.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="features">Name of the raw features, [rows, slots].</param>
+    /// <param name="foldBatchNormalization">As in <see cref="AddScores"/>.</param>
+    /// <param name="scores">Name the scores get, [rows, 1].</param>
+    /// <param name="lower">Name the lower bounds get, [rows, levels].</param>
+    /// <param name="upper">Name the upper bounds get, [rows, levels].</param>
+    public static void AddIntervals(
+        OnnxGraph graph, TrainedNetwork network, string features, bool foldBatchNormalization, string scores, string lower, string upper)
+    {
+        PredictionIntervals intervals = network.Intervals!;
+        string mean = new NetworkOnnx(graph, network).AddMembers(features, foldBatchNormalization, network.ScoreLink, null);
+        network.ScoreLink.AddTo(graph, mean, scores);
+        string wideMean = graph.Node("Cast", "interval.mean", [mean], new OnnxAttribute("to", OnnxGraph.DoubleType));
+        string? width = intervals.Spread is { } spread ? AddWidth(graph, spread, intervals, features, mean, foldBatchNormalization) : null;
+        string? ramps = intervals.Knots.Length < 2 ? null : AddRamps(graph, intervals.Knots, wideMean);
+        AddBound("interval.lower", lower, level => level.Lower);
+        AddBound("interval.upper", upper, level => level.Upper);
+
+        void AddBound(string name, string output, Func<IntervalLevel, double[]> factors)
+        {
+            string distance = graph.Doubles($"{name}.factors", [.. intervals.Levels.Select(level => factors(level)[0])]);
+            for (int knot = 1; ramps is not null && knot < intervals.Knots.Length; knot++)
+            {
+                // By the number of knots, few, and not by a product of matrices: they are in double precision.
+                string ramp = graph.Node("Gather", $"{name}.ramp", [ramps, graph.Integers($"{name}.knot", knot - 1)],
+                    new OnnxAttribute("axis", 1L));
+                string steps = graph.Doubles(
+                    $"{name}.steps", [.. intervals.Levels.Select(level => factors(level)[knot] - factors(level)[knot - 1])]);
+                distance = graph.Node("Add", $"{name}.sum", [distance, graph.Node("Mul", $"{name}.step", [ramp, steps])]);
+            }
+
+            if (width is not null)
+                distance = graph.Node("Mul", $"{name}.distance", [width, distance]);
+            string bound = graph.Node("Add", $"{name}.scaled", [wideMean, distance]);
+            if (network.Scale is { } scale)
+            {
+                string inUnits = graph.Node("Mul", $"{name}.units", [bound, graph.Doubles($"{name}.deviation", scale.Deviation)]);
+                bound = graph.Node("Add", $"{name}.moved", [inUnits, graph.Doubles($"{name}.mean", scale.Mean)]);
+            }
+
+            // Min and Max of doubles came with a later opset than the graph may have.
+            string narrow = graph.Node("Cast", $"{name}.narrow", [bound], new OnnxAttribute("to", OnnxGraph.FloatType));
+            double least = network.Objective!.PredictsLogarithm ? 0 : -float.MaxValue;
+            string below = graph.Node("Min", $"{name}.below", [narrow, graph.Floats($"{name}.high", [float.MaxValue], 1)]);
+            graph.NodeTo(output, "Max", [below, graph.Floats($"{name}.low", [(float)least], 1)]);
+        }
+    }
+
+    /// <summary>Of each stretch between knots the part that lies below the prediction, [rows, knots - 1], in double precision.</summary>
+    private static string AddRamps(OnnxGraph graph, double[] knots, string wideMean)
+    {
+        double[] starts = knots[..^1];
+        string above = graph.Node("Sub", "ramp.above", [wideMean, graph.Doubles("ramp.starts", starts)]);
+        string part = graph.Node(
+            "Mul", "ramp.part", [above, graph.Doubles("ramp.inverse", [.. starts.Select((start, k) => 1 / (knots[k + 1] - start))])]);
+        string narrow = graph.Node("Cast", "ramp.narrow", [part], new OnnxAttribute("to", OnnxGraph.FloatType));
+        return graph.Node(
+            "Cast", "ramp.wide", [graph.Bounds("ramp.bounded", narrow, 0, 1)], new OnnxAttribute("to", OnnxGraph.DoubleType));
+    }
+
+    private static string AddWidth(
+        OnnxGraph graph, TrainedNetwork spread, PredictionIntervals intervals, string features, string mean, bool fold)
+    {
+        string joined = graph.Node("Concat", "spread.features", [features, mean], new OnnxAttribute("axis", 1L));
+        string size = new NetworkOnnx(graph, spread).AddMembers(joined, fold, spread.ScoreLink, null);
+        size = graph.Node("Mul", "spread.units", [size, graph.Floats("spread.unit", [(float)spread.Scale!.Deviation], 1)]);
+        size = graph.Node("Max", "spread.size", [size, graph.Floats("spread.floor", [intervals.Floor], 1)]);
+        string power = graph.Node("Pow", "spread.power", [size, graph.Floats("spread.exponent", [(float)intervals.Power], 1)]);
+        return graph.Node("Cast", "spread.width", [power], new OnnxAttribute("to", OnnxGraph.DoubleType));
+    }
+
     /// <summary>
     /// Adds a network for classes: their probabilities, and the most probable class as ML.NET's key, an unsigned integer counted from 1.
     /// </summary>

@@ -68,7 +68,7 @@ internal static partial class NetworkFormat
         }
     }
 
-    private static TrainedNetwork ReadNetwork(BinaryReader reader)
+    private static TrainedNetwork ReadNetwork(BinaryReader reader, bool isSpread = false)
     {
         uint magic = reader.ReadUInt32();
         if (magic != Magic)
@@ -81,7 +81,9 @@ internal static partial class NetworkFormat
         }
 
         if (version >= VersionOfSections)
-            return ReadSections(reader);
+            return ReadSections(reader, isSpread);
+        if (isSpread)
+            throw new NetworkFormatException(CheckedBytes.Text($"The spread of the intervals has version {version}, which had none."));
         NetworkDefinition definition = NetworkDefinition.Read(reader);
         InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
@@ -92,7 +94,7 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder, members);
     }
 
-    private static TrainedNetwork ReadSections(BinaryReader reader)
+    private static TrainedNetwork ReadSections(BinaryReader reader, bool isSpread)
     {
         NetworkDefinition? definition = null;
         InputEncoder? encoder = null;
@@ -102,6 +104,7 @@ internal static partial class NetworkFormat
         TargetScales? scales = null;
         ChosenSettings? chosen = null;
         SlotNames? names = null;
+        PredictionIntervals? intervals = null;
         SlotRanges? ranges = null;
         SlotNames? targetNames = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
@@ -116,6 +119,9 @@ internal static partial class NetworkFormat
             [ScaleTag] = section => scales = ReadScales(section, 1, scales),
             [TargetScalesTag] = section => scales = ReadScales(section, Required(definition, DefinitionTag).Outputs, scales),
             [ChosenTag] = section => chosen = ReadChosen(section),
+            [IntervalsTag] = section => intervals = isSpread
+                ? throw new NetworkFormatException($"The spread of the intervals has a section '{IntervalsTag}' itself.")
+                : ReadIntervals(section, Required(networks, NetworksTag), Required(encoder, EncoderTag), Required(objective, ObjectiveTag)),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
             [TargetNamesTag] = section => targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target"),
@@ -131,6 +137,7 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder!, members, chosen)
         {
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
+            Intervals = intervals,
         };
     }
 
@@ -163,6 +170,46 @@ internal static partial class NetworkFormat
         ? TargetScales.Read(reader, targets)
         : throw new NetworkFormatException(
             $"The data of the network has both a section '{ScaleTag}' and a section '{TargetScalesTag}'.");
+
+    private static PredictionIntervals ReadIntervals(
+        BinaryReader reader, NetworkParameters[] networks, InputEncoder encoder, Objective objective)
+    {
+        if (objective.Labels.Kind != LabelKind.Number || networks[0].Definition.Outputs != 1)
+            throw new NetworkFormatException("There are prediction intervals of a network that does not predict one number.");
+        var levels = new IntervalLevel[reader.ReadCount("levels of intervals", 1, PredictionIntervals.MaximumLevels, 3 * sizeof(double))];
+        var knots = new double[reader.ReadCount("knots of intervals", 1, PredictionIntervals.MaximumKnots, 3 * sizeof(double))];
+        for (int knot = 0; knot < knots.Length; knot++)
+        {
+            double below = knot == 0 ? double.NegativeInfinity : knots[knot - 1];
+            knots[knot] = reader.ReadNumber("knot of intervals", value => value > below, "above the one before");
+        }
+
+        for (int i = 0; i < levels.Length; i++)
+        {
+            double level = reader.ReadNumber("level of an interval", value => value is > 0 and < 1, "in (0, 1)");
+            var lower = new double[knots.Length];
+            var upper = new double[knots.Length];
+            for (int knot = 0; knot < knots.Length; knot++)
+                lower[knot] = reader.ReadNumber("factor of a lower bound", value => value <= 0, "not above 0");
+            for (int knot = 0; knot < knots.Length; knot++)
+                upper[knot] = reader.ReadNumber("factor of an upper bound", value => value >= 0, "not below 0");
+            levels[i] = new IntervalLevel(level, lower, upper);
+        }
+
+        double power = reader.ReadNumber("power of the spread", value => value is >= 0 and <= 1, "in [0, 1]");
+        long rows = reader.ReadInt64() is >= 0 and long count
+            ? count
+            : throw new NetworkFormatException("The number of rows behind the intervals is negative.");
+        TrainedNetwork? spread = reader.ReadFlag("flag of a spread") ? ReadNetwork(reader, isSpread: true) : null;
+        if (spread is not null
+            && (spread.Encoder.RawInputs != encoder.RawInputs + 1 || spread.Parameters.Definition.Outputs != 1
+                || spread.Objective is not { PredictsLogarithm: true } || spread.Scale is null))
+        {
+            throw new NetworkFormatException("The spread of the intervals does not go with the network.");
+        }
+
+        return new PredictionIntervals(knots, levels, power, spread) { Rows = rows };
+    }
 
     private static ChosenSettings ReadChosen(BinaryReader reader) => new()
     {

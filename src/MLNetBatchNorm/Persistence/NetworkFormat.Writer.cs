@@ -63,6 +63,13 @@ internal static partial class NetworkFormat
     /// int32    number of ranges R
     ///          int32 first slot, int32 number of slots         R times, rising
     /// -- "TNAM" names of several targets, behind the definition, as those of the slots; absent where there are none
+    /// -- "INTV" prediction intervals, behind encoding, networks and objective; absent where there are none
+    /// int32    number of levels L, number of knots K
+    /// float64  knot, rising                                    K times
+    ///          float64 level, K factors of the lower bound, K of the upper bound      L times
+    /// float64  power of the spread
+    /// int64    rows that the factors were measured on
+    /// byte     has a spread: 0 or 1; if 1 a whole block as this one, of one slot more and without intervals
     /// -- "END ", empty
     /// </code>
     /// </remarks>
@@ -102,6 +109,8 @@ internal static partial class NetworkFormat
             writer.WriteSection(SlotRangesTag, ranges.Write);
         if (network.TargetNames is { } targets)
             writer.WriteSection(TargetNamesTag, targets.Write);
+        if (network.Intervals is { } intervals)
+            writer.WriteSection(IntervalsTag, section => WriteIntervals(section, intervals));
         writer.WriteEnd();
     }
 
@@ -143,6 +152,26 @@ internal static partial class NetworkFormat
             writer.WriteOptional(epoch.ValidationLoss);
             writer.WriteOptional(epoch.ValidationMetric);
         }
+    }
+
+    private static void WriteIntervals(BinaryWriter writer, PredictionIntervals intervals)
+    {
+        writer.Write(intervals.Levels.Count);
+        writer.Write(intervals.Knots.Length);
+        foreach (double knot in intervals.Knots)
+            writer.Write(knot);
+        foreach (IntervalLevel level in intervals.Levels)
+        {
+            writer.Write(level.Level);
+            foreach (double factor in level.Lower.Concat(level.Upper))
+                writer.Write(factor);
+        }
+
+        writer.Write(intervals.Power);
+        writer.Write(intervals.Rows);
+        writer.WriteFlag(intervals.Spread is not null);
+        if (intervals.Spread is { } spread)
+            Write(writer, spread);
     }
 
     private static void WriteChosen(BinaryWriter writer, ChosenSettings chosen)

@@ -39,6 +39,7 @@ internal static partial class NetworkFormat
     private const string ScaleTag = "SCAL";
     private const string ChosenTag = "CHOS";
     private const string SlotNamesTag = "SLOT";
+    private const string IntervalsTag = "INTV";
     private const string SlotRangesTag = "RANG";
     private const string TargetScalesTag = "TSCA";
     private const string TargetNamesTag = "TNAM";

@@ -105,13 +105,24 @@ internal sealed class FitRows : IDisposable
     public NetworkRows Of(NetworkTraining network, CancellationToken cancellation)
     {
         InputEncoder encoder = network.Encoder;
-        (double fraction, ulong seed, bool byClass) = network.Split;
+        (double fraction, ulong seed, bool byClass, bool keepsBack) = network.Split;
         int largestBatch = BatchPlan.LargestBatchOf(network.Settings.BatchSize);
         (RowSource training, TableRows? validation) = _validation is null
             ? _training.Split(fraction, seed, byClass, network.Number.Member, largestBatch, cancellation)
             : (_training.All(largestBatch), new TableRows(_validation));
-        return new NetworkRows(new EncodedRows(training, encoder), validation is null ? null : new EncodedRows(validation, encoder));
+        TableRows? keptBack = null;
+        if (keepsBack && validation is not null)
+            (validation, keptBack) = HeldOut(network.Split).Part(validation);
+        return new NetworkRows(new EncodedRows(training, encoder), Encoded(validation), Encoded(keptBack));
+
+        EncodedRows? Encoded(TableRows? rows) => rows is { Count: > 0 } ? new EncodedRows(rows, encoder) : null;
     }
+
+    /// <summary>Which validation rows are kept back.</summary>
+    public HeldOutRows HeldOut(ValidationSplit split) => new(split.Seed, HasValidation ? null : _training.Groups);
+
+    /// <summary>Rows that networks may set aside, or be given for validation, at most.</summary>
+    public int MostHeldOut => _validation?.Rows ?? _training.Rows;
 
     public void Dispose() => _training.Dispose();
 }

@@ -83,6 +83,9 @@ internal sealed class TrainedNetwork
     /// <summary>The names of the targets, where there are several; null where they have none.</summary>
     public SlotNames? TargetNames { get; init; }
 
+    /// <summary>What makes bounds of scores; null where none were asked for.</summary>
+    public PredictionIntervals? Intervals { get; init; }
+
     /// <summary>The names of the feature column's slots; null where it had none, and in models of versions 1 and 2 of the format.</summary>
     public SlotNames? SlotNames { get; init; }
 

@@ -4,4 +4,7 @@ namespace MLNetBatchNorm.Training;
 /// <param name="Fraction">Their share; 0: none.</param>
 /// <param name="Seed">Decides which.</param>
 /// <param name="ByClass">Whether labels are classes, each of which is to give its part.</param>
-internal readonly record struct ValidationSplit(double Fraction, ulong Seed, bool ByClass);
+/// <param name="KeepsBack">
+/// Whether half of the validation rows, given or set aside, are kept out of the choice of the best epoch, to be measured later.
+/// </param>
+internal readonly record struct ValidationSplit(double Fraction, ulong Seed, bool ByClass, bool KeepsBack = false);

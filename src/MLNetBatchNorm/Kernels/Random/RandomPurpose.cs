@@ -28,6 +28,12 @@ internal static class RandomPurpose
     /// <summary>From which rows the shuffled values of a feature are, where its importance is measured.</summary>
     public const ulong ShuffledFeature = 2005;
 
+    /// <summary>Which held-out rows are kept out of the choice of the best epoch.</summary>
+    public const ulong KeptBack = 2006;
+
+    /// <summary>Seeds of the networks that learn the spread of errors: network i has <c>Spread + i</c>.</summary>
+    public const ulong Spread = 2100;
+
     /// <summary>Order of an epoch's rows in memory.</summary>
     public const ulong RowOrder = 3000;
 

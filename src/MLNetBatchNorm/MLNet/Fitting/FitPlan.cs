@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Distribution;
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -34,6 +35,12 @@ internal sealed class FitPlan
 
     /// <summary>How every network is trained, but for its seed.</summary>
     public required TrainingSettings Settings { get; init; }
+
+    /// <summary>The levels of prediction intervals that are asked for; mostly none.</summary>
+    public required IReadOnlyList<double> IntervalLevels { get; init; }
+
+    /// <summary>Makes an encoder for the features and, in a last slot, the prediction.</summary>
+    public required Func<RowStore, InputEncoder> SpreadEncoding { get; init; }
 
     /// <summary>Which rows are set aside for validation.</summary>
     public required ValidationSplit Split { get; init; }

@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
@@ -88,6 +89,15 @@ internal sealed class FitPlanner
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class);
+        IReadOnlyList<double> levels = (_options as BatchNormNetworkRegressionTrainer.Options)?.IntervalLevels ?? [];
+        if (levels.Count > 0 && !rows.HasValidation && chosen.ValidationFraction == 0)
+        {
+            throw _host.Except(
+                "IntervalLevels needs rows that the networks were not trained on, to measure how far off predictions are, but "
+                + "ValidationFraction is 0 and there is no validation set: nothing is held out. Set ValidationFraction above 0 (0.2 is "
+                + "usual), give a validation set, or leave IntervalLevels empty.");
+        }
+        bool[] categorical = [.. categoricalSlots, .. categoricalSlots.IsEmpty ? (bool[])[] : [false]];
         return new FitPlan
         {
             Seed = _seed,
@@ -99,7 +109,10 @@ internal sealed class FitPlanner
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,
             Settings = CreateSettings(rows, chosen),
-            Split = new ValidationSplit(chosen.ValidationFraction, _seed, ByClass: _task.HasClasses),
+            Split = new ValidationSplit(
+                chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: levels.Count > 0),
+            IntervalLevels = levels,
+            SpreadEncoding = errors => EncodeErrors(errors, categorical),
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
@@ -128,6 +141,14 @@ internal sealed class FitPlanner
         for (int slot = 0; slot < ranges.Numbers; slot++)
             categorical[slot] = categoricalSlots[ranges.RawSlotOf(slot)];
         return categorical;
+    }
+
+    /// <summary>As the features of the model are encoded, with one slot more.</summary>
+    private InputEncoder EncodeErrors(RowStore errors, bool[] categorical)
+    {
+        SlotKind[] kinds = SlotKinds.Of(errors.Slots, categorical, _options.ScaleInputs);
+        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, errors.Slots));
+        return EncoderLearning.Learn(errors, kinds, pieces);
     }
 
     /// <summary>What stood open and depends on the rows, in the words of the options, so that a person can set it.</summary>

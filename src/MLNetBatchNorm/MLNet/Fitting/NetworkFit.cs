@@ -132,10 +132,34 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
             TargetNames = plan.TargetNames,
+            Intervals = plan.IntervalLevels.Count == 0 ? null : Intervals(plan, rows, best, threads, channel, cancellation),
         };
         if (!new ScoringNetwork(host, network).IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;
+    }
+
+    private PredictionIntervals Intervals(
+        FitPlan plan, FitRows rows, BestOfRestarts best, int threads, IChannel channel, CancellationToken cancellation)
+    {
+        if (plan.Start is not null && !rows.HasValidation)
+        {
+            channel.Warning(
+                MessageSensitivity.None,
+                "IntervalLevels: the model to go on from may have been trained on rows that are now held out, and then errors on them are "
+                + "too small. Give a validation set that it has not seen, or train anew.");
+        }
+
+        // Of each network any training: all set the same rows aside.
+        NetworkTraining[] trainings = [.. plan.TrainingsOn(rows).Where(training => training.Number.Restart == 0)];
+        try
+        {
+            return IntervalLearning.Learn(trainings, best.Networks, plan.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
+        }
+        catch (TooFewHeldOutRowsException e)
+        {
+            throw host.Except(e, e.Message);
+        }
     }
 
     private string DivergenceMessage(string what, FitPlan plan) =>

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Model;
+using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Trainers;
 using MLNetBatchNorm.Training;
@@ -24,7 +25,8 @@ namespace MLNetBatchNorm;
 /// <inheritdoc cref="BatchNormNetworkModelParametersBase{TScore}" path="/remarks"/>
 /// </remarks>
 public sealed class BatchNormNetworkRegressionModelParameters
-    : BatchNormNetworkModelParametersBase<float>, ICalculateFeatureContribution, IFeatureContributionMapper
+    : BatchNormNetworkModelParametersBase<float>, ICalculateFeatureContribution, IFeatureContributionMapper, ISchemaBindableMapper,
+      IBindableCanSaveOnnx
 {
     internal const string LoaderSignature = "MLNetBatchNormRegression";
 
@@ -57,6 +59,47 @@ public sealed class BatchNormNetworkRegressionModelParameters
     /// </summary>
     /// <value>1 in models that format version 1 or 2 was saved in.</value>
     public double LabelDeviation => Scoring.Trained.Scale?.Deviation ?? 1;
+
+    /// <summary>
+    /// The levels of the prediction intervals that the model gives, in the order of the slots of the columns <c>ScoreLowerBound</c> and
+    /// <c>ScoreUpperBound</c>; none where none were asked for (<see cref="BatchNormNetworkRegressionTrainer.Options.IntervalLevels"/>).
+    /// </summary>
+    public IReadOnlyList<double> IntervalLevels => [.. Scoring.Trained.Intervals?.Levels.Select(level => level.Level) ?? []];
+
+    /// <summary>Scores a block of rows with the bounds of their labels; the same bits as in the columns of scored rows.</summary>
+    /// <param name="features">The rows one after the other; NaN where a value is missing.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="scores">Room for the predictions.</param>
+    /// <param name="lowerBounds">Room for the lower bounds, [rows, levels].</param>
+    /// <param name="upperBounds">Room for the upper bounds, [rows, levels].</param>
+    /// <exception cref="ArgumentOutOfRangeException">A span is of another length than the rows need.</exception>
+    /// <exception cref="InvalidOperationException">The model has no intervals.</exception>
+    public void ScoreIntervals(
+        ReadOnlySpan<float> features, int rows, Span<float> scores, Span<float> lowerBounds, Span<float> upperBounds)
+    {
+        Host.Check(Scoring.Intervals is not null, "The model has no prediction intervals; it was trained without IntervalLevels.");
+        Scoring.ScoreIntervals(features, rows, scores, lowerBounds, upperBounds);
+    }
+
+    /// <summary>The columns of a scored row: without intervals those of ML.NET's own wrapper.</summary>
+    ISchemaBoundMapper ISchemaBindableMapper.Bind(IHostEnvironment env, RoleMappedSchema schema)
+    {
+        ISchemaBindableMapper plain = new SchemaBindablePredictorWrapper(this);
+        ISchemaBoundMapper bound = plain.Bind(env, schema);         // checks the type of the feature column
+        return Scoring.Intervals is null ? bound : new IntervalRowMapper(this, Scoring, schema);
+    }
+
+    bool IBindableCanSaveOnnx.SaveAsOnnx(OnnxContext ctx, RoleMappedSchema schema, string[] outputNames)
+    {
+        Host.CheckValue(ctx, nameof(ctx));
+        Host.CheckValue(schema, nameof(schema));
+        Host.CheckValue(outputNames, nameof(outputNames));
+        string features = schema.Feature!.Value.Name;
+        if (!ctx.ContainsColumn(features))
+            return false;
+        OnnxContextGraph.SaveIntervals(ctx, Scoring.Trained, outputNames, ctx.GetVariableName(features));
+        return true;
+    }
 
     /// <inheritdoc/>
     protected override PredictionKind PredictionKind => PredictionKind.Regression;

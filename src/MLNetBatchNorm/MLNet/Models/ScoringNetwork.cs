@@ -32,11 +32,15 @@ internal sealed class ScoringNetwork
         Trained = trained;
         _folded = FoldedNetwork.Create(trained.Encoder, trained.Networks);
         _link = trained.ScoreLink;
+        Intervals = trained.Intervals is null ? null : new IntervalScoring(trained);
         InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
     }
 
     /// <summary>The unfolded network, as it is saved.</summary>
     public TrainedNetwork Trained { get; }
+
+    /// <summary>What makes bounds of scores; null where the model has none.</summary>
+    public IntervalScoring? Intervals { get; }
 
     /// <summary>The type of the feature column.</summary>
     public VectorDataViewType InputType { get; }
@@ -54,7 +58,7 @@ internal sealed class ScoringNetwork
     public OutputLink Link => _link;
 
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
-    public bool IsFinite => _folded.IsFinite;
+    public bool IsFinite => _folded.IsFinite && (Intervals?.IsFinite ?? true);
 
     /// <summary>Writes the network at the writer's position.</summary>
     public void Save(BinaryWriter writer) => NetworkFormat.Write(writer, Trained);
@@ -120,6 +124,27 @@ internal sealed class ScoringNetwork
     public void ScoreProbabilities(ReadOnlyMemory<float> features, int rows, Memory<float> probabilities, int numberOfThreads)
         => ScoreParts(features, rows, probabilities, numberOfThreads, ScoreProbabilities);
 
+    /// <summary>Scores rows with their bounds, [rows, levels] row-major.</summary>
+    public void ScoreIntervals(ReadOnlySpan<float> features, int rows, Span<float> scores, Span<float> lower, Span<float> upper)
+    {
+        int levels = Intervals!.Levels;
+        CheckBlock(features.Length, rows, scores.Length);
+        if (Math.Min(lower.Length, upper.Length) < (long)rows * levels)
+        {
+            throw _context.ExceptParam(
+                nameof(lower),
+                $"The bounds have room for {lower.Length} and {upper.Length} values; {rows} rows of {levels} levels need "
+                + $"{(long)rows * levels}.");
+        }
+
+        RowScorer scorer = CreateRowScorer();
+        for (int row = 0; row < rows; row++)
+        {
+            scores[row] = scorer.Score(
+                features.Slice(row * Inputs, Inputs), lower.Slice(row * levels, levels), upper.Slice(row * levels, levels));
+        }
+    }
+
     private delegate void BlockScorer(ReadOnlySpan<float> features, int rows, Span<float> outputs);
 
     /// <summary>
@@ -171,6 +196,8 @@ internal sealed class ScoringNetwork
         private readonly ScoringNetwork _network;
         private readonly ScoringScratch _scratch;
         private readonly float[] _outputs;
+        private readonly IntervalScoring.RowScratch? _intervals;
+        private readonly OutputLink? _scaledLink;
         private float[]? _dense;
 
         internal RowScorer(ScoringNetwork network)
@@ -178,29 +205,57 @@ internal sealed class ScoringNetwork
             _network = network;
             _scratch = network._folded.CreateScratch(1);
             _outputs = new float[network.PaddedOutputs];
+            _intervals = network.Intervals?.CreateScratch();
+            // What labels were made of for training, of which the score is made at the end.
+            _scaledLink = network.Intervals is null ? null : network._link.Unscaled;
         }
 
         /// <summary>The outputs of one row.</summary>
-        public void Score(in VBuffer<float> features, Span<float> outputs)
+        public void Score(in VBuffer<float> features, Span<float> outputs) => Score(features, outputs, _network._link);
+
+        private void Score(in VBuffer<float> features, Span<float> outputs, OutputLink link)
         {
             if (features.Length != _network.Inputs)
                 throw _network._context.Except($"The row has {features.Length} features; the model was trained on {_network.Inputs}.");
             if (features.IsDense)
             {
-                _network._folded.Score(features.GetValues(), 1, outputs, _scratch, _network._link);
+                _network._folded.Score(features.GetValues(), 1, outputs, _scratch, link);
                 return;
             }
 
             if (_network._folded.TakesSparse)
             {
-                _network._folded.ScoreSparse(features.GetIndices(), features.GetValues(), outputs, _scratch, _network._link);
+                _network._folded.ScoreSparse(features.GetIndices(), features.GetValues(), outputs, _scratch, link);
                 return;
             }
 
             _dense ??= new float[_network.Inputs];
             features.CopyTo(_dense);
-            _network._folded.Score(_dense, 1, outputs, _scratch, _network._link);
+            _network._folded.Score(_dense, 1, outputs, _scratch, link);
         }
+
+        /// <summary>The output of one row of a network with intervals, and the bounds of each level.</summary>
+        public float Score(in VBuffer<float> features, Span<float> lower, Span<float> upper)
+        {
+            Score(features, _outputs, _scaledLink!);
+            float mean = _outputs[0];
+            if (features.IsDense)
+                _intervals!.Score(features.GetValues(), mean, lower, upper);
+            else
+                _intervals!.ScoreSparse(features.GetIndices(), features.GetValues(), mean, lower, upper);
+            return Restored(mean);
+        }
+
+        /// <summary>The same of a row written out.</summary>
+        public float Score(ReadOnlySpan<float> features, Span<float> lower, Span<float> upper)
+        {
+            _network._folded.Score(features, 1, _outputs, _scratch, _scaledLink!);
+            float mean = _outputs[0];
+            _intervals!.Score(features, mean, lower, upper);
+            return Restored(mean);
+        }
+
+        private float Restored(float mean) => _network.Trained.Scale is { } scale ? scale.Restore(mean) : mean;
 
         /// <summary>The output of one row of a network with a single one.</summary>
         public float Score(in VBuffer<float> features)

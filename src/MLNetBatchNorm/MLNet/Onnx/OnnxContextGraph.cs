@@ -48,6 +48,15 @@ internal sealed class OnnxContextGraph : OnnxGraph
             probabilities: outputNames[1], predictedLabels: outputNames[2]);
     }
 
+    /// <summary>Adds a network for regression with the bounds of its intervals: score, lower and upper bounds.</summary>
+    public static void SaveIntervals(OnnxContext context, TrainedNetwork network, string[] outputNames, string featureColumnName)
+    {
+        context.CheckOpSetVersion(NetworkOnnx.MinimumOpSet, nameof(MLNetBatchNorm));
+        NetworkOnnx.AddIntervals(
+            new OnnxContextGraph(context), network, featureColumnName, foldBatchNormalization: true, outputNames[0], outputNames[1],
+            outputNames[2]);
+    }
+
     /// <summary>
     /// Adds a network with one output for each class. ML.NET asks for the predicted label and the score, and leaves both to the model.
     /// </summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Objectives;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
@@ -23,7 +24,10 @@ internal static class OptionValidation
             CheckHiddenUnits(context, units, mayBeEmpty: copy.InputShape is not null);
         PictureOptions.Check(context, copy);
         if (copy is BatchNormNetworkRegressionTrainer.Options regression)
+        {
             CheckLoss(context, regression.Loss);
+            CheckLevels(context, regression.IntervalLevels);
+        }
         if (copy is BatchNormNetworkMultiOutputRegressionTrainer.Options multiOutput)
             CheckLossOfTargets(context, multiOutput.Loss);
         if (copy is BatchNormNetworkClassificationOptions classification)
@@ -99,6 +103,21 @@ internal static class OptionValidation
 
     /// <summary>Largest number of weights of one linear map, padded to panels: the memory is one array.</summary>
     private static int MaximumWeights => Array.MaxLength - 2 * PanelLayout.Width;
+
+    private static void CheckLevels(IExceptionContext context, double[] levels)
+    {
+        const string Option = nameof(BatchNormNetworkRegressionTrainer.Options.IntervalLevels);
+        if (levels.Length > PredictionIntervals.MaximumLevels)
+        {
+            throw context.ExceptUserArg(
+                Option, $"{Option} has {levels.Length} levels; it must have at most {PredictionIntervals.MaximumLevels}.");
+        }
+        if (levels.GroupBy(level => level).FirstOrDefault(same => same.Count() > 1) is { } twice)
+        {
+            throw context.ExceptUserArg(
+                Option, string.Create(CultureInfo.InvariantCulture, $"{Option} has {twice.Key} twice; give each level once."));
+        }
+    }
 
     private static void CheckLoss(IExceptionContext context, RegressionLoss? loss)
     {

@@ -22,6 +22,7 @@ namespace MLNetBatchNorm;
 /// | Output Column Name | Column Type | Description |
 /// | -- | -- | -- |
 /// | `Score` | [Single](xref:System.Single) | The prediction, in the label's own units. |
+/// | `ScoreLowerBound`, `ScoreUpperBound` | [Single](xref:System.Single), or a vector of them | With `IntervalLevels`: bounds of the label. |
 ///
 /// ### Trainer Characteristics
 /// |  |  |
@@ -78,6 +79,27 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
         /// amounts that are often 0, <see cref="QuantileLoss"/> for a bound that a part of the labels stays below.
         /// </value>
         public RegressionLoss Loss { get; set; } = new SquaredLoss();
+
+        /// <summary>
+        /// Levels of prediction intervals: the part of new labels that is to lie between the columns <c>ScoreLowerBound</c> and
+        /// <c>ScoreUpperBound</c>, which the model gives beside <c>Score</c>. Of one level they are numbers, of several vectors, in the
+        /// order given here, whose slot names say the level.
+        /// </summary>
+        /// <value>
+        /// Default none: no columns, and the model is what it was. Each in (0, 1), none twice; 0.8 and 0.95 are usual. Half of the rows
+        /// that each network sets aside, or of the validation set, then measure errors instead of choosing the epoch; a level needs
+        /// <c>2 / (1 - level) - 1</c> of them: 39 for 0.95. What is guaranteed, and when, stands in docs/intervals.md.
+        /// </value>
+        [OptionRange(
+            0, 1, "It is the part of labels that are to lie between the bounds, such as 0.9.", ExcludesMinimum = true,
+            ExcludesMaximum = true)]
+        public double[] IntervalLevels { get; set; } = [];
+
+        private protected override void OwnParts()
+        {
+            base.OwnParts();
+            IntervalLevels = (double[]?)IntervalLevels?.Clone() ?? [];
+        }
     }
 
     /// <inheritdoc/>
@@ -89,6 +111,7 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
         new(
             DefaultColumnNames.Score, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, false,
             new SchemaShape(AnnotationUtils.GetTrainerOutputAnnotation())),
+        .. NetworkOptions.IntervalLevels.Length == 0 ? [] : IntervalRowMapper.Promise(NetworkOptions.IntervalLevels.Length),
     ];
 
     /// <inheritdoc/>

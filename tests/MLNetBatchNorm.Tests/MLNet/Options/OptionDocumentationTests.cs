@@ -162,6 +162,7 @@ public sealed partial class OptionDocumentationTests
     private static string Show(object value) => value switch
     {
         int[] numbers => string.Join(", ", numbers),
+        double[] { Length: 0 } => "none",
         bool flag => flag ? "true" : "false",
         Optimizer or LearningRateSchedule or RegressionLoss => value.GetType().Name,
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,

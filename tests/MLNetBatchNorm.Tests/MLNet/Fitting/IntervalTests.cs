@@ -1,0 +1,311 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using Trained = Microsoft.ML.Data.RegressionPredictionTransformer<MLNetBatchNorm.BatchNormNetworkRegressionModelParameters>;
+
+namespace MLNetBatchNorm.Tests.MLNet;
+
+/// <summary>Prediction intervals: that they hold what they promise on new rows, wherever rows and held-out rows come from.</summary>
+[TestClass]
+public sealed class IntervalTests
+{
+    private const int Slots = 5;
+
+    private readonly MLContext _context = new(1);
+
+    private sealed class Row
+    {
+        [VectorType(Slots)]
+        public float[] Features { get; set; } = [];
+
+        public float Label { get; set; }
+
+        public float Weight { get; set; } = 1;
+
+        public uint Group { get; set; }
+    }
+
+    private sealed class Prediction
+    {
+        public float Score { get; set; }
+
+        [VectorType]
+        public float[] ScoreLowerBound { get; set; } = [];
+
+        [VectorType]
+        public float[] ScoreUpperBound { get; set; } = [];
+    }
+
+    public static IEnumerable<object[]> Forms =>
+        [["dense"], ["sparse"], ["spilled"], ["single"], ["validation set"], ["groups"], ["weights"], ["warm start"], ["counts"]];
+
+    /// <summary>Labels lie between their bounds as often as the level says, where noise is small as where it is large.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Forms))]
+    public void Bounds_OfNewRows_HoldTheirPart(string form)
+    {
+        Row[] training = Rows(1, 4000, form), others = Rows(2, 6000, form);
+        Trained model = Fit(form, training, 0.8, 0.95);
+        (float[] scores, float[][] lower, float[][] upper) = Bounds(model, form, others);
+        for (int level = 0; level < 2; level++)
+        {
+            double wanted = level == 0 ? 0.8 : 0.95;
+            // Half of some thousand rows at most measure, and networks of ten epochs differ by more than those of a whole training.
+            Assert.AreEqual(wanted, Covered(_ => true), level == 0 ? 0.05 : 0.03, $"{form}, all rows");
+            if (form != "counts")
+            {
+                Assert.AreEqual(wanted, Covered(row => row.Features[1] > 0), 0.15, $"{form}, noisy rows");
+                Assert.AreEqual(wanted, Covered(row => row.Features[1] <= 0), 0.15, $"{form}, quiet rows");
+                Assert.IsGreaterThan(2 * Width(row => row.Features[1] <= 0), Width(row => row.Features[1] > 0),
+                    $"{form}: widths do not adapt");
+            }
+
+            double Covered(Func<Row, bool> of)
+            {
+                int[] chosen = [.. Enumerable.Range(0, others.Length).Where(i => of(others[i]))];
+                return chosen.Count(i => others[i].Label >= lower[i][level] && others[i].Label <= upper[i][level]) / (double)chosen.Length;
+            }
+
+            double Width(Func<Row, bool> of) =>
+                Enumerable.Range(0, others.Length).Where(i => of(others[i])).Average(i => (double)upper[i][level] - lower[i][level]);
+        }
+
+        for (int i = 0; i < others.Length; i++)
+        {
+            Assert.IsTrue(lower[i][1] <= lower[i][0] && lower[i][0] <= scores[i] && scores[i] <= upper[i][0] && upper[i][0] <= upper[i][1]);
+            if (form == "counts")
+                Assert.IsGreaterThanOrEqualTo(0f, lower[i][1]);
+        }
+    }
+
+    /// <summary>What chooses an epoch and what measures errors is never the same row, in no network, nor in the same group.</summary>
+    [TestMethod]
+    public void Rows_ThatChooseAnEpoch_DoNotMeasure()
+    {
+        var groups = new MLNetBatchNorm.Data.RowGroups();
+        for (int row = 0; row < 1000; row++)
+            groups.Add((uint)(row / 4));
+        var table = new MLNetBatchNorm.Data.TrainingTable(1, 1, weighted: false);
+        for (int row = 0; row < 1000; row++)
+            table.Add([row], [row], 1);
+        foreach (MLNetBatchNorm.Data.RowGroups? together in new[] { null, groups })
+        {
+            var held = new MLNetBatchNorm.Training.HeldOutRows(7, together);
+            var (choosing, keptBack) = held.Part(new MLNetBatchNorm.Data.TableRows(table));
+            CollectionAssert.AreEquivalent(Enumerable.Range(0, 1000).ToArray(), choosing.Rows.Concat(keptBack.Rows).ToArray());
+            Assert.AreEqual(500, keptBack.Count, 80);
+            if (together is not null)
+                Assert.IsFalse(choosing.Rows.Select(row => row / 4).Intersect(keptBack.Rows.Select(row => row / 4)).Any());
+        }
+    }
+
+    [TestMethod]
+    public void Schema_OfOneLevel_HasNumbers_OfSeveral_Vectors_OfNone_OnlyTheScore()
+    {
+        Row[] rows = Rows(1, 400, "dense");
+        foreach (double[] levels in new double[][] { [], [0.9], [0.95, 0.5] })
+        {
+            BatchNormNetworkRegressionTrainer trainer = Trainer("dense", levels);
+            Trained model = trainer.Fit(View("dense", rows));
+            DataViewSchema schema = model.Transform(View("dense", rows)).Schema;
+            SchemaShape promised = trainer.GetOutputSchema(SchemaShape.Create(View("dense", rows).Schema));
+            string[] added = [.. schema.Select(column => column.Name).Where(name => name.StartsWith("Score", StringComparison.Ordinal))];
+            CollectionAssert.AreEqual(
+                levels.Length == 0 ? ["Score"] : new[] { "Score", "ScoreLowerBound", "ScoreUpperBound" }, added);
+            Assert.AreEqual(schema.Count, promised.Count());
+            CollectionAssert.AreEqual(levels, model.Model.IntervalLevels.ToArray());
+            if (levels.Length < 2)
+                continue;
+            VBuffer<ReadOnlyMemory<char>> names = default;
+            schema["ScoreUpperBound"].GetSlotNames(ref names);
+            CollectionAssert.AreEqual(
+                levels.Select(level => level.ToString(CultureInfo.InvariantCulture)).ToArray(),
+                names.DenseValues().Select(name => name.ToString()).ToArray());
+        }
+    }
+
+    /// <summary>Transform, prediction engine, block, file: the same bits; and ML.NET's evaluation takes the score.</summary>
+    [TestMethod]
+    [DataRow("dense")]
+    [DataRow("sparse")]
+    [DataRow("counts")]
+    public void Bounds_OfARow_AreTheSameEverywhere(string form)
+    {
+        Row[] rows = Rows(1, 800, form), others = Rows(2, 60, form);
+        others[7].Features[2] = float.NaN;
+        Trained model = Fit(form, rows, 0.8, 0.95);
+        (float[] scores, float[][] lower, float[][] upper) = Bounds(model, form, others);
+        Assert.AreEqual(others.Length, Bounds(model, form, others).Scores.Length);
+
+        using var file = new MemoryStream();
+        _context.Model.Save(model, View(form, rows).Schema, file);
+        file.Position = 0;
+        var loaded = new MLContext(2).Model.Load(file, out _);
+        (float[] loadedScores, float[][] loadedLower, float[][] loadedUpper) = Bounds(loaded, form, others);
+        CollectionAssert.AreEqual(scores, loadedScores);
+
+        float[] block = new float[others.Length], blockLower = new float[2 * others.Length], blockUpper = new float[2 * others.Length];
+        model.Model.ScoreIntervals([.. others.SelectMany(row => row.Features)], others.Length, block, blockLower, blockUpper);
+        float[] plain = new float[others.Length];
+        model.Model.Score([.. others.SelectMany(row => row.Features)], others.Length, plain);
+        CollectionAssert.AreEqual(scores, block);
+        CollectionAssert.AreEqual(scores, plain, "with and without bounds a score is the same");
+        var engine = _context.Model.CreatePredictionEngine<Row, Prediction>(model);
+        for (int i = 0; i < others.Length; i++)
+        {
+            Prediction one = engine.Predict(others[i]);
+            Assert.AreEqual(scores[i], one.Score);
+            CollectionAssert.AreEqual(lower[i], one.ScoreLowerBound);
+            CollectionAssert.AreEqual(upper[i], one.ScoreUpperBound);
+            CollectionAssert.AreEqual(lower[i], loadedLower[i]);
+            CollectionAssert.AreEqual(upper[i], loadedUpper[i]);
+            CollectionAssert.AreEqual(lower[i], blockLower[(2 * i)..(2 * i + 2)]);
+            CollectionAssert.AreEqual(upper[i], blockUpper[(2 * i)..(2 * i + 2)]);
+        }
+
+        RegressionMetrics metrics = _context.Regression.Evaluate(model.Transform(View(form, others)));
+        Assert.AreEqual(others.Zip(scores, (row, score) => Math.Abs((double)row.Label - score)).Average(), metrics.MeanAbsoluteError, 1e-4);
+    }
+
+    [TestMethod]
+    public void CrossValidation_OfAModelWithBounds_GivesThem()
+    {
+        var folds = _context.Regression.CrossValidate(View("dense", Rows(1, 600, "dense")), Trainer("dense", 0.9), numberOfFolds: 2);
+        Assert.IsTrue(folds.All(fold => fold.Metrics.RSquared > 0.3));
+        Assert.IsTrue(folds.All(fold => fold.ScoredHoldOutSet.Schema.GetColumnOrNull("ScoreUpperBound") is not null));
+    }
+
+    [TestMethod]
+    public void Fit_Twice_GivesTheSameBounds_OnAnyNumberOfThreads()
+    {
+        Row[] rows = Rows(1, 600, "dense"), others = Rows(2, 50, "dense");
+        float[][] first = Bounds(Fit("dense", rows, 0.9, 0.5), "dense", others).Lower;
+        BatchNormNetworkRegressionTrainer.Options options = Options("dense", 0.9, 0.5);
+        options.NumberOfThreads = 1;
+        float[][] second = Bounds(_context.Regression.Trainers.BatchNormNetwork(options).Fit(View("dense", rows)), "dense", others).Lower;
+        for (int i = 0; i < others.Length; i++)
+            CollectionAssert.AreEqual(first[i], second[i]);
+    }
+
+    [TestMethod]
+    public void Fit_LabelsThatAreAllEqual_HaveNoWidth()
+    {
+        Row[] rows = Rows(1, 400, "dense");
+        foreach (Row row in rows)
+            row.Label = 3;
+        (float[] scores, float[][] lower, float[][] upper) = Bounds(Fit("dense", rows, 0.5, 0.9), "dense", rows);
+        Assert.IsTrue(scores.All(score => score == 3) && lower.All(bounds => bounds[1] == 3) && upper.All(bounds => bounds[1] == 3));
+    }
+
+    [TestMethod]
+    public void Fit_WithoutHeldOutRows_IsRefused()
+    {
+        BatchNormNetworkRegressionTrainer.Options options = Options("dense", 0.9);
+        options.ValidationFraction = 0;
+        var error = Assert.ThrowsExactly<InvalidOperationException>(
+            () => _context.Regression.Trainers.BatchNormNetwork(options).Fit(View("dense", Rows(1, 100, "dense"))));
+        Assert.Contains("IntervalLevels needs rows that the networks were not trained on", error.Message);
+        Assert.Contains("ValidationFraction is 0 and there is no validation set: nothing is held out.", error.Message);
+    }
+
+    [TestMethod]
+    public void Fit_TooFewHeldOutRowsForALevel_SaysHowManyAreNeeded()
+    {
+        var error = Assert.ThrowsExactly<InvalidOperationException>(() => Fit("single", Rows(1, 100, "dense"), 0.5, 0.99));
+        Assert.Contains("IntervalLevels has 0.99, which needs 199 held-out rows that did not choose an epoch; there are ", error.Message);
+        Assert.Contains("raise ValidationFraction", error.Message);
+    }
+
+    [TestMethod]
+    public void Create_LevelsThatAreNone_AreRefused()
+    {
+        foreach ((double[] levels, string message) in new[]
+        {
+            (new[] { 0.9, 1 }, "IntervalLevels[1] is 1; it must be in (0, 1). It is the part of labels"),
+            ([0], "IntervalLevels[0] is 0; it must be in (0, 1)."),
+            ([double.NaN], "IntervalLevels[0] is NaN; it must be in (0, 1)."),
+            ([0.9, 0.5, 0.9], "IntervalLevels has 0.9 twice; give each level once."),
+        })
+        {
+            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Trainer("dense", levels));
+            Assert.StartsWith(message, error.Message);
+            Assert.AreEqual("IntervalLevels", error.ParamName);
+        }
+    }
+
+    [TestMethod]
+    public void ScoreIntervals_OfAModelWithout_IsRefused()
+    {
+        Trained model = Fit("dense", Rows(1, 200, "dense"));
+        var error = Assert.ThrowsExactly<InvalidOperationException>(
+            () => model.Model.ScoreIntervals(new float[Slots], 1, new float[1], new float[1], new float[1]));
+        Assert.Contains("The model has no prediction intervals; it was trained without IntervalLevels.", error.Message);
+    }
+
+    private Trained Fit(string form, Row[] rows, params double[] levels)
+    {
+        BatchNormNetworkRegressionTrainer trainer = Trainer(form, levels);
+        return form switch
+        {
+            "validation set" => trainer.Fit(View(form, rows), View(form, Rows(3, 1500, form))),
+            "warm start" => trainer.Fit(
+                View(form, rows), View(form, Rows(3, 1500, form)), Trainer("dense").Fit(View("dense", Rows(4, 1000, form))).Model),
+            _ => trainer.Fit(View(form, rows)),
+        };
+    }
+
+    private BatchNormNetworkRegressionTrainer Trainer(string form, params double[] levels) =>
+        _context.Regression.Trainers.BatchNormNetwork(Options(form, levels));
+
+    private static BatchNormNetworkRegressionTrainer.Options Options(string form, params double[] levels) => new()
+    {
+        HiddenUnits = [32, 16],
+        MaximumNumberOfEpochs = 10,
+        NumberOfEnsembleMembers = form is "single" ? 1 : 5,
+        MemoryBudgetInMegabytes = form == "spilled" ? 1 : 100,
+        ExampleWeightColumnName = form == "weights" ? nameof(Row.Weight) : null,
+        SamplingKeyColumnName = form == "groups" ? nameof(Row.Group) : null,
+        Loss = form == "counts" ? new PoissonLoss() : new SquaredLoss(),
+        IntervalLevels = levels,
+        Seed = 1,
+    };
+
+    private IDataView View(string form, Row[] rows)
+    {
+        IDataView view = _context.Data.LoadFromEnumerable(rows);
+        return form == "sparse" ? new SparseView(view, nameof(Row.Features)) : view;
+    }
+
+    private (float[] Scores, float[][] Lower, float[][] Upper) Bounds(ITransformer model, string form, Row[] rows)
+    {
+        IDataView scored = model.Transform(View(form, rows));
+        return (
+            [.. scored.GetColumn<float>("Score")], [.. scored.GetColumn<float[]>("ScoreLowerBound")],
+            [.. scored.GetColumn<float[]>("ScoreUpperBound")]);
+    }
+
+    /// <summary>Noise five times as large where the second slot is above 0; of "counts", Poisson's.</summary>
+    private static Row[] Rows(int seed, int count, string form)
+    {
+        var random = new Random(seed);
+        var rows = new Row[count];
+        for (int i = 0; i < count; i++)
+        {
+            float[] features = [.. Enumerable.Range(0, Slots).Select(_ => 2 * random.NextSingle() - 1)];
+            double signal = 2 * features[0] + features[2] * features[2];
+            double noise = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+            float label = (float)(signal + (features[1] > 0 ? 1 : 0.2) * noise);
+            if (form == "counts")
+            {
+                double limit = Math.Exp(-Math.Exp(1 + features[0])), product = random.NextDouble();
+                for (label = 0; product > limit; label++)
+                    product *= random.NextDouble();
+            }
+
+            rows[i] = new Row { Features = features, Label = label, Weight = 0.5f + random.NextSingle(), Group = (uint)(i / 3) };
+        }
+
+        return rows;
+    }
+}
