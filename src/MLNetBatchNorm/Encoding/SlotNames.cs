@@ -47,6 +47,18 @@ internal sealed class SlotNames
         return null;
     }
 
+    /// <summary>The first slot that has one name here and another there, of as many slots; null if there is none.</summary>
+    public int? FirstDifference(SlotNames other)
+    {
+        for (int slot = 0; slot < Slots; slot++)
+        {
+            if (!Bytes(slot).IsEmpty && !other.Bytes(slot).IsEmpty && !Bytes(slot).SequenceEqual(other.Bytes(slot)))
+                return slot;
+        }
+
+        return null;
+    }
+
     /// <summary>Keeps names that are not too many.</summary>
     /// <param name="slots">Number of slots.</param>
     /// <param name="names">Their names, as many; an empty one stands for none.</param>

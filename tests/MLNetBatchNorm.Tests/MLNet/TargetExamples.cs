@@ -36,13 +36,14 @@ internal static class TargetExamples
     }
 
     /// <summary>A view with the columns of the rows, of which the vectors of targets have names.</summary>
-    public static IDataView View(MLContext context, IEnumerable<TargetExample> rows, string label = nameof(TargetExample.Values))
+    public static IDataView View(
+        MLContext context, IEnumerable<TargetExample> rows, string label = nameof(TargetExample.Values), string[]? names = null)
     {
         SchemaDefinition schema = SchemaDefinition.Create(typeof(TargetExample));
         foreach (string column in new[] { nameof(TargetExample.Values), nameof(TargetExample.Labels), nameof(TargetExample.Known) })
         {
             schema[column].AddAnnotation(
-                "SlotNames", new VBuffer<ReadOnlyMemory<char>>(3, [.. Names.Select(name => name.AsMemory())]),
+                "SlotNames", new VBuffer<ReadOnlyMemory<char>>(3, [.. (names ?? Names).Select(name => name.AsMemory())]),
                 new VectorDataViewType(TextDataViewType.Instance, 3));
         }
 

@@ -100,6 +100,23 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
                 $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, "
                 + $"and '{difference.First}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
         }
+        if (task.Targets > 1)
+            CheckTargetNames(trainingSet, TargetNames(validationSet), "the validation set");
+    }
+
+    /// <summary>Refuses targets in another order than those of the training set, where both have names.</summary>
+    /// <param name="trainingSet">The training set.</param>
+    /// <param name="others">The names of the other targets, as many, or null.</param>
+    /// <param name="where">Where the others are, for the message.</param>
+    public void CheckTargetNames(RoleMappedData trainingSet, SlotNames? others, string where)
+    {
+        if (TargetNames(trainingSet) is { } names && others is not null && names.FirstDifference(others) is { } target)
+        {
+            throw host.ExceptUserArg(
+                nameof(trainingSet),
+                $"Target {target} of label column '{trainingSet.Schema.Label!.Value.Name}' is '{names[target]}' in the training set, "
+                + $"and '{others[target]}' in {where}. Give the targets of both in the same order.");
+        }
     }
 
     /// <summary>The names of the targets of a label column that is a vector; null if there are none.</summary>

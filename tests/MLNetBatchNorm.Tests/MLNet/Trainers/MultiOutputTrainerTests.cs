@@ -392,6 +392,26 @@ public sealed class MultiOutputTrainerTests
             () => TargetExamples.Numbers(_context).Fit(view, two)).Message);
     }
 
+    /// <summary>As many targets in another order would be learned for each other without a word.</summary>
+    [TestMethod]
+    public void Fit_TargetsInAnotherOrder_AreRefused()
+    {
+        var rows = TargetExamples.Rows(40);
+        IDataView view = TargetExamples.View(_context, rows);
+        IDataView other = TargetExamples.View(_context, rows, names: ["Price", "Years", "Share"]);
+        var trainer = TargetExamples.Numbers(_context, options => options.MaximumNumberOfEpochs = 2);
+        var model = trainer.Fit(view, TargetExamples.View(_context, TargetExamples.Rows(20, seed: 2)));
+
+        string validation = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(view, other)).Message;
+        string start = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(other, null, model.Model)).Message;
+
+        Assert.Contains("Target 1 of label column 'Label' is 'Share' in the training set, and 'Years' in the validation set.", validation);
+        Assert.Contains("Target 1 of label column 'Label' is 'Years' in the training set, and 'Share' in the initial model.", start);
+        // Without names nothing is known of the order.
+        IDataView unnamed = TargetExamples.View(_context, rows, names: ["", "", ""]);
+        Assert.HasCount(3, trainer.Fit(unnamed, other, model.Model).Model.TargetNames);
+    }
+
     private static TargetExample WithoutTargets() => new()
     {
         Features = [9, 9, 9, 9], Values = [float.NaN, float.NaN, float.NaN], Labels = new bool[3], Known = new float[3], Weight = 1,
