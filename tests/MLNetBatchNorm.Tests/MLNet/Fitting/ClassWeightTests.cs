@@ -128,7 +128,8 @@ public sealed class ClassWeightTests
             double loss = validation.Zip(probabilities, (row, p) => -weights[row.Class(false)] * Math.Log(row.IsRare ? p : 1 - p)).Sum()
                 / validation.Sum(row => weights[row.Class(false)]);
             TrainingHistory history = model.Model.SubModel.Network.Members[0].TrainingHistory;
-            Assert.AreEqual(loss, history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value, 1e-5);
+            // The history is of the weights before they were rounded to half precision: 2^-12 of each at most.
+            Assert.AreEqual(loss, history.Epochs[history.BestEpoch - 1].ValidationLoss!.Value, 1e-4);
         }
     }
 

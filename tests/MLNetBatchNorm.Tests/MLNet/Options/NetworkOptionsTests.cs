@@ -200,10 +200,15 @@ public sealed class NetworkOptionsTests
             return;
         }
 
-        // Other elements that are as they should be: two classes must count for something.
+        // Other elements that are as they should be: two classes must count for something, and no part of one is there twice.
+        bool isPart = row.Range is { ExcludesMaximum: true, Maximum: 1 };
         var numbers = Array.CreateInstance(ElementType(row), 3);
         for (int i = 0; i < numbers.Length; i++)
-            numbers.SetValue(i == 0 ? number : Convert.ChangeType(1, ElementType(row), CultureInfo.InvariantCulture), i);
+        {
+            double other = isPart ? 1.0 / (1 + i) : 1;
+            numbers.SetValue(i == 0 ? number : Convert.ChangeType(other, ElementType(row), CultureInfo.InvariantCulture), i);
+        }
+
         NetworkOptionRows.Set(options, row, numbers);
     }
 
@@ -211,7 +216,10 @@ public sealed class NetworkOptionsTests
     {
         BatchNormNetworkBinaryTrainer.Options binary => _context.BinaryClassification.Trainers.BatchNormNetwork(binary),
         BatchNormNetworkMulticlassTrainer.Options multiclass => _context.MulticlassClassification.Trainers.BatchNormNetwork(multiclass),
-        _ => _context.Regression.Trainers.BatchNormNetwork((BatchNormNetworkRegressionTrainer.Options)options),
+        BatchNormNetworkRegressionTrainer.Options regression => _context.Regression.Trainers.BatchNormNetwork(regression),
+        BatchNormNetworkMultiOutputRegressionTrainer.Options numbers =>
+            _context.Regression.Trainers.BatchNormNetworkMultiOutput(numbers),
+        _ => _context.BinaryClassification.Trainers.BatchNormNetworkMultiLabel((BatchNormNetworkMultiLabelTrainer.Options)options),
     };
 
     private string Refusal(BatchNormNetworkOptions options, string option)

@@ -243,7 +243,8 @@ public sealed class NetworkFitTests
             _ => _context.Regression.Evaluate(scored).RSquared,
         };
         TrainingProgress best = reports[reports[^1].BestEpoch - 1];
-        Assert.AreEqual(expected, best.ValidationMetric!.Value, 1e-5);
+        // Reported before the weights were rounded to half precision, 2^-12 of each at most: a pair of the 150 rows may change places.
+        Assert.AreEqual(expected, best.ValidationMetric!.Value, 3e-4);
         Assert.IsTrue(expected is > 0.3 and < 0.999, $"{expected}");
         Assert.IsTrue(reports.All(r => r.ValidationMetricName == metricName));
         Assert.AreNotEqual(best.ValidationMetric, reports[0].ValidationMetric);
