@@ -80,6 +80,21 @@ public sealed partial class TroubleshootingTests
         yield return () => _mlContext.BinaryClassification.Evaluate(
             Binary("IsLarge").Fit(rows).Transform(Rows(Some(60, row => row.IsLarge = false))), "IsLarge");
 
+        // Several targets.
+        yield return () => Numbers("Unsized").Fit(rows);
+        yield return () => Numbers("Amount").Fit(rows);
+        yield return () => Numbers("Doubles").Fit(rows);
+        yield return () => Numbers("Key").Fit(_mlContext.Transforms.Conversion.MapValueToKey("Key", "Numbers").Fit(rows).Transform(rows));
+        yield return () => Numbers("Numbers", [1, 2, 3]).Fit(rows);
+        yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
+        yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = 7)));
+        yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[0] /= 0)));
+        yield return () => Labels("Numbers").Fit(Rows(Some(60, row => row.Numbers = [2, 0])));
+        yield return () => Numbers("Both").Fit(Both("Amount", "Age"), Both("Age", "Amount"));
+        yield return () => Numbers("Both").Fit(
+            Both("Age", "Amount"), null, Numbers("Both").Fit(Both("Amount", "Age")).Model);
+        yield return () => _mlContext.Regression.Evaluate(Numbers("Numbers").Fit(rows).Transform(rows), "Numbers");
+
         // Options.
         yield return () => Regression("Amount", "Numbers", options => options.BatchSize = 1);
         yield return () => Binary("IsLarge", options => options.ClassWeights = [1, 2, 3]).Fit(rows);
@@ -147,6 +162,13 @@ public sealed partial class TroubleshootingTests
         _mlContext.MulticlassClassification.Trainers.BatchNormNetwork(
             Options<BatchNormNetworkMulticlassTrainer.Options>(label, "Numbers", null));
 
+    private BatchNormNetworkMultiOutputRegressionTrainer Numbers(string label, double[]? weights = null) =>
+        _mlContext.Regression.Trainers.BatchNormNetworkMultiOutput(Options<BatchNormNetworkMultiOutputRegressionTrainer.Options>(
+            label, "Inputs", options => options.TargetWeights = weights));
+
+    private BatchNormNetworkMultiLabelTrainer Labels(string label) => _mlContext.BinaryClassification.Trainers.BatchNormNetworkMultiLabel(
+        Options<BatchNormNetworkMultiLabelTrainer.Options>(label, "Inputs", null));
+
     private static T Options<T>(string label, string features, Action<T>? change)
         where T : BatchNormNetworkOptions, new()
     {
@@ -169,6 +191,13 @@ public sealed partial class TroubleshootingTests
 
     private IDataView Rows(IEnumerable<Row> rows) => _mlContext.Data.LoadFromEnumerable(rows);
 
+    /// <summary>With two columns as the targets, in this order.</summary>
+    private IDataView Both(string first, string second)
+    {
+        IDataView rows = Rows(Some(60));
+        return _mlContext.Transforms.Concatenate("Both", first, second).Fit(rows).Transform(rows);
+    }
+
     private IDataView Wider(IDataView rows) => _mlContext.Transforms.Concatenate("Numbers", "Numbers", "Age").Fit(rows).Transform(rows);
 
     private static List<Row> Some(int count, Action<Row>? change = null)
@@ -183,6 +212,7 @@ public sealed partial class TroubleshootingTests
                 Amount = random.NextSingle(),
                 IsLarge = random.Next(2) == 0,
                 Class = i % 2 == 0 ? "tent" : "chair",
+                Inputs = [i % 7, i % 11],
             };
             change?.Invoke(row);
             return row;
@@ -207,6 +237,10 @@ public sealed partial class TroubleshootingTests
 
         [VectorType(2)]
         public float[] Numbers { get; set; } = [];
+
+        /// <summary>Features of the trainers whose labels are the numbers.</summary>
+        [VectorType(2)]
+        public float[] Inputs { get; set; } = [];
 
         [VectorType(2)]
         public double[] Doubles { get; set; } = [0, 0];
