@@ -42,13 +42,32 @@ internal sealed class Evaluator
     private CancellationToken _cancellation;
 
     /// <summary>Prepares the evaluation of encoded rows.</summary>
-    public Evaluator(EncodedRows data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team)
+    /// <param name="data">The rows.</param>
+    /// <param name="parameters">A network of the shape of those to evaluate.</param>
+    /// <param name="settings">How it is trained.</param>
+    /// <param name="team">Threads that share the rows.</param>
+    /// <param name="other">
+    /// Another evaluator of the same networks and team, never at work at the same time; where its rows are of the same kind its folded
+    /// network and scratch serve for these too. May be null.
+    /// </param>
+    public Evaluator(
+        EncodedRows data, NetworkParameters parameters, TrainingSettings settings, WorkerTeam team, Evaluator? other = null)
     {
         _data = data;
         _settings = settings;
         _team = team;
-        _folded = FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse || SharesInput(data, parameters));
-        _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch())];
+        if (other is not null && other._data.Encoder == data.Encoder && other._data.Shape.IsSparse == data.Shape.IsSparse)
+        {
+            (_folded, _scratches) = (other._folded, other._scratches);
+        }
+        else
+        {
+            _folded =
+                FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse || SharesInput(data, parameters));
+            // Few rows need no room for a whole block; they are one block in any case.
+            int rows = Math.Clamp(data.Count, 1, FoldedNetwork.BlockRows);
+            _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch(rows))];
+        }
         _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
         RowShape shape = data.Shape;
         _targets = new float[data.Count * shape.TargetColumns];

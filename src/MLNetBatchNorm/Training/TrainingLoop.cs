@@ -10,12 +10,6 @@ namespace MLNetBatchNorm.Training;
 /// </summary>
 internal static class TrainingLoop
 {
-    /// <summary>
-    /// Floating-point operations of a step that are worth a thread of their own: some 20 microseconds of
-    /// work, several times what the step's barriers cost.
-    /// </summary>
-    private const double OperationsPerThread = 2e6;
-
     /// <summary>Trains <paramref name="parameters"/> in place.</summary>
     /// <param name="parameters">Initial parameters; at the end those of the best epoch.</param>
     /// <param name="training">Encoded training rows. The order of its rows changes.</param>
@@ -33,7 +27,8 @@ internal static class TrainingLoop
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1)
     {
-        using var team = new WorkerTeam(UsefulThreads(parameters, training, Plan(parameters, training, settings), threads));
+        using var team = new WorkerTeam(
+            UsefulThreads.Of(parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads));
         return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 
@@ -90,7 +85,7 @@ internal static class TrainingLoop
         }
         if (settings.Objective.PredictsLogarithm)
             BalancedTotals.Restore(parameters, training, settings.Objective.LinkOf(null), cancellation);
-        if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, cancellation))
+        if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, evaluator, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
         TrainingStopReason reason = HasStoppedImproving(state, settings)
             ? TrainingStopReason.ValidationLossStoppedImproving
@@ -159,29 +154,12 @@ internal static class TrainingLoop
     /// </summary>
     private static bool PredictsFinitely(
         NetworkParameters parameters, EncodedRows training, BatchPlan plan, TrainingSettings settings, WorkerTeam team,
-        CancellationToken cancellation)
+        Evaluator? evaluator, CancellationToken cancellation)
     {
         EncodedRows rows = training.Head(plan.Batch(0).Rows);
-        return double.IsFinite(new Evaluator(rows, parameters, settings, team).Evaluate(parameters, cancellation).Loss);
+        return double.IsFinite(new Evaluator(rows, parameters, settings, team, evaluator).Evaluate(parameters, cancellation).Loss);
     }
 
     private static BatchPlan Plan(NetworkParameters parameters, EncodedRows training, TrainingSettings settings) =>
         new(training.Count, settings.BatchSize, parameters.Definition.NeedsTwoRows);
-
-    private static int UsefulThreads(NetworkParameters parameters, EncodedRows training, BatchPlan plan, int threads)
-    {
-        double weights = parameters.ParameterCount;
-        // Of the weights of a slot's pieces a row reads two, of those of a range of categories one.
-        double notRead = 0;
-        if (parameters.Definition.Plan.FormOf(training.Encoder)?.Table is { } table)
-            notRead += training.Encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots;
-        // Those of a projection are few of them.
-        (int columns, int ranges) = training.Encoder.OfCategories;
-        int narrow = parameters.Definition.NarrowInputs;
-        weights -= (notRead + Math.Max(0, columns - narrow - ranges)) * parameters.Definition.OutputsOf(0);
-        weights -= (double)narrow * parameters.Definition.NarrowUnits;
-        // Two operations for each weight forward, and twice that backward.
-        double operations = 6 * weights * plan.LargestBatch;
-        return (int)Math.Clamp(operations / OperationsPerThread, 1, threads);
-    }
 }

@@ -25,6 +25,7 @@ internal static class WeightRounding
     {
         using var team = new WorkerTeam(1);
         EncodedRows some = rows.Head(Math.Min(rows.Count, settings.BatchSize));
+        var evaluator = new Evaluator(some, parameters, settings, team);
         double before = Loss();
         NetworkParameters exact = parameters.Clone();
         foreach (LinearParameters linear in parameters.Linear)
@@ -32,6 +33,6 @@ internal static class WeightRounding
         if (!(Math.Abs(Loss() - before) <= NoticedChange * Math.Abs(before)))
             parameters.CopyFrom(exact);
 
-        double Loss() => new Evaluator(some, parameters, settings, team).Evaluate(parameters, CancellationToken.None).Loss;
+        double Loss() => evaluator.Evaluate(parameters, CancellationToken.None).Loss;
     }
 }

@@ -54,20 +54,24 @@ public sealed class DeterminismTests
             Run(1, nameof(BatchNormalizationPlacement.BeforeActivation), false, 3));
 
     /// <summary>
-    /// What users set: the number of threads that a network keeps busy, up to what is allowed. This one keeps several busy.
+    /// What users set: the number of threads that a network keeps busy, up to what is allowed. The first keeps one busy, the other four.
     /// </summary>
     [TestMethod]
-    public void Train_ThreadsSetting_DoesNotChangeTheResult()
+    [DataRow(100, 60, 1)]
+    [DataRow(200, 120, 4)]
+    public void Train_ThreadsSetting_DoesNotChangeTheResult(int first, int second, int busy)
     {
+        var definition = new NetworkDefinition { Inputs = 20, HiddenUnits = [first, second], Outputs = 3 };
+        Assert.AreEqual(busy, UsefulThreads.Of(definition, InputEncoder.Identity(20), 256, threads: 8));
         var hashes = new List<string>();
         foreach (int threads in new[] { 1, 2, 4 })
         {
-            NetworkParameters parameters = Generated.Network(
-                new NetworkDefinition { Inputs = 20, HiddenUnits = [100, 60], Outputs = 3 }, 1);
+            NetworkParameters parameters = Generated.Network(definition, 1);
             var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 2 };
             TrainingLoop.Train(
-                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1), null, settings, null,
-                CancellationToken.None, threads: threads);
+                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1),
+                Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 130, 20, 3, 2), settings, null, CancellationToken.None,
+                threads: threads);
             hashes.Add(Generated.Hash(parameters));
         }
         Assert.AreEqual(hashes[0], hashes[1]);

@@ -135,6 +135,22 @@ public sealed class NetworkBadDataTests
 
         Assert.Contains("1 row", message);
         Assert.Contains("at least 2", message);
+        Assert.Contains("Give more rows, or set Placement to None", message);
+    }
+
+    /// <summary>What the message advises helps; with a fraction of 0 alone, which it once advised, the row is still alone.</summary>
+    [TestMethod]
+    public void Fit_OneRow_PlacementNoneHelpsAndNoValidationDoesNot()
+    {
+        List<Example> rows = NetworkExamples.Rows(1);
+        RefusalOfFit(NetworkKind.Regression, rows, options => options.ValidationFraction = 0);
+
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, rows);
+        IEstimator<ITransformer> trainer =
+            NetworkExamples.Quick(_context, NetworkKind.Regression, options => options.Placement = BatchNormalizationPlacement.None);
+        float score = trainer.Fit(view).Transform(view).GetColumn<float>("Score").Single();
+
+        Assert.IsTrue(float.IsFinite(score), $"{score}");
     }
 
     [TestMethod]
