@@ -163,6 +163,7 @@ public sealed class EmbeddedClusterTests
             options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 512),
             options => options.SamplingKeyColumnName = "Group",
             options => (options.NumberOfRestarts, options.ExampleWeightColumnName) = (1, "Group"),
+            options => (options.InputShape, options.Convolutions) = (new ImageShape(4, 2, 1), [new ConvolutionLayer(4, 3)]),
         ];
         foreach (Action<BatchNormNetworkRegressionTrainer.Options> kind in kinds)
         {

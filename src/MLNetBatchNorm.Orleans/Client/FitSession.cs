@@ -69,11 +69,12 @@ internal sealed class FitSession : IDisposable
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (_lendsRows)
             SharedRows.Add(Fit, _trainings);
+        // Counted before silos can take any.
+        int left = _waiting.Count;
         Task work = Task.Run(() => Work(stop.Token), CancellationToken.None);
         work.ContinueWith(_ => _news.CompleteAdding(), TaskScheduler.Default);
         try
         {
-            int left = _waiting.Count;
             foreach ((int training, byte[] news, TaskCompletionSource<bool> told) in _news.GetConsumingEnumerable())
             {
                 _trainings.Receive(training, news);

@@ -7,7 +7,7 @@ internal sealed class RunningTraining : IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Action _told;
+    private readonly NewsPace _pace;
     private readonly double _interval;
     private readonly TrainingWorker _worker;
     private CheckpointStorage? _storage;
@@ -19,15 +19,15 @@ internal sealed class RunningTraining : IDisposable
     /// <param name="rows">The rows.</param>
     /// <param name="training">The training.</param>
     /// <param name="storageOf">Gives the storage of states for the training's name, or null.</param>
-    /// <param name="told">Called when there is news, and at the end.</param>
+    /// <param name="pace">Is told that there is news, and of the end.</param>
     /// <exception cref="InvalidDataException">It is no training of these rows.</exception>
     public RunningTraining(
         int attempt, TrainingSiloOptions options, TrainingRows rows, byte[] training, Func<string, CheckpointStorage>? storageOf,
-        Action told)
+        NewsPace pace)
     {
         Attempt = attempt;
         _interval = options.CheckpointIntervalInSeconds;
-        _told = told;
+        _pace = pace;
         _worker = new TrainingWorker(rows, training)
         {
             Report = Tell, NumberOfThreads = options.CoresOfTraining,
@@ -76,7 +76,7 @@ internal sealed class RunningTraining : IDisposable
     private void Tell(byte[] news)
     {
         News.Add(news);
-        _told();
+        _pace.Tell();
     }
 
     private void Run(Action ended)
@@ -94,7 +94,7 @@ internal sealed class RunningTraining : IDisposable
         {
             _ended.TrySetResult();
             ended();
-            _told();
+            _pace.TellEnd();
         }
     }
 

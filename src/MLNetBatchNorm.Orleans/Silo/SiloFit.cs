@@ -5,7 +5,6 @@ namespace MLNetBatchNorm.Clustering;
 /// <summary>The rows and trainings of one fit on this silo. Guarded by the lock of <see cref="SiloTrainings"/>.</summary>
 internal sealed class SiloFit
 {
-    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[] _block = [];
     private int _blockUsed;
     private byte[] _training = [];
@@ -33,8 +32,8 @@ internal sealed class SiloFit
     /// <summary>Whether the fit has ended, and the silo only waits for threads.</summary>
     public bool IsOver { get; set; }
 
-    /// <summary>Done with the next news of any training.</summary>
-    public Task NextNews => _news.Task;
+    /// <summary>When the client gets its next answer.</summary>
+    public NewsPace Pace { get; } = new(TimeProvider.System);
 
     /// <summary>Trainings whose threads are at work.</summary>
     public int Running => Trainings.Values.Count(training => training.IsRunning);
@@ -73,13 +72,6 @@ internal sealed class SiloFit
         byte[] training = _training[.._trainingUsed];
         (_training, _trainingUsed, _trainingOf) = ([], 0, default);
         return training;
-    }
-
-    /// <summary>Wakes those who wait for news.</summary>
-    public void Tell()
-    {
-        TaskCompletionSource told = Interlocked.Exchange(ref _news, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        told.SetResult();
     }
 
     /// <summary>Memory grows with what has come, and not with what is said to come.</summary>

@@ -12,7 +12,6 @@ namespace MLNetBatchNorm.Clustering;
 /// </summary>
 internal sealed partial class SiloTrainings : IDisposable
 {
-    private static readonly TimeSpan s_longestPoll = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan s_longestEnd = TimeSpan.FromSeconds(3);
 
     private readonly TrainingSiloOptions _options;
@@ -127,7 +126,7 @@ internal sealed partial class SiloTrainings : IDisposable
             {
                 if (fit.Add(piece, out int wanted) is not { } training)
                     return new StartAnswer { IsTaken = true, Offset = wanted };
-                var running = new RunningTraining(piece.Attempt, _options, fit.Rows, training, StorageOf, fit.Tell);
+                var running = new RunningTraining(piece.Attempt, _options, fit.Rows, training, StorageOf, fit.Pace);
                 fit.Trainings[piece.Training] = running;
                 _queue.AddLast((fit, running));
                 BeginNext();
@@ -143,20 +142,15 @@ internal sealed partial class SiloTrainings : IDisposable
     /// <inheritdoc cref="ITrainingSilo.Poll"/>
     public async Task<PollAnswer> Poll(PollRequest request)
     {
-        Task news;
+        Task answer;
         lock (_fits)
         {
             if (!_fits.TryGetValue(request.Fit, out SiloFit? fit))
                 return new PollAnswer();
-            news = Heard(fit).NextNews;
-            bool isNew = request.Trainings.Select((training, i) =>
-                !fit.Trainings.TryGetValue(training, out RunningTraining? running) || running.Attempt != request.Attempts[i]
-                || running.News.HasMore(request.Offsets[i])).Any(has => has);
-            if (isNew)
-                news = Task.CompletedTask;
+            answer = Heard(fit).Pace.Wait(() => NewsFor(fit, request));
         }
 
-        await Task.WhenAny(news, Task.Delay(s_longestPoll));
+        await answer;
         lock (_fits)
         {
             if (!_fits.TryGetValue(request.Fit, out SiloFit? fit))
@@ -177,6 +171,25 @@ internal sealed partial class SiloTrainings : IDisposable
 
             return new PollAnswer { IsKnown = true, News = answers };
         }
+    }
+
+    private static NewsKind NewsFor(SiloFit fit, PollRequest request)
+    {
+        NewsKind kind = NewsKind.None;
+        for (int i = 0; i < request.Trainings.Length; i++)
+        {
+            if (!fit.Trainings.TryGetValue(request.Trainings[i], out RunningTraining? running) || running.Attempt != request.Attempts[i])
+                return NewsKind.End;
+            // In this order: what a training tells before it ends is then seen.
+            bool hasEnded = running.Ended.IsCompleted;
+            if (!running.News.HasMore(request.Offsets[i]))
+                continue;
+            if (hasEnded)
+                return NewsKind.End;
+            kind = NewsKind.Progress;
+        }
+
+        return kind;
     }
 
     /// <inheritdoc cref="ITrainingSilo.End"/>
