@@ -164,6 +164,7 @@ public sealed class EmbeddedClusterTests
             options => options.SamplingKeyColumnName = "Group",
             options => (options.NumberOfRestarts, options.ExampleWeightColumnName) = (1, "Group"),
             options => (options.InputShape, options.Convolutions) = (new ImageShape(4, 2, 1), [new ConvolutionLayer(4, 3)]),
+            options => options.FeatureColumnName = Fits.WithCategories,
         ];
         foreach (Action<BatchNormNetworkRegressionTrainer.Options> kind in kinds)
         {

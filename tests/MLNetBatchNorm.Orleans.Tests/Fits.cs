@@ -8,6 +8,9 @@ namespace MLNetBatchNorm.Clustering.Tests;
 /// <summary>Tables, trainings and the hash of what they come to.</summary>
 internal static class Fits
 {
+    /// <summary>A column of the features and the group as one of 200 slots: a sparse vector. It is made if it is asked for.</summary>
+    public const string WithCategories = "WithCategories";
+
     /// <summary>Rows of eight features and a label that depends on them.</summary>
     public static IDataView Rows(MLContext context, int count)
     {
@@ -35,6 +38,12 @@ internal static class Fits
         options.Seed = 7;
         options.BatchSize ??= 64;
         IDataView rows = Rows(context, count);
+        if (options.FeatureColumnName == WithCategories)
+        {
+            rows = context.Transforms.Categorical.OneHotEncoding("Category", nameof(Row.Group))
+                .Append(context.Transforms.Concatenate(WithCategories, nameof(Row.Features), "Category")).Fit(rows).Transform(rows);
+        }
+
         return Hash(context, context.Regression.Trainers.BatchNormNetwork(options).Fit(rows), rows.Schema);
     }
 

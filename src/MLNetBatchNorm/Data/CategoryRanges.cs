@@ -98,6 +98,15 @@ internal sealed class CategoryRanges
     public static CategoryRanges With(CategoryRanges? ranges, int rawSlots, IEnumerable<CategoryRange> more) =>
         new(rawSlots, more.Concat(ranges?._ranges ?? []).OrderBy(range => range.First));
 
+    /// <summary>Whether a value is one that a kept row may have for a range.</summary>
+    public bool IsNumberOf(int range, float value) =>
+        float.IsNaN(value) || value == Silent || (value >= 0 && value <= _ranges[range].Count && value == MathF.Floor(value));
+
+    /// <summary>Whether others have the same slots: what numbers stand for may differ, not how many there are.</summary>
+    public static bool HaveSameSlots(CategoryRanges? one, CategoryRanges? other) =>
+        one?.RawSlots == other?.RawSlots && one?.Count == other?.Count
+        && (one?._ranges ?? []).Select(SlotsOf).SequenceEqual((other?._ranges ?? []).Select(SlotsOf));
+
     /// <summary>Brings a raw row into the form in which it is kept.</summary>
     /// <param name="raw">All slots.</param>
     /// <param name="kept">Room for <see cref="Slots"/> values.</param>
@@ -208,6 +217,8 @@ internal sealed class CategoryRanges
         rawIndices[..count].Sort(rawValues[..count]);
         return count;
     }
+
+    private static (int First, int Count) SlotsOf(CategoryRange range) => (range.First, range.Count);
 
     private static float NumberOf(CategoryRange range, ReadOnlySpan<float> values)
     {

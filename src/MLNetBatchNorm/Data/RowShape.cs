@@ -25,7 +25,7 @@ internal readonly record struct RowShape(int Inputs, int TargetColumns, bool IsW
     public long RowBytes(int entries) =>
         OtherBytes + (IsSparse ? 16L + 8L * entries : Kernels.PanelLayout.Length(1, Inputs) * sizeof(float));
 
-    /// <summary>Writes it.</summary>
+    /// <summary>Writes it, but for the ranges.</summary>
     public void Write(BinaryWriter writer)
     {
         writer.Write(Inputs);

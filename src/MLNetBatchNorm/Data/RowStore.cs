@@ -110,6 +110,8 @@ internal abstract class RowStore : IDisposable
         {
             if (Shape.IsSparse)
                 CheckIndices(reader.Indices);
+            if (Shape.Ranges is { } ranges)
+                CheckCategories(ranges, reader);
             memory += reader.RowBytes;
             added(Rows + rows, reader.Target, reader.Weight);
         }
@@ -117,6 +119,21 @@ internal abstract class RowStore : IDisposable
         if (reader.BytesLeft != 0)
             throw new InvalidDataException($"There are {reader.BytesLeft} bytes behind the last row of block {number}.");
         return memory;
+    }
+
+    /// <summary>Numbers of categories are places in arrays later.</summary>
+    private void CheckCategories(CategoryRanges ranges, in RowBlockReader row)
+    {
+        int first = Shape.IsSparse ? row.Entries : ranges.Numbers;
+        while (Shape.IsSparse && first > 0 && row.Indices[first - 1] >= ranges.Numbers)
+            first--;
+        ReadOnlySpan<float> values = Shape.IsSparse ? row.Values : row.Features;
+        for (int i = first; i < values.Length; i++)
+        {
+            int range = (Shape.IsSparse ? row.Indices[i] : i) - ranges.Numbers;
+            if (!ranges.IsNumberOf(range, values[i]))
+                throw new InvalidDataException($"A row has category {values[i]} of the {ranges[range].Count} of range {range}.");
+        }
     }
 
     private void CheckIndices(ReadOnlySpan<int> indices)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Training;
 
@@ -14,6 +15,7 @@ namespace MLNetBatchNorm.Distribution;
 /// uint32   0x4F524E4D ("MNRO")
 /// text     version and build of the library
 /// shape    of a row, see RowShape
+/// byte     has categories: 0 or 1; if 1: int32 slots of a raw row, and the ranges as in an encoder
 /// byte     in a file: 0 or 1;  int64 memory that reading them takes, or that they take
 /// int32    training rows, int32 their blocks
 /// byte     rows have groups: 0 or 1
@@ -48,6 +50,12 @@ internal static class RowsFormat
         writer.Write(Magic);
         LibraryBuild.Write(writer);
         rows.Training.Shape.Write(writer);
+        writer.WriteFlag(rows.Ranges is not null);
+        if (rows.Ranges is { } ranges)
+        {
+            writer.Write(ranges.RawSlots);
+            EncoderFormat.WriteRanges(writer, ranges);
+        }
         writer.WriteFlag(rows.IsSpilled);
         writer.Write(rows.IsSpilled ? rows.Training.BytesInMemory : MemoryBytes(rows));
         writer.Write(rows.Count);
@@ -74,7 +82,7 @@ internal static class RowsFormat
             LibraryBuild.Check(reader);
             var header = new RowsHeader
             {
-                Shape = RowShape.Read(reader),
+                Shape = ReadShape(reader),
                 IsSpilled = reader.ReadFlag("flag of rows in a file"),
                 MemoryBytes = reader.ReadNumberOfBytes(),
                 Rows = reader.ReadCount("training rows", 1, int.MaxValue, 0),
@@ -102,6 +110,17 @@ internal static class RowsFormat
         {
             throw new InvalidDataException($"The header of the rows cannot be used: {e.Message}", e);
         }
+    }
+
+    private static RowShape ReadShape(BinaryReader reader)
+    {
+        RowShape shape = RowShape.Read(reader);
+        if (!reader.ReadFlag("flag of categories"))
+            return shape;
+        int slots = reader.ReadCount("slots of a raw row", 1, InputEncoder.MaximumColumns, 0);
+        CategoryRanges ranges = EncoderFormat.ReadRanges(reader, slots);
+        return ranges.Slots == shape.Inputs ? shape with { Ranges = ranges } : throw new NetworkFormatException(CheckedBytes.Text(
+            $"The header has categories of rows of {ranges.Slots} columns, but the rows have {shape.Inputs}."));
     }
 
     /// <summary>The bytes of a block.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
 using MLNetBatchNorm.Kernels;
@@ -176,11 +177,13 @@ internal static class TrainingFormat
             throw new NetworkFormatException(CheckedBytes.Text(
                 $"The encoding gives {encoder.EncodedInputs} columns, but the first layer has {definition.Inputs} inputs."));
         }
-        if (encoder.RawInputs != rows.Training.Shape.Inputs)
+        if (encoder.RawInputs != rows.Training.Shape.RawInputs)
         {
             throw new NetworkFormatException(CheckedBytes.Text(
-                $"The encoding reads {encoder.RawInputs} columns, but the rows have {rows.Training.Shape.Inputs}."));
+                $"The encoding reads {encoder.RawInputs} columns, but the rows have {rows.Training.Shape.RawInputs}."));
         }
+        if (!CategoryRanges.HaveSameSlots(encoder.Ranges, rows.Ranges))
+            throw new NetworkFormatException("The encoding has other categories than the rows.");
         if ((settings.TargetWeights?.Length ?? 1) != rows.Training.Shape.TargetColumns
             || rows.Target.Scales?.Count is { } scaled && scaled != rows.Training.Shape.TargetColumns)
         {

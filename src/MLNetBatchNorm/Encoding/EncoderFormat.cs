@@ -87,7 +87,8 @@ internal static class EncoderFormat
         }
     }
 
-    private static void WriteRanges(BinaryWriter writer, CategoryRanges ranges)
+    /// <summary>Writes ranges of categories as in an encoder.</summary>
+    public static void WriteRanges(BinaryWriter writer, CategoryRanges ranges)
     {
         writer.Write(ranges.Count);
         for (int i = 0; i < ranges.Count; i++)
@@ -104,7 +105,9 @@ internal static class EncoderFormat
         }
     }
 
-    private static CategoryRanges ReadRanges(BinaryReader reader, int slots)
+    /// <summary>Reads what <see cref="WriteRanges"/> wrote.</summary>
+    /// <exception cref="NetworkFormatException">There are no such ranges.</exception>
+    public static CategoryRanges ReadRanges(BinaryReader reader, int slots)
     {
         var ranges = new CategoryRange[reader.ReadCount("ranges of categories", 1, slots, 2 * sizeof(int) + 1)];
         for (int i = 0; i < ranges.Length; i++)

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetBatchNorm.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Tests.MLNet;
 
@@ -76,6 +77,34 @@ public sealed class HostileBytesTests
         var thrown = Assert.ThrowsExactly<InvalidDataException>(
             () => new TrainingWorker(rows, multiclass.Parts["training"][0]) { Report = _ => { } });
         Assert.Contains("objective", thrown.Message);
+    }
+
+    /// <summary>A category's number is a place in arrays: it is looked at before it is one.</summary>
+    [TestMethod]
+    [DataRow(6f)]
+    [DataRow(-2f)]
+    [DataRow(0.5f)]
+    [DataRow(float.PositiveInfinity)]
+    public void Add_CategoryThatThereIsNot_IsRefused(float number)
+    {
+        var sent = new Captured();
+        OneHotRows.Trainer(_context, sent).Fit(OneHotRows.View(_context, 90));
+        byte[] block = [.. sent.Parts["block"][0]];
+        // The length in front, and one number before the category, of the first row.
+        Span<byte> place = block.AsSpan(sizeof(int) + RowBlockWriter.HeaderBytes + sizeof(float), sizeof(float));
+        Assert.AreEqual(1f, BitConverter.ToSingle(place));
+        BitConverter.TryWriteBytes(place, 5f);
+        AddTo(sent, block);
+        BitConverter.TryWriteBytes(place, number);
+        var thrown = Assert.ThrowsExactly<InvalidDataException>(() => AddTo(sent, block));
+        Assert.Contains("of the 5 of range 0", thrown.Message);
+
+        static void AddTo(Captured sent, byte[] block)
+        {
+            using var rows = TrainingRows.Begin(sent.Parts["header"][0], Path.GetTempPath());
+            rows.Add(block);
+            Assert.IsTrue(rows.IsComplete);
+        }
     }
 
     [TestMethod]

@@ -110,6 +110,19 @@ public sealed class TrainingRunnerOptionTests
         }
     }
 
+    /// <summary>Rows keep the number of a category, which the other side must know.</summary>
+    [TestMethod]
+    public void Fit_Categories_OwnValidationSet_GiveTheSameModel()
+    {
+        IDataView rows = OneHotRows.View(_context, 400), validation = OneHotRows.View(_context, 100);
+        string expected = Fit(null);
+        Assert.AreEqual(expected, Fit(new BytesRunner()));
+        Assert.AreEqual(expected, Fit(new BytesRunner { LostAfter = 1, KeepsStates = true }));
+
+        string Fit(TrainingRunner? runner) => ModelFile.Contents(
+            _context, OneHotRows.Trainer(_context, runner).Fit(rows, validation), rows.Schema);
+    }
+
     [TestMethod]
     public void Fit_TellsOfEachEpochOnce_AlsoWhereTrainingsWereLost()
     {
