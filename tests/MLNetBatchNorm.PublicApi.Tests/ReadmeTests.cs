@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.PublicApi.Tests;
@@ -34,6 +35,13 @@ public sealed partial class ReadmeTests
                 foreach (string line in usings)
                     StringAssert.Contains(region.File, line + "\n", $"Block '{name}' of {document}");
             }
+        }
+
+        foreach ((string member, string code) in ReferenceBlocks())
+        {
+            string? name = regions.FirstOrDefault(region => region.Value.Code == code).Key;
+            Assert.IsNotNull(name, $"The example of {member} is no region of an *Examples.cs:\n{code}");
+            unused.Remove(name);
         }
 
         Assert.IsEmpty(unused, $"Regions that no document shows: {string.Join(", ", unused)}");
@@ -98,12 +106,21 @@ public sealed partial class ReadmeTests
     /// <summary>The regions of a C# file by name, moved to the left margin.</summary>
     private static Dictionary<string, string> Regions(string source) => Region().Matches(source).ToDictionary(
         match => match.Groups["name"].Value,
-        match =>
-        {
-            string[] lines = match.Groups["code"].Value.TrimEnd().Split('\n');
-            int indent = lines.Where(line => line.Length > 0).Min(line => line.Length - line.TrimStart().Length);
-            return string.Concat(lines.Select(line => (line.Length > 0 ? line[indent..] : "") + "\n"));
-        });
+        match => AtTheMargin(match.Groups["code"].Value));
+
+    /// <summary>The code of the examples in the documentation of members, moved to the left margin.</summary>
+    private static IEnumerable<(string Member, string Code)> ReferenceBlocks() =>
+        from type in new[] { typeof(BatchNormNetworkOptions), typeof(Reporting.TrainingReport), typeof(BatchNormNetworkOnnxOptions) }
+        from member in XDocument.Load(Path.ChangeExtension(type.Assembly.Location, ".xml")).Descendants("member")
+        from code in member.Descendants("example").Descendants("code")
+        select (member.Attribute("name")!.Value, AtTheMargin(code.Value.ReplaceLineEndings("\n").Trim('\n')));
+
+    private static string AtTheMargin(string code)
+    {
+        string[] lines = code.TrimEnd().Split('\n');
+        int indent = lines.Where(line => line.Length > 0).Min(line => line.Length - line.TrimStart().Length);
+        return string.Concat(lines.Select(line => (line.Length > 0 ? line[indent..] : "") + "\n"));
+    }
 
     private static IEnumerable<string> MissingUsings(string code)
     {
