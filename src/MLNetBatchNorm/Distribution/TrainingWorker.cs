@@ -122,6 +122,7 @@ public sealed class TrainingWorker
                 if (kept is null || !kept.HasShapeOf(state))
                     throw new NetworkFormatException("It holds another optimizer's memory.");
                 state.CopyFrom(kept);
+                TellAgain(kept.Epochs);
                 Note(TrainingNoteKind.Information, $"Training goes on from its checkpoint, after {state.Epochs.Count} epochs.");
                 return true;
             }
@@ -129,6 +130,22 @@ public sealed class TrainingWorker
             {
                 Note(TrainingNoteKind.Error, $"The checkpoint is damaged and is not used: {e.Message}");
                 return false;
+            }
+        }
+
+        /// <summary>
+        /// What the lost place had not sent yet, although it had kept the state behind it, is told from here; who has heard of an epoch
+        /// passes it over.
+        /// </summary>
+        private void TellAgain(IReadOnlyList<EpochRecord> epochs)
+        {
+            int bestEpoch = 0;
+            double lowest = double.PositiveInfinity;
+            foreach (EpochRecord epoch in epochs)
+            {
+                if (epoch.ValidationLoss is not { } loss || loss < lowest)
+                    (bestEpoch, lowest) = (epoch.Epoch, epoch.ValidationLoss ?? lowest);
+                _observer!.EpochEnded(epoch, bestEpoch, worker._training.Settings.EpochsOfAllRungs);
             }
         }
 

@@ -12,6 +12,9 @@ internal sealed class BytesRunner : TrainingRunner
     /// <summary>Whether a training that was lost goes on from its state.</summary>
     public bool KeepsStates { get; init; }
 
+    /// <summary>Whether what a training had to tell before it was lost is lost as well.</summary>
+    public bool LosesNews { get; init; }
+
     /// <summary>Whether rows are read where they are, without bytes.</summary>
     public bool SharesRows { get; init; }
 
@@ -73,7 +76,12 @@ internal sealed class BytesRunner : TrainingRunner
         int epochs = 0;
         var worker = new TrainingWorker(rows, bytes)
         {
-            Report = news => trainings.Receive(training, news), NumberOfThreads = Threads,
+            Report = news =>
+            {
+                if (!LosesNews)
+                    trainings.Receive(training, news);
+            },
+            NumberOfThreads = Threads,
             IsStateWanted = () => true,
             KeepState = kept =>
             {

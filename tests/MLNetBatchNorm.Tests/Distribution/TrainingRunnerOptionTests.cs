@@ -124,10 +124,15 @@ public sealed class TrainingRunnerOptionTests
     }
 
     [TestMethod]
-    public void Fit_TellsOfEachEpochOnce_AlsoWhereTrainingsWereLost()
+    [DataRow(false, false)]
+    [DataRow(true, false)]
+    [DataRow(true, true)]
+    [DataRow(false, true)]
+    public void Fit_TellsOfEachEpochOnce_AlsoWhereTrainingsWereLost(bool keepsStates, bool losesNews)
     {
         var told = new List<string>();
-        Fit("multiclass, ensemble", new BytesRunner { LostAfter = 2 }, options => options.Progress = new Listener(told));
+        var runner = new BytesRunner { LostAfter = 2, KeepsStates = keepsStates, LosesNews = losesNews };
+        Fit("multiclass, ensemble", runner, options => options.Progress = new Listener(told));
         var expected = new List<string>();
         Fit("multiclass, ensemble", null, options => options.Progress = new Listener(expected));
         CollectionAssert.AreEquivalent(expected, told);

@@ -302,7 +302,7 @@ public sealed class FailureTests
         public IEstimator<ITransformer> Create(MLContext context) => NetworkExamples.Quick(context, NetworkKind.Regression, options =>
         {
             // Wide enough to keep three threads busy.
-            options.HiddenUnits = [128, 64];
+            options.HiddenUnits = [256, 128];
             options.BatchSize = 256;
             options.MaximumNumberOfEpochs = EpochsOfANetwork;
             options.NumberOfEnsembleMembers = NumberOfMembers;
