@@ -222,7 +222,7 @@ public abstract class BatchNormNetworkOptions
 
     /// <summary>Largest number of passes over the training rows.</summary>
     /// <value>
-    /// Default null: 24, for several classes from 10,000 rows on 36, or fewer where rows, features and networks are so many that training
+    /// Default null: 24, for several classes from 10,000 rows on 48, or fewer where rows, features and networks are so many that training
     /// would take minutes; the log says how many, and the choice depends on the data's size and <see cref="Effort"/> only. Range
     /// [1, 1000000]. Training
     /// ends earlier when <see cref="EarlyStoppingPatience"/> runs out.

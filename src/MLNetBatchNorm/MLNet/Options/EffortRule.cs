@@ -58,7 +58,7 @@ internal sealed record EffortRule
     public static readonly EffortRule Balanced = new()
     {
         HiddenUnits = [128, 64], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
-        Epochs = 24, EpochsOfSeveralClasses = 36, Members = 8, FewMembers = 2,
+        Epochs = 24, EpochsOfSeveralClasses = 48, Members = 8, FewMembers = 2,
         LargestWork = 3.6e12, UsualNumberOfAllParameters = 1 << 21,
     };
 

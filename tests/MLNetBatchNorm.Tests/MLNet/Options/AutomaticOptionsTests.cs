@@ -40,7 +40,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(8, chosen.Members);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
         Assert.AreEqual(
-            rows >= 10_000 ? 36 : 24,
+            rows >= 10_000 ? 48 : 24,
             AutomaticOptions
                 .Choose(options, rows, UsualWeights, parameters: 10_000, start: null, severalClasses: true).Epochs);
     }
