@@ -26,6 +26,7 @@ internal sealed class ContributionReference
     private readonly EncodedColumn[] _encoded;
     private readonly ScoringScratch _scratch;
     private readonly bool _centred;
+    private readonly int _numbers;
 
     public ContributionReference(TrainedNetwork trained, IEnumerable<(int First, int Count)> columns, bool centred)
     {
@@ -36,6 +37,7 @@ internal sealed class ContributionReference
         _encoded = [.. _encoder.Describe()];
         _scratch = _network.CreateScratch();
         _centred = centred;
+        _numbers = _encoder.Ranges?.Numbers ?? _encoder.Slots;
     }
 
     /// <summary>Whether all subsets are scored.</summary>
@@ -91,7 +93,11 @@ internal sealed class ContributionReference
     {
         int outputs = _network.Outputs;
         var scores = new double[subsets.Length][];
-        float[] known = new float[row.Length], line = new float[_encoder.EncodedInputs];
+        float[] own = new float[_encoder.Slots], known = new float[_encoder.Slots], line = new float[_encoder.EncodedInputs];
+        if (_encoder.Ranges is { } ranges)
+            ranges.Keep(row, own);
+        else
+            row.CopyTo(own, 0);
         PanelMatrix panels = new(_scratch.Rows, _encoder.EncodedInputs);
         float[] linked = new float[_scratch.Rows * outputs];
         bool[] plays = new bool[row.Length];
@@ -100,17 +106,20 @@ internal sealed class ContributionReference
             int rows = Math.Min(_scratch.Rows, subsets.Length - done);
             for (int r = 0; r < rows; r++)
             {
-                Array.Fill(known, float.NaN);
                 Array.Clear(plays);
                 for (int column = 0; column < _columns.Length; column++)
                 {
-                    if ((subsets[done + r] >> column & 1) != 1)
-                        continue;
                     (int first, int count) = _columns[column];
-                    row.AsSpan(first, count).CopyTo(known.AsSpan(first));
-                    plays.AsSpan(first, count).Fill(true);
+                    plays.AsSpan(first, count).Fill((subsets[done + r] >> column & 1) == 1);
                 }
-                _encoder.Encode(known, line);
+                // Who does not play says nothing: a number is missing without the effect of that, a category is no number at all.
+                for (int slot = 0; slot < known.Length; slot++)
+                {
+                    bool isNumber = slot < _numbers;
+                    int rawSlot = isNumber ? _encoder.Ranges?.RawSlotOf(slot) ?? slot : _encoder.Ranges![slot - _numbers].First;
+                    known[slot] = plays[rawSlot] ? own[slot] : isNumber ? float.NaN : CategoryRanges.Silent;
+                }
+                _encoder.EncodeKept(known, line);
                 for (int i = 0; i < line.Length; i++)
                 {
                     bool isSilent = _encoded[i].Kind == EncodedColumnKind.Missing && !plays[_encoded[i].Slot];

@@ -129,16 +129,6 @@ internal sealed class CategoryRanges
         return failed;
     }
 
-    /// <summary>Makes silent what is missing in all its slots.</summary>
-    public void Silence(ReadOnlySpan<float> raw, Span<float> kept)
-    {
-        for (int i = 0; i < _ranges.Length; i++)
-        {
-            if (float.IsNaN(raw[_ranges[i].First]) && !raw.Slice(_ranges[i].First, _ranges[i].Count).ContainsAnyExcept(float.NaN))
-                kept[Numbers + i] = Silent;
-        }
-    }
-
     /// <summary>The same of a sparse row, into a row written out.</summary>
     public int KeepDense(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> kept)
     {

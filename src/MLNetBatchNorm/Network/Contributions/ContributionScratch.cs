@@ -11,13 +11,13 @@ internal sealed class ContributionScratch : IFirstLayerRows
     private const int Lanes = PanelLayout.Width;
 
     private readonly ShapleyContributions _contributions;
-    private readonly int _inputs;
+    private readonly int _slotsOfRow;
     private readonly float[] _running;
     private readonly float[] _linked;
     private readonly double[] _everybody;
     private PanelMatrix? _oneRow;
 
-    private float[] _raw = [];
+    private float[] _keptRows = [];
     private float[] _vectors = [];
     private int[] _players = [];
     private int[] _slots = [];
@@ -39,7 +39,8 @@ internal sealed class ContributionScratch : IFirstLayerRows
     internal ContributionScratch(ShapleyContributions contributions, FoldedNetwork network, InputEncoder encoder)
     {
         _contributions = contributions;
-        _inputs = encoder.RawInputs;
+        _slotsOfRow = encoder.Slots;
+        Kept = new float[encoder.Ranges is null ? 0 : encoder.Slots];
         Block = network.CreateScratch();
         Row = network.CreateScratch(1);
         Outputs = new float[PanelLayout.PanelCount(network.Outputs) * Lanes];
@@ -99,11 +100,14 @@ internal sealed class ContributionScratch : IFirstLayerRows
     /// <summary>Begins a row.</summary>
     public void Begin() => Count = 0;
 
-    /// <summary>Room for raw rows.</summary>
-    public Span<float> RawRows(int rows)
+    /// <summary>The row with a number for each category; empty where there are none.</summary>
+    public float[] Kept { get; }
+
+    /// <summary>Room for rows as they are kept.</summary>
+    public Span<float> KeptRows(int rows)
     {
-        Grow(ref _raw, rows * _inputs);
-        return _raw.AsSpan(0, rows * _inputs);
+        Grow(ref _keptRows, rows * _slotsOfRow);
+        return _keptRows.AsSpan(0, rows * _slotsOfRow);
     }
 
     /// <summary>Room for scores of coalitions.</summary>

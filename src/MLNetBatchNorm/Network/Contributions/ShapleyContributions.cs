@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
@@ -26,8 +27,9 @@ internal sealed class ShapleyContributions
     private readonly OutputLink _link;
     private readonly bool _isCentred;
 
-    // What the slots that do not play hold.
-    private readonly float _absent;
+    // A kept row in which nobody plays, and the player of each of its slots.
+    private readonly float[] _nobody;
+    private readonly int[] _playersOfKept;
 
     // Columns that say that a slot is missing, and the slots.
     private readonly int[] _missingColumns;
@@ -56,8 +58,11 @@ internal sealed class ShapleyContributions
         _encoder = encoder;
         _link = link;
         _isCentred = isCentred;
-        _absent = encoder.IsIdentity ? 0 : float.NaN;
         Players = new ContributionPlayers(encoder.RawInputs, ranges);
+        _nobody = new float[encoder.Slots];
+        _nobody.AsSpan().Fill(encoder.IsIdentity ? 0 : float.NaN);
+        _nobody.AsSpan(encoder.Ranges?.Numbers ?? encoder.Slots).Fill(CategoryRanges.Silent);
+        _playersOfKept = [.. Enumerable.Range(0, encoder.Slots).Select(slot => Players.PlayerOf(RawSlotOf(slot)))];
         EncodedColumn[] columns = [.. encoder.Describe()];
         _missingColumns = [.. Enumerable.Range(0, columns.Length).Where(column => columns[column].Kind == EncodedColumnKind.Missing)];
         _missingSlots = [.. _missingColumns.Select(column => columns[column].Slot)];
@@ -75,9 +80,7 @@ internal sealed class ShapleyContributions
         }
         else
         {
-            Span<float> raw = scratch.RawRows(1);
-            raw.Fill(_absent);
-            NodeInput input = EncodeSilently(raw, 1, scratch, player: -1);
+            NodeInput input = EncodeSilently(_nobody, 1, scratch, player: -1);
             for (int member = 0; member < network.Members.Count; member++)
             {
                 network.ApplyFirst(member, input, 1, scratch.Block.First);
@@ -186,16 +189,24 @@ internal sealed class ShapleyContributions
     /// <summary>The vectors that players add to the first layers: each alone with the base, less the base.</summary>
     private void FindPlayers(ReadOnlySpan<float> raw, ContributionScratch scratch)
     {
-        int inputs = raw.Length;
+        // A category that plays is what the row keeps of it, also where that is that it is missing.
+        ReadOnlySpan<float> own = raw;
+        if (_encoder.Ranges is { } ranges)
+        {
+            ranges.Keep(raw, scratch.Kept);
+            own = scratch.Kept;
+        }
         for (int player = 0; player < Players.Count; player += scratch.Block.Rows)
         {
             int rows = Math.Min(scratch.Block.Rows, Players.Count - player);
-            Span<float> known = scratch.RawRows(rows);
-            known.Fill(_absent);
+            Span<float> known = scratch.KeptRows(rows);
             for (int r = 0; r < rows; r++)
+                _nobody.CopyTo(known[(r * own.Length)..]);
+            for (int slot = 0; slot < own.Length; slot++)
             {
-                (int first, int count) = Players.SlotsOf(player + r);
-                raw.Slice(first, count).CopyTo(known[(r * inputs + first)..]);
+                int r = _playersOfKept[slot] - player;
+                if (r >= 0 && r < rows)
+                    known[r * own.Length + slot] = own[slot];
             }
             AddPlayers(EncodeSilently(known, rows, scratch, player), player, rows, _base, scratch);
         }
@@ -243,7 +254,7 @@ internal sealed class ShapleyContributions
             {
                 Span<float> vector = scratch.Vector(scratch.Count + r).Slice(member * Units, Units);
                 Take(output, r, vector);
-                System.Numerics.Tensors.TensorPrimitives.Subtract(vector, less.Slice(member * Units, Units), vector);
+                TensorPrimitives.Subtract(vector, less.Slice(member * Units, Units), vector);
             }
         }
         scratch.Keep(first, rows);
@@ -283,19 +294,19 @@ internal sealed class ShapleyContributions
         Span<double> values = scratch.ReserveValues();
         plan.Solve(_baseOutputs, scores, everybody, values);
         if (slope is not (null or 1))
-            System.Numerics.Tensors.TensorPrimitives.Multiply(values, slope.Value, values);
+            TensorPrimitives.Multiply(values, slope.Value, values);
         for (int i = 0; _isCentred && i < values.Length; i += outputs)
         {
             Span<double> player = values.Slice(i, outputs);
-            System.Numerics.Tensors.TensorPrimitives.Subtract(
-                player, System.Numerics.Tensors.TensorPrimitives.Sum<double>(player) / outputs, player);
+            TensorPrimitives.Subtract(
+                player, TensorPrimitives.Sum<double>(player) / outputs, player);
         }
     }
 
-    /// <summary>Encodes rows of which only one player's slots are known, row r that of the r-th player from the given one on.</summary>
-    private NodeInput EncodeSilently(ReadOnlySpan<float> raw, int rows, ContributionScratch scratch, int player)
+    /// <summary>Encodes kept rows of which only one player's slots are known, row r that of the r-th player from the given one on.</summary>
+    private NodeInput EncodeSilently(ReadOnlySpan<float> kept, int rows, ContributionScratch scratch, int player)
     {
-        NodeInput input = _network.EncodeBlock(raw, rows, scratch.Block);
+        NodeInput input = _network.EncodeBlock(kept, rows, scratch.Block);
         if (_missingColumns.Length == 0)
             return input;
         // Not known is not the same as missing.
@@ -336,16 +347,14 @@ internal sealed class ShapleyContributions
         var batch = new SparseBatch(_encoder.EncodedInputs);
         _encoder.EncodeSparse([], [], batch);
         List<int> filled = [.. batch.Indices(0).ToArray().Select(column => columns[column].Slot).Distinct().Order()];
-        List<float> absent = [.. filled.Select(_ => _absent)];
         if (_encoder.Ranges is { } ranges)
         {
             // Numbers as rows keep them; categories say nothing.
             filled = [.. filled.Select(ranges.Find).Where(found => found.Range < 0).Select(found => found.Slot)];
-            absent = [.. filled.Select(_ => _absent), .. Enumerable.Repeat(CategoryRanges.Silent, ranges.Count)];
             filled.AddRange(Enumerable.Range(ranges.Numbers, ranges.Count));
         }
         batch.Clear();
-        _encoder.EncodeSparse(filled.ToArray(), absent.ToArray(), batch);
+        _encoder.EncodeSparse(filled.ToArray(), filled.Select(slot => _nobody[slot]).ToArray(), batch);
         List<int> kept = [];
         List<float> values = [];
         for (int i = 0; i < batch.Indices(0).Length; i++)
@@ -358,6 +367,10 @@ internal sealed class ShapleyContributions
         }
         return ([.. kept], [.. values]);
     }
+
+    /// <summary>The raw slot that a slot of a kept row is; of a category its first.</summary>
+    private int RawSlotOf(int slot) =>
+        _encoder.Ranges is not { } ranges ? slot : slot < ranges.Numbers ? ranges.RawSlotOf(slot) : ranges[slot - ranges.Numbers].First;
 
     /// <summary>Whether a slot of a category is the one that a row has.</summary>
     private bool IsSet(int slot, float value) => !float.IsNaN(value) && value != _encoder.OffOf(slot);

@@ -269,12 +269,10 @@ internal sealed class FoldedNetwork
     /// <summary>Units of the first layer of each network.</summary>
     public int FirstUnits => _layers[0][0].Map.Node.Outputs;
 
-    /// <summary>
-    /// Encodes up to a block of raw rows, for <see cref="ApplyFirst"/>; categories of which all slots are missing are silent.
-    /// </summary>
-    public NodeInput EncodeBlock(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
+    /// <summary>Encodes up to a block of rows as they are kept, for <see cref="ApplyFirst"/>.</summary>
+    public NodeInput EncodeBlock(ReadOnlySpan<float> kept, int rows, ScoringScratch scratch)
     {
-        Encode(raw, rows, scratch, isSilent: true);
+        EncodeKept(kept, rows, scratch);
         return scratch.Dense;
     }
 
@@ -374,17 +372,14 @@ internal sealed class FoldedNetwork
     /// <summary>An operation that writes a matrix of its own, and what is done to that in place.</summary>
     private sealed record Layer(FoldedMap Map, FrozenOperation[] Behind);
 
-    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch, bool isSilent = false)
+    private void Encode(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch)
     {
         if (_encoder.Ranges is { } ranges)
         {
             for (int row = 0; row < rows; row++)
             {
-                ReadOnlySpan<float> own = raw.Slice(row * RawInputs, RawInputs);
                 Span<float> kept = scratch.Kept.AsSpan(row * ranges.Slots, ranges.Slots);
-                ranges.Keep(own, kept);
-                if (isSilent)
-                    ranges.Silence(own, kept);
+                ranges.Keep(raw.Slice(row * RawInputs, RawInputs), kept);
             }
             raw = scratch.Kept.AsSpan(0, rows * ranges.Slots);
         }
