@@ -23,12 +23,14 @@ internal static class ShownNetwork
     /// <param name="member">The network.</param>
     /// <param name="input">What the first layer reads.</param>
     /// <param name="normalize">Whether batch normalizations are computed, or left out.</param>
-    public static double[] Forward(BatchNormNetworkMember member, double[] input, bool normalize = true)
+    /// <param name="firstWeights">The weights of the first layer, for those who ask often; null: they are read.</param>
+    public static double[] Forward(
+        BatchNormNetworkMember member, double[] input, bool normalize = true, float[]? firstWeights = null)
     {
         double[] x = input;
         foreach (BatchNormNetworkLayer layer in member.Layers)
         {
-            float[] weights = WeightsOf(layer);
+            float[] weights = layer is BatchNormNetworkInputLayer && firstWeights is not null ? firstWeights : WeightsOf(layer);
             BatchNormNetworkNormalization? normalization = normalize ? layer.BatchNormalization : null;
             if (normalization?.Placement == BatchNormalizationPlacement.LayerInput)
                 x = Normalize(normalization, x);
