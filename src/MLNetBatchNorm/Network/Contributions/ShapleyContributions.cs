@@ -303,7 +303,7 @@ internal sealed class ShapleyContributions
         }
     }
 
-    /// <summary>Encodes kept rows of which only one player's slots are known, row r that of the r-th player from the given one on.</summary>
+    /// <summary>Encodes kept rows of which only one player's slots are known: in row r that of the r-th from the given one on.</summary>
     private NodeInput EncodeSilently(ReadOnlySpan<float> kept, int rows, ContributionScratch scratch, int player)
     {
         NodeInput input = _network.EncodeBlock(kept, rows, scratch.Block);

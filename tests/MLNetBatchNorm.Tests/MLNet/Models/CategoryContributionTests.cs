@@ -30,7 +30,10 @@ public sealed class CategoryContributionTests
         BatchNormNetworkRegressionModelParameters model = table.Model;
         Assert.IsNotNull(table.Encoder.Narrow, "The category of 3,000 values is projected.");
         EncodedColumnKind[] kinds = [.. table.Encoder.Describe().Select(column => column.Kind).Distinct()];
-        foreach (EncodedColumnKind kind in new[] { EncodedColumnKind.Missing, EncodedColumnKind.NoCategory, EncodedColumnKind.OtherCategory })
+        foreach (EncodedColumnKind kind in new[]
+        {
+            EncodedColumnKind.Missing, EncodedColumnKind.NoCategory, EncodedColumnKind.OtherCategory,
+        })
             CollectionAssert.Contains(kinds, kind);
 
         int slots = model.NumberOfFeatures;
@@ -170,7 +173,7 @@ public sealed class CategoryContributionTests
 
         public float[] Row(int number) => Features().ElementAt(number);
 
-        /// <summary>Rows of the table, one without any of its categories, one that no training row is like, and one with two values.</summary>
+        /// <summary>Rows of the table, one without any of its categories, one unlike any training row, and one with two values.</summary>
         public IEnumerable<float[]> Explained()
         {
             float[][] rows = [.. Features().Take(12)];
