@@ -12,14 +12,19 @@ internal sealed class SectionLayout
     /// <summary>Magic number and version.</summary>
     private const int HeadBytes = 8;
 
+    private const int TagBytes = Sections.HeaderBytes - sizeof(long);
+
     private readonly byte[] _block;
     private readonly List<Header> _headers = [];
+
+    // Where blocks begin: this one, and those inside of sections.
+    private readonly List<int> _heads = [];
 
     /// <summary>Walks a good block of sections.</summary>
     public SectionLayout(byte[] block)
     {
         _block = block;
-        Walk(HeadBytes, block.Length);
+        WalkBlock(0, block.Length);
     }
 
     /// <summary>Bytes of headers in which <paramref name="input"/> differs: few, if it was made from this block.</summary>
@@ -48,7 +53,8 @@ internal sealed class SectionLayout
             shift = 0;
         }
 
-        Put(_block.AsSpan(0, HeadBytes), mended, 0);
+        foreach (int head in _heads)
+            Put(_block.AsSpan(head, HeadBytes), mended, head + (head > change ? shift : 0));
         Span<byte> bytes = stackalloc byte[Sections.HeaderBytes];
         foreach (Header header in _headers)
         {
@@ -62,20 +68,40 @@ internal sealed class SectionLayout
         return mended.AsSpan().SequenceEqual(_block) ? input : mended;
     }
 
+    /// <summary>Tags of all sections, also of those inside of others.</summary>
+    public IReadOnlyCollection<string> Tags =>
+        [.. _headers.Select(header => System.Text.Encoding.ASCII.GetString(_block, header.Start, TagBytes))];
+
+    private void WalkBlock(int start, int end)
+    {
+        _heads.Add(start);
+        Walk(start + HeadBytes, end);
+    }
+
     private void Walk(int start, int end)
     {
         for (int at = start; at < end;)
         {
             int body = at + Sections.HeaderBytes;
             int next = body + (int)BinaryPrimitives.ReadInt64LittleEndian(_block.AsSpan(body - sizeof(long)));
-            string tag = System.Text.Encoding.ASCII.GetString(_block, at, Sections.HeaderBytes - sizeof(long));
+            string tag = System.Text.Encoding.ASCII.GetString(_block, at, TagBytes);
             _headers.Add(new Header(at, next));
             if (tag == "ENCO")
                 Walk(body + sizeof(int), next);       // behind the number of slots stand sections again
+            if (tag == "INTV" && BehindIntervals(body) < next)
+                WalkBlock(BehindIntervals(body), next);
             at = next;
             if (tag == Sections.End)
                 return;
         }
+    }
+
+    /// <summary>Where the spread of intervals begins, if there is one, behind its flag: see NetworkFormat.Write.</summary>
+    private int BehindIntervals(int body)
+    {
+        int levels = BinaryPrimitives.ReadInt32LittleEndian(_block.AsSpan(body));
+        int knots = BinaryPrimitives.ReadInt32LittleEndian(_block.AsSpan(body + sizeof(int)));
+        return body + 2 * sizeof(int) + (knots + levels * (1 + 2 * knots)) * sizeof(double) + sizeof(double) + sizeof(long) + sizeof(bool);
     }
 
     private int Differences(byte[] input, Header header, int shift)

@@ -40,19 +40,12 @@ internal abstract class ModelFileTarget : FuzzTarget
         return (GC.GetAllocatedBytesForCurrentThread() - before) / Models.Length;
     }
 
-    /// <summary>One model of each task, with uncompressed entries.</summary>
+    /// <summary>One model of each task, one of pictures and one with intervals, with uncompressed entries.</summary>
     private static IEnumerable<byte[]> SampleModels()
     {
+        // Of so many rows enough are held out for a network that says how large errors are.
+        const int rows = 40, rowsForIntervals = 1200;
         var context = new MLContext(1);
-        Row[] rows = [.. Enumerable.Range(0, 40).Select(i => new Row
-        {
-            Features = [i, i % 7, i % 3 == 0 ? float.NaN : i % 5],
-            Flag = i % 2 == 0,
-            Number = i % 11,
-            Class = (i % 3).ToString(System.Globalization.CultureInfo.InvariantCulture),
-        })];
-        IDataView view = context.Data.LoadFromEnumerable(rows);
-        view = context.Transforms.Conversion.MapValueToKey("Class").Fit(view).Transform(view);
         foreach (IEstimator<ITransformer> trainer in new IEstimator<ITransformer>[]
         {
             context.BinaryClassification.Trainers.BatchNormNetwork(
@@ -64,11 +57,32 @@ internal abstract class ModelFileTarget : FuzzTarget
                 LabelColumnName = "Number", NumberOfEnsembleMembers = 2, NumberOfInputPieces = 3,
             })),
             context.Transforms.BatchNormalize("Features"),
+            context.Regression.Trainers.BatchNormNetworkMultiOutput(Small(
+                new BatchNormNetworkMultiOutputRegressionTrainer.Options { LabelColumnName = "Numbers" })),
+            context.BinaryClassification.Trainers.BatchNormNetworkMultiLabel(Small(
+                new BatchNormNetworkMultiLabelTrainer.Options { LabelColumnName = "Flags" })),
+            context.BinaryClassification.Trainers.BatchNormNetwork(Small(new BatchNormNetworkBinaryTrainer.Options
+            {
+                LabelColumnName = "Flag", InputShape = new ImageShape(1, 3, 1), Convolutions = [new ConvolutionLayer(2, 3)],
+            })),
         })
         {
+            yield return Save(trainer, rows);
+        }
+        yield return Save(
+            context.Regression.Trainers.BatchNormNetwork(Small(new BatchNormNetworkRegressionTrainer.Options
+            {
+                LabelColumnName = "Number", IntervalLevels = [0.8], ValidationFraction = 0.5, NumberOfEnsembleMembers = 1,
+            })),
+            rowsForIntervals);
+
+        byte[] Save(IEstimator<ITransformer> trainer, int count)
+        {
+            IDataView view = context.Data.LoadFromEnumerable(Enumerable.Range(0, count).Select(i => new Row(i)));
+            view = context.Transforms.Conversion.MapValueToKey("Class").Fit(view).Transform(view);
             using var stream = new MemoryStream();
             context.Model.Save(trainer.Fit(view), view.Schema, stream);
-            yield return ZipFile.Store(ZipFile.Entries(stream.ToArray()));
+            return ZipFile.Store(ZipFile.Entries(stream.ToArray()));
         }
     }
 
@@ -82,16 +96,22 @@ internal abstract class ModelFileTarget : FuzzTarget
         return options;
     }
 
-    private sealed class Row
+    private sealed class Row(int i)
     {
         [VectorType(3)]
-        public float[] Features { get; set; } = [];
+        public float[] Features { get; } = [i, i % 7, i % 3 == 0 ? float.NaN : i % 5];
 
-        public bool Flag { get; set; }
+        public bool Flag { get; } = i % 2 == 0;
 
-        public float Number { get; set; }
+        [VectorType(2)]
+        public bool[] Flags { get; } = [i % 2 == 0, i % 5 == 0];
 
-        public string Class { get; set; } = "";
+        public float Number { get; } = i % 11;
+
+        [VectorType(2)]
+        public float[] Numbers { get; } = [i % 11, i % 4];
+
+        public string Class { get; } = (i % 3).ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 }
 

@@ -83,7 +83,8 @@ internal static class EncoderFormat
         }
         catch (ArgumentException e)
         {
-            throw new NetworkFormatException(e.Message, e);
+            // Not as an inner exception, which would be the innermost and of another kind than all that damaged bytes come to.
+            throw new NetworkFormatException(e.Message);
         }
     }
 
@@ -110,14 +111,16 @@ internal static class EncoderFormat
     public static CategoryRanges ReadRanges(BinaryReader reader, int slots)
     {
         var ranges = new CategoryRange[reader.ReadCount("ranges of categories", 1, slots, 2 * sizeof(int) + 1)];
+        int end = 0;
         for (int i = 0; i < ranges.Length; i++)
         {
             int first = reader.ReadInt32(), count = reader.ReadInt32();
-            if (first < 0 || count < 1 || count > slots - first)
+            if (first < end || count < 1 || count > slots - first)
             {
-                throw new NetworkFormatException(
-                    CheckedBytes.Text($"Range {i} of categories begins at slot {first} of {slots} and has {count} slots."));
+                throw new NetworkFormatException(CheckedBytes.Text(
+                    $"Range {i} of categories begins at slot {first} of {slots} and has {count} slots; ranges must rise."));
             }
+            end = first + count;
             float[]? off = null, on = null;
             if (reader.ReadFlag("flag of a range whose slots have values of their own"))
             {
@@ -137,14 +140,7 @@ internal static class EncoderFormat
             }
             ranges[i] = new CategoryRange(first, count, off, on);
         }
-        try
-        {
-            return new CategoryRanges(slots, ranges);
-        }
-        catch (ArgumentException e)
-        {
-            throw new NetworkFormatException(e.Message, e);
-        }
+        return new CategoryRanges(slots, ranges);
     }
 
     /// <summary>Reads an encoder of versions 1 and 2.</summary>

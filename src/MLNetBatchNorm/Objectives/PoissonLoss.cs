@@ -37,7 +37,7 @@ public sealed class PoissonLoss : LogLinkLoss
             endRow);
 
     /// <summary>With m = e^z: 2 (m - y + y (ln y - z)), 2 m where y is 0; derivative by z 2 (m - y).</summary>
-    private readonly struct Kernel : IPointwiseLoss
+    internal readonly struct Kernel : IPointwiseLoss
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)

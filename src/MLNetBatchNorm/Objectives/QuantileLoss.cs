@@ -48,7 +48,7 @@ public sealed class QuantileLoss : RegressionLoss
             firstRow, endRow);
 
     /// <summary>q (y - z) where y is above z, (1 - q) (z - y) below; derivative by z -q, 1 - q, and 0 where they are equal.</summary>
-    private readonly struct Kernel : IPointwiseLoss
+    internal readonly struct Kernel : IPointwiseLoss
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)

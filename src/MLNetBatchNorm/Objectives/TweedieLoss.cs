@@ -54,7 +54,7 @@ public sealed class TweedieLoss : LogLinkLoss
     /// <summary>
     /// With a = p - 1 and b = 2 - p: 2 (y e^(-a z) / a + e^(b z) / b - y^b / (a b)); derivative by z 2 (e^(b z) - y e^(-a z)).
     /// </summary>
-    private readonly struct Kernel : IPointwiseLoss
+    internal readonly struct Kernel : IPointwiseLoss
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Evaluate<TSimd, V>(V z, V y, V parameter, out V gradient)

@@ -1,7 +1,11 @@
+using System.Reflection;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Persistence;
 using MLNetBatchNorm.Stress;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.Persistence;
 
@@ -14,10 +18,10 @@ public sealed class FuzzTests
     public TestContext TestContext { get; set; } = null!;
 
     [TestMethod]
-    [DataRow("network", 20_000, 1_000)]
+    [DataRow("network", 60_000, 3_000)]
     [DataRow("checkpoint", 10_000, 500)]
-    [DataRow("model entry", 150, 5)]
-    [DataRow("model zip", 50, 5)]
+    [DataRow("model entry", 300, 10)]
+    [DataRow("model zip", 100, 10)]
     public void Read_MutatedInputs_EndAsDocumented(string name, int inputs, int readAtLeast)
     {
         FuzzTarget target = new FuzzTarget[] { new NetworkTarget(), new CheckpointTarget(), new EntryTarget(), new ZipTarget() }.Single(
@@ -47,14 +51,53 @@ public sealed class FuzzTests
         Assert.Contains(expected, fuzzer.Faults[0].Fault);
     }
 
-    /// <summary>A check that is forgotten in the last sections is found: mended headers lead there, and what was changed stays.</summary>
+    /// <summary>
+    /// A check that is forgotten in any of the sections is found, of inputs made from the blocks that have it: mended headers lead there,
+    /// also into blocks inside of sections, and what was changed stays.
+    /// </summary>
     [TestMethod]
-    public void Run_NetworksWithAMistakeFarBehind_FindIt()
+    [DynamicData(nameof(ForgottenChecks))]
+    public void Run_NetworksWithAMistakeFarBehind_FindIt(string check)
     {
-        var fuzzer = new Fuzzer(new Forgetful(), seed: 7);
-        fuzzer.Run(20_000, _ => { });
-        Assert.IsNotEmpty(fuzzer.Faults);
-        Assert.Contains("undocumented System.IndexOutOfRangeException", fuzzer.Faults[0].Fault);
+        (string section, Func<TrainedNetwork, bool> isForgotten) = s_forgottenChecks[check];
+        const int mostRuns = 10;
+        List<(byte[] Input, string Fault)> faults = [];
+        for (ulong run = 0; run < mostRuns && faults.Count == 0; run++)
+        {
+            var fuzzer = new Fuzzer(new Forgetful(section, isForgotten), seed: 7 + run);
+            fuzzer.Run(20_000, _ => { });
+            faults = fuzzer.Faults;
+        }
+
+        Assert.IsNotEmpty(faults);
+        Assert.Contains("undocumented System.IndexOutOfRangeException", faults[0].Fault);
+    }
+
+    /// <summary>No section of the format is missing in the networks that inputs are made from.</summary>
+    [TestMethod]
+    public void Seeds_HoldEverySection()
+    {
+        string[] known = [.. typeof(NetworkFormat).Assembly.GetTypes().SelectMany(type => type.GetFields(
+            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+            .Where(field => field.IsLiteral && field.FieldType == typeof(string) && field.Name.EndsWith("Tag", StringComparison.Ordinal))
+            .Select(field => (string)field.GetRawConstantValue()!).Where(tag => tag.Length == 4).Append(Sections.End).Distinct().Order()];
+        CollectionAssert.IsSubsetOf(new[] { "DEFI", "PICT", "HALF", "INTV", "CATN" }, known, "fields are found");
+
+        string[] held = [.. new NetworkTarget().Seeds.Where(block => block[4] == NetworkFormat.CurrentVersion)
+            .SelectMany(block => new SectionLayout(block).Tags).Distinct().Order()];
+        CollectionAssert.AreEqual(known, held);
+    }
+
+    /// <summary>The sections of the network inside of the intervals are walked as well, to the last one.</summary>
+    [TestMethod]
+    public void Tags_OfIntervals_AreThoseOfTheSpreadToo()
+    {
+        byte[] block = new NetworkTarget().Seeds.First(seed => seed.AsSpan().IndexOf("INTV"u8) >= 0);
+        string[] tags = [.. new SectionLayout(block).Tags];
+        Assert.AreEqual(2, tags.Count(tag => tag == "DEFI"));
+        // Each of two encoders, the spread and the whole have a last one.
+        Assert.AreEqual(4, tags.Count(tag => tag == Sections.End));
+        Assert.AreEqual(Sections.End, tags[^1]);
     }
 
     /// <summary>Damaged headers come back, one way or the other, and nothing else does.</summary>
@@ -114,21 +157,42 @@ public sealed class FuzzTests
         Assert.AreEqual(64, kept, 1.0);
     }
 
-    /// <summary>Reads networks, and forgets one check of a number of the last but one section.</summary>
-    private sealed class Forgetful : FuzzTarget
+    /// <summary>Numbers that a reader might forget to check, each in a section of its own.</summary>
+    private static readonly Dictionary<string, (string Section, Func<TrainedNetwork, bool> IsForgotten)> s_forgottenChecks = new()
+    {
+        ["what was chosen"] = ("CHOS", network => network.Chosen?.ValidationFraction is > 0 and < 0.09),
+        ["levels of intervals"] = ("INTV", network => network.Intervals?.Levels[0].Level is > 0.81 or < 0.79),
+        ["scale of the spread"] = ("INTV", network => network.Intervals?.Spread?.Scale?.Deviation is > 0.31 or < 0.29),
+        ["epochs of the spread"] = ("INTV", network =>
+            network.Intervals?.Spread?.Members[1].History.Epochs[0].TrainingLoss is > 0.71 or < 0.69),
+        ["pictures"] = ("PICT", network => network.Parameters.Definition.Convolutions is [{ DropoutRate: > 0.11 or < 0.09 }, ..]),
+        ["weights of kernels"] = ("PICT", network =>
+            network.Parameters.OthersOf(1).OfType<ConvolutionParameters>().Single().Weights.Span.ContainsAnyInRange(50, 1e38f)),
+        ["scales of targets"] = ("TSCA", network => network.Scales?[2].Deviation is > 3.01 or < 2.99),
+        ["names of targets"] = ("TNAM", network => network.TargetNames?[0] is { } name && name != "Price"),
+        ["weights of half precision"] = ("HALF", network => network.Parameters.Linear[1].Weights.Span.ContainsAnyInRange(50, 1e38f)),
+        ["categories"] = ("CATN", network => network.Encoder.Part<Categories>()!.TrustOf(0, 1) is not 0.5f),
+        ["ranges of slots"] = ("RANG", network => network.SlotRanges is { } ranges && ranges[0] != (1, 3)),
+    };
+
+    public static IEnumerable<object[]> ForgottenChecks => s_forgottenChecks.Keys.Select(check => new object[] { check });
+
+    /// <summary>Reads networks, and forgets one check.</summary>
+    private sealed class Forgetful(string section, Func<TrainedNetwork, bool> isForgotten) : FuzzTarget
     {
         private readonly NetworkTarget _target = new();
 
         public override string Name => "forgetful";
 
-        public override IReadOnlyList<byte[]> Seeds => _target.Seeds;
+        public override IReadOnlyList<byte[]> Seeds { get; } = [.. new NetworkTarget().Seeds.Where(
+            block => block[4] == NetworkFormat.CurrentVersion && new SectionLayout(block).Tags.Contains(section))];
 
         public override byte[] Mend(byte[] input) => _target.Mend(input);
 
         public override void Read(byte[] input)
         {
             using var reader = new BinaryReader(new MemoryStream(input));
-            if (NetworkFormat.Read(reader).Chosen?.ValidationFraction is > 0 and < 0.09)
+            if (isForgotten(NetworkFormat.Read(reader)))
                 throw new IndexOutOfRangeException();
         }
 

@@ -24,6 +24,9 @@ public sealed class AllocationTests
         [nameof(BatchNormalizationPlacement.LayerInput), new RmsPropOptimizer { Centered = true, OptimizerMomentum = 0.5 },
             nameof(KnownObjectives.BinaryCrossEntropy), 1],
         [nameof(BatchNormalizationPlacement.None), new AdamOptimizer(), nameof(KnownObjectives.Huber), 2],
+        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamOptimizer(), nameof(KnownObjectives.Poisson), 2],
+        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamOptimizer(), nameof(KnownObjectives.Tweedie), 1],
+        [nameof(BatchNormalizationPlacement.BeforeActivation), new AdamOptimizer(), nameof(KnownObjectives.Quantile), 1],
     ];
 
     [TestMethod]
@@ -42,6 +45,56 @@ public sealed class AllocationTests
         TrainingStep step = Step(
             nameof(BatchNormalizationPlacement.BeforeActivation), new AdamWOptimizer(),
             KnownObjectives.SoftmaxCrossEntropy, team, sparse: true);
+        Assert.AreEqual(0, AllocatedBy(() => Run(step)));
+    }
+
+    [TestMethod]
+    [DataRow(1, false, nameof(BatchNormalizationPlacement.BeforeActivation))]
+    [DataRow(2, false, nameof(BatchNormalizationPlacement.AfterActivation))]
+    [DataRow(2, true, nameof(BatchNormalizationPlacement.LayerInput))]
+    public void Run_Pictures_AllocatesNothing(int threads, bool averagesPixels, string placement)
+    {
+        using var team = new WorkerTeam(threads);
+        NetworkDefinition definition = OfPictures(averagesPixels, Enum.Parse<BatchNormalizationPlacement>(placement));
+        var network = new FeedForwardNetwork(Generated.Network(definition, 1), 24);
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new AdamWOptimizer() };
+        EncodedRows data = Generated.Data(settings.Objective, 41, definition.Inputs, 3, 1, weighted: true);
+        var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+        Assert.AreEqual(0, AllocatedBy(() => Run(step)));
+    }
+
+    [TestMethod]
+    [DataRow(1, false)]
+    [DataRow(30, false)]
+    [DataRow(30, true)]
+    public void Score_Pictures_AllocatesNothing(int rows, bool averagesPixels)
+    {
+        NetworkDefinition definition = OfPictures(averagesPixels, BatchNormalizationPlacement.BeforeActivation);
+        FoldedNetwork folded = FoldedNetwork.Create(InputEncoder.Identity(definition.Inputs), Generated.Network(definition, 1));
+        ScoringScratch scratch = folded.CreateScratch(rows);
+        float[] features = new float[rows * definition.Inputs], outputs = new float[rows * 3];
+        Assert.AreEqual(0, AllocatedBy(() =>
+        {
+            for (int i = 0; i < Steps; i++)
+                folded.Score(features, rows, outputs, scratch);
+        }));
+    }
+
+    [TestMethod]
+    [DataRow(nameof(KnownObjectives.SquaredError))]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy))]
+    public void Run_SeveralTargets_AllocatesNothing(string loss)
+    {
+        using var team = new WorkerTeam(2);
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.Named(loss), Optimizer = new AdamWOptimizer(), TargetWeights = [1, 2, 0.5f],
+        };
+        EncodedRows data = Generated.Data(settings.Objective, 41, 7, 3, 1, weighted: true);
+        for (int i = 0; i < data.TableInMemory().Targets.Length; i += 4)
+            data.TableInMemory().Targets[i] = float.NaN;
+        var network = new FeedForwardNetwork(Generated.Network(Definition(BatchNormalizationPlacement.BeforeActivation), 1), 24);
+        var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
@@ -203,6 +256,31 @@ public sealed class AllocationTests
         EncodedRows data = sparse ? Generated.SparseData(loss, 41, 7, 3, 1) : Generated.Data(loss, 41, 7, 3, 1, weighted: true);
         return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }
+
+    /// <summary>Fewer and more channels than a panel has, and both poolings.</summary>
+    private static NetworkDefinition OfPictures(bool averagesPixels, BatchNormalizationPlacement placement) => new()
+    {
+        Inputs = 2 * 7 * 6,
+        Picture = new MapShape(7, 6, 2),
+        Convolutions =
+        [
+            new ConvolutionDefinition
+            {
+                Filters = 18, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1, DropoutRate = 0.1,
+                Pooling = new PoolingDefinition(TakesMaximum: true, 2, 2, 2, 2),
+            },
+            new ConvolutionDefinition
+            {
+                Filters = 5, KernelHeight = 2, KernelWidth = 2, Pooling = new PoolingDefinition(TakesMaximum: false, 2, 2, 1, 1),
+            },
+        ],
+        AveragesPixels = averagesPixels,
+        HiddenUnits = averagesPixels ? [] : [9],
+        Outputs = 3,
+        Placement = placement,
+        NormalizeOutputLayerInput = placement == BatchNormalizationPlacement.LayerInput,
+        VirtualBatchSize = 10,
+    };
 
     private static InputEncoder WithPieces() => new(7,
     [

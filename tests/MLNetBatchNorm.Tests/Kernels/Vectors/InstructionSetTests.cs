@@ -69,7 +69,8 @@ public sealed class InstructionSetTests
     }
 
     /// <summary>
-    /// Trains a small network and one of odd shapes with every number of threads given; writes the vector width and one hash for all.
+    /// Trains small networks, one of odd shapes and one of pictures with every number of threads given; writes the vector width and one
+    /// hash for all.
     /// </summary>
     internal sealed class TrainingHash : IFreshProcessTask
     {
@@ -91,6 +92,7 @@ public sealed class InstructionSetTests
             }
             hashes.Add(SameFor(threadCounts, OddShaped));
             hashes.Add(SameFor(threadCounts[..1], Sparse));
+            hashes.Add(SameFor(threadCounts, Pictures));
             return string.Join('-', hashes);
         }
 
@@ -122,7 +124,7 @@ public sealed class InstructionSetTests
             Placement = (BatchNormalizationPlacement)((int)activation % 4),
             NormalizeOutputLayerInput = true,
             DropoutRate = 0.1,
-        }, KnownObjectives.All[(int)activation % 4], rows: 30, batchSize: 8);
+        }, KnownObjectives.All[(int)activation % KnownObjectives.All.Count], rows: 30, batchSize: 8);
 
         private static string OddShaped(int threads) => Train(threads, new NetworkDefinition
         {
@@ -141,6 +143,29 @@ public sealed class InstructionSetTests
             Outputs = 3,
             Placement = BatchNormalizationPlacement.AfterActivation,
         }, KnownObjectives.SoftmaxCrossEntropy, rows: 40, batchSize: 16, sparse: true);
+
+        /// <summary>Fewer and more channels than a panel has, both poolings, and windows that overlap.</summary>
+        private static string Pictures(int threads) => Train(threads, new NetworkDefinition
+        {
+            Inputs = 2 * 7 * 6,
+            Picture = new MapShape(7, 6, 2),
+            Convolutions =
+            [
+                new ConvolutionDefinition
+                {
+                    Filters = 18, KernelHeight = 3, KernelWidth = 2, Top = 1, Bottom = 1, Left = 1, DropoutRate = 0.1,
+                    Pooling = new PoolingDefinition(TakesMaximum: true, 3, 2, 2, 1, PaddingY: 1),
+                },
+                new ConvolutionDefinition
+                {
+                    Filters = 5, KernelHeight = 2, KernelWidth = 3, StrideX = 2, Right = 1,
+                    Pooling = new PoolingDefinition(TakesMaximum: false, 2, 2, 1, 1),
+                },
+            ],
+            HiddenUnits = [9],
+            Outputs = 3,
+            Activation = ActivationFunction.SiLU,
+        }, KnownObjectives.SoftmaxCrossEntropy, rows: 40, batchSize: 16);
 
         private static string Train(int threads, NetworkDefinition definition, Objective loss, int rows, int batchSize, bool sparse = false)
         {

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Kernels;
 
@@ -232,6 +233,145 @@ public sealed unsafe class VectorWidthTests
             }
         }
     }
+
+    [TestMethod]
+    public void LossesOfCountsAmountsAndQuantiles()
+    {
+        foreach (int outputs in new[] { 1, 3, 16, 20 })
+        {
+            const int Rows = 23;
+            var random = new Random(outputs);
+            float[] z = KernelTesting.Normal(random, (outputs + 15) / 16 * 16 * Rows, 0, 3);
+            z[4] = 200;                                // beyond what is bounded
+            float[] targets = [.. Enumerable.Range(0, Rows * outputs).Select(i => i % 3 == 1 ? 0 : 5 * random.NextSingle())];
+            AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+            float[][] Run<TSimd, V>()
+                where TSimd : struct, ISimd<V>
+                where V : struct
+            {
+                float[][] gradient = [new float[z.Length], new float[z.Length], new float[z.Length]];
+                float[][] loss = [new float[Rows], new float[Rows], new float[Rows]];
+                float[] mean = (float[])z.Clone();
+                fixed (float* pz = z, pt = targets, d0 = gradient[0], d1 = gradient[1], d2 = gradient[2], pm = mean)
+                fixed (float* l0 = loss[0], l1 = loss[1], l2 = loss[2])
+                {
+                    Losses.Pointwise<TSimd, V, PoissonLoss.Kernel>(pz, Rows, outputs, pt, null, 0.3f, 0, d0, l0, 1, Rows);
+                    Losses.Pointwise<TSimd, V, TweedieLoss.Kernel>(pz, Rows, outputs, pt, null, 0.3f, 1.3f, d1, l1, 1, Rows);
+                    Losses.Pointwise<TSimd, V, QuantileLoss.Kernel>(pz, Rows, outputs, pt, null, 0.3f, 0.7f, d2, l2, 1, Rows);
+                    Exponential.Apply<TSimd, V>(pm, mean.Length);
+                }
+
+                return [.. gradient, .. loss, mean];
+            }
+        }
+    }
+
+    /// <summary>Windows that overlap, that leave pixels out, that tile, and that lie partly in the padding.</summary>
+    [TestMethod]
+    [DataRow(2, 2, 2, 2, 0, 0)]
+    [DataRow(3, 2, 1, 2, 1, 0)]
+    [DataRow(2, 3, 3, 1, 0, 1)]
+    [DataRow(3, 3, 2, 2, 1, 1)]
+    public void Pooling(int height, int width, int strideY, int strideX, int top, int left)
+    {
+        const int Pictures = 3, Rows = 6, Columns = 8;
+        var grid = new WindowGrid(
+            Rows, Columns, height, width, strideY, strideX, top, left, WindowGrid.Count(Rows, height, strideY, 2L * top),
+            WindowGrid.Count(Columns, width, strideX, 2L * left));
+        float[] x = KernelTesting.Normal(new Random(height), Pictures * grid.Pixels * 16);
+        for (int i = 0; i < x.Length; i += 5)
+            x[i] = i % 3 == 0 ? -0f : 0;               // the same number more than once in a window, and both zeros
+        float[] d = KernelTesting.Normal(new Random(width), Pictures * grid.Positions * 16);
+        AssertSameOnAllWidths(Run<Simd128, Vector128<float>>(), Run<Simd256, Vector256<float>>(), Run<Simd512, Vector512<float>>());
+
+        float[][] Run<TSimd, V>()
+            where TSimd : struct, ISimd<V>
+            where V : struct
+        {
+            float[] largest = new float[d.Length], mean = new float[d.Length], dLargest = new float[x.Length], dMean = new float[x.Length];
+            fixed (float* px = x, pd = d, pl = largest, pm = mean, pdl = dLargest, pdm = dMean)
+            {
+                PoolingKernels.Maximum<TSimd, V>(px, Pictures, grid, pl);
+                PoolingKernels.MaximumBackward<TSimd, V>(px, pl, pd, Pictures, grid, pdl);
+                PoolingKernels.Mean<TSimd, V>(px, Pictures, grid, pm);
+                PoolingKernels.MeanBackward<TSimd, V>(pd, Pictures, grid, pdm);
+            }
+
+            Assert.IsTrue(dLargest.Any(value => value != 0) && dMean.Any(value => value != 0));
+            return [largest, mean, dLargest, dMean];
+        }
+    }
+
+    /// <summary>
+    /// Products of blocks, as convolutions take them: on each width that the machine has, and however rows are cut into blocks, the bits of
+    /// the product of all rows at once.
+    /// </summary>
+    [TestMethod]
+    public void BlocksOfRows_InEveryWidthAndCut_AreTheProductOfAll()
+    {
+        foreach ((int rows, int inner, int panels) in new[] { (1, 9, 1), (2, 27, 2), (3, 18, 3), (13, 50, 1), (29, 5, 2), (48, 75, 3) })
+        {
+            var random = new Random(rows);
+            int capacity = rows + 2, columns = 16 * panels;
+            float[] a = KernelTesting.Normal(random, (int)PanelLayout.Length(capacity, inner));
+            float[] b = KernelTesting.Normal(random, columns * inner), bias = KernelTesting.Normal(random, columns);
+            float[] d = KernelTesting.Normal(random, columns * capacity);
+            float[] expected = new float[columns * capacity], expectedGradient = new float[columns * inner];
+            MatrixMultiply.Multiply(a, capacity, inner, b, bias, expected, capacity, 0, rows, 0, panels);
+            MatrixMultiply.AddWeightGradient<Simd128, Vector128<float>>(
+                a, capacity, inner, d, capacity, 0, rows, expectedGradient, panels);
+            Assert.IsTrue(expected.Any(value => value != 0) && expectedGradient.Any(value => value != 0));
+
+            foreach (int cut in new[] { rows, 1, 7, 12 })
+            {
+                string what = $"{rows} x {inner} x {columns} by {cut}";
+                Check(MatrixMultiply.MultiplyBlock, MatrixMultiply.AddWeightGradient, $"{what}, entry point");
+                Check(MatrixMultiply.MultiplyBlock<Simd128, Vector128<float>>, MatrixMultiply.AddWeightGradient<Simd128, Vector128<float>>,
+                    $"{what}, 128 bits");
+                if (Vector256.IsHardwareAccelerated && Fma.IsSupported)
+                {
+                    Check(MatrixMultiply.MultiplyBlock<Simd256, Vector256<float>>,
+                        MatrixMultiply.AddWeightGradient<Simd256, Vector256<float>>, $"{what}, 256 bits");
+                }
+
+                if (Vector512.IsHardwareAccelerated)
+                {
+                    Check(MatrixMultiply.MultiplyBlock<Simd512, Vector512<float>>,
+                        MatrixMultiply.AddWeightGradient<Simd512, Vector512<float>>, $"{what}, 512 bits");
+                }
+
+                void Check(BlockProduct multiply, BlockGradient addGradient, string name)
+                {
+                    float[] product = new float[expected.Length], gradient = new float[expectedGradient.Length];
+                    for (int first = 0; first < rows; first += cut)
+                    {
+                        int count = Math.Min(cut, rows - first);
+                        float[] block = new float[PanelLayout.Length(cut, inner)];
+                        for (int k = 0; k < inner; k++)
+                        {
+                            for (int row = 0; row < count; row++)
+                                block[PanelLayout.Index(row, k, cut)] = a[PanelLayout.Index(first + row, k, capacity)];
+                        }
+
+                        multiply(block, cut, count, inner, b, bias, product, capacity, first, panels);
+                        addGradient(block, cut, inner, d, capacity, first, count, gradient, panels);
+                    }
+
+                    KernelTesting.AssertSameBits(expected, product, name);
+                    KernelTesting.AssertSameBits(expectedGradient, gradient, $"{name}, gradient");
+                }
+            }
+        }
+    }
+
+    private delegate void BlockProduct(
+        ReadOnlySpan<float> a, int aRowCapacity, int rows, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c,
+        int cRowCapacity, int cFirstRow, int panels);
+
+    private delegate void BlockGradient(
+        ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int dFirstRow, int rows,
+        Span<float> c, int panels);
 
     [TestMethod]
     public void LossesOfTargets()

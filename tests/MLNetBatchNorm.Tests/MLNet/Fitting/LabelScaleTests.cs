@@ -13,6 +13,9 @@ public sealed class LabelScaleTests
     private const int RowsBeyondTheBudget = 8000;
 
     private readonly MLContext _context = new(1);
+    private readonly SpillLog _spill;
+
+    public LabelScaleTests() => _spill = new SpillLog(_context);
 
     private sealed class Row
     {
@@ -36,6 +39,7 @@ public sealed class LabelScaleTests
         {
             IDataView rows = View(form, 1, x => offset + deviation * x, Count(form));
             Trained model = Fit(form, rows);
+            Assert.AreEqual(form == "spilled", _spill.HasSpilled, form);
             TrainingHistory history = model.Model.Network.Members[0].TrainingHistory;
             double said = history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value;
 

@@ -175,12 +175,16 @@ public sealed class NetworkBadDataTests
     public void Fit_WeightsOutOfTheRangeOfSinglePrecision_AreRefused(string kindName, float weight, string shown, string size, string what)
     {
         NetworkKind kind = Enum.Parse<NetworkKind>(kindName);
-        List<Example> rows = NetworkExamples.Rows(what == "spilled" ? 20_000 : 60);
-        foreach (Example row in rows)
-            row.Weight = weight;
+        List<Example> rows = NetworkExamples.Rows(what == "spilled" ? 50_000 : 60);
         IDataView view = NetworkExamples.View(_context, kind, rows);
         IEstimator<ITransformer> trainer = NetworkExamples.Quick(
             _context, kind, options => (options.ExampleWeightColumnName, options.MemoryBudgetInMegabytes) = ("Weight", 1));
+        var spill = new SpillLog(_context);
+        NetworkExamples.Quick(
+            _context, kind, options => (options.MaximumNumberOfEpochs, options.MemoryBudgetInMegabytes) = (1, 1)).Fit(view);
+        Assert.AreEqual(what == "spilled", spill.HasSpilled, "with weights that are 1");
+        foreach (Example row in rows)
+            row.Weight = weight;
         string message = Refusal<InvalidOperationException>(() => trainer.Fit(what == "sparse" ? new SparseView(view, "Features") : view));
         Assert.Contains(
             $"Weight column 'Weight' is {shown} in the mean of the training set, which is too {size} to compute with in single precision",

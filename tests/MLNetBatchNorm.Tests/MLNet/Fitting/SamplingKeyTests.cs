@@ -30,9 +30,11 @@ public sealed class SamplingKeyTests
         bool spilled = where == "spilled";
         IDataView rows = Label(kind, _context.Data.LoadFromEnumerable(Rows(groups: spilled ? 150 : 60, rowsOfGroup: spilled ? 120 : 12)));
 
+        var spill = new SpillLog(_context);
         (double byRow, string trainedByRow) = Validated(null);
         (double byGroup, string trainedByGroup) = Validated(nameof(Row.Patient));
 
+        Assert.AreEqual(spilled, spill.HasSpilled);
         // Area under the curve, accuracy of three classes, R squared: what chance comes to.
         double chance = kind switch { NetworkKind.Binary => 0.5, NetworkKind.Multiclass => 1 / 3.0, _ => 0 };
         Assert.IsGreaterThan(chance + 0.8 * (1 - chance), byRow, "The table does not leak.");
