@@ -39,7 +39,8 @@ internal static class ContributionSection
     {
         NetworkTask.Binary => "the logit of true",
         NetworkTask.Multiclass => "the logit of a class (less the mean of all classes)",
-        _ => "the prediction",
+        NetworkTask.Regression => "the prediction",
+        _ => throw new ArgumentOutOfRangeException(nameof(task), task, "Unknown task."),
     };
 
     private static void AddSummary(Page page, IReadOnlyList<RowContributions> rows, string[] names, int shown)

@@ -192,6 +192,7 @@ internal static class CourseSections
     {
         NetworkTask.Binary => "area under ROC",
         NetworkTask.Multiclass => "accuracy",
-        _ => "R²",
+        NetworkTask.Regression => "R²",
+        _ => throw new ArgumentOutOfRangeException(nameof(task), task, "Unknown task."),
     };
 }

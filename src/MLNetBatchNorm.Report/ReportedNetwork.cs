@@ -4,14 +4,6 @@ using Microsoft.ML.Data;
 
 namespace MLNetBatchNorm.Reporting;
 
-/// <summary>What the network predicts.</summary>
-internal enum NetworkTask
-{
-    Binary,
-    Multiclass,
-    Regression,
-}
-
 /// <summary>The network in a model, and the steps before it.</summary>
 internal sealed class ReportedNetwork
 {

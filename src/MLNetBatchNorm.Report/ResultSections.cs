@@ -30,6 +30,8 @@ internal static class ResultSections
             case RegressionResults regression:
                 Add(page, regression);
                 break;
+            default:
+                throw new ArgumentException($"Results of type {results.GetType().Name} are not known.", nameof(results));
         }
     }
 

@@ -16,7 +16,8 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
     {
         NetworkTask.Binary => "area under the ROC curve",
         NetworkTask.Multiclass => "accuracy",
-        _ => "R²",
+        NetworkTask.Regression => "R²",
+        _ => throw new ArgumentOutOfRangeException(nameof(task), task, "Unknown task."),
     };
 
     // ML.NET evaluates by the name of the label, and the network's own columns would hide a label that is called Score.
@@ -46,9 +47,10 @@ internal sealed record SlotImportance(string Name, double Loss, double? Standard
             NetworkTask.Multiclass => mlContext.MulticlassClassification
                 .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations)
                 .Select(change => change.MicroAccuracy),
-            _ => mlContext.Regression
+            NetworkTask.Regression => mlContext.Regression
                 .PermutationFeatureImportance(network.Predictor, rows, label, permutationCount: permutations)
                 .Select(change => change.RSquared),
+            _ => throw new InvalidOperationException($"Unknown task {network.Task}."),
         };
         IReadOnlyList<string> names = SlotNames(inputs.Schema[network.Predictor.FeatureColumnName]);
         return

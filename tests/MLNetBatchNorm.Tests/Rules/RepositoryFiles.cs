@@ -47,6 +47,10 @@ internal static partial class RepositoryFiles
     public static IEnumerable<string> RegistryHosts(string text) =>
         s_registryHosts.Where(host => text.Contains(host, StringComparison.OrdinalIgnoreCase));
 
+    /// <summary>Types that a source file declares beside the one that it is named after; a part of a type has a second name.</summary>
+    public static IEnumerable<string> MisplacedTypes(string path, string text) => DeclaredType().Matches(text)
+        .Select(match => match.Groups["name"].Value).Where(name => name != Path.GetFileName(path).Split('.')[0]);
+
     /// <summary>Absolute paths below the folders in which people and build machines work.</summary>
     public static IEnumerable<string> MachinePaths(string text) => MachinePath().Matches(text).Select(match => match.Value);
 
@@ -78,6 +82,12 @@ internal static partial class RepositoryFiles
 
     [GeneratedRegex(@"(?<![\w.~])/(work|home|root|Users)/\w[^\s""'`),;]*|\b[A-Za-z]:\\Users\\\w+")]
     private static partial Regex MachinePath();
+
+    [GeneratedRegex(
+        @"^(?:(?:public|internal|static|sealed|abstract|partial|readonly|ref|unsafe|file)\s+)*"
+        + @"(?:class|struct|enum|interface|record(?:\s+struct|\s+class)?|delegate\s+[\w<>\[\],.?]+)\s+(?<name>\w+)",
+        RegexOptions.Multiline)]
+    private static partial Regex DeclaredType();
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Link();

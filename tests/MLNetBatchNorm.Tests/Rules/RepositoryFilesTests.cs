@@ -64,6 +64,18 @@ public sealed class RepositoryFilesTests
     }
 
     [TestMethod]
+    public void SourceFiles_OfThePackages_HoldTheTypeOfTheirName() => AssertNone(
+        file => file.Path.StartsWith("src/") && file.Path.EndsWith(".cs") ? RepositoryFiles.MisplacedTypes(file.Path, file.Text) : []);
+
+    [TestMethod]
+    public void MisplacedTypes_OfAFileThatHasSome_AreFound() => CollectionAssert.AreEqual(
+        new[] { "Second", "Third", "Fourth" },
+        RepositoryFiles.MisplacedTypes(
+            "src/First.Part.cs",
+            "public static partial class First\n{\n    private sealed class Inner;\n}\ninternal readonly record struct Second(int A);\n"
+            + "internal enum Third\n{\n}\ninternal delegate void Fourth(int a);\n").ToArray());
+
+    [TestMethod]
     public void TextFiles_HaveUnixLineEnds() =>
         AssertNone(file => file.Text.Contains('\r') && !file.Path.EndsWith(".sln") ? ["has a carriage return"] : []);
 
