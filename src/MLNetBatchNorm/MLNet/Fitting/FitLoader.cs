@@ -101,19 +101,20 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
                 + $"and '{difference.First}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
         }
         if (task.Targets > 1)
-            CheckTargetNames(trainingSet, TargetNames(validationSet), "the validation set");
+            CheckTargetNames(trainingSet, TargetNames(validationSet), nameof(validationSet), "the validation set");
     }
 
     /// <summary>Refuses targets in another order than those of the training set, where both have names.</summary>
     /// <param name="trainingSet">The training set.</param>
     /// <param name="others">The names of the other targets, as many, or null.</param>
-    /// <param name="where">Where the others are, for the message.</param>
-    public void CheckTargetNames(RoleMappedData trainingSet, SlotNames? others, string where)
+    /// <param name="argument">Whose they are: an argument of <c>Fit</c>.</param>
+    /// <param name="where">What it is called in the message.</param>
+    public void CheckTargetNames(RoleMappedData trainingSet, SlotNames? others, string argument, string where)
     {
         if (TargetNames(trainingSet) is { } names && others is not null && names.FirstDifference(others) is { } target)
         {
             throw host.ExceptUserArg(
-                nameof(trainingSet),
+                argument,
                 $"Target {target} of label column '{trainingSet.Schema.Label!.Value.Name}' is '{names[target]}' in the training set, "
                 + $"and '{others[target]}' in {where}. Give the targets of both in the same order.");
         }

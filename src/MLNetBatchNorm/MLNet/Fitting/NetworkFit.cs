@@ -68,7 +68,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         if (validationSet is not null)
             loader.CheckValidationSet(trainingSet, validationSet);
         if (planner.Start is { TargetNames: { } targets })
-            loader.CheckTargetNames(trainingSet, targets, "the initial model");
+            loader.CheckTargetNames(trainingSet, targets, "modelParameters", "the initial model");
         options.TrainingRunner?.CheckReady(cancellation);
         // Before the rows are read, with the fewest units it may come to.
         planner.CheckSize(sparse: true);

@@ -402,11 +402,14 @@ public sealed class MultiOutputTrainerTests
         var trainer = TargetExamples.Numbers(_context, options => options.MaximumNumberOfEpochs = 2);
         var model = trainer.Fit(view, TargetExamples.View(_context, TargetExamples.Rows(20, seed: 2)));
 
-        string validation = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(view, other)).Message;
-        string start = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(other, null, model.Model)).Message;
+        var validation = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(view, other));
+        var start = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => trainer.Fit(other, null, model.Model));
 
-        Assert.Contains("Target 1 of label column 'Label' is 'Share' in the training set, and 'Years' in the validation set.", validation);
-        Assert.Contains("Target 1 of label column 'Label' is 'Years' in the training set, and 'Share' in the initial model.", start);
+        Assert.Contains(
+            "Target 1 of label column 'Label' is 'Share' in the training set, and 'Years' in the validation set.", validation.Message);
+        Assert.Contains(
+            "Target 1 of label column 'Label' is 'Years' in the training set, and 'Share' in the initial model.", start.Message);
+        Assert.AreEqual(("validationSet", "modelParameters"), (validation.ParamName, start.ParamName));
         // Without names nothing is known of the order.
         IDataView unnamed = TargetExamples.View(_context, rows, names: ["", "", ""]);
         Assert.HasCount(3, trainer.Fit(unnamed, other, model.Model).Model.TargetNames);
