@@ -82,7 +82,7 @@ internal static class NewsFormat
 
     /// <summary>Reads a note behind the kind.</summary>
     public static TrainingNote ReadNote(BinaryReader reader) => new(
-        (TrainingNoteKind)reader.ReadByte(), reader.ReadText("note", MostBytesOfText));
+        reader.ReadEnumeration<TrainingNoteKind>("kind of note"), reader.ReadText("note", MostBytesOfText));
 
     /// <summary>Reads a network of a known shape behind the kind.</summary>
     public static NetworkMember ReadEnded(BinaryReader reader, NetworkDefinition definition) =>

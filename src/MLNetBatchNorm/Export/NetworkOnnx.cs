@@ -111,9 +111,8 @@ internal sealed class NetworkOnnx
 
             // Min and Max of doubles came with a later opset than the graph may have.
             string narrow = graph.Node("Cast", $"{name}.narrow", [bound], new OnnxAttribute("to", OnnxGraph.FloatType));
-            double least = network.Objective!.PredictsLogarithm ? 0 : -float.MaxValue;
             string below = graph.Node("Min", $"{name}.below", [narrow, graph.Floats($"{name}.high", [float.MaxValue], 1)]);
-            graph.NodeTo(output, "Max", [below, graph.Floats($"{name}.low", [(float)least], 1)]);
+            graph.NodeTo(output, "Max", [below, graph.Floats($"{name}.low", [network.Objective!.Labels.Least], 1)]);
         }
     }
 

@@ -18,7 +18,7 @@ public abstract class LogLinkLoss : RegressionLoss
 
     internal sealed override LabelDomain Labels =>
         new(LabelKind.Number, label => label >= 0 && float.IsFinite(label),
-            $"a finite number from 0 up for {Name}; use NaN for a missing label");
+            $"a finite number from 0 up for {Name}; use NaN for a missing label") { Least = 0 };
 
     internal sealed override bool PredictsLogarithm => true;
 

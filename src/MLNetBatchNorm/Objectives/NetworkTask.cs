@@ -8,6 +8,9 @@ internal sealed record NetworkTask(Objective Objective, int Classes)
     /// <summary>What each of the targets of a row counts for, where a label is a vector of them; null: it is a single one.</summary>
     public float[]? TargetWeights { get; init; }
 
+    /// <summary>The levels of prediction intervals that are asked for; mostly none.</summary>
+    public IReadOnlyList<double> IntervalLevels { get; init; } = [];
+
     /// <summary>Number of targets of a row.</summary>
     public int Targets => TargetWeights?.Length ?? 1;
 

@@ -35,12 +35,8 @@ internal static class BalancedTotals
             cancellation.ThrowIfCancellationRequested();
             int rows = Math.Min(scratch.Rows, training.Count - first);
             training.Source.Prepare(first, rows);
-            NodeInput input = scratch.InputFor(training.Shape);
-            input.Prepare(training, first, rows);
-            input.Fill(training, first, 0, rows);
             training.GatherTargets(first, rows, targets, weights);
-            PanelMatrix result = folded.Forward(scratch, rows, input, link);
-            OutputLink.Identity.Apply(result, rows, means);
+            OutputLink.Identity.Apply(folded.Forward(scratch, training, first, rows, link), rows, means);
             for (int i = 0; i < rows * outputs; i++)
             {
                 double weight = weights.Length == 0 ? 1 : weights[i / outputs];

@@ -130,10 +130,7 @@ internal sealed class Evaluator
             _cancellation.ThrowIfCancellationRequested();
             int first = block * scratch.Rows;
             int count = Math.Min(scratch.Rows, _data.Count - first);
-            NodeInput input = scratch.InputFor(_data.Shape);
-            input.Prepare(_data, first, count);
-            input.Fill(_data, first, 0, count);
-            PanelMatrix outputs = _folded.Forward(scratch, count, input);
+            PanelMatrix outputs = _folded.Forward(scratch, _data, first, count);
             ReadOnlySpan<float> targets = _targets.AsSpan(first * targetColumns, count * targetColumns);
             _metric.Take(outputs, targets, first, count);
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.

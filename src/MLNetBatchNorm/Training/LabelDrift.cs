@@ -83,10 +83,7 @@ internal readonly record struct LabelDrift(double Shift, double Deviation)
         for (int first = 0; first < rows.Count; first += scratch.Rows)
         {
             int count = Math.Min(scratch.Rows, rows.Count - first);
-            NodeInput input = scratch.InputFor(rows.Shape);
-            input.Prepare(rows, first, count);
-            input.Fill(rows, first, 0, count);
-            OutputLink.Identity.Apply(network.Forward(scratch, count, input), count, outputs);
+            OutputLink.Identity.Apply(network.Forward(scratch, rows, first, count), count, outputs);
             for (int i = 0; i < count * columns; i++)
             {
                 (int row, int target) = (i / columns, i % columns);

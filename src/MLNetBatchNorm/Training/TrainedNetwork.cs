@@ -48,6 +48,12 @@ internal sealed class TrainedNetwork
     /// <summary>What the networks have learned.</summary>
     public IReadOnlyList<NetworkParameters> Networks => [.. Members.Select(member => member.Parameters)];
 
+    /// <summary>The networks as they score; folded once, when they are first asked for.</summary>
+    public FoldedNetwork Folded => field ??= FoldedNetwork.Create(Encoder, Networks);
+
+    /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
+    public bool IsFinite => Folded.IsFinite && Intervals?.Spread is not { IsFinite: false };
+
     /// <summary>What the training used; null where an old model did not keep it.</summary>
     public ChosenSettings? Chosen { get; }
 

@@ -1,5 +1,8 @@
 using Microsoft.ML;
 using MLNetBatchNorm.Data;
+using MLNetBatchNorm.Distribution;
+using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Training;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Tests.MLNet;
 
@@ -77,6 +80,23 @@ public sealed class HostileBytesTests
         var thrown = Assert.ThrowsExactly<InvalidDataException>(
             () => new TrainingWorker(rows, multiclass.Parts["training"][0]) { Report = _ => { } });
         Assert.Contains("objective", thrown.Message);
+    }
+
+    /// <summary>A note that is neither information nor a warning nor an error has no place in a log.</summary>
+    [TestMethod]
+    public void ReadNote_OfAKindThatThereIsNot_IsRefused()
+    {
+        byte[] news = NewsFormat.Note(new TrainingNote(TrainingNoteKind.Error, "full"));
+        Assert.AreEqual(new TrainingNote(TrainingNoteKind.Error, "full"), Read(news));
+        news[1] = 3;
+        Assert.Contains("kind of note has number 3", Assert.ThrowsExactly<NetworkFormatException>(() => Read(news)).Message);
+
+        static TrainingNote Read(byte[] news)
+        {
+            using var reader = new BinaryReader(new MemoryStream(news));
+            Assert.AreEqual(NewsKind.Note, NewsFormat.KindOf(reader));
+            return NewsFormat.ReadNote(reader);
+        }
     }
 
     /// <summary>A category's number is a place in arrays: it is looked at before it is one.</summary>

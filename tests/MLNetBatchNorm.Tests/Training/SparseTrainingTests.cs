@@ -107,6 +107,30 @@ public sealed class SparseTrainingTests
         Assert.IsFalse(FoldedNetwork.CreateWhole(trained.Encoder, trained.Networks).SharesFirstLayer);
     }
 
+    /// <summary>Folded once, whoever asks; the networks of its intervals are looked at as well.</summary>
+    [TestMethod]
+    public void IsFinite_OfAModel_SeesItsNetworksAndThoseOfItsIntervals()
+    {
+        TrainedNetwork good = Model(weight: 1), bad = Model(weight: float.PositiveInfinity);
+        FoldedNetwork folded = good.Folded;
+        Assert.AreSame(folded, good.Folded);
+        Assert.IsTrue(good.IsFinite);
+        Assert.IsFalse(bad.IsFinite);
+        Assert.IsTrue(Model(weight: 1, spread: good).IsFinite);
+        Assert.IsFalse(Model(weight: 1, spread: bad).IsFinite);
+
+        static TrainedNetwork Model(float weight, TrainedNetwork? spread = null)
+        {
+            NetworkParameters parameters = Initialization.Create(Definition(BatchNormalizationPlacement.BeforeActivation), 5);
+            parameters.Linear[0].Weight(3, 7) = weight;
+            return new TrainedNetwork(InputEncoder.Identity(Columns), parameters, new TrainingHistory())
+            {
+                Intervals = spread is null ? null
+                    : new PredictionIntervals([0], [new IntervalLevel(0.9, [-1], [1])], power: 1, spread) { Rows = 100 },
+            };
+        }
+    }
+
     [TestMethod]
     public void IsFinite_WithSharedFirstLayer_SeesWeightsAndNormalization()
     {

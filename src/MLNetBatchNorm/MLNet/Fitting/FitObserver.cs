@@ -87,9 +87,13 @@ internal sealed class FitObserver : ITrainingsObserver
 
     private static string Words(EncodedColumnKind kind) => kind switch
     {
+        EncodedColumnKind.Untouched => "untouched",
+        EncodedColumnKind.Scaled => "scaled",
+        EncodedColumnKind.Missing => "missing",
         EncodedColumnKind.NoCategory => "no category",
         EncodedColumnKind.OtherCategory => "other categories",
-        _ => kind.ToString().ToLowerInvariant(),
+        EncodedColumnKind.Piece => "piece",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown kind of encoded column."),
     };
 
     /// <inheritdoc/>
@@ -120,9 +124,11 @@ internal sealed class FitObserver : ITrainingsObserver
             case TrainingNoteKind.Warning:
                 _channel.Warning(MessageSensitivity.None, text);
                 break;
-            default:
+            case TrainingNoteKind.Information:
                 _channel.Info(MessageSensitivity.None, text);
                 break;
+            default:
+                throw new ArgumentException($"Notes of kind {note.Kind} are not known.", nameof(note));
         }
     }
 

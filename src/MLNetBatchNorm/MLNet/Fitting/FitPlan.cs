@@ -1,5 +1,4 @@
 using MLNetBatchNorm.Distribution;
-using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -36,11 +35,8 @@ internal sealed class FitPlan
     /// <summary>How every network is trained, but for its seed.</summary>
     public required TrainingSettings Settings { get; init; }
 
-    /// <summary>The levels of prediction intervals that are asked for; mostly none.</summary>
-    public required IReadOnlyList<double> IntervalLevels { get; init; }
-
-    /// <summary>Makes an encoder for the features and, in a last slot, the prediction.</summary>
-    public required Func<RowStore, InputEncoder> SpreadEncoding { get; init; }
+    /// <summary>How the features of rows are encoded from which the size of errors is learned, and in a last slot the prediction.</summary>
+    public required EncodingRule SpreadEncoding { get; init; }
 
     /// <summary>Which rows are set aside for validation.</summary>
     public required ValidationSplit Split { get; init; }

@@ -80,7 +80,8 @@ internal sealed class FitPlanner
         SlotNames? targetNames)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
-        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, rows.Slots));
+        PieceRule pieceRule = AutomaticOptions.ChoosePieces(_options);
+        int pieces = pieceRule.Of(SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? (Picture is { } picture
             ? rows.FitChannels(picture.Channels, PictureOptions.Order(_options, _start), _options.ScaleInputs)
@@ -89,8 +90,8 @@ internal sealed class FitPlanner
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class);
-        IReadOnlyList<double> levels = (_options as BatchNormNetworkRegressionTrainer.Options)?.IntervalLevels ?? [];
-        if (levels.Count > 0 && !rows.HasValidation && chosen.ValidationFraction == 0)
+        bool measuresErrors = _task.IntervalLevels.Count > 0;
+        if (measuresErrors && !rows.HasValidation && chosen.ValidationFraction == 0)
         {
             throw _host.Except(
                 "IntervalLevels needs rows that the networks were not trained on, to measure how far off predictions are, but "
@@ -110,9 +111,8 @@ internal sealed class FitPlanner
             Restarts = _options.NumberOfRestarts,
             Settings = CreateSettings(rows, chosen),
             Split = new ValidationSplit(
-                chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: levels.Count > 0),
-            IntervalLevels = levels,
-            SpreadEncoding = errors => EncodeErrors(errors, categorical),
+                chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: measuresErrors),
+            SpreadEncoding = new EncodingRule(categorical, _options.ScaleInputs, pieceRule),
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
@@ -141,14 +141,6 @@ internal sealed class FitPlanner
         for (int slot = 0; slot < ranges.Numbers; slot++)
             categorical[slot] = categoricalSlots[ranges.RawSlotOf(slot)];
         return categorical;
-    }
-
-    /// <summary>As the features of the model are encoded, with one slot more.</summary>
-    private InputEncoder EncodeErrors(RowStore errors, bool[] categorical)
-    {
-        SlotKind[] kinds = SlotKinds.Of(errors.Slots, categorical, _options.ScaleInputs);
-        int pieces = AutomaticOptions.ChoosePieces(_options, SlotKinds.CountNumeric(kinds, errors.Slots));
-        return EncoderLearning.Learn(errors, kinds, pieces);
     }
 
     /// <summary>What stood open and depends on the rows, in the words of the options, so that a person can set it.</summary>

@@ -8,7 +8,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>Model parameters that hold a network: what all three kinds have in common for the code in this folder.</summary>
+/// <summary>Model parameters that hold a network: what all kinds have in common for the code in this folder.</summary>
 internal interface INetworkModel
 {
     /// <summary>The network as it is saved.</summary>

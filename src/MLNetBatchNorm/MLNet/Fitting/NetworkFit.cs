@@ -12,7 +12,7 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// One call of <c>Fit</c>, the same for all three trainers: reads the rows once, learns the encoding of the features, decides what is open,
+/// One call of <c>Fit</c>, the same for all trainers: reads the rows once, learns the encoding of the features, decides what is open,
 /// trains, and gives back a network whose outputs are in the label's own units. Keeps nothing between calls.
 /// </summary>
 /// <param name="host">The trainer's host.</param>
@@ -134,9 +134,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
             TargetNames = plan.TargetNames,
-            Intervals = plan.IntervalLevels.Count == 0 ? null : Intervals(plan, rows, best, threads, channel, cancellation),
+            Intervals = task.IntervalLevels.Count == 0 ? null : Intervals(plan, rows, best, threads, channel, cancellation),
         };
-        if (!new ScoringNetwork(host, network).IsFinite)
+        if (!network.IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;
     }
@@ -156,7 +156,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         NetworkTraining[] trainings = [.. plan.TrainingsOn(rows).Where(training => training.Number.Restart == 0)];
         try
         {
-            return IntervalLearning.Learn(trainings, best.Networks, plan.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
+            return IntervalLearning.Learn(trainings, best.Networks, task.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
         }
         catch (TooFewHeldOutRowsException e)
         {

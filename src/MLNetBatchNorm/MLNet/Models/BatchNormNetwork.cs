@@ -5,7 +5,7 @@ namespace MLNetBatchNorm;
 
 /// <summary>What a model has learned, for reading: its networks, how they read the feature column, and what the training used.</summary>
 /// <remarks>
-/// <para>The same for all three tasks: the property <c>Network</c> of the model parameters, <c>model.Model.Network</c>, for binary
+/// <para>The same for all tasks: the property <c>Network</c> of the model parameters, <c>model.Model.Network</c>, for binary
 /// classification <c>model.Model.SubModel.Network</c>.</para>
 /// <para>
 /// Immutable and safe for any number of threads. It is made of the model's own numbers when it is asked for, and costs nothing until then.

@@ -9,7 +9,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What the model parameters of the three batch-normalized network trainers have in common.</summary>
+/// <summary>What the model parameters of all batch-normalized network trainers have in common.</summary>
 /// <remarks>
 /// Immutable and safe for any number of threads. Prediction uses the frozen running mean and variance of each batch normalization and
 /// nothing of the other rows it is asked about: a row's score is the same to the last bit from a prediction engine, from <c>Transform</c>,

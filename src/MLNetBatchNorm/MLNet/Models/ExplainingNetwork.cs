@@ -7,7 +7,7 @@ using MLNetBatchNorm.Network;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// What the three kinds of model parameters share beside <see cref="ScoringNetwork"/>: the contributions of slots to scores.
+/// What all kinds of model parameters share beside <see cref="ScoringNetwork"/>: the contributions of slots to scores.
 /// </summary>
 /// <remarks>Immutable, and safe for any number of threads; what a row writes is in a scratch that a thread takes and gives back.</remarks>
 internal sealed class ExplainingNetwork

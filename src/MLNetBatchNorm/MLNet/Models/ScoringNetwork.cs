@@ -11,7 +11,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>What the three kinds of model parameters share: the trained network, its folded form for scoring, saving and loading.</summary>
+/// <summary>What all kinds of model parameters share: the trained network, its folded form for scoring, saving and loading.</summary>
 /// <remarks>
 /// Immutable, and shared by every mapper and every prediction engine made from the model; what a row needs
 /// to be written to is in <see cref="RowScorer"/>.
@@ -25,12 +25,12 @@ internal sealed class ScoringNetwork
     private readonly ConcurrentBag<ScoringScratch> _spareScratches = [];
     private readonly ConcurrentBag<ScoringScratch> _spareRowScratches = [];
 
-    /// <summary>Folds <paramref name="trained"/> for scoring.</summary>
+    /// <summary>Scores with <paramref name="trained"/>.</summary>
     public ScoringNetwork(IExceptionContext context, TrainedNetwork trained)
     {
         _context = context;
         Trained = trained;
-        _folded = FoldedNetwork.Create(trained.Encoder, trained.Networks);
+        _folded = trained.Folded;
         _link = trained.ScoreLink;
         Intervals = trained.Intervals is null ? null : new IntervalScoring(trained);
         InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
@@ -57,9 +57,6 @@ internal sealed class ScoringNetwork
     /// <summary>What makes scores of outputs.</summary>
     public OutputLink Link => _link;
 
-    /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
-    public bool IsFinite => _folded.IsFinite && (Intervals?.IsFinite ?? true);
-
     /// <summary>Writes the network at the writer's position.</summary>
     public void Save(BinaryWriter writer) => NetworkFormat.Write(writer, Trained);
 
@@ -79,7 +76,7 @@ internal sealed class ScoringNetwork
 
         var network = new ScoringNetwork(context, trained);
         context.CheckDecode(
-            network.IsFinite, "A batch normalization of the network multiplies its layer's weights beyond the range of float.");
+            trained.IsFinite, "A batch normalization of the network multiplies its layer's weights beyond the range of float.");
         return network;
     }
 

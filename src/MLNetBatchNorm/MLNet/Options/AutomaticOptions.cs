@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
@@ -139,18 +140,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public static LearningRateSchedule ChooseSchedule(BatchNormNetworkOptions options) =>
         options.LearningRateSchedule ?? new OneCycleSchedule();
 
-    /// <summary>Pieces of a numeric slot.</summary>
+    /// <summary>Pieces of numeric slots.</summary>
     /// <param name="options">What is set stays as it is.</param>
-    /// <param name="numericSlots">Slots that are scaled.</param>
-    public static int ChoosePieces(BatchNormNetworkOptions options, int numericSlots)
-    {
-        if (options.NumberOfInputPieces is { } pieces)
-            return pieces;
-        if (options.InputShape is not null)
-            return 0;
-        int fitting = Math.Min(UsualPieces, LargestNumberOfAllPieces / Math.Max(1, numericSlots));
-        return fitting < FewestPieces ? 0 : fitting;
-    }
+    public static PieceRule ChoosePieces(BatchNormNetworkOptions options) =>
+        options.NumberOfInputPieces is { } pieces ? new PieceRule(pieces)
+        : options.InputShape is not null ? new PieceRule(0)
+        : new PieceRule(UsualPieces, LargestNumberOfAllPieces, FewestPieces);
 
     /// <summary>Everything, once the encoder and so the size of a network is known.</summary>
     /// <param name="options">What is set stays as it is.</param>

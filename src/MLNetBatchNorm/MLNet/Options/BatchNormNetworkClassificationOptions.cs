@@ -1,3 +1,5 @@
+using Microsoft.ML.Runtime;
+
 namespace MLNetBatchNorm;
 
 /// <summary>
@@ -62,6 +64,8 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     /// arXiv:1706.04599, section 4.2; Berta et al. 2025, arXiv:2501.19195.
     /// </value>
     public bool TemperatureScaling { get; set; } = true;
+
+    internal override void Check(IExceptionContext context) => ClassWeightOptions.Check(context, this);
 
     private protected override void OwnParts()
     {

@@ -2,11 +2,12 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// What the three batch-normalized network trainers have in common: the shape of the network, how it normalizes, and how it is trained.
+/// What all batch-normalized network trainers have in common: the shape of the network, how it normalizes, and how it is trained.
 /// Every option has a default with which a newcomer's pipeline works on raw columns; change one at a time.
 /// </summary>
 /// <remarks>
@@ -427,6 +428,11 @@ public abstract class BatchNormNetworkOptions
     /// <value>Default: cannot be cancelled this way.</value>
     [JsonIgnore]
     public CancellationToken CancellationToken { get; set; }
+
+    /// <summary>Refuses values that those options cannot have which only this trainer has, beyond their ranges.</summary>
+    internal virtual void Check(IExceptionContext context)
+    {
+    }
 
     /// <summary>A copy that shares nothing with this one that can be changed.</summary>
     internal T Copy<T>()

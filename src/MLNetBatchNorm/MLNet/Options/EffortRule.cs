@@ -50,8 +50,9 @@ internal sealed record EffortRule
     public static EffortRule Of(TrainingEffort effort) => effort switch
     {
         TrainingEffort.Fast => Fast,
+        TrainingEffort.Balanced => Balanced,
         TrainingEffort.Best => Best,
-        _ => Balanced,
+        _ => throw new ArgumentOutOfRangeException(nameof(effort), effort, "Unknown effort."),
     };
 
     /// <summary>Half a minute or less on two cores; models of up to 4 MB.</summary>

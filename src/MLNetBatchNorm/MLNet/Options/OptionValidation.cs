@@ -23,15 +23,7 @@ internal static class OptionValidation
         if (copy.HiddenUnits is { } units)
             CheckHiddenUnits(context, units, mayBeEmpty: copy.InputShape is not null);
         PictureOptions.Check(context, copy);
-        if (copy is BatchNormNetworkRegressionTrainer.Options regression)
-        {
-            CheckLoss(context, regression.Loss);
-            CheckLevels(context, regression.IntervalLevels);
-        }
-        if (copy is BatchNormNetworkMultiOutputRegressionTrainer.Options multiOutput)
-            CheckLossOfTargets(context, multiOutput.Loss);
-        if (copy is BatchNormNetworkClassificationOptions classification)
-            ClassWeightOptions.Check(context, classification);
+        copy.Check(context);
         if (copy.Optimizer is { } optimizer)
             CheckPart(context, nameof(copy.Optimizer), optimizer.Validate);
         if (copy.LearningRateSchedule is { } schedule)
@@ -104,7 +96,8 @@ internal static class OptionValidation
     /// <summary>Largest number of weights of one linear map, padded to panels: the memory is one array.</summary>
     private static int MaximumWeights => Array.MaxLength - 2 * PanelLayout.Width;
 
-    private static void CheckLevels(IExceptionContext context, double[] levels)
+    /// <summary>Refuses levels of intervals of which one stands there twice, and too many.</summary>
+    public static void CheckLevels(IExceptionContext context, double[] levels)
     {
         const string Option = nameof(BatchNormNetworkRegressionTrainer.Options.IntervalLevels);
         if (levels.Length > PredictionIntervals.MaximumLevels)
@@ -119,7 +112,8 @@ internal static class OptionValidation
         }
     }
 
-    private static void CheckLoss(IExceptionContext context, RegressionLoss? loss)
+    /// <summary>Refuses a loss whose settings are out of range.</summary>
+    public static void CheckLoss(IExceptionContext context, RegressionLoss? loss)
     {
         const string Option = nameof(BatchNormNetworkRegressionTrainer.Options.Loss);
         if (loss is null)
@@ -127,7 +121,8 @@ internal static class OptionValidation
         CheckPart(context, Option, loss.Validate);
     }
 
-    private static void CheckLossOfTargets(IExceptionContext context, RegressionLoss? loss)
+    /// <summary>Refuses a loss that is for a single number.</summary>
+    public static void CheckLossOfTargets(IExceptionContext context, RegressionLoss? loss)
     {
         CheckLoss(context, loss);
         if (loss is not ITargetwiseLoss)

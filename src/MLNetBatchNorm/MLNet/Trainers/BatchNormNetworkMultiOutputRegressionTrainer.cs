@@ -79,6 +79,8 @@ public sealed class BatchNormNetworkMultiOutputRegressionTrainer : BatchNormNetw
         /// labels are far off for reasons the features do not know.
         /// </value>
         public RegressionLoss Loss { get; set; } = new SquaredLoss();
+
+        internal override void Check(IExceptionContext context) => OptionValidation.CheckLossOfTargets(context, Loss);
     }
 
     /// <inheritdoc/>

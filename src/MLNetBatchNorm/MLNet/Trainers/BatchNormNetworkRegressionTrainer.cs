@@ -95,6 +95,12 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
             ExcludesMaximum = true)]
         public double[] IntervalLevels { get; set; } = [];
 
+        internal override void Check(IExceptionContext context)
+        {
+            OptionValidation.CheckLoss(context, Loss);
+            OptionValidation.CheckLevels(context, IntervalLevels);
+        }
+
         private protected override void OwnParts()
         {
             base.OwnParts();
@@ -118,7 +124,7 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
     private protected override NetworkTask CreateTask(RoleMappedData trainingSet)
     {
         trainingSet.CheckRegressionLabel();
-        return new NetworkTask(NetworkOptions.Loss, Classes: 1);
+        return new NetworkTask(NetworkOptions.Loss, Classes: 1) { IntervalLevels = NetworkOptions.IntervalLevels };
     }
 
     /// <inheritdoc/>

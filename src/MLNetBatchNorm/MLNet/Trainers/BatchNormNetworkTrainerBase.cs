@@ -9,7 +9,7 @@ using MLNetBatchNorm.Training;
 namespace MLNetBatchNorm;
 
 /// <summary>
-/// What the three batch-normalized network trainers have in common: they read, train and go on from a trained network in the same way.
+/// What all batch-normalized network trainers have in common: they read, train and go on from a trained network in the same way.
 /// </summary>
 /// <typeparam name="TOptions">The trainer's options.</typeparam>
 /// <typeparam name="TTransformer">What a call of <c>Fit</c> gives back.</typeparam>

@@ -219,6 +219,20 @@ internal sealed class FoldedNetwork
     // Whether a sparse row is scored as its entries.
     private bool KeepsSparse => !_plan.HasMaps && (RowForm.AreWide(_encoder.Slots) || (_form?.Front ?? _encoder).KeepsZero);
 
+    /// <summary>Runs the nodes over rows [first, first + count) and returns where the mean of the networks' outputs is.</summary>
+    /// <param name="scratch">Memory of the calling thread.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="count">Number of rows, up to a block.</param>
+    /// <param name="link">Says what is done to the outputs before they are averaged; null: nothing.</param>
+    public PanelMatrix Forward(ScoringScratch scratch, EncodedRows rows, int first, int count, OutputLink? link = null)
+    {
+        NodeInput input = scratch.InputFor(rows.Shape);
+        input.Prepare(rows, first, count);
+        input.Fill(rows, first, 0, count);
+        return Forward(scratch, count, input, link);
+    }
+
     /// <summary>Runs the nodes over the first rows of an encoded input and returns where the mean of the networks' outputs is.</summary>
     /// <param name="scratch">Memory of the calling thread.</param>
     /// <param name="rows">Number of rows.</param>

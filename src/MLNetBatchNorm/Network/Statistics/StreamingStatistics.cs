@@ -182,7 +182,8 @@ internal sealed class StreamingStatistics
         {
             BatchNormalizationStatistics.RunningAverage => _momentum,
             BatchNormalizationStatistics.PopulationPooled => 1,
-            _ => 1 / ++_batches[slot],
+            BatchNormalizationStatistics.Cumulative or BatchNormalizationStatistics.Population => 1 / ++_batches[slot],
+            _ => throw new InvalidOperationException($"Unknown statistics {_statistics}."),
         };
         _totalMean[slot] = (1 - share) * _totalMean[slot] + share * mean;
         _totalVariance[slot] = (1 - share) * _totalVariance[slot] + share * variance;

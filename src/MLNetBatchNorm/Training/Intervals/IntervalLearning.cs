@@ -107,13 +107,13 @@ internal sealed class IntervalLearning
     /// <param name="trainings">The training of each network that was kept.</param>
     /// <param name="networks">What they came to.</param>
     /// <param name="levels">The levels.</param>
-    /// <param name="encoding">Makes an encoder for the features and, in a last slot, the prediction.</param>
+    /// <param name="encoding">How the features and, in a last slot, the prediction are encoded.</param>
     /// <param name="threads">Threads that may be used; without influence on the result.</param>
     /// <param name="cancellation">Asked before every block and step.</param>
     /// <exception cref="TooFewHeldOutRowsException">A level needs more rows.</exception>
     public static PredictionIntervals Learn(
         IReadOnlyList<NetworkTraining> trainings, IReadOnlyList<NetworkMember> networks, IReadOnlyList<double> levels,
-        Func<RowStore, InputEncoder> encoding, int threads, CancellationToken cancellation)
+        EncodingRule encoding, int threads, CancellationToken cancellation)
     {
         var learning = new IntervalLearning(
             trainings[0].Rows, trainings[0].Rows.HeldOut(trainings[0].Split), levels, networks.Count);
@@ -139,10 +139,7 @@ internal sealed class IntervalLearning
         {
             cancellation.ThrowIfCancellationRequested();
             int count = Math.Min(scratch.Rows, keptBack.Count - first);
-            NodeInput input = scratch.InputFor(keptBack.Shape);
-            input.Prepare(keptBack, first, count);
-            input.Fill(keptBack, first, 0, count);
-            link.Apply(folded.Forward(scratch, count, input, link), count, means);
+            link.Apply(folded.Forward(scratch, keptBack, first, count, link), count, means);
             for (int i = 0; i < count; i++)
             {
                 if (entries[first + i] < 0)
@@ -181,7 +178,7 @@ internal sealed class IntervalLearning
     }
 
     private PredictionIntervals Learn(
-        NetworkTraining training, Func<RowStore, InputEncoder> encoding, int threads, CancellationToken cancellation)
+        NetworkTraining training, EncodingRule encoding, int threads, CancellationToken cancellation)
     {
         foreach (double level in _levels)
         {
@@ -215,7 +212,7 @@ internal sealed class IntervalLearning
     /// Trains the networks of the spread; what the one that has not seen a row says of it goes to <paramref name="spreads"/>.
     /// </summary>
     private TrainedNetwork? LearnSpread(
-        NetworkTraining training, Func<RowStore, InputEncoder> encoding, int threads, double[] spreads, CancellationToken cancellation)
+        NetworkTraining training, EncodingRule encoding, int threads, double[] spreads, CancellationToken cancellation)
     {
         MemoryRows store = CollectErrors();
         (double mean, double variance) = store.Targets[0];
@@ -225,7 +222,7 @@ internal sealed class IntervalLearning
         if (!(scale.Deviation > 0))
             return null;
         store.StandardizeTargets([(0, scale.Deviation)]);
-        InputEncoder encoder = encoding(store);
+        InputEncoder encoder = encoding.Learn(store);
         int[][] parts = [.. Enumerable.Range(0, Folds).Select(
             fold => Enumerable.Range(0, _entries.Count).Where(i => FoldOf(i) == fold).ToArray())];
         if (parts.Any(part => part.Length == 0 || part.Length > _entries.Count - 2))
@@ -284,10 +281,7 @@ internal sealed class IntervalLearning
         for (int first = 0; first < rows.Count; first += scratch.Rows)
         {
             int count = Math.Min(scratch.Rows, rows.Count - first);
-            NodeInput input = scratch.InputFor(rows.Shape);
-            input.Prepare(rows, first, count);
-            input.Fill(rows, first, 0, count);
-            link.Apply(folded.Forward(scratch, count, input, link), count, sizes);
+            link.Apply(folded.Forward(scratch, rows, first, count, link), count, sizes);
             for (int i = 0; i < count; i++)
                 spreads[parts[fold][first + i]] = Math.Max(floor, sizes[i]);
         }

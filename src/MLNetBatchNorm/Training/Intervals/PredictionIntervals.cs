@@ -78,13 +78,10 @@ internal sealed class PredictionIntervals
     /// <param name="mean">m.</param>
     /// <param name="distance">A factor times the width.</param>
     /// <param name="scale">Of the labels; null: they are as they are.</param>
-    /// <param name="isPositive">Whether no label is below 0.</param>
-    public static float Bound(float mean, double distance, TargetScale? scale, bool isPositive)
+    /// <param name="least">The least label there is.</param>
+    public static float Bound(float mean, double distance, TargetScale? scale, float least)
     {
         double scaled = mean + distance;
-        if (isPositive)
-            scaled = Math.Max(0, scaled);
-        return (float)Math.Clamp(
-            scale is null ? scaled : scale.Mean + scale.Deviation * scaled, -float.MaxValue, float.MaxValue);
+        return (float)Math.Clamp(scale is null ? scaled : scale.Mean + scale.Deviation * scaled, least, float.MaxValue);
     }
 }

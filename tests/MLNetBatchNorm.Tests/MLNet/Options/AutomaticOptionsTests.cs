@@ -117,9 +117,9 @@ public sealed class AutomaticOptionsTests
     public void ChoosePieces_SharesThePiecesAmongTheNumericSlots(int numericSlots, int expected)
     {
         var options = new BatchNormNetworkBinaryTrainer.Options();
-        Assert.AreEqual(expected, AutomaticOptions.ChoosePieces(options, numericSlots));
+        Assert.AreEqual(expected, AutomaticOptions.ChoosePieces(options).Of(numericSlots));
         options.NumberOfInputPieces = 7;
-        Assert.AreEqual(7, AutomaticOptions.ChoosePieces(options, numericSlots));
+        Assert.AreEqual(7, AutomaticOptions.ChoosePieces(options).Of(numericSlots));
     }
 
     /// <summary>

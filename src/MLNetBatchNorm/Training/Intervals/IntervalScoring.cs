@@ -1,9 +1,8 @@
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Objectives;
-using MLNetBatchNorm.Training;
 
-namespace MLNetBatchNorm;
+namespace MLNetBatchNorm.Training;
 
 /// <summary>The bounds of scores: the spread's networks folded for scoring. Immutable, shared by all threads.</summary>
 internal sealed class IntervalScoring
@@ -11,17 +10,17 @@ internal sealed class IntervalScoring
     private readonly FoldedNetwork? _spread;
     private readonly OutputLink? _spreadLink;
     private readonly TargetScale? _scale;
-    private readonly bool _isPositive;
+    private readonly float _least;
 
-    /// <summary>Folds the spread of a model that has intervals.</summary>
+    /// <summary>Scores with the intervals of a model that has some.</summary>
     public IntervalScoring(TrainedNetwork trained)
     {
         Intervals = trained.Intervals!;
         _scale = trained.Scale;
-        _isPositive = trained.Objective?.PredictsLogarithm ?? false;
+        _least = trained.Objective?.Labels.Least ?? -float.MaxValue;
         if (Intervals.Spread is not { } spread)
             return;
-        _spread = FoldedNetwork.Create(spread.Encoder, spread.Networks);
+        _spread = spread.Folded;
         _spreadLink = spread.ScoreLink;
     }
 
@@ -30,9 +29,6 @@ internal sealed class IntervalScoring
 
     /// <summary>Number of levels.</summary>
     public int Levels => Intervals.Levels.Count;
-
-    /// <summary>Whether every folded weight is finite.</summary>
-    public bool IsFinite => _spread?.IsFinite ?? true;
 
     /// <summary>Memory of one thread.</summary>
     public RowScratch CreateScratch() => new(this);
@@ -49,8 +45,8 @@ internal sealed class IntervalScoring
         for (int i = 0; i < Levels; i++)
         {
             IntervalLevel level = Intervals.Levels[i];
-            lower[i] = PredictionIntervals.Bound(mean, PredictionIntervals.Factor(level.Lower, place) * width, _scale, _isPositive);
-            upper[i] = PredictionIntervals.Bound(mean, PredictionIntervals.Factor(level.Upper, place) * width, _scale, _isPositive);
+            lower[i] = PredictionIntervals.Bound(mean, PredictionIntervals.Factor(level.Lower, place) * width, _scale, _least);
+            upper[i] = PredictionIntervals.Bound(mean, PredictionIntervals.Factor(level.Upper, place) * width, _scale, _least);
         }
     }
 
