@@ -225,6 +225,7 @@ public sealed class EmbeddedClusterTests
 
         using SiloProcess large = StartSilo("large", ("cluster", options.ClusterId), ("first", $"127.0.0.1:{port}"));
         large.WaitUntilReady();
+        await ClusterState.WaitForSilos(client, 2);
         string expected = Fits.Regression(_context, members: 2, epochs: 1, count: 30_000);
         Assert.AreEqual(expected, Fits.Regression(
             _context, new BatchNormNetworkRegressionTrainer.Options

@@ -19,9 +19,10 @@ internal sealed class FitSession : IDisposable
     private readonly BlockingCollection<(int Training, byte[] News, TaskCompletionSource<bool> Told)> _news = [];
     private readonly Dictionary<string, SiloLink> _links = [];
     private readonly Dictionary<string, (string Text, long Since)> _refusals = [];
+    private readonly HashSet<SiloLink> _joined = [];
+    private readonly CancellationTokenSource _over = new();
     private readonly Lazy<Task<RowsRequest>> _rows;
-    private string? _file;
-    private int _slots;
+    private string[] _files = [];
 
     /// <param name="grains">The way to the silos.</param>
     /// <param name="options">How to go about it.</param>
@@ -42,24 +43,13 @@ internal sealed class FitSession : IDisposable
     /// <summary>A name of the fit that no other has.</summary>
     public Guid Fit { get; } = Guid.NewGuid();
 
-    /// <summary>Whether a training waits for a core.</summary>
-    public bool HasWaiting
+    /// <summary>Whether a training waits for a core, here or at a silo.</summary>
+    public bool HasWork
     {
         get
         {
             lock (_lock)
-                return _waiting.Count > 0;
-        }
-    }
-
-    /// <summary>Whether more trainings wait than all silos can take at once.</summary>
-    public bool HasMany
-    {
-        get
-        {
-            int slots = Volatile.Read(ref _slots);
-            lock (_lock)
-                return _waiting.Count > slots;
+                return _waiting.Count > 0 || _joined.Any(link => link.Spare > 0);
         }
     }
 
@@ -72,7 +62,7 @@ internal sealed class FitSession : IDisposable
         // Counted before silos can take any.
         int left = _waiting.Count;
         Task work = Task.Run(() => Work(stop.Token), CancellationToken.None);
-        work.ContinueWith(_ => _news.CompleteAdding(), TaskScheduler.Default);
+        Task closed = work.ContinueWith(_ => _news.CompleteAdding(), TaskScheduler.Default);
         try
         {
             foreach ((int training, byte[] news, TaskCompletionSource<bool> told) in _news.GetConsumingEnumerable())
@@ -89,8 +79,10 @@ internal sealed class FitSession : IDisposable
         }
         finally
         {
+            // First, so that no link takes what another gives back because the fit is over.
+            _over.Cancel();
             stop.Cancel();
-            ((Task)work.ContinueWith(_ => { }, TaskScheduler.Default)).Wait(CancellationToken.None);
+            closed.Wait(CancellationToken.None);
             SharedRows.Remove(Fit);
         }
     }
@@ -98,24 +90,47 @@ internal sealed class FitSession : IDisposable
     public void Dispose()
     {
         _news.Dispose();
-        if (_file is null)
-            return;
-        try
+        // The file may be under way still, of rows that are gone when Fit is over.
+        if (_rows.IsValueCreated)
+            ((Task)_rows.Value.ContinueWith(_ => { }, TaskScheduler.Default)).Wait();
+        _over.Dispose();
+        foreach (string file in _files)
         {
-            File.Delete(_file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The model is worth more than a tidy folder.
+            try
+            {
+                File.Delete(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The model is worth more than a tidy folder.
+            }
         }
     }
 
-    /// <summary>The next training that waits, and how often it was begun before; null: none does.</summary>
-    public (int Training, int Attempt)? Take()
+    /// <summary>A silo is there, with cores for trainings.</summary>
+    public void Join(SiloLink link)
+    {
+        lock (_lock)
+            _joined.Add(link);
+    }
+
+    /// <summary>A silo takes none any more.</summary>
+    public void Leave(SiloLink link)
+    {
+        lock (_lock)
+            _joined.Remove(link);
+    }
+
+    /// <summary>The next training that waits, and how often it was given out before; null: none does.</summary>
+    /// <param name="mayWait">
+    /// Whether it is to wait at the silo for a core: it is given only if more wait than all silos can take at once, because what is left
+    /// is for the cores that are free first.
+    /// </param>
+    public (int Training, int Attempt)? Take(bool mayWait)
     {
         lock (_lock)
         {
-            if (_waiting.Count == 0)
+            if (_over.IsCancellationRequested || _waiting.Count <= (mayWait ? _joined.Sum(link => link.Slots) : 0))
                 return null;
             int training = _waiting.Min;
             _waiting.Remove(training);
@@ -130,10 +145,20 @@ internal sealed class FitSession : IDisposable
             _waiting.Add(training);
     }
 
-    /// <summary>A silo gives up trainings that it had.</summary>
-    /// <param name="trainings">Their numbers, and how often they were begun before.</param>
+    /// <summary>A core is free and no training waits: of those that wait at silos one is asked back.</summary>
+    public void AskBack()
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count == 0)
+                _joined.Where(link => link.Spare > 0).MaxBy(link => link.Spare)?.AskBack();
+        }
+    }
+
+    /// <summary>A silo gives up trainings that it had, for others to take at once.</summary>
+    /// <param name="trainings">Their numbers, and how often they were given out before.</param>
     /// <param name="silo">Its name.</param>
-    /// <param name="isLost">Whether it is lost, and not only the fit over.</param>
+    /// <param name="isLost">Whether it is lost; otherwise the fit is over, or they had not begun.</param>
     public void GiveBack(IReadOnlyList<(int Training, int Attempt)> trainings, string silo, bool isLost)
     {
         lock (_lock)
@@ -145,6 +170,9 @@ internal sealed class FitSession : IDisposable
                 _attempts[training] = attempt + 1;
                 _waiting.Add(training);
             }
+
+            foreach (SiloLink link in trainings.Count > 0 ? _joined : [])
+                link.Wake();
         }
     }
 
@@ -230,7 +258,6 @@ internal sealed class FitSession : IDisposable
             }
         }
 
-        Volatile.Write(ref _slots, _links.Values.Sum(link => link.Slots));
         CheckAttempts();
         foreach (string address in silos.Where(address => !_links.ContainsKey(address) && !IsRefused(address)))
         {
@@ -288,21 +315,40 @@ internal sealed class FitSession : IDisposable
     private async Task<RowsRequest> PrepareRows()
     {
         var request = new RowsRequest { Fit = Fit, Header = _trainings.GetRowsHeader(), Blocks = _trainings.NumberOfRowBlocks };
-        if (_options.RowsDirectory is not { } directory)
-            return request;
-        string name = $"fit-{Fit:N}.rows", temporary = Path.Combine(directory, name + ".temporary");
-        _file = Path.Combine(directory, name);
-        await using (FileStream stream = File.Create(temporary))
+        if (request.Header.Length > MessageLimits.HeaderBytes)
         {
-            for (int block = 0; block < request.Blocks; block++)
-            {
-                byte[] bytes = _trainings.GetRowBlock(block);
-                await stream.WriteAsync(BitConverter.GetBytes(bytes.Length));
-                await stream.WriteAsync(bytes);
-            }
+            throw new SiloRefusalException(
+                $"The categories of the features take {request.Header.Length} bytes in the header of the rows; "
+                + $"{MessageLimits.HeaderBytes} can be sent to a silo. Give one-hot columns fewer slots, or train "
+                + "without a TrainingRunner.", isFatal: true);
         }
 
-        File.Move(temporary, _file);
+        if (_options.RowsDirectory is not { } directory)
+            return request;
+        string name = $"fit-{Fit:N}.rows", temporary = Path.Combine(directory, name + ".temporary"), file = Path.Combine(directory, name);
+        _files = [temporary, file];
+        try
+        {
+            await using (FileStream stream = File.Create(temporary))
+            {
+                for (int block = 0; block < request.Blocks; block++)
+                {
+                    _over.Token.ThrowIfCancellationRequested();
+                    byte[] bytes = _trainings.GetRowBlock(block);
+                    await stream.WriteAsync(BitConverter.GetBytes(bytes.Length));
+                    await stream.WriteAsync(bytes);
+                }
+            }
+
+            File.Move(temporary, file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SiloRefusalException(
+                $"The rows cannot be put into OrleansRunnerOptions.RowsDirectory, '{directory}': {e.Message} Make room there, let this "
+                + "process write there, or set it to null.", isFatal: true);
+        }
+
         return request with { File = name };
     }
 }

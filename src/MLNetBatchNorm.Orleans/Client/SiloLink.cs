@@ -8,10 +8,18 @@ internal sealed class SiloLink
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_longestEnd = TimeSpan.FromSeconds(3);
 
+    // Some times in the shortest lease there is.
+    private static readonly TimeSpan s_signOfLife = TimeSpan.FromSeconds(1);
+
     private readonly FitSession _session;
     private readonly ITrainingSilo _silo;
     private readonly CancellationTokenSource _lost = new();
-    private readonly Dictionary<int, (int Attempt, NewsStream Stream)> _running = [];
+    private readonly List<Given> _given = [];
+    private readonly List<int> _ended = [];
+    private TaskCompletionSource _woken = Signal();
+    private bool _hasFreeCore = true;
+    private int _count;
+    private int _asked;
 
     /// <param name="session">The fit.</param>
     /// <param name="address">The silo's address.</param>
@@ -29,6 +37,9 @@ internal sealed class SiloLink
     /// <summary>Number of trainings at the same time, when known.</summary>
     public int Slots { get; private set; }
 
+    /// <summary>Number of trainings that it holds beyond its cores, and that it was not asked for yet. Can be read on any thread.</summary>
+    public int Spare => Volatile.Read(ref _count) - Slots - Volatile.Read(ref _asked);
+
     /// <summary>The work.</summary>
     public Task Task { get; private set; } = Task.CompletedTask;
 
@@ -38,6 +49,16 @@ internal sealed class SiloLink
 
     /// <summary>The silo is not in the cluster any more.</summary>
     public void Lose() => _lost.Cancel();
+
+    /// <summary>Trainings wait for a core, which did not before.</summary>
+    public void Wake() => Interlocked.Exchange(ref _woken, Signal()).TrySetResult();
+
+    /// <summary>Somebody has a core for one of the trainings that wait at this silo.</summary>
+    public void AskBack()
+    {
+        Interlocked.Increment(ref _asked);
+        Wake();
+    }
 
     private async Task Run(CancellationToken cancellation)
     {
@@ -54,15 +75,12 @@ internal sealed class SiloLink
                     + "networks would differ. Run the same version everywhere.", isFatal: false);
             }
 
-            while (!_session.HasWaiting)
+            _session.Join(this);
+            while (!_session.HasWork)
                 await Pause(stop.Token);
             hasBegun = true;
             await SendRows(stop.Token);
-            while (true)
-            {
-                await FillCores(stop.Token);
-                await Poll(stop.Token);
-            }
+            await Train(stop);
         }
         catch (OperationCanceledException) when (_lost.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
@@ -70,9 +88,40 @@ internal sealed class SiloLink
         }
         finally
         {
-            _session.GiveBack([.. _running.Select(running => (running.Key, running.Value.Attempt))], Name, _lost.IsCancellationRequested);
+            _session.Leave(this);
+            _session.GiveBack([.. _given.Select(given => (given.Training, given.Attempt))], Name, _lost.IsCancellationRequested);
             if (hasBegun && !_lost.IsCancellationRequested)
                 await End();
+        }
+    }
+
+    /// <summary>Hears what there is, and sees to it at once when trainings wait, here or there.</summary>
+    private async Task Train(CancellationTokenSource stop)
+    {
+        Task<PollAnswer>? poll = null;
+        Given[] polled = [];
+        try
+        {
+            while (true)
+            {
+                // Before the look at what there is to do, so that nothing is missed.
+                Task woken = Volatile.Read(ref _woken).Task;
+                await GiveBack(stop.Token);
+                await FillCores(stop.Token);
+                poll ??= Poll(polled = [.. _given], stop.Token);
+                await Task.WhenAny(poll, woken);
+                if (!poll.IsCompleted)
+                    continue;
+                PollAnswer answer = await poll;
+                poll = null;
+                await Hear(polled, answer, stop.Token);
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            if (poll is not null)
+                await poll.ContinueWith(_ => { }, TaskScheduler.Default);
         }
     }
 
@@ -120,17 +169,26 @@ internal sealed class SiloLink
         }
     }
 
-    /// <summary>As many trainings as there are cores, and where many wait as many again, so that no core is idle between two.</summary>
+    /// <summary>
+    /// As many trainings as there are cores, and where many wait as many again, so that no core is idle between two. Where none waits any
+    /// more, a core that is free is for one that waits at another silo.
+    /// </summary>
     private async Task FillCores(CancellationToken stop)
     {
-        while ((_running.Count < Slots || (_running.Count < 2 * Slots && _session.HasMany)) && _session.Take() is { } next)
+        while (_given.Count < 2 * Slots)
         {
+            bool mayWait = _given.Count >= Slots;
+            if (_session.Take(mayWait) is not { } next)
+            {
+                if (!mayWait && _hasFreeCore)
+                    _session.AskBack();
+                return;
+            }
+
             bool isTaken = false;
             try
             {
-                isTaken = await Begin(next.Training, next.Attempt, mayWait: _running.Count >= Slots, stop);
-                if (isTaken)
-                    _running[next.Training] = (next.Attempt, new NewsStream());
+                isTaken = await Begin(next.Training, next.Attempt, mayWait, stop);
             }
             finally
             {
@@ -141,7 +199,30 @@ internal sealed class SiloLink
 
             if (!isTaken)
                 return;
+            _given.Add(new Given(next.Training, next.Attempt));
+            Volatile.Write(ref _count, _given.Count);
         }
+    }
+
+    /// <summary>Gives trainings back that wait for a core here, the last first, as many as others have cores for.</summary>
+    private async Task GiveBack(CancellationToken stop)
+    {
+        for (; Volatile.Read(ref _asked) > 0; Interlocked.Decrement(ref _asked))
+        {
+            if (_given.Count <= Slots)
+                continue;
+            Given last = _given[^1];
+            if (!await Call(() => _silo.Withdraw(_session.Fit, last.Training, last.Attempt), stop))
+                continue;
+            Remove(last);
+            _session.GiveBack([(last.Training, last.Attempt)], Name, isLost: false);
+        }
+    }
+
+    private void Remove(Given given)
+    {
+        _given.Remove(given);
+        Volatile.Write(ref _count, _given.Count);
     }
 
     private async Task<bool> Begin(int training, int attempt, bool mayWait, CancellationToken stop)
@@ -165,28 +246,57 @@ internal sealed class SiloLink
         return true;
     }
 
-    private async Task Poll(CancellationToken stop)
+    private Task<PollAnswer> Poll(Given[] given, CancellationToken stop)
     {
-        int[] trainings = [.. _running.Keys];
         var request = new PollRequest
         {
-            Fit = _session.Fit, Trainings = trainings, Attempts = [.. trainings.Select(training => _running[training].Attempt)],
-            Offsets = [.. trainings.Select(training => _running[training].Stream.Offset)],
+            Fit = _session.Fit, Trainings = [.. given.Select(training => training.Training)],
+            Attempts = [.. given.Select(training => training.Attempt)], Offsets = [.. given.Select(training => training.News.Offset)],
+            Ended = [.. _ended],
         };
-        PollAnswer answer = await Call(() => _silo.Poll(request), stop);
-        if (!answer.IsKnown || answer.News.Length != trainings.Length)
+        return Call(() => _silo.Poll(request), stop);
+    }
+
+    private async Task Hear(Given[] given, PollAnswer answer, CancellationToken stop)
+    {
+        if (!answer.IsKnown || answer.News.Length != given.Length)
             throw new SiloLostException();
-        for (int i = 0; i < trainings.Length; i++)
+        _hasFreeCore = answer.HasFreeCore;
+        _ended.Clear();
+        for (int i = 0; i < given.Length; i++)
         {
+            // It may have been given back while the silo was asked.
+            if (!_given.Contains(given[i]))
+                continue;
             if (answer.News[i] is not { } piece)
                 throw new SiloLostException();
-            foreach (byte[] news in _running[trainings[i]].Stream.Add(piece))
+            foreach (byte[] news in given[i].News.Add(piece))
             {
-                // Free its core here at once: the news may wait for the thread that called Fit.
-                if (await _session.Tell(trainings[i], news, stop))
-                    _running.Remove(trainings[i]);
-                if (!_running.ContainsKey(trainings[i]))
-                    break;
+                if (!await Tell(given[i].Training, news, stop))
+                    continue;
+                _ended.Add(given[i].Training);
+                Remove(given[i]);
+                break;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Hands news to the thread that called Fit; true if the training has ended with it. A handler of progress may keep that thread for
+    /// longer than silos go without a word of their client.
+    /// </summary>
+    private async Task<bool> Tell(int training, byte[] news, CancellationToken stop)
+    {
+        Task<bool> told = _session.Tell(training, news, stop);
+        while (true)
+        {
+            try
+            {
+                return await told.WaitAsync(s_signOfLife, stop);
+            }
+            catch (TimeoutException)
+            {
+                await Poll([], stop);
             }
         }
     }
@@ -207,10 +317,22 @@ internal sealed class SiloLink
         }
     }
 
+    private static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private static Task Pause(CancellationToken stop) => Task.Delay(s_pause, stop);
 
     /// <summary>Whether an exception says that a message or its answer did not arrive.</summary>
     public static bool IsOfTheNetwork(Exception exception) =>
         exception is TimeoutException or OrleansException or System.Net.Sockets.SocketException or ObjectDisposedException
             or InvalidOperationException { Source: "Orleans.Core" } or IOException;
+
+    /// <summary>A training that the silo has.</summary>
+    private sealed class Given(int training, int attempt)
+    {
+        public int Training { get; } = training;
+
+        public int Attempt { get; } = attempt;
+
+        public NewsStream News { get; } = new();
+    }
 }

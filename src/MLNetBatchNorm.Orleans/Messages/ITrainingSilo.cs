@@ -28,6 +28,11 @@ internal interface ITrainingSilo : IGrainWithStringKey
     [ResponseTimeout("00:00:05")]
     Task<StartAnswer> Start(TrainingPiece piece);
 
+    /// <summary>Takes a training back that waits for a core: true if it is not here, and will not be; false if it has begun.</summary>
+    [Alias("withdraw")]
+    [ResponseTimeout("00:00:05")]
+    Task<bool> Withdraw(Guid fit, int training, int attempt);
+
     /// <summary>What trainings have to tell; waits a moment if there is nothing new. It is also the sign that the client lives.</summary>
     [Alias("poll")]
     [ResponseTimeout("00:00:05")]

@@ -9,6 +9,10 @@ internal static class MessageLimits
     /// <summary>Bytes of a whole message at most, for Orleans to refuse before it reads: some pieces.</summary>
     public const int MessageBytes = 8 << 20;
 
+    /// <summary>Bytes of the header of rows at most, which is sent in one message: some hundred, and 8 for each slot of a category whose
+    /// values are not 0 and 1.</summary>
+    public const int HeaderBytes = 6 << 20;
+
     /// <summary>Trainings of a fit at most.</summary>
     public const int Trainings = 1 << 14;
 

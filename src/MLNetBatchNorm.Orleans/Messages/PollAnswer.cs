@@ -11,4 +11,8 @@ internal sealed record PollAnswer
     /// <summary>For each training asked for the next bytes of its news; null: it is not here.</summary>
     [Id(1)]
     public byte[]?[] News { get; init; } = [];
+
+    /// <summary>Whether a core is free, of this fit and all others.</summary>
+    [Id(2)]
+    public bool HasFreeCore { get; init; }
 }

@@ -12,7 +12,7 @@ internal sealed record TrainingPiece
     [Id(1)]
     public required int Training { get; init; }
 
-    /// <summary>How often it was begun before.</summary>
+    /// <summary>How often it was given out before.</summary>
     [Id(2)]
     public required int Attempt { get; init; }
 

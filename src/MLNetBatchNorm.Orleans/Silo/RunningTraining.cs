@@ -14,7 +14,7 @@ internal sealed class RunningTraining : IDisposable
     private long _lastState = Stopwatch.GetTimestamp();
 
     /// <summary>Reads the training; it begins later.</summary>
-    /// <param name="attempt">How often the training was begun before.</param>
+    /// <param name="attempt">How often the training was given out before.</param>
     /// <param name="options">How many threads it may use, and how often its state is kept.</param>
     /// <param name="rows">The rows.</param>
     /// <param name="training">The training.</param>
@@ -41,7 +41,7 @@ internal sealed class RunningTraining : IDisposable
         };
     }
 
-    /// <summary>How often the training was begun before.</summary>
+    /// <summary>How often the training was given out before.</summary>
     public int Attempt { get; }
 
     /// <summary>What it has to tell.</summary>

@@ -23,6 +23,9 @@ internal sealed class SiloFit
     /// <summary>Trainings by number.</summary>
     public Dictionary<int, RunningTraining> Trainings { get; } = [];
 
+    /// <summary>Numbers of trainings whose end has reached the client.</summary>
+    public HashSet<int> Ended { get; } = [];
+
     /// <summary>Why the rows cannot be used.</summary>
     public string? Refusal { get; set; }
 
@@ -72,6 +75,21 @@ internal sealed class SiloFit
         byte[] training = _training[.._trainingUsed];
         (_training, _trainingUsed, _trainingOf) = ([], 0, default);
         return training;
+    }
+
+    /// <summary>
+    /// Forgets trainings whose end has reached the client: each holds a network. One whose thread is not done yet is forgotten the next
+    /// time.
+    /// </summary>
+    public void ForgetEnded()
+    {
+        foreach ((int number, RunningTraining training) in Trainings.Where(training => Ended.Contains(training.Key)).ToArray())
+        {
+            if (!training.Ended.IsCompleted)
+                continue;
+            Trainings.Remove(number);
+            training.Dispose();
+        }
     }
 
     /// <summary>Memory grows with what has come, and not with what is said to come.</summary>

@@ -98,6 +98,8 @@ internal sealed partial class SiloTrainings : IDisposable
             Heard(fit);
             try
             {
+                if (piece.Total > _options.MemoryBytes)
+                    throw new InvalidDataException($"It has {piece.Total} bytes, which is more than the silo's memory for rows.");
                 fit.Add(piece);
             }
             catch (Exception e) when (e is InvalidDataException or IOException or OutOfMemoryException)
@@ -117,7 +119,9 @@ internal sealed partial class SiloTrainings : IDisposable
             if (!_fits.TryGetValue(piece.Fit, out SiloFit? fit) || !fit.Rows.IsComplete)
                 return new StartAnswer();
             Heard(fit);
-            if (fit.Trainings.TryGetValue(piece.Training, out RunningTraining? known) && known.Attempt == piece.Attempt)
+            bool isKnown = fit.Trainings.TryGetValue(piece.Training, out RunningTraining? known) && known.Attempt == piece.Attempt;
+            // Also one that was withdrawn since: the message is an old one.
+            if (isKnown || fit.Ended.Contains(piece.Training))
                 return new StartAnswer { IsTaken = true, Offset = piece.Total };
             bool isFree = Running < Slots && HasMemoryForOneMore(fit);
             if (known is { Ended.IsCompleted: false } || !(isFree || (piece.MayWait && _queue.Count < Slots)))
@@ -139,6 +143,22 @@ internal sealed partial class SiloTrainings : IDisposable
         }
     }
 
+    /// <inheritdoc cref="ITrainingSilo.Withdraw"/>
+    public bool Withdraw(Guid fit, int training, int attempt)
+    {
+        lock (_fits)
+        {
+            if (_fits.GetValueOrDefault(fit)?.Trainings.GetValueOrDefault(training) is not { } known || known.Attempt != attempt)
+                return true;
+            if (known.HasBegun)
+                return false;
+            // It stays known, so that the call can come twice, and a message from before it begins nothing.
+            known.Cancel();
+            BeginNext();
+            return true;
+        }
+    }
+
     /// <inheritdoc cref="ITrainingSilo.Poll"/>
     public async Task<PollAnswer> Poll(PollRequest request)
     {
@@ -147,6 +167,8 @@ internal sealed partial class SiloTrainings : IDisposable
         {
             if (!_fits.TryGetValue(request.Fit, out SiloFit? fit))
                 return new PollAnswer();
+            fit.Ended.UnionWith(request.Ended);
+            fit.ForgetEnded();
             answer = Heard(fit).Pace.Wait(() => NewsFor(fit, request));
         }
 
@@ -169,7 +191,7 @@ internal sealed partial class SiloTrainings : IDisposable
                 left -= answers[i]!.Length;
             }
 
-            return new PollAnswer { IsKnown = true, News = answers };
+            return new PollAnswer { IsKnown = true, News = answers, HasFreeCore = Running < Slots && HasMemoryForOneMore(fit) };
         }
     }
 

@@ -12,6 +12,9 @@ namespace MLNetBatchNorm.Tests.Distribution;
 [TestClass]
 public sealed class HostileBytesTests
 {
+    // Rows with a category, and not one of the kinds of networks.
+    private const string Categories = "Categories";
+
     private readonly MLContext _context = new(1);
 
     public static IEnumerable<object[]> Parts =>
@@ -19,6 +22,7 @@ public sealed class HostileBytesTests
         ["header", NetworkKind.Multiclass.ToString(), 1000], ["block", NetworkKind.Multiclass.ToString(), 1000],
         ["block", NetworkKind.Binary.ToString(), 300], ["training", NetworkKind.Regression.ToString(), 1500],
         ["news", NetworkKind.Regression.ToString(), 400],
+        ["header", Categories, 1500], ["block", Categories, 500], ["training", Categories, 1000],
     ];
 
     /// <summary>
@@ -28,8 +32,7 @@ public sealed class HostileBytesTests
     [DynamicData(nameof(Parts))]
     public void Read_MutatedBytes_EndAsDocumented(string part, string kindName, int inputs)
     {
-        var kind = Enum.Parse<NetworkKind>(kindName);
-        Captured sent = Capture(kind);
+        Captured sent = kindName == Categories ? CaptureCategories() : Capture(Enum.Parse<NetworkKind>(kindName));
         var random = new Random(5);
         int read = 0, refused = 0;
         long most = 0;
@@ -107,8 +110,7 @@ public sealed class HostileBytesTests
     [DataRow(float.PositiveInfinity)]
     public void Add_CategoryThatThereIsNot_IsRefused(float number)
     {
-        var sent = new Captured();
-        OneHotRows.Trainer(_context, sent).Fit(OneHotRows.View(_context, 90));
+        Captured sent = CaptureCategories();
         byte[] block = [.. sent.Parts["block"][0]];
         // The length in front, and one number before the category, of the first row.
         Span<byte> place = block.AsSpan(sizeof(int) + RowBlockWriter.HeaderBytes + sizeof(float), sizeof(float));
@@ -173,6 +175,13 @@ public sealed class HostileBytesTests
             options.TrainingRunner = captured;
             options.NumberOfEnsembleMembers = 2;
         }).Fit(NetworkExamples.View(_context, kind, NetworkExamples.Rows(90)));
+        return captured;
+    }
+
+    private Captured CaptureCategories()
+    {
+        var captured = new Captured();
+        OneHotRows.Trainer(_context, captured).Fit(OneHotRows.View(_context, 90));
         return captured;
     }
 
