@@ -54,6 +54,35 @@ public sealed class ExportParityTests
         TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
     }
 
+    /// <summary>A slot that no training row has makes no difference to the graph either, whatever it holds.</summary>
+    [TestMethod]
+    [DataRow(0, true)]
+    [DataRow(16, true)]
+    [DataRow(0, false)]
+    public void Export_SlotWithoutAnyValueInTraining_AgreesWithModel(int pieces, bool scales)
+    {
+        const int slot = 2;
+        var context = new MLContext(1);
+        List<Example> training = TinyNetworks.TrainingRows();
+        training.ForEach(example => example.Features[slot] = float.NaN);
+        ITransformer transformer = TinyNetworks.Trainer(
+            context, NetworkKind.Multiclass, options => (options.NumberOfInputPieces, options.ScaleInputs) = (pieces, scales))
+            .Fit(NetworkExamples.View(context, NetworkKind.Multiclass, training));
+        float[][] rows = [.. NetworkExamples.Rows(40, seed: 2).Select(example => example.Features)];
+        foreach (bool fold in new[] { true, false })
+        {
+            OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
+            var expected = (float[])model.Run(With(float.NaN))["Score"];
+            foreach (float value in new[] { float.NaN, 0, 0.02f, -3e30f })
+            {
+                Parity.Check(model, context, transformer, With(value), $"fold {fold}, {value}");
+                CollectionAssert.AreEqual(expected, (float[])model.Run(With(value))["Score"], $"fold {fold}, {value}");
+            }
+        }
+
+        float[][] With(float value) => [.. rows.Select(row => row.Select((v, i) => i == slot ? value : v).ToArray())];
+    }
+
     /// <summary>
     /// A category of so many values that it is projected beside one that is not: those of training, one that was never seen, none, several,
     /// another value than 1, and a missing one.

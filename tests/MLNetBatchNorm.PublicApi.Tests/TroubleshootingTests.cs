@@ -71,7 +71,7 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers").Fit(Rows([]));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Amount = float.NaN)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(1)));
-        yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
+        yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers = [float.NaN, float.NaN])));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] /= 0)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Amount = float.PositiveInfinity)));
         yield return () => Multiclass("Key").Fit(Keyed(rows, rows, row => row.Class != "tent"));
@@ -117,6 +117,7 @@ public sealed partial class TroubleshootingTests
     {
         yield return () => Regression("Amount", "Numbers", options => options.ValidationFraction = 0.2).Fit(Rows(Some(2)));
         yield return () => Regression("Amount", "Numbers").Fit(Rows([.. Some(60), .. Some(2, row => row.Amount = float.NaN)]));
+        yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
         yield return () => Binary("IsLarge").Fit(Rows(Some(60, row => row.IsLarge = false)));
         IDataView thin = Rows([.. Some(60, row => row.Class = "tent"), .. Some(1, row => row.Class = "chair")]);
         yield return () => Multiclass("Key").Fit(Keyed(thin, thin));

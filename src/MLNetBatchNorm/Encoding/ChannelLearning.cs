@@ -55,8 +55,8 @@ internal static class ChannelLearning
         {
             double width = deviation[ChannelOf(slot)];
             center[slot] = (float)mean[ChannelOf(slot)];
-            // What has no finite inverse is constant for every purpose.
-            factor[slot] = !scale ? 1 : width > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;
+            // Of a pixel that was never there nothing is learned. What has no finite inverse is constant for every purpose.
+            factor[slot] = slots[slot].Missing == slots.Rows ? 0 : !scale ? 1 : width > 1 / (double)float.MaxValue ? (float)(1 / width) : 0;
         }
         return new InputEncoder(slots.Inputs, [new ScaleAndClip(center, factor, new bool[slots.Inputs])]);
     }

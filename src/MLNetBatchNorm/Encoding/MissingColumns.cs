@@ -80,14 +80,16 @@ internal sealed class MissingColumns(int[] slots) : EncodingPart
         return new MissingColumns(missing);
     }
 
-    /// <summary>Every slot that has had a missing value gets a column.</summary>
+    /// <summary>
+    /// Every slot that has had a missing value gets a column; not one that has had nothing else, where the column would be a constant.
+    /// </summary>
     internal sealed class Learner : PartLearner
     {
         private readonly List<int> _slots = [];
 
         public override void Take(in SlotSample slot)
         {
-            if (slot.Facts.Missing > 0 && slot.Kind != SlotKind.Category)
+            if (slot.Facts.Missing > 0 && !slot.IsEmpty && slot.Kind != SlotKind.Category)
                 _slots.Add(slot.Slot);
         }
 

@@ -173,7 +173,7 @@ internal sealed class ScaleAndClip : EncodingPart
     /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median,
     /// scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a constant. Two values become 0 and 1; a category of very few rows less than
     /// 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing
-    /// else is done to it, so that zeros stay zeros.
+    /// else is done to it, so that zeros stay zeros. A slot without any value has the scale 0, whatever its kind.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {
@@ -189,6 +189,9 @@ internal sealed class ScaleAndClip : EncodingPart
         public override void Take(in SlotSample sample)
         {
             int slot = sample.Slot;
+            // Of what was never there nothing is learned, and a value that comes later must not meet weights that nothing has trained.
+            if (sample.Kind != SlotKind.Category && sample.IsEmpty)
+                return;
             switch (sample.Kind)
             {
                 case SlotKind.Category:
@@ -232,8 +235,6 @@ internal sealed class ScaleAndClip : EncodingPart
         private static float Mean(in SlotSample sample, float center, float scale, float clip)
         {
             int known = sample.Rows - sample.Facts.Missing;
-            if (known == 0)
-                return 0;
             if (clip == 0)
                 return (float)((sample.Facts.Sum / known - center) * scale);
             if (sample.Kind == SlotKind.TwoValues)

@@ -37,6 +37,9 @@ internal readonly ref struct SlotSample
     /// <summary>Rows without a category and rows of each; of slots of kind <see cref="SlotKind.Category"/> only.</summary>
     public ReadOnlySpan<int> Categories { get; init; }
 
+    /// <summary>Whether the value is missing in every row.</summary>
+    public bool IsEmpty => Facts.Missing == Rows;
+
     /// <summary>0 where there is no value.</summary>
     public float Median => Sorted.IsEmpty ? 0 : (float)Quantile(0.5);
 

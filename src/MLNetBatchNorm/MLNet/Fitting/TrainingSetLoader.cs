@@ -109,7 +109,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                 CheckClasses(data, classes, rows.Rows);
                 CheckTargets(data, targets, rows.Rows);
                 CheckWeights(data, weights / rows.Rows);
-                CheckSlots(data, seenSlots, rows.Rows);
+                CheckSlots(data, seenSlots, rows.Rows, slots, channel);
             }
         }
         catch
@@ -218,14 +218,22 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             + $"Multiply all weights by the same factor, which makes no difference to the model."));
     }
 
-    private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows)
+    /// <summary>
+    /// Tells of slots that hold nothing: one is no reason to learn nothing from the others, since in cross-validation a column of few
+    /// values is empty in one fold. Refuses rows that hold nothing at all.
+    /// </summary>
+    private void CheckSlots(RoleMappedData data, SlotsWithValues seen, int rows, int slots, IChannel channel)
     {
         if (seen.FirstWithout is not { } slot)
             return;
-        throw host.Except(
-            $"Feature column '{data.Schema.Feature!.Value.Name}' has no value (only NaN) in all {rows} rows of the training set at "
-            + $"{ExampleReader.SlotText(data, slot)}. "
-            + $"Leave the slot out, or fill it{(seen.CountWithout > 1 ? $"; so it is with {seen.CountWithout} slots" : "")}.");
+        string column =
+            $"Feature column '{data.Schema.Feature!.Value.Name}' has no value (only NaN) in all {rows} rows of the training set";
+        if (seen.CountWithout == slots)
+            throw host.Except($"{column}. At least one slot with a value is needed.");
+        string others = seen.CountWithout > 1 ? $"; so it is with {seen.CountWithout} slots" : "";
+        // A model to go on from has the slot, and may know it.
+        string learned = GoesOn ? "Nothing new is learned of it" : "Nothing is learned of it. Leave the slot out, or fill it";
+        channel.Warning(MessageSensitivity.Schema, "{0}", $"{column} at {ExampleReader.SlotText(data, slot)}. {learned}{others}.");
     }
 
     /// <summary>
