@@ -149,11 +149,16 @@ internal static class TrainingFormat
         settings.Optimizer.Validate();
         settings.Schedule.Validate();
         Require(settings.BatchSize is >= 1 and <= MostBatchSize, "rows of a step", settings.BatchSize);
+        Require(
+            (double)BatchPlan.LargestBatchOf(settings.BatchSize) * definition.LargestMap <= NetworkDefinition.MaximumBatchValues,
+            "rows of a step", settings.BatchSize);
         Require(settings.MaximumEpochs is >= 1 and <= NetworkFormat.MaximumEpochs, "epochs at most", settings.MaximumEpochs);
         Require(
             settings.Rungs >= 1 && (long)settings.Rungs * settings.MaximumEpochs <= NetworkFormat.MaximumEpochs, "rungs", settings.Rungs);
         Require(settings.LearningRate is >= 0 and < double.PositiveInfinity, "learning rate", settings.LearningRate);
         Require(settings.EarlyStoppingPatience >= 0, "patience", settings.EarlyStoppingPatience);
+        foreach (int side in definition.Picture is { } picture ? new[] { picture.Height, picture.Width } : [])
+            Require(settings.RandomShift >= 0 && (side == 1 || settings.RandomShift < side), "shift of pictures", settings.RandomShift);
         int classes = settings.Objective.Labels.Kind == LabelKind.Binary ? 2 : definition.Outputs;
         if (settings.TargetWeights is { } ofTargets)
         {

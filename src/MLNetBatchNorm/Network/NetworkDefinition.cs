@@ -1,5 +1,6 @@
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Formats;
+using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
@@ -21,6 +22,9 @@ internal sealed class NetworkDefinition
 
     /// <summary>Numbers of a map, and weights of a convolution, at most: 64 MB each.</summary>
     public const int MaximumMapValues = 1 << 24;
+
+    /// <summary>Numbers of one map of all pictures of a mini-batch: what an array of floats holds, less its alignment.</summary>
+    public const int MaximumBatchValues = 0x7FFFFFC7 - 64;
 
     private Plan? _plan;
 
@@ -133,6 +137,12 @@ internal sealed class NetworkDefinition
     /// Whether any layer takes statistics over one value in each row, so that a batch of one row cannot be trained on; a map has many.
     /// </summary>
     public bool NeedsTwoRows => Plan.Nodes.Any(node => node is BatchNormNode { Positions: 1 });
+
+    /// <summary>Numbers of the largest map that a row becomes, channels in whole panels; 0 where there are no maps.</summary>
+    public long LargestMap => Enumerable.Range(0, Convolutions.Length)
+        .Select(layer => (Map: MapOf(layer), Convolution: Convolutions[layer]))
+        .SelectMany(layer => new[] { layer.Map, layer.Convolution.Convolved(layer.Map) })
+        .Select(map => (long)map.Pixels * PanelLayout.PanelCount(map.Channels) * PanelLayout.Width).DefaultIfEmpty().Max();
 
     /// <summary>Multiplications and additions of a row on its way through the network.</summary>
     public double WeightsOfRow => Plan.Nodes.Sum(node => node switch

@@ -118,7 +118,7 @@ internal sealed class Plan
     /// <summary>Whether networks of a placement normalize their own input.</summary>
     public static bool NormalizesInput(BatchNormalizationPlacement placement) => Normalized(placement).BeforeLinear;
 
-    /// <summary>Nodes with every batch normalization and the activation directly behind it made one.</summary>
+    /// <summary>Nodes with every batch normalization, the activation directly behind it and the pooling behind these made one.</summary>
     public static IReadOnlyList<Node> Fuse(IEnumerable<Node> nodes)
     {
         var fused = new List<Node>();
@@ -126,6 +126,8 @@ internal sealed class Plan
         {
             if (node is ActivationNode activation && fused.Count > 0 && fused[^1] is BatchNormNode { Activation: null } normalization)
                 fused[^1] = normalization.With(activation);
+            else if (node is PoolingNode pooling && fused.Count > 0 && fused[^1] is BatchNormNode { Pooling: null } normalized)
+                fused[^1] = normalized.With(pooling);
             else
                 fused.Add(node);
         }

@@ -139,7 +139,8 @@ internal static class TrainingLoop
             rate = settings.Schedule.Rate(number % stepsOfARung, stepsOfARung, settings.LearningRate);
             (int first, int rows) = plan.Batch(batch);
             (double batchLoss, double batchWeight) = step.Run(
-                first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)));
+                first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)),
+                RandomStream.Mix(settings.Seed ^ (RandomStream.Mix(RandomPurpose.PictureChanges) + (ulong)number)));
             if (!double.IsFinite(batchLoss))
                 throw new TrainingDivergedException(epoch, number, rate);
             loss += batchLoss;

@@ -50,6 +50,12 @@ internal sealed record TrainingSettings
     /// <summary>Whether every epoch visits the rows in a new random order.</summary>
     public bool Shuffle { get; init; } = true;
 
+    /// <summary>Pixels by which pictures are moved at most in each step of training.</summary>
+    public int RandomShift { get; init; }
+
+    /// <summary>Whether left and right of pictures change places in half of the steps.</summary>
+    public bool RandomHorizontalFlip { get; init; }
+
     /// <summary>
     /// Epochs of a rung without a better validation loss in it after which training stops; 0: never. The
     /// best epoch's parameters are kept in any case.

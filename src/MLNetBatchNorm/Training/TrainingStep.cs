@@ -15,6 +15,7 @@ internal sealed class TrainingStep
     private readonly float[] _targets;
     private readonly float[] _weights;
     private readonly float[] _rowLoss;
+    private readonly PictureChanges _changes;
     private readonly Action<Worker> _trainBody;
     private readonly Action<Worker> _forwardBody;
     private int _first;
@@ -32,6 +33,7 @@ internal sealed class TrainingStep
         _targets = new float[capacity * data.Shape.TargetColumns];
         _weights = RowLosses.AreWeighted(settings, data.Shape) ? new float[capacity] : [];
         _rowLoss = new float[capacity];
+        _changes = new PictureChanges(settings.RandomShift, settings.RandomHorizontalFlip);
         _trainBody = Train;
         _forwardBody = Forward;
     }
@@ -41,9 +43,11 @@ internal sealed class TrainingStep
     /// <param name="rows">Number of rows.</param>
     /// <param name="learningRate">Rate of this step.</param>
     /// <param name="dropoutKey">Chooses the dropout masks.</param>
+    /// <param name="changesKey">Chooses how pictures are changed.</param>
     /// <returns>Weighted sum of the rows' losses before the update, in training mode, and the sum of their weights.</returns>
-    public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey)
+    public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey, ulong changesKey = 0)
     {
+        _network.Input.Change(_changes, changesKey);
         Begin(first, rows);
         _network.SetDropout(dropoutKey);
         _optimizer.BeginStep(learningRate);
@@ -54,9 +58,13 @@ internal sealed class TrainingStep
     /// <summary>Begins a pass over the rows in the order they are in.</summary>
     public void BeginPass() => _data.Source.Restart();
 
-    /// <summary>Only sends the rows through the layers, without dropout, so that these see them and take their statistics.</summary>
+    /// <summary>
+    /// Only sends the rows through the layers, without dropout and without changes of pictures, so that these see them and take their
+    /// statistics.
+    /// </summary>
     public void RunForward(int first, int rows)
     {
+        _network.Input.Change(default, 0);
         Begin(first, rows);
         _network.SetDropout(null);
         _team.Run(_forwardBody);

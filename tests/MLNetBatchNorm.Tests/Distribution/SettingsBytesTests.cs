@@ -45,7 +45,7 @@ public sealed class SettingsBytesTests
             BatchSize = 31, MaximumEpochs = 7, Rungs = 3, LearningRate = 0.1 + 0.2,
             Optimizer = new RmsPropOptimizer { Centered = true, Epsilon = 1e-300 },
             Schedule = new StepSchedule { Milestones = [1, 1L << 40], Factor = 1 / 3.0 }, Shuffle = false, EarlyStoppingPatience = 5,
-            Seed = ulong.MaxValue - 1,
+            RandomShift = 2, RandomHorizontalFlip = true, Seed = ulong.MaxValue - 1,
         };
         var usual = new TrainingSettings { Objective = new SquaredLoss() };
         foreach (PropertyInfo property in typeof(TrainingSettings).GetProperties().Where(p => p.Name != nameof(settings.Products)))

@@ -131,11 +131,16 @@ internal sealed class TrajectoryRun
                 case BatchNormLayer layer:
                     // In front of a linear map a normalization has that map's number, behind it also.
                     int number = normalization >= 0 ? ++normalization : linear;
-                    var normalized = new PanelMatrix(layer.Output.RowCapacity, layer.Output.Columns) { Positions = layer.Output.Positions };
-                    layer.CopyNormalized(layer.Output.RowCapacity, normalized);
+                    var normalized = new PanelMatrix(layer.Input.RowCapacity, layer.Input.Columns) { Positions = layer.Input.Positions };
+                    layer.CopyNormalized(layer.Input.RowCapacity, normalized);
                     outputs[$"bn{number}"] = Panels.Rows(normalized);
+                    if (layer is PooledBatchNormLayer)
+                        outputs[$"pool{linear}"] = Panels.Rows(layer.Output);
                     if (layer.Activation is not null)
-                        outputs[$"act{number}"] = Panels.Rows(layer.Output);
+                    {
+                        layer.CopyNormalized(layer.Input.RowCapacity, normalized, layer.Activation);
+                        outputs[$"act{number}"] = Panels.Rows(layer is PooledBatchNormLayer ? normalized : layer.Output);
+                    }
                     break;
                 default:
                     throw new InvalidOperationException($"Unknown operation {operation.GetType().Name}.");

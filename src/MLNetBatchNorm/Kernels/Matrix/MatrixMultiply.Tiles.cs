@@ -54,6 +54,9 @@ internal static partial class MatrixMultiply
         public float* C;
         public nint CSecond;
         public nint Inner;
+        public int* Offsets;        // of lines: where each run of 16 inner indices, or each 16 rows, begins
+        public nint Line;           // of lines: inner indices of a line
+        public nint LineGap;        // floats from the end of a line to the next one
     }
 
     private interface ICount
@@ -78,13 +81,22 @@ internal static partial class MatrixMultiply
     private interface IOrder
     {
         static abstract bool RowsDown { get; }
+
+        /// <summary>Whether a is a picture with lines longer than those that count, and a window's pixels lie at given distances.</summary>
+        static abstract bool IsPicture { get; }
     }
 
     /// <summary>a(r, k) is element (r, k): the inner index runs through the 16 lanes of a panel's row, then moves on by a panel.</summary>
-    private readonly struct RowsDownPanels : IOrder { public static bool RowsDown => true; }
+    private readonly struct RowsDownPanels : IOrder { public static bool RowsDown => true; public static bool IsPicture => false; }
 
     /// <summary>a(r, k) is element (k, r): the inner index runs down a panel.</summary>
-    private readonly struct RowsAcrossPanels : IOrder { public static bool RowsDown => false; }
+    private readonly struct RowsAcrossPanels : IOrder { public static bool RowsDown => false; public static bool IsPicture => false; }
+
+    /// <summary>a(r, k) is what window r of a line sees as its number k: the 16 lanes of a pixel, then those of the next one.</summary>
+    private readonly struct WindowsDownLines : IOrder { public static bool RowsDown => true; public static bool IsPicture => true; }
+
+    /// <summary>a(r, k) is number r of window k: the inner index runs along a line, then moves on to the next.</summary>
+    private readonly struct WindowsAcrossLines : IOrder { public static bool RowsDown => false; public static bool IsPicture => true; }
 
     /// <summary>
     /// Cuts a product into blocks that suit the caches, strips of two vectors, and tiles of as many rows as the registers hold.
@@ -213,14 +225,20 @@ internal static partial class MatrixMultiply
             if (TRows.Value > 10) { c10 = TSimd.Load(c + 10 * startRow); if (TVectors.Value > 1) d10 = TSimd.Load(d + 10 * startRow); }
             if (TRows.Value > 11) { c11 = TSimd.Load(c + 11 * startRow); if (TVectors.Value > 1) d11 = TSimd.Load(d + 11 * startRow); }
 
-            float* a = TOrder.RowsDown ? s.A + (nint)r * Width : At(s.A, s.APanel, r);
+            float* a = TOrder.RowsDown ? s.A + (nint)r * Width
+                : TOrder.IsPicture ? s.A + s.Offsets[(uint)r / Width] + (uint)r % Width
+                : At(s.A, s.APanel, r);
+            float* window = a;
+            int* offset = s.Offsets;
+            if (TOrder.RowsDown && TOrder.IsPicture)
+                a += *offset;
             float* b = s.B;
             nint second = s.BSecond, left = s.Inner;
             while (left > 0)
             {
-                nint run = TOrder.RowsDown ? Math.Min(left, Width) : left;
+                nint run = TOrder.RowsDown ? Math.Min(left, Width) : TOrder.IsPicture ? Math.Min(left, s.Line) : left;
                 float* runEnd = b + run * Width;
-                if (TOrder.RowsDown && Sse.IsSupported)
+                if (TOrder.RowsDown && !TOrder.IsPicture && Sse.IsSupported)
                 {
                     // The next panel, or the next tile, of a. Hardware does not foresee this jump, and it
                     // matters when a comes from beyond the second level.
@@ -308,8 +326,13 @@ internal static partial class MatrixMultiply
                     b += Width;
                 }
                 while (b < runEnd);
-                a += s.APanel - run;
                 left -= run;
+                if (!TOrder.IsPicture)
+                    a += s.APanel - run;
+                else if (!TOrder.RowsDown)
+                    a += s.LineGap;
+                else if (left > 0)
+                    a = window + *++offset;
             }
 
             c = s.C + (nint)r * Width;

@@ -4,10 +4,11 @@ using System.Runtime.Intrinsics;
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>
-/// Gathers what the windows of a convolution see, its patches, into the rows of a matrix in panels, block by block; the
-/// memory of one worker.
+/// What the windows of a convolution see, its patches, as rows of a matrix, and their products; the memory of one worker.
 /// </summary>
 /// <remarks>
+/// <para>Where pixels are whole lines of 16 channels and windows lie side by side, the products read them where they are
+/// (<see cref="WindowLines"/>). Others are gathered into the rows of a matrix in panels, block by block. The bits are the same.</para>
 /// <para>Number <c>(u * kernelWidth + v) * channels + c</c> of a row is channel c of the window's pixel (u, v), 0 in the padding. With 16
 /// channels or a multiple of it these are whole lines of 16 of the map, and neighbouring windows read neighbouring lines.</para>
 /// <para>A picture is copied first, with its padding around it, into memory of its own: what is gathered from there needs no edge to be
@@ -25,6 +26,9 @@ internal sealed unsafe class PatchPanels
     /// <summary>The matrix kernel takes 12 rows at a time; four of those at least, and no more than pay.</summary>
     private const int FewestRows = 48;
     private const int MostRows = 768;
+
+    /// <summary>Windows of a line from which on their products keep enough sums going at once.</summary>
+    private const int FewestWindowsOfLine = 4;
 
     private readonly int _channels;
     private readonly int _outputWidth;
@@ -51,20 +55,22 @@ internal sealed unsafe class PatchPanels
     // Runs of up to 16 numbers of a patch: where they go and where they come from, relative to row and window.
     private readonly int[] _targets;
     private readonly int[] _sources;
+    private readonly bool _readsLines;
     private int _loaded = -1;
 
     /// <summary>Patches of pictures of <paramref name="channels"/> channels.</summary>
     /// <param name="grid">The windows.</param>
     /// <param name="channels">Channels of the pictures.</param>
     /// <param name="mostRows">No more rows than this will be asked for at once.</param>
-    public PatchPanels(WindowGrid grid, int channels, int mostRows)
-        : this(grid, channels, mostRows, spreadY: 1, spreadX: 1, (grid.OutputHeight - 1) * grid.StrideY + grid.KernelHeight,
+    /// <param name="gathers">Whether they are gathered in any case, for comparison.</param>
+    public PatchPanels(WindowGrid grid, int channels, int mostRows, bool gathers = false)
+        : this(grid, channels, mostRows, gathers, spreadY: 1, spreadX: 1, (grid.OutputHeight - 1) * grid.StrideY + grid.KernelHeight,
             (grid.OutputWidth - 1) * grid.StrideX + grid.KernelWidth)
     {
     }
 
     private PatchPanels(
-        WindowGrid grid, int channels, int mostRows, int spreadY, int spreadX, int paddedHeight, int paddedWidth)
+        WindowGrid grid, int channels, int mostRows, bool gathers, int spreadY, int spreadX, int paddedHeight, int paddedWidth)
     {
         _channels = channels;
         _outputWidth = grid.OutputWidth;
@@ -83,43 +89,90 @@ internal sealed unsafe class PatchPanels
         int wanted = Math.Clamp(BlockLength / columns / 12 * 12, FewestRows, MostRows);
         MostRowsAtOnce = Math.Min(wanted, mostRows);
         RowCapacity = MostRowsAtOnce + 1;              // and here, at the end of each panel
-        _values = new AlignedBuffer((long)columns * RowCapacity);
         (_targets, _sources) = Runs(grid, blocks);
         IsWholeLines = channels % Width == 0;
+        _readsLines = !gathers && IsWholeLines && grid.StrideX == 1 && grid.OutputWidth >= FewestWindowsOfLine;
+        _values = new AlignedBuffer(_readsLines ? 0 : (long)columns * RowCapacity);
     }
 
     /// <summary>Patches of the gradient of a convolution's output, for the gradient of its input.</summary>
     /// <param name="grid">The windows of the convolution.</param>
     /// <param name="outputs">Channels of its output.</param>
     /// <param name="mostRows">No more rows than this will be asked for at once.</param>
-    public static PatchPanels ForInputGradient(WindowGrid grid, int outputs, int mostRows) => new(
+    /// <param name="gathers">Whether they are gathered in any case, for comparison.</param>
+    public static PatchPanels ForInputGradient(WindowGrid grid, int outputs, int mostRows, bool gathers = false) => new(
         new WindowGrid(
             grid.OutputHeight, grid.OutputWidth, grid.KernelHeight, grid.KernelWidth, StrideY: 1, StrideX: 1,
             grid.KernelHeight - 1 - grid.Top, grid.KernelWidth - 1 - grid.Left, grid.Height, grid.Width),
-        outputs, mostRows, grid.StrideY, grid.StrideX, grid.Height + grid.KernelHeight - 1, grid.Width + grid.KernelWidth - 1);
+        outputs, mostRows, gathers, grid.StrideY, grid.StrideX, grid.Height + grid.KernelHeight - 1, grid.Width + grid.KernelWidth - 1);
 
     /// <summary>Numbers of a patch: kernel height x kernel width x channels.</summary>
     public int Columns { get; }
 
     /// <summary>Stride between the panels of <see cref="Values"/>, in rows.</summary>
-    public int RowCapacity { get; }
+    private int RowCapacity { get; }
 
     /// <summary>Rows that are gathered at once.</summary>
-    public int MostRowsAtOnce { get; }
+    private int MostRowsAtOnce { get; }
 
     /// <summary>The patches of the last block, [rows, <see cref="Columns"/>] in panels; padding lanes hold any finite number.</summary>
-    public ReadOnlySpan<float> Values => _values.Span;
+    private ReadOnlySpan<float> Values => _values.Span;
 
     private bool IsWholeLines { get; }
 
-    /// <summary>Forgets the picture that was copied: others stand in its place now.</summary>
-    public void Begin() => _loaded = -1;
+    /// <summary>c[w, n] = bias[n] + sum_k patch(w, k) * b[k, n] for the windows w of [first, end), counted through all pictures.</summary>
+    /// <param name="source">The pictures.</param>
+    /// <param name="first">First window of a picture.</param>
+    /// <param name="end">End of a picture's windows.</param>
+    /// <param name="b">[<see cref="Columns"/>, columns of c] in the weights' layout.</param>
+    /// <param name="bias">One number for each lane; empty: 0.</param>
+    /// <param name="c">Where they go.</param>
+    public void Multiply(in PictureSource source, int first, int end, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, PanelMatrix c)
+    {
+        _loaded = -1;                                  // other pictures stand in its place now
+        for (int row = first, rows; row < end; row += rows)
+        {
+            rows = _readsLines ? _positions : Math.Min(MostRowsAtOnce, end - row);
+            if (_readsLines)
+            {
+                Load(source, row / _positions);
+                MatrixMultiply.MultiplyLines(Lines, b, bias, c.Span, c.RowCapacity, row, c.Panels);
+                continue;
+            }
+            Gather(source, row, rows);
+            MatrixMultiply.MultiplyBlock(Values, RowCapacity, rows, Columns, b, bias, c.Span, c.RowCapacity, row, c.Panels);
+        }
+    }
+
+    /// <summary>c[k, o] += sum_w patch(w, k) * d[w, o] over the windows w of [first, end), counted through all pictures.</summary>
+    /// <param name="source">The pictures.</param>
+    /// <param name="first">First window of a picture.</param>
+    /// <param name="end">End of a picture's windows.</param>
+    /// <param name="d">The gradient of what the windows became.</param>
+    /// <param name="c">[<see cref="Columns"/>, columns of d] in the weights' layout.</param>
+    public void AddWeightGradient(in PictureSource source, int first, int end, PanelMatrix d, Span<float> c)
+    {
+        _loaded = -1;
+        for (int row = first, rows; row < end; row += rows)
+        {
+            rows = _readsLines ? _positions : Math.Min(MostRowsAtOnce, end - row);
+            if (_readsLines)
+            {
+                Load(source, row / _positions);
+                MatrixMultiply.AddWeightGradientOfLines(Lines, d.Span, d.RowCapacity, row, c, d.Panels);
+                continue;
+            }
+            Gather(source, row, rows);
+            MatrixMultiply.AddWeightGradient(Values, RowCapacity, Columns, d.Span, d.RowCapacity, row, rows, c, d.Panels);
+        }
+    }
+
+    private WindowLines Lines => new(
+        _picture.Span, _sources, _positions / _outputWidth, _outputWidth, _strideY * _paddedWidth);
 
     /// <summary>Gathers the patches of windows [first, first + rows), counted through all pictures.</summary>
-    public void Gather(in PictureSource source, int first, int rows)
+    private void Gather(in PictureSource source, int first, int rows)
     {
-        if (rows > MostRowsAtOnce)
-            throw new ArgumentOutOfRangeException(nameof(rows), rows, $"A block has at most {MostRowsAtOnce} rows.");
         for (int done = 0; done < rows;)
         {
             (int picture, int position) = Math.DivRem(first + done, _positions);

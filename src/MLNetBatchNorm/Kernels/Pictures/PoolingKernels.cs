@@ -86,6 +86,11 @@ internal static unsafe class PoolingKernels
         where TSimd : struct, ISimd<V>
         where V : struct
     {
+        if (grid.IsHalving)
+        {
+            HalvingMaximum<TSimd, V>(x, pictures, grid, y);
+            return;
+        }
         for (int picture = 0; picture < pictures; picture++, x += grid.Pixels * Width)
         {
             for (int i = 0; i < grid.OutputHeight; i++)
@@ -118,7 +123,12 @@ internal static unsafe class PoolingKernels
         bool adds = !grid.IsDisjoint;
         if (!grid.IsTiling)
             new Span<float>(dx, pictures * grid.Pixels * Width).Clear();
-        V zero = TSimd.Broadcast(0f), all = TSimd.BroadcastBits(-1);
+        if (grid.IsHalving)
+        {
+            HalvingMaximumBackward<TSimd, V>(x, y, d, pictures, grid, dx);
+            return;
+        }
+        V all = TSimd.BroadcastBits(-1);
         for (int picture = 0; picture < pictures; picture++, x += grid.Pixels * Width, dx += grid.Pixels * Width)
         {
             for (int i = 0; i < grid.OutputHeight; i++)
@@ -201,6 +211,69 @@ internal static unsafe class PoolingKernels
                             for (int column = left; column < right; column++, pixel += Width)
                                 TSimd.Store(pixel, TSimd.Add(TSimd.Load(pixel), share));
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>The usual pooling, of 2 x 2 without overlap: the numbers and the bits of the general one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void HalvingMaximum<TSimd, V>(float* x, int pictures, in WindowGrid grid, float* y)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        int width = grid.OutputWidth;
+        nint line = (nint)grid.Width * Width;
+        for (int picture = 0; picture < pictures; picture++, x += grid.Pixels * Width)
+        {
+            for (int i = 0; i < grid.OutputHeight; i++)
+            {
+                float* upper = x + 2 * i * line;
+                float* lower = upper + line;
+                for (int j = 0; j < width; j++, upper += 2 * Width, lower += 2 * Width, y += Width)
+                {
+                    for (int c = 0; c < Width; c += TSimd.Width)
+                    {
+                        V above = TSimd.Max(TSimd.Load(upper + c), TSimd.Load(upper + Width + c));
+                        TSimd.Store(y + c, TSimd.Max(TSimd.Max(above, TSimd.Load(lower + c)), TSimd.Load(lower + Width + c)));
+                    }
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void HalvingMaximumBackward<TSimd, V>(float* x, float* y, float* d, int pictures, in WindowGrid grid, float* dx)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        int width = grid.OutputWidth;
+        nint line = (nint)grid.Width * Width;
+        V none = TSimd.Broadcast(0f);
+        for (int picture = 0; picture < pictures; picture++, x += grid.Pixels * Width, dx += grid.Pixels * Width)
+        {
+            for (int i = 0; i < grid.OutputHeight; i++)
+            {
+                nint at = 2 * i * line;
+                for (int j = 0; j < width; j++, at += 2 * Width, y += Width, d += Width)
+                {
+                    for (int c = 0; c < Width; c += TSimd.Width)
+                    {
+                        nint first = at + c, second = first + Width, third = first + line, fourth = third + Width;
+                        // What is left of the gradient when the first of the largest numbers has taken it is nothing.
+                        V largest = TSimd.Load(y + c), gradient = TSimd.Load(d + c);
+                        V taken = TSimd.AreEqual(TSimd.Load(x + first), largest);
+                        TSimd.Store(dx + first, TSimd.Select(taken, gradient, none));
+                        gradient = TSimd.Select(taken, none, gradient);
+                        taken = TSimd.AreEqual(TSimd.Load(x + second), largest);
+                        TSimd.Store(dx + second, TSimd.Select(taken, gradient, none));
+                        gradient = TSimd.Select(taken, none, gradient);
+                        taken = TSimd.AreEqual(TSimd.Load(x + third), largest);
+                        TSimd.Store(dx + third, TSimd.Select(taken, gradient, none));
+                        gradient = TSimd.Select(taken, none, gradient);
+                        taken = TSimd.AreEqual(TSimd.Load(x + fourth), largest);
+                        TSimd.Store(dx + fourth, TSimd.Select(taken, gradient, none));
                     }
                 }
             }

@@ -28,6 +28,9 @@ internal readonly record struct WindowGrid(
     /// <summary>Whether no pixel is in two windows.</summary>
     public bool IsDisjoint => StrideY >= KernelHeight && StrideX >= KernelWidth;
 
+    /// <summary>Whether windows are the squares of 2 x 2 that lie side by side from the first pixel on.</summary>
+    public bool IsHalving => KernelHeight == 2 && KernelWidth == 2 && StrideY == 2 && StrideX == 2 && Top == 0 && Left == 0;
+
     /// <summary>Whether every pixel is in exactly one window.</summary>
     public bool IsTiling => IsDisjoint && StrideY == KernelHeight && StrideX == KernelWidth && Top == 0 && Left == 0
         && OutputHeight * StrideY == Height && OutputWidth * StrideX == Width;

@@ -46,6 +46,9 @@ internal static class RandomPurpose
     /// <summary>Order of the rows within a window of such blocks.</summary>
     public const ulong WindowOrder = 3101;
 
+    /// <summary>How the pictures of a step are moved and mirrored.</summary>
+    public const ulong PictureChanges = 3200;
+
     /// <summary>Orders in which the slots of a row come, for what each contributes to its score.</summary>
     public const ulong ContributionOrders = 4000;
 }

@@ -89,7 +89,8 @@ internal sealed class FitPlanner
         NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count, rows.IsSparse)).Reading(encoder);
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
-            severalClasses: _task.LabelKind == LabelKind.Class);
+            severalClasses: _task.LabelKind == LabelKind.Class, definition.LargestMap);
+        PictureOptions.CheckBatch(_host, definition.LargestMap, chosen.BatchSize, rows.Count);
         bool measuresErrors = _task.IntervalLevels.Count > 0;
         if (measuresErrors && !rows.HasValidation && chosen.ValidationFraction == 0)
         {
@@ -177,6 +178,8 @@ internal sealed class FitPlanner
         Optimizer = AutomaticOptions.ChooseOptimizer(_options),
         Schedule = AutomaticOptions.ChooseSchedule(_options),
         Shuffle = _options.Shuffle,
+        RandomShift = _options.RandomShift,
+        RandomHorizontalFlip = _options.RandomHorizontalFlip,
         EarlyStoppingPatience = AutomaticOptions.ChoosePatience(_options, chosen.Epochs),
         Products = _products,
     };

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -16,6 +17,10 @@ public sealed class BatchNormNetwork
     internal BatchNormNetwork(TrainedNetwork trained, MemberScorer score)
     {
         ChosenSettings = trained.Chosen;
+        NetworkDefinition definition = trained.Parameters.Definition;
+        InputShape = definition.Picture is { } picture
+            ? new ImageShape(picture.Height, picture.Width, picture.Channels) { Order = definition.PixelOrder }
+            : null;
         ValidationMetricName = trained.Objective?.MetricName;
         Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames, trained.SlotRanges);
         Members = trained.Members.Select((member, number) => new BatchNormNetworkMember(member, Encoder, number, score)).ToImmutableArray();
@@ -32,6 +37,9 @@ public sealed class BatchNormNetwork
 
     /// <summary>How the slots of the feature column become what the first layer of each network reads.</summary>
     public BatchNormNetworkEncoder Encoder { get; }
+
+    /// <summary>The size of pictures, <see cref="BatchNormNetworkOptions.InputShape"/>; null where rows are none.</summary>
+    public ImageShape? InputShape { get; }
 
     /// <summary>
     /// What <see cref="EpochRecord.ValidationMetric"/> is of these networks, as in <see cref="TrainingProgress.ValidationMetricName"/>;

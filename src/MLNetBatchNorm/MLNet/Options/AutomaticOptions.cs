@@ -108,6 +108,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>A model is kept small only as long as there are so many networks: they have most of the gain.</summary>
     public const int FewestMembersOfSmallModels = 4;
 
+    /// <summary>Numbers of all pictures of a batch in their largest map at most, where the batch is chosen: 512 MB.</summary>
+    public const long LargestMapOfBatch = 1 << 27;
+
     /// <summary>Units of the hidden layers.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
@@ -154,9 +157,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="parameters">Parameters of one network.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
+    /// <param name="largestMap">Numbers of the largest map of a picture; 0 where rows are none.</param>
     public static AutomaticOptions Choose(
         BatchNormNetworkOptions options, long rows, double weights, long parameters, TrainedNetwork? start,
-        bool severalClasses = false)
+        bool severalClasses = false, long largestMap = 0)
     {
         EffortRule rule = EffortRule.Of(options.Effort);
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
@@ -177,7 +181,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);
         if (choosesMembers)
             members = Fitting(affordable / epochs, 1, members);
-        int batch = ChooseBatchSize(options, rows);
+        int batch = ChooseBatchSize(options, rows, largestMap);
         return new AutomaticOptions(
             batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
     }
@@ -190,12 +194,14 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>
         options.NumberOfEnsembleMembers ?? start?.Members.Count ?? EffortRule.Of(options.Effort).Members;
 
-    private static int ChooseBatchSize(BatchNormNetworkOptions options, long rows)
+    private static int ChooseBatchSize(BatchNormNetworkOptions options, long rows, long largestMap)
     {
         if (options.BatchSize is { } size)
             return size;
         int exponent = (int)Math.Round(Math.Log2(Math.Max(1, rows / (double)StepsOfAnEpoch)));
         int chosen = (int)Math.Clamp(1L << exponent, SmallestBatch, LargestBatch);
+        while (chosen > 2 && chosen * largestMap > LargestMapOfBatch)
+            chosen /= 2;
         return Math.Max(chosen, options.VirtualBatchSize ?? 0);
     }
 

@@ -113,6 +113,25 @@ public abstract class BatchNormNetworkOptions
     /// </value>
     public bool GlobalAveragePooling { get; set; }
 
+    /// <summary>
+    /// Pixels by which a picture is moved at most, down or up and to either side, each time that it is trained on: each epoch sees it in
+    /// another place. What comes in at an edge repeats the pixels of the edge.
+    /// </summary>
+    /// <value>
+    /// Default 0: pictures stay where they are, because where something is may be what the label says. Range [0, 64], and less than each
+    /// side of more than one pixel. Where place says nothing, 1 of 8 pixels or 2 of 28 or 32 makes up for missing pictures
+    /// (docs/defaults.md). Only with <see cref="InputShape"/>; prediction moves nothing.
+    /// </value>
+    [OptionRange(0, 64, "Set 0 to leave pictures where they are; 1 of 16 pixels of a side is usual.")]
+    public int RandomShift { get; set; }
+
+    /// <summary>Whether left and right of a picture change places in half of the times that it is trained on.</summary>
+    /// <value>
+    /// Default false. True where a mirrored picture has the same label, as of animals and things, and not of letters, digits and signals.
+    /// Only with <see cref="InputShape"/>; prediction mirrors nothing.
+    /// </value>
+    public bool RandomHorizontalFlip { get; set; }
+
     /// <summary>Number of units of each hidden layer, first layer first. A unit is one linear combination of the layer's inputs.</summary>
     /// <value>
     /// Default null: 128, 64; below 10,000 rows, where width costs little, 256, 128; for several classes 256, 256, 256. Of less effort

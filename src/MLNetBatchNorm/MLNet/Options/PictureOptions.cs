@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Reflection;
 using Microsoft.ML.Runtime;
+using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Network;
 using MLNetBatchNorm.Training;
@@ -44,7 +45,9 @@ internal static class PictureOptions
         if (options.InputShape is not { } shape)
         {
             string? option = options.Convolutions is not null ? nameof(options.Convolutions)
-                : options.GlobalAveragePooling ? nameof(options.GlobalAveragePooling) : null;
+                : options.GlobalAveragePooling ? nameof(options.GlobalAveragePooling)
+                : options.RandomShift > 0 ? nameof(options.RandomShift)
+                : options.RandomHorizontalFlip ? nameof(options.RandomHorizontalFlip) : null;
             if (option is not null)
             {
                 throw context.ExceptUserArg(
@@ -66,6 +69,16 @@ internal static class PictureOptions
                 Text($"NumberOfInputPieces is {options.NumberOfInputPieces}, but InputShape is set; ")
                 + "pixels have no pieces. Set it to null or 0.");
         }
+        foreach (int side in new[] { shape.Height, shape.Width })
+        {
+            if (side > 1 && options.RandomShift >= side)
+            {
+                throw context.ExceptUserArg(
+                    nameof(options.RandomShift),
+                    Text($"RandomShift is {options.RandomShift}, but pictures are {ShapeOf(shape)}: nothing of them would be left. ")
+                    + Text($"Set it to at most {side - 1}."));
+            }
+        }
         if (options.Convolutions is { } layers)
             CheckLayers(context, layers);
         CheckMaps(context, ShapeOf(shape)!.Value, options.Convolutions ?? Usual(ShapeOf(shape)!.Value));
@@ -80,6 +93,19 @@ internal static class PictureOptions
                 nameof(BatchNormNetworkOptions.InputShape),
                 Text($"InputShape is {shape}, which is {shape.Values} numbers, but feature column '{column}' has {slots}. ")
                 + "Give the shape as height, width, channels of the pictures in the column.");
+        }
+    }
+
+    /// <summary>Refuses a batch whose pictures have a map together that does not fit into one array.</summary>
+    public static void CheckBatch(IExceptionContext context, long largestMap, int batchSize, long rows)
+    {
+        long most = largestMap == 0 ? long.MaxValue : NetworkDefinition.MaximumBatchValues / largestMap;
+        if (Math.Min(rows, BatchPlan.LargestBatchOf(batchSize)) > most)
+        {
+            throw context.ExceptUserArg(
+                nameof(BatchNormNetworkOptions.BatchSize),
+                Text($"BatchSize is {batchSize}, and a picture has a map of {largestMap} numbers; all pictures of a batch together may ")
+                + Text($"have {NetworkDefinition.MaximumBatchValues}. Set it to at most {most - 1}."));
         }
     }
 

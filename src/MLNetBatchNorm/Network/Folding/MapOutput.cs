@@ -14,6 +14,9 @@ internal sealed class MapOutput(PanelMatrix values)
     /// <summary>Where a convolution gathers patches.</summary>
     public PatchPanels? Patches { get; init; }
 
+    /// <summary>What a convolution with fewer multiplications computes in between.</summary>
+    public WinogradConvolution? Winograd { get; init; }
+
     /// <summary>What pools or flattens into it.</summary>
     public ReshapingOperation? Reshaping { get; set; }
 }

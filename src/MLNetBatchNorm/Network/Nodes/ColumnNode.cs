@@ -20,6 +20,6 @@ internal abstract class ColumnNode(int index, int layer, int inputs, int outputs
     public abstract FrozenOperation Freeze(NodeParameters? parameters);
 
     /// <summary>A matrix for its output.</summary>
-    private protected virtual PanelMatrix OutputFor(PanelMatrix input) =>
+    internal virtual PanelMatrix OutputFor(PanelMatrix input) =>
         new(input.RowCapacity, Outputs) { Positions = input.Positions };
 }

@@ -15,6 +15,8 @@ internal sealed class MapInput(MapShape picture, PixelOrder order, int rowCapaci
         TakeRows(begin, end);
     }
 
+    public override void Change(PictureChanges changes, ulong key) => _rows.Change(changes, key);
+
     /// <summary>Takes raw rows.</summary>
     public void Encode(InputEncoder encoder, ReadOnlySpan<float> raw, int rows)
     {

@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
@@ -22,6 +23,13 @@ internal abstract class NodeInput
     /// <param name="begin">Where in the mini-batch the worker's rows begin.</param>
     /// <param name="end">Where they end.</param>
     public virtual void Fill(EncodedRows data, int first, int begin, int end)
+    {
+    }
+
+    /// <summary>Says how the rows of the next mini-batches are changed where they are pictures; others stay as they are.</summary>
+    /// <param name="changes">What may happen to them.</param>
+    /// <param name="key">Chooses what does; another number for each mini-batch.</param>
+    public virtual void Change(PictureChanges changes, ulong key)
     {
     }
 

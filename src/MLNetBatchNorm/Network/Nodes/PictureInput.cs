@@ -11,6 +11,12 @@ internal sealed class PictureInput(MapShape picture, PixelOrder order, int rowCa
     private readonly AlignedBuffer _values = new(
         (long)rowCapacity * PanelLayout.PanelCount(checked((int)picture.Values)) * PanelLayout.Width);
 
+    private PictureChanges _changes;
+    private ulong _key;
+
+    // The pictures before they are changed; null until some are.
+    private AlignedBuffer? _unchanged;
+
     /// <summary>The pictures.</summary>
     public PictureSource Source => PictureSource.Rows(_values.Span, _stride, order);
 
@@ -20,8 +26,29 @@ internal sealed class PictureInput(MapShape picture, PixelOrder order, int rowCa
     /// <summary>One picture.</summary>
     public Span<float> Row(int row) => _values.Span.Slice(row * _stride, (int)picture.Values);
 
-    public override void Fill(EncodedRows data, int first, int begin, int end) =>
-        data.GatherRows(first + begin, end - begin, _values.Span[(begin * _stride)..], _stride);
+    public override void Change(PictureChanges changes, ulong key)
+    {
+        (_changes, _key) = (changes, key);
+        if (!changes.AreNone)
+            _unchanged ??= new AlignedBuffer(_values.Length);
+    }
+
+    public override void Fill(EncodedRows data, int first, int begin, int end)
+    {
+        if (_changes.AreNone)
+        {
+            data.GatherRows(first + begin, end - begin, _values.Span[(begin * _stride)..], _stride);
+            return;
+        }
+        Span<float> unchanged = _unchanged!.Span;
+        data.GatherRows(first + begin, end - begin, unchanged[(begin * _stride)..], _stride);
+        for (int row = begin; row < end; row++)
+        {
+            _changes.Apply(
+                new RandomStream(_key, (ulong)row), unchanged.Slice(row * _stride, (int)picture.Values), picture.Height, picture.Width,
+                picture.Channels, order, Row(row));
+        }
+    }
 
     /// <summary>Takes raw rows.</summary>
     public void Encode(InputEncoder encoder, ReadOnlySpan<float> raw, int rows)

@@ -23,6 +23,6 @@ internal abstract class ReshapingNode(int index, int layer, int inputs, int outp
     public sealed override FrozenOperation Freeze(NodeParameters? parameters) =>
         throw new InvalidOperationException($"{Name} does not change a matrix in place.");
 
-    private protected sealed override PanelMatrix OutputFor(PanelMatrix input) =>
+    internal sealed override PanelMatrix OutputFor(PanelMatrix input) =>
         new(input.RowCapacity / input.Positions * OutputPositions, Outputs) { Positions = OutputPositions };
 }

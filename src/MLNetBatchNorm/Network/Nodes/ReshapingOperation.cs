@@ -3,9 +3,8 @@ using MLNetBatchNorm.Kernels;
 namespace MLNetBatchNorm.Network;
 
 /// <summary>An operation that treats every column by itself, and whose output has another shape than its input.</summary>
-internal abstract class ReshapingOperation(PanelMatrix input, PanelMatrix output) : ColumnOperation(input, output)
+internal abstract class ReshapingOperation(PanelMatrix input, PanelMatrix output) : ColumnOperation(input, output), IReshapingOperation
 {
-    /// <summary>Where the gradient with respect to <see cref="ColumnOperation.Input"/> goes.</summary>
     public PanelMatrix? InputGradient { get; set; }
 
     public sealed override PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)

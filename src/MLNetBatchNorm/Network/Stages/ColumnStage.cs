@@ -25,8 +25,8 @@ internal sealed class ColumnStage(LinearLayer? linear, ColumnOperation[] operati
     {
         for (int o = operations.Length - 1; o >= 0; o--)
         {
-            if (operations[o] is ReshapingOperation reshaping)
-                reshaping.InputGradient = gradientOf(reshaping.Input);
+            if (operations[o] is IReshapingOperation reshaping)
+                reshaping.InputGradient = gradientOf(operations[o].Input);
         }
         _below = below;
         if (linear is not null && below is not null)
@@ -51,7 +51,7 @@ internal sealed class ColumnStage(LinearLayer? linear, ColumnOperation[] operati
             ColumnOperation operation = operations[o];
             (int first, int end) = InputPanels(o, worker);
             // It writes where the gradient two steps before was, which others may still be reading.
-            if (operation is ReshapingOperation)
+            if (operation is IReshapingOperation)
                 team.Barrier();
             gradient = operation.Backward(gradient, rows * operation.Input.Positions, first, end);
             IReadOnlyList<ParameterBlock> blocks = operation.Parameters;

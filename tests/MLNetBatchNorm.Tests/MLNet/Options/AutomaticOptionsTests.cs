@@ -212,6 +212,17 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(0, AutomaticOptions.ChoosePatience(never, epochs));
     }
 
+    /// <summary>Large pictures are taken fewer at a time.</summary>
+    [TestMethod]
+    [DataRow(784 * 32, 256)]
+    [DataRow(1 << 20, 128)]
+    [DataRow(1 << 24, 8)]
+    public void Choose_LargePictures_SmallerBatches(int largestMap, int batch) => Assert.AreEqual(
+        batch,
+        AutomaticOptions.Choose(
+            new BatchNormNetworkBinaryTrainer.Options(), 100_000, UsualWeights, parameters: 10_000, start: null, largestMap: largestMap)
+            .BatchSize);
+
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>
         AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, start: null);
 }

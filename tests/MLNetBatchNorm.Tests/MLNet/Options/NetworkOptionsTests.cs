@@ -40,6 +40,8 @@ public sealed class NetworkOptionsTests
         {
             BatchNormNetworkOptions options = NetworkOptionRows.OptionsWith(row);
             options.BatchSize = BatchNormNetworkOptions.MaximumBatchSize;
+            if (option == nameof(options.RandomShift))
+                options.InputShape = new ImageShape(100, 100, 1);
             Set(options, row, value);
             Create(options);
         }

@@ -190,6 +190,9 @@ public sealed class PictureTests
     [DataRow("large", "makes a map of 9 x 10 x 65536 and has")]
     [DataRow("no shape", "Convolutions is set, but InputShape is null;")]
     [DataRow("mean without shape", "GlobalAveragePooling is set, but InputShape is null;")]
+    [DataRow("shift", "RandomShift is 9, but pictures are 9 x 10 x 2: nothing of them would be left. Set it to at most 8.")]
+    [DataRow("shift without shape", "RandomShift is set, but InputShape is null;")]
+    [DataRow("flip without shape", "RandomHorizontalFlip is set, but InputShape is null;")]
     [DataRow("pieces", "NumberOfInputPieces is 8, but InputShape is set;")]
     public void Fit_WhatCannotWork_IsRefusedBeforeARowIsRead(string what, string message)
     {
@@ -209,12 +212,33 @@ public sealed class PictureTests
             case "large": options.Convolutions = [new ConvolutionLayer(65536, 3), new ConvolutionLayer(65536, 9)]; break;
             case "no shape": options.InputShape = null; break;
             case "mean without shape": (options.InputShape, options.Convolutions, options.GlobalAveragePooling) = (null, null, true); break;
+            case "shift": options.RandomShift = 9; break;
+            case "shift without shape": (options.InputShape, options.Convolutions, options.RandomShift) = (null, null, 1); break;
+            case "flip without shape": (options.InputShape, options.Convolutions, options.RandomHorizontalFlip) = (null, null, true); break;
             case "pieces": options.NumberOfInputPieces = 8; break;
         }
         Exception e = Assert.Throws<ArgumentOutOfRangeException>(
             () => context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view));
         Assert.Contains(message, e.Message);
         Assert.AreEqual(0, ((CountingView)view).Rows);
+    }
+
+    /// <summary>A batch whose map has more numbers than an array holds; none is made.</summary>
+    [TestMethod]
+    public void Fit_BatchOfTooManyPixels_IsRefused()
+    {
+        var context = new MLContext(1);
+        // 4 x 4 x 2 numbers become 2^20 each.
+        var rows = Enumerable.Range(0, 2_100).Select(n => new Picture { Features = new float[32], Value = n }).ToList();
+        var options = NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>();
+        options.InputShape = new ImageShape(4, 4, 2);
+        options.Convolutions = [new ConvolutionLayer(65_536, 1), new ConvolutionLayer(16, 1)];
+        options.BatchSize = 4_096;
+        options.ValidationFraction = 0;
+        Exception e = Assert.Throws<ArgumentOutOfRangeException>(() => context.Regression.Trainers.BatchNormNetwork(options)
+            .Fit(Picture.View(context, NetworkKind.Regression, rows)));
+        Assert.Contains("BatchSize is 4096, and a picture has a map of 1048576 numbers", e.Message);
+        Assert.Contains("Set it to at most 2046.", e.Message);
     }
 
     /// <summary>A model file of pictures in which bits were changed is refused, or is a model; nothing else happens.</summary>

@@ -9,9 +9,9 @@ namespace MLNetBatchNorm.Network;
 /// <remarks>
 /// The two are one operation because the normalized value is then never written to memory: the backward pass computes it again from x.
 /// </remarks>
-internal sealed class BatchNormLayer : ColumnOperation
+internal class BatchNormLayer : ColumnOperation
 {
-    private const int Width = PanelLayout.Width;
+    private protected const int Width = PanelLayout.Width;
 
     private readonly BatchNormNode _node;
     private readonly BatchNormalizationParameters _parameters;
@@ -102,12 +102,22 @@ internal sealed class BatchNormLayer : ColumnOperation
                         inverse[lane] = (float)(1 / Math.Sqrt(variance[lane] + _node.Epsilon));
                     Track(p, count, pivot, offset, variance);
                 }
-                BatchNormKernels.Normalize(
-                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p),
-                    Output.Rows(p, begin, count));
+                Apply(p, begin, count, pivot, offset, inverse);
             }
         }
     }
+
+    /// <summary>Writes what becomes of rows of the input's panel, whose statistics are given.</summary>
+    private protected virtual void Apply(
+        int panel, int begin, int count, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> inverse) =>
+        Normalize(panel, begin, count, pivot, offset, inverse, Output.Rows(panel, begin, count));
+
+    /// <summary>y = activation of the normalized rows of the input's panel.</summary>
+    private protected void Normalize(
+        int panel, int begin, int count, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> inverse,
+        Span<float> y) => BatchNormKernels.Normalize(
+        Activation, Input.Rows(panel, begin, count), count, pivot, offset, inverse, PanelOf(_parameters.Gamma, panel),
+        PanelOf(_parameters.Beta, panel), y);
 
     public override PanelMatrix Backward(PanelMatrix gradient, int rows, int firstPanel, int endPanel)
     {
@@ -124,12 +134,9 @@ internal sealed class BatchNormLayer : ColumnOperation
                 (int begin, int count) = VirtualBatch(b, batches, rows);
                 ReadOnlySpan<float> pivot = Statistic(_pivot, b, p), offset = Statistic(_offset, b, p),
                     inverse = Statistic(_inverseDeviation, b, p);
-                ReadOnlySpan<float> x = Input.Rows(p, begin, count);
-                Span<float> d = gradient.Rows(p, begin, count);
-                BatchNormKernels.BackwardSums(
-                    Activation, x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p),
-                    Output.Rows(p, begin, count), d, dGamma, dBeta);
-                BatchNormKernels.BackwardInput(x, count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), dGamma, dBeta, d);
+                Span<float> d = SumGradients(gradient, p, begin, count, pivot, offset, inverse, dGamma, dBeta);
+                BatchNormKernels.BackwardInput(
+                    Input.Rows(p, begin, count), count, pivot, offset, inverse, PanelOf(_parameters.Gamma, p), dGamma, dBeta, d);
                 for (int lane = 0; lane < Width; lane++)
                 {
                     totalGamma[lane] += dGamma[lane];
@@ -137,13 +144,40 @@ internal sealed class BatchNormLayer : ColumnOperation
                 }
             }
         }
-        return gradient;
+        return InputGradientOf(gradient);
     }
+
+    /// <summary>
+    /// Makes the gradient with respect to the normalized rows of the input's panel of that with respect to the output, and sums it.
+    /// </summary>
+    /// <returns>Where it is; there also that with respect to the input will be.</returns>
+    private protected virtual Span<float> SumGradients(
+        PanelMatrix gradient, int panel, int begin, int count, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset,
+        ReadOnlySpan<float> inverse, Span<float> dGamma, Span<float> dBeta)
+    {
+        Span<float> d = gradient.Rows(panel, begin, count);
+        SumGradients(panel, begin, count, pivot, offset, inverse, Output.Rows(panel, begin, count), d, dGamma, dBeta);
+        return d;
+    }
+
+    /// <summary>The same for rows whose activations and their gradient are given.</summary>
+    private protected void SumGradients(
+        int panel, int begin, int count, ReadOnlySpan<float> pivot, ReadOnlySpan<float> offset, ReadOnlySpan<float> inverse,
+        ReadOnlySpan<float> y, Span<float> d, Span<float> dGamma, Span<float> dBeta) =>
+        BatchNormKernels.BackwardSums(
+            Activation, Input.Rows(panel, begin, count), count, pivot, offset, inverse, PanelOf(_parameters.Gamma, panel),
+            PanelOf(_parameters.Beta, panel), y, d, dGamma, dBeta);
+
+    /// <summary>Where the gradient with respect to the input is.</summary>
+    private protected virtual PanelMatrix InputGradientOf(PanelMatrix gradient) => gradient;
 
     /// <summary>
     /// The normalized, scaled and shifted value before the activation, which the layer itself never stores: for inspection.
     /// </summary>
-    public void CopyNormalized(int rows, PanelMatrix destination)
+    /// <param name="rows">Rows of the input.</param>
+    /// <param name="destination">Room for it.</param>
+    /// <param name="activation">What is applied to it; null: nothing.</param>
+    public void CopyNormalized(int rows, PanelMatrix destination, ActivationFunction? activation = null)
     {
         int batches = VirtualBatches(rows);
         for (int p = 0; p < Input.Panels; p++)
@@ -152,7 +186,7 @@ internal sealed class BatchNormLayer : ColumnOperation
             {
                 (int begin, int count) = VirtualBatch(b, batches, rows);
                 BatchNormKernels.Normalize(
-                    null, Input.Rows(p, begin, count), count, Statistic(_pivot, b, p), Statistic(_offset, b, p),
+                    activation, Input.Rows(p, begin, count), count, Statistic(_pivot, b, p), Statistic(_offset, b, p),
                     Statistic(_inverseDeviation, b, p),
                     PanelOf(_parameters.Gamma, p), PanelOf(_parameters.Beta, p), destination.Rows(p, begin, count));
             }

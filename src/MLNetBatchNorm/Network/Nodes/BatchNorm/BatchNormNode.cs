@@ -62,6 +62,17 @@ internal sealed class BatchNormNode : ColumnNode
         return fused;
     }
 
+    /// <summary>The pooling that reads what comes of it and is one operation with it; null in a plan.</summary>
+    public PoolingNode? Pooling { get; private set; }
+
+    /// <summary>This normalization, and its activation if it has one, with the pooling behind them as one operation.</summary>
+    public BatchNormNode With(PoolingNode pooling)
+    {
+        var fused = (BatchNormNode)MemberwiseClone();
+        fused.Pooling = pooling;
+        return fused;
+    }
+
     public override long ParameterCount => 2L * Outputs;
 
     public override long StoredBytes => (long)Outputs * (2 * sizeof(float) + 2 * sizeof(double));
@@ -70,8 +81,13 @@ internal sealed class BatchNormNode : ColumnNode
 
     public override NodeParameters CreateParameters(bool compact) => new BatchNormalizationParameters(Outputs, InitialGamma);
 
-    public override ColumnOperation CreateOperation(NodeParameters? parameters, PanelMatrix input) =>
-        new BatchNormLayer(this, (BatchNormalizationParameters)parameters!, input, OutputFor(input));
+    public override ColumnOperation CreateOperation(NodeParameters? parameters, PanelMatrix input)
+    {
+        var normalization = (BatchNormalizationParameters)parameters!;
+        return Pooling is null
+            ? new BatchNormLayer(this, normalization, input, OutputFor(input))
+            : new PooledBatchNormLayer(this, Pooling, normalization, input, Pooling.OutputFor(input));
+    }
 
     public override FrozenOperation Freeze(NodeParameters? parameters) =>
         new FrozenNormalization(this, (BatchNormalizationParameters)parameters!);

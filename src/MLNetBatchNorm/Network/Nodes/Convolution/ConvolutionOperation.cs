@@ -5,9 +5,9 @@ namespace MLNetBatchNorm.Network;
 
 /// <summary>A convolution over a mini-batch of pictures, with the gradients of its kernels and of its input.</summary>
 /// <remarks>
-/// <para>Patches are gathered block by block into cache and multiplied there by the kernel of all linear maps (<see cref="PatchPanels"/>,
-/// <see cref="MatrixMultiply"/>): an output is one chain of fused multiply-adds over its window. The gradient of the kernels gathers the
-/// same patches again, which is cheaper than to keep them; the gradient of the input is a convolution too.</para>
+/// <para>Patches are multiplied by the kernel of all linear maps (<see cref="PatchPanels"/>, <see cref="MatrixMultiply"/>): an output is
+/// one chain of fused multiply-adds over its window. The gradient of the kernels looks at the same patches again, which is cheaper than to
+/// keep them; the gradient of the input is a convolution too.</para>
 /// <para>Always managed code: the blocks are too small for a native library to pay.</para>
 /// </remarks>
 internal sealed class ConvolutionOperation : RowOperation
@@ -61,24 +61,9 @@ internal sealed class ConvolutionOperation : RowOperation
         _ => throw new InvalidOperationException($"A convolution does not read {_input.GetType().Name}."),
     };
 
-    public override void Forward(int firstRow, int endRow, Worker worker) => Apply(
-        MemoryOf(worker).Patches, Source, _parameters, firstRow * _node.Grid.Positions, endRow * _node.Grid.Positions, Output);
-
-    /// <summary>Computes windows [first, end) of the output, counted through all pictures.</summary>
-    public static void Apply(
-        PatchPanels patches, in PictureSource source, ConvolutionParameters parameters, int first, int end, PanelMatrix output)
-    {
-        ReadOnlySpan<float> bias = parameters.Bias is null ? default : parameters.Bias.Span;
-        patches.Begin();
-        for (int row = first; row < end; row += patches.MostRowsAtOnce)
-        {
-            int rows = Math.Min(patches.MostRowsAtOnce, end - row);
-            patches.Gather(source, row, rows);
-            MatrixMultiply.MultiplyBlock(
-                patches.Values, patches.RowCapacity, rows, patches.Columns, parameters.Weights.Span, bias, output.Span,
-                output.RowCapacity, row, output.Panels);
-        }
-    }
+    public override void Forward(int firstRow, int endRow, Worker worker) => MemoryOf(worker).Patches.Multiply(
+        Source, firstRow * _node.Grid.Positions, endRow * _node.Grid.Positions, _parameters.Weights.Span,
+        _bias is null ? default : _parameters.Bias!.Span, Output);
 
     public override void Backward(PanelMatrix gradient, PanelMatrix? inputGradient, int rows, Worker worker)
     {
@@ -90,7 +75,9 @@ internal sealed class ConvolutionOperation : RowOperation
             (int first, int end) = RowChunks.Rows(chunk, rows);
             if (first == end)
                 continue;
-            SumWeightGradient(memory.Patches, gradient, first * positions, end * positions, _sums[chunk].Span);
+            Span<float> sums = _sums[chunk].Span;
+            sums.Clear();
+            memory.Patches.AddWeightGradient(Source, first * positions, end * positions, gradient, sums);
             for (int panel = 0; panel < Output.Panels && _bias is not null; panel++)
             {
                 int count = (end - first) * positions;
@@ -101,7 +88,9 @@ internal sealed class ConvolutionOperation : RowOperation
         if (inputGradient is not null)
         {
             (int first, int end) = RowChunks.Share(rows, worker);
-            ComputeInputGradient(memory.GradientPatches!, gradient, inputGradient, first * _node.Grid.Pixels, end * _node.Grid.Pixels);
+            int pixels = _node.Grid.Pixels;
+            memory.GradientPatches!.Multiply(
+                PictureSource.Map(gradient), first * pixels, end * pixels, _turned!.Span, default, inputGradient);
         }
     }
 
@@ -153,34 +142,6 @@ internal sealed class ConvolutionOperation : RowOperation
                 TensorPrimitives.Add(total, sums[chunk].Span.Slice(start, length), total);
         }
         consumer.Consume(block, start, length);
-    }
-
-    private void SumWeightGradient(PatchPanels patches, PanelMatrix gradient, int first, int end, Span<float> sums)
-    {
-        sums.Clear();
-        PictureSource source = Source;
-        patches.Begin();
-        for (int row = first; row < end; row += patches.MostRowsAtOnce)
-        {
-            int rows = Math.Min(patches.MostRowsAtOnce, end - row);
-            patches.Gather(source, row, rows);
-            MatrixMultiply.AddWeightGradient(
-                patches.Values, patches.RowCapacity, patches.Columns, gradient.Span, gradient.RowCapacity, row, rows, sums, Output.Panels);
-        }
-    }
-
-    private void ComputeInputGradient(PatchPanels patches, PanelMatrix gradient, PanelMatrix inputGradient, int first, int end)
-    {
-        PictureSource source = PictureSource.Map(gradient);
-        patches.Begin();
-        for (int row = first; row < end; row += patches.MostRowsAtOnce)
-        {
-            int rows = Math.Min(patches.MostRowsAtOnce, end - row);
-            patches.Gather(source, row, rows);
-            MatrixMultiply.MultiplyBlock(
-                patches.Values, patches.RowCapacity, rows, patches.Columns, _turned!.Span, default, inputGradient.Span,
-                inputGradient.RowCapacity, row, inputGradient.Panels);
-        }
     }
 
     /// <summary>A worker's own memory, made at its first step.</summary>

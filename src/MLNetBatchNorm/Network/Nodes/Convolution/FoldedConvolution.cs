@@ -7,6 +7,9 @@ internal sealed class FoldedConvolution : FoldedMap
 {
     private readonly ConvolutionNode _node;
     private readonly ConvolutionParameters _folded;
+
+    // The kernels transformed, where the convolution takes them so.
+    private readonly AlignedBuffer? _transformed;
     private readonly Node? _before;
     private readonly Node? _behind;
 
@@ -24,6 +27,9 @@ internal sealed class FoldedConvolution : FoldedMap
         _folded = folded;
         _before = before;
         _behind = behind;
+        // The network's own input need not be a map.
+        if (node.Index > 0 && WinogradConvolution.Takes(node.Grid, node.Inputs, node.Outputs))
+            _transformed = new AlignedBuffer(WinogradConvolution.TransformedLength(node.Inputs, node.Outputs));
         Refold(network);
     }
 
@@ -48,17 +54,25 @@ internal sealed class FoldedConvolution : FoldedMap
             }
             _folded.Bias!.Span[filter] = (float)(sum * scale + (output?.Shift[filter] ?? 0));
         }
+        if (_transformed is not null)
+            WinogradConvolution.Transform(_folded.Weights.Span, _node.Inputs, _node.Outputs, _transformed.Span);
     }
 
     public override MapOutput CreateOutput(PanelMatrix output) => new(output)
     {
-        Patches = new PatchPanels(_node.Grid, _node.Inputs, output.RowCapacity),
+        Patches = _transformed is null ? new PatchPanels(_node.Grid, _node.Inputs, output.RowCapacity) : null,
+        Winograd = _transformed is null ? null : new WinogradConvolution(_node.Grid, _node.Inputs, _node.Outputs),
     };
 
     public override void Apply(NodeInput input, int rows, MapOutput output)
     {
+        if (_transformed is not null)
+        {
+            output.Winograd!.Multiply(((PanelInput)input).Values, rows, _transformed.Span, _folded.Bias!.Span, output.Values);
+            return;
+        }
         PictureSource source = input is PictureInput pictures ? pictures.Source : PictureSource.Map(((PanelInput)input).Values);
-        ConvolutionOperation.Apply(output.Patches!, source, _folded, 0, rows * _node.Grid.Positions, output.Values);
+        output.Patches!.Multiply(source, 0, rows * _node.Grid.Positions, _folded.Weights.Span, _folded.Bias!.Span, output.Values);
     }
 
     private static ConvolutionParameters Create(ConvolutionNode node) =>

@@ -15,6 +15,24 @@ internal sealed class PoolingNode(int index, int layer, MapShape map, PoolingDef
     /// <summary>Whether it takes the largest number; else the mean.</summary>
     public bool TakesMaximum => pooling.TakesMaximum;
 
+    /// <summary>y = what is kept of some pictures of one panel of the map.</summary>
+    public void Pool(ReadOnlySpan<float> x, int pictures, Span<float> y)
+    {
+        if (TakesMaximum)
+            PoolingKernels.Maximum(x, pictures, Grid, y);
+        else
+            PoolingKernels.Mean(x, pictures, Grid, y);
+    }
+
+    /// <summary>dx = gradient with respect to x, from that with respect to y.</summary>
+    public void PoolBackward(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> d, int pictures, Span<float> dx)
+    {
+        if (TakesMaximum)
+            PoolingKernels.MaximumBackward(x, y, d, pictures, Grid, dx);
+        else
+            PoolingKernels.MeanBackward(d, pictures, Grid, dx);
+    }
+
     public override ReshapingOperation CreateOperation(PanelMatrix input, PanelMatrix output) => new PoolingLayer(this, input, output);
 
     /// <remarks>The divisor of a mean counts the padding: <c>count_include_pad</c>.</remarks>
