@@ -16,12 +16,15 @@ internal static class LayerSections
             int layer = i;
             if (first[layer].BatchNormalization is not { } kind)
                 continue;
+            var convolution = first[layer] as BatchNormNetworkConvolutionLayer;
+            string counted = convolution is null ? "column" : "channel";
             string whose = networks.Count == 1
-                ? "Each number counted here is one column's."
-                : $"Each number counted here is one column's, of all {Numbers.Count(networks.Count)} networks together; "
+                ? $"Each number counted here is one {counted}'s."
+                : $"Each number counted here is one {counted}'s, of all {Numbers.Count(networks.Count)} networks together; "
                     + "the tables have each network by itself as well.";
             page.Section(
-                $"Layer {layer + 1}: {first[layer].Inputs} → {first[layer].Outputs}",
+                $"Layer {layer + 1}: {first[layer].Inputs} → {first[layer].Outputs}"
+                + (convolution is null ? "" : $", windows of {convolution.KernelHeight} x {convolution.KernelWidth}"),
                 $"Batch normalization with {kind.Statistics} statistics, epsilon {Numbers.Exact(kind.Epsilon)}. {whose}", small: true);
             BatchNormNetworkNormalization[] all = [.. networks.Select(network => network[layer].BatchNormalization!)];
             Add(page, "Running mean", "mean", [.. all.Select(n => n.RunningMean)]);

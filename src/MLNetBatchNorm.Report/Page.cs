@@ -41,6 +41,24 @@ internal sealed class Page
             new XElement("p", description),
             new XElement("details", new XElement("summary", "numbers"), Scrolling(Table(header, rows)))));
 
+    /// <summary>Adds a picture that is drawn by hand.</summary>
+    /// <param name="title">What it shows.</param>
+    /// <param name="draw">Draws it; its title, whose identifier is given, is added here.</param>
+    /// <param name="description">What is to be seen on it.</param>
+    /// <param name="header">The columns of the table behind it.</param>
+    /// <param name="rows">Its rows.</param>
+    public void Drawing(
+        string title, Func<string, XElement> draw, string description, IReadOnlyList<string> header,
+        IEnumerable<IReadOnlyList<string>> rows)
+    {
+        string id = $"figure{++_figures}";
+        XElement drawing = draw(id);
+        drawing.AddFirst(new XElement(drawing.Name.Namespace + "title", new XAttribute("id", id), $"{title}. {description}"));
+        _sections[^1].Element("div")!.Add(new XElement(
+            "figure", new XElement("figcaption", title), drawing, new XElement("p", description),
+            new XElement("details", new XElement("summary", "numbers"), Scrolling(Table(header, rows)))));
+    }
+
     /// <summary>Adds a table that is itself the picture.</summary>
     public void Figure(string title, XElement table, string description) => _sections[^1].Element("div")!.Add(new XElement(
         "figure", new XElement("figcaption", title), Scrolling(table), new XElement("p", description)));

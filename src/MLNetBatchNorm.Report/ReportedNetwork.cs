@@ -14,6 +14,7 @@ internal sealed class ReportedNetwork
         Before = before;
         Predictor = predictor;
         Task = task;
+        Network = network;
         Members = network.Members;
         MetricName = network.ValidationMetricName;
         Encoder = network.Encoder;
@@ -31,6 +32,9 @@ internal sealed class ReportedNetwork
     public ISingleFeaturePredictionTransformer<object> Predictor { get; }
 
     public NetworkTask Task { get; }
+
+    /// <summary>All that is known of it.</summary>
+    public BatchNormNetwork Network { get; }
 
     /// <summary>The networks whose mean is predicted; often a single one.</summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }

@@ -85,6 +85,7 @@ internal sealed class TargetsPage
                 options.NumberOfImportantSlots);
         }
 
+        PictureSections.Add(page, network.Network);
         LayerSections.Add(page, [.. network.Network.Members.Select(member => member.Layers)]);
         return page.ToHtml();
     }

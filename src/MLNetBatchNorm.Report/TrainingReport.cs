@@ -75,6 +75,7 @@ public static class TrainingReport
             ContributionSection.Add(
                 page, network, RowContributions.Measure(network, inputs, options.ContributionRowCount), results, options);
         }
+        PictureSections.Add(page, network.Network);
         LayerSections.Add(page, [.. network.Members.Select(member => member.Layers)]);
         return page.ToHtml();
     }
