@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML;
-using Microsoft.ML.Data;
-using Microsoft.ML.OnnxRuntime;
 using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Benchmarks;
@@ -31,7 +29,7 @@ internal static class BlocksCommand
     private static void Compare(NetworkCase c)
     {
         var mlContext = new MLContext(seed: 1);
-        BatchNormNetworkMulticlassModelParameters model = Train(mlContext, c);
+        BatchNormNetworkMulticlassModelParameters model = c.TrainBriefly(mlContext, out _);
         using var stream = new MemoryStream();
         mlContext.Model.ConvertBatchNormNetworkToOnnx(model, stream);
 
@@ -51,16 +49,6 @@ internal static class BlocksCommand
         (double one, double all) = Race(
             () => model.Score(features, manyRows, scores), () => model.Score(features, manyRows, scores, threads));
         Print($"blocks-threads\t{c.Name}\t{threads}\t{manyRows / all * 1e6:F0}\t{one / all:F2}");
-    }
-
-    private static BatchNormNetworkMulticlassModelParameters Train(MLContext mlContext, NetworkCase c)
-    {
-        var trainer = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(new BatchNormNetworkMulticlassTrainer.Options
-        {
-            HiddenUnits = c.Hidden, MaximumNumberOfEpochs = 1, ScaleInputs = false, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1,
-            Seed = 1,
-        });
-        return trainer.Fit(NetworkCaseView.Create(mlContext, c, rows: 5000)).Model;
     }
 
     /// <summary>Microseconds of a call of each, the median of rounds in turn.</summary>
@@ -95,38 +83,4 @@ internal static class BlocksCommand
     }
 
     private static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
-
-    /// <summary>A session of ONNX Runtime on one thread, with memory for a number of rows.</summary>
-    private sealed class OnnxScorer : IDisposable
-    {
-        private readonly InferenceSession _session;
-        private readonly RunOptions _options = new();
-        private readonly OrtValue[] _inputs;
-        private readonly OrtValue[] _outputs;
-        private readonly string[] _inputNames;
-        private readonly string[] _outputNames;
-
-        public OnnxScorer(byte[] model, float[] features, int rows, NetworkCase c)
-        {
-            using var options = new SessionOptions
-            {
-                IntraOpNumThreads = 1, InterOpNumThreads = 1, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
-            };
-            _session = new InferenceSession(model, options);
-            _inputNames = [_session.InputNames[0]];
-            _outputNames = [_session.OutputMetadata.First(o => o.Value.ElementType == typeof(float)).Key];
-            _inputs = [OrtValue.CreateTensorValueFromMemory(features.AsSpan(0, rows * c.Inputs).ToArray(), [rows, c.Inputs])];
-            _outputs = [OrtValue.CreateTensorValueFromMemory(new float[rows * c.Classes], [rows, c.Classes])];
-        }
-
-        public void Run() => _session.Run(_options, _inputNames, _inputs, _outputNames, _outputs);
-
-        public void Dispose()
-        {
-            _inputs[0].Dispose();
-            _outputs[0].Dispose();
-            _options.Dispose();
-            _session.Dispose();
-        }
-    }
 }

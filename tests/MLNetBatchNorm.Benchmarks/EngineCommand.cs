@@ -11,7 +11,8 @@ namespace MLNetBatchNorm.Benchmarks;
 /// </summary>
 /// <remarks>
 /// engine NAME MICROSECONDS BYTES: the median of rounds in which the engines take turns, and what a call allocates. The caller's prediction
-/// object is used again for every call, so that the bytes are those of the models.
+/// object is used again for every call, so that the bytes are those of the models. With names of networks of <c>throughput</c>:
+/// <see cref="EngineCaseCommand"/>.
 /// </remarks>
 internal static class EngineCommand
 {
@@ -39,6 +40,8 @@ internal static class EngineCommand
 
     public static int Run(string[] args)
     {
+        if (args.Length > 0)
+            return EngineCaseCommand.Run(args);
         var mlContext = new MLContext(seed: 1);
         Example[] examples = Examples(TrainingRows);
         IDataView data = mlContext.Data.LoadFromEnumerable(examples);

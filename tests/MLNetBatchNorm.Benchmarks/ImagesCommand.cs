@@ -14,6 +14,8 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <remarks>
 /// Every folder under the given one, or that one itself, with <c>train</c> and <c>test</c>: <c>meta.json</c> (n, channels, height, width,
 /// classes), <c>images.u8.gz</c> (bytes, picture after picture, channel after channel) and <c>labels.u8.gz</c>. Lines:
+/// A folder with the four files of MNIST is read as well. With --validation the last sixth of the training part is scored and not trained
+/// on, and the test part is left alone: to choose defaults by.
 /// NAME images METHOD SEED acc VALUE logloss VALUE fit_s SECONDS images_per_s VALUE, the last one of training pictures and epochs.
 /// </remarks>
 internal static class ImagesCommand
@@ -23,14 +25,18 @@ internal static class ImagesCommand
         if (args.Length == 0)
             throw new ArgumentException("Give the folder of the pictures.");
         int seed = args.Length > 1 && int.TryParse(args[1], out int given) ? given : 1;
+        bool validates = args.Contains("--validation");
         string[] settings = [.. args.Skip(1).Where(argument => argument.Contains('='))];
-        string[] folders = Directory.Exists(Path.Combine(args[0], "train"))
+        string[] folders = Directory.Exists(Path.Combine(args[0], "train")) || MnistImages.Are(args[0])
             ? [args[0]]
             : [.. Directory.GetDirectories(args[0]).Where(folder => Directory.Exists(Path.Combine(folder, "train"))).Order()];
         foreach (string folder in folders)
         {
-            PictureSet train = PictureSet.Read(Path.Combine(folder, "train")), test = PictureSet.Read(Path.Combine(folder, "test"));
-            foreach (bool convolutional in new[] { true, false })
+            (PictureSet train, PictureSet test) = PictureSet.ReadBoth(folder);
+            if (validates)
+                (train, test) = train.Split();
+            // Options of pictures are none of a dense network.
+            foreach (bool convolutional in settings.Any(IsOfPictures) ? [true] : new[] { true, false })
                 Measure(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), train, test, convolutional, seed, settings);
         }
         return 0;
@@ -59,6 +65,10 @@ internal static class ImagesCommand
             + $"{metrics.LogLoss:F4}\tfit_s\t{seconds:F1}\timages_per_s\t{epochs * (double)train.Count / seconds:F0}"));
     }
 
+    private static bool IsOfPictures(string setting) => setting.Split('=')[0] is nameof(BatchNormNetworkOptions.Convolutions)
+        or nameof(BatchNormNetworkOptions.GlobalAveragePooling) or nameof(BatchNormNetworkOptions.RandomShift)
+        or nameof(BatchNormNetworkOptions.RandomHorizontalFlip);
+
     /// <summary>One option by its name: a number, true, false, or numbers with commas between them.</summary>
     private static void Set(BatchNormNetworkMulticlassTrainer.Options options, string setting)
     {
@@ -79,7 +89,26 @@ internal static class ImagesCommand
     {
         public int Count => Labels.Length;
 
-        public static PictureSet Read(string folder)
+        /// <summary>The training part and the test part of a folder.</summary>
+        public static (PictureSet Train, PictureSet Test) ReadBoth(string folder)
+        {
+            if (!MnistImages.Are(folder))
+                return (Read(Path.Combine(folder, "train")), Read(Path.Combine(folder, "test")));
+            return (Of(MnistImages.ReadTraining(folder)), Of(MnistImages.ReadTest(folder)));
+        }
+
+        /// <summary>All but the last sixth, and that.</summary>
+        public (PictureSet Train, PictureSet Held) Split()
+        {
+            int first = Count - Count / 6, length = Pixels.Length / Count;
+            return (
+                this with { Pixels = Pixels[..(first * length)], Labels = Labels[..first] },
+                this with { Pixels = Pixels[(first * length)..], Labels = Labels[first..] });
+        }
+
+        private static PictureSet Of(MnistImages images) => new(new ImageShape(28, 28, 1), images.Pixels, images.Digits);
+
+        private static PictureSet Read(string folder)
         {
             using JsonDocument meta = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "meta.json")));
             int Number(string name) => meta.RootElement.GetProperty(name).GetInt32();

@@ -14,6 +14,9 @@ internal sealed record MnistImages(byte[] Pixels, byte[] Digits)
     /// <summary>Number of images.</summary>
     public int Count => Digits.Length;
 
+    /// <summary>Whether a folder has the files.</summary>
+    public static bool Are(string directory) => File.Exists(Path.Combine(directory, "train-images-idx3-ubyte.gz"));
+
     /// <summary>The 60,000 images to train on.</summary>
     public static MnistImages ReadTraining(string directory) => Read(directory, "train");
 

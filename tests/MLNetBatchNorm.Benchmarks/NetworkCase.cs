@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.ML;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
@@ -98,6 +99,24 @@ internal sealed record NetworkCase(string Name, int Batch, int Inputs, int[] Hid
         return new TrainingSpeed(
             clock.Epochs * (double)table.Rows / clock.Seconds, clock.Memory - before + 4 * parameters.ParameterCount,
             new FeedForwardNetwork(parameters, largestBatch).ActivationBytes);
+    }
+
+    /// <summary>The network as a model of ML.NET, after one epoch of random rows.</summary>
+    public BatchNormNetworkMulticlassModelParameters TrainBriefly(MLContext mlContext, out ITransformer transformer)
+    {
+        var options = new BatchNormNetworkMulticlassTrainer.Options
+        {
+            HiddenUnits = Hidden, MaximumNumberOfEpochs = 1, ScaleInputs = false, NumberOfInputPieces = 0, NumberOfEnsembleMembers = 1,
+            Seed = 1, GlobalAveragePooling = AveragesPixels,
+            InputShape = Picture is { } picture ? new ImageShape(picture.Height, picture.Width, picture.Channels) : null,
+            Convolutions = Picture is null ? null
+                : [.. Filters.Select(filters => new ConvolutionLayer(filters, 3) { Pooling = PoolingKind.Maximum })],
+        };
+        int rows = Picture is null ? 5000 : 1000;
+        var trained = mlContext.MulticlassClassification.Trainers.BatchNormNetwork(options)
+            .Fit(NetworkCaseView.Create(mlContext, this, rows));
+        transformer = trained;
+        return trained.Model;
     }
 
     /// <summary>Sums of twelve uniform numbers: near enough to normal ones for a benchmark's input.</summary>

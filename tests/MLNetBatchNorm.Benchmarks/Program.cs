@@ -50,6 +50,7 @@ try
                   fit [threads] [rows] [scaled]                      the same training through Fit, against throughput in the same process
                   scale [threads] [seconds]                          cost of a row as rows, inputs and width grow
                   engine                                             PredictionEngine.Predict: ours, L-BFGS, FastTree, LightGBM
+                  engine CASE...                                     the same of a network of throughput, against ONNX Runtime on one thread
                   blocks [case...]                                   blocks and rows through Score, against ONNX Runtime on one thread
                   transform [rows]                                   Transform over a view, against ML.NET's linear trainer
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
@@ -59,7 +60,7 @@ try
                   price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
                   targets [DIR SLOT COUNT]                           one network for several numbers, against one for each
-                  images DIR [seed] [Option=Value...]                every set of pictures under DIR: ours, convolutional and dense
+                  images DIR [seed] [--validation] [Option=Value...] every set of pictures under DIR: ours, convolutional and dense
                   intervals DIR [seed] LEVEL                         coverage, width and score of prediction intervals: ours, LightGBM
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory

@@ -43,4 +43,31 @@ public sealed class PictureExportTests
             }
         }
     }
+
+    /// <summary>A pipeline that ends in a network of pictures, through ML.NET's own converter.</summary>
+    [TestMethod]
+    [DataRow(PixelOrder.Planar, 9)]
+    [DataRow(PixelOrder.Interleaved, 12)]
+    public void Convert_PipelineOfPictures_AgreesWithModel(PixelOrder order, int opSet)
+    {
+        var context = new MLContext(1);
+        bool interleaved = order == PixelOrder.Interleaved;
+        foreach (NetworkKind kind in Enum.GetValues<NetworkKind>())
+        {
+            ITransformer model = context.Transforms.NormalizeMinMax("Features").Append(NetworkExamples.Quick(context, kind, options =>
+            {
+                Picture.Shape(options);
+                options.InputShape = new ImageShape(Picture.Height, Picture.Width, Picture.Channels) { Order = order };
+                options.NumberOfEnsembleMembers = 2;
+            })).Fit(Picture.View(context, kind, Picture.Rows(100, interleaved: interleaved)));
+            IDataView rows = Parity.View(context, [.. Picture.Rows(10, seed: 3, interleaved).Select(row => row.Features)]);
+            ConvertedPipeline converted = ConvertedPipeline.Of(context, model, rows, opSet);
+            Assert.AreEqual(4, converted.Model.Operations.Count(o => o == "Conv"));
+            foreach (bool oneByOne in new[] { false, true })
+            {
+                if (Parity.Difference(converted.Run(rows, oneByOne), model.Transform(rows)) is { } difference)
+                    Assert.Fail($"{kind}, one by one {oneByOne}: {difference}");
+            }
+        }
+    }
 }
