@@ -147,7 +147,7 @@ internal sealed class CheckpointTarget : FuzzTarget
     {
         var state = new TrainingState(SampleNetworks.Parameters(s_definition, 1), [new AlignedBuffer(96), new AlignedBuffer(16)]);
         for (int epoch = 1; epoch <= epochs; epoch++)
-            state.Add(SampleNetworks.Epoch(epoch, 0.5, epoch == 1 ? 0.4 : double.NaN, epoch == 1 ? 0.9 : null));
+            state.Add(SampleNetworks.Epoch(epoch, 0.5, epoch == 1 ? 0.4 : double.NaN, epoch == 1 ? 0.9 : null, targets: epochs));
         if (epochs > 1)
             state.KeepAsBest(state.Parameters);
         using var stream = new MemoryStream();

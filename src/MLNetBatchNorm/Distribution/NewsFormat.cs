@@ -12,7 +12,7 @@ namespace MLNetBatchNorm.Distribution;
 /// byte     kind, see NewsKind
 /// Started  int32 rows, int32 validation rows
 /// Epoch    int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss, float64 it,
-///          byte has a validation metric, float64 it; int32 best epoch, int32 epochs at most
+///          byte has a validation metric, float64 it; metrics of targets, as in a checkpoint; int32 best epoch, int32 epochs at most
 /// Note     byte kind, text
 /// Ended    the network and its history, as in a model
 /// Failed   text name of the exception, text message, int32 epoch or number of rows, float64 learning rate
@@ -37,6 +37,7 @@ internal static class NewsFormat
         writer.Write(record.TrainingLoss);
         writer.WriteOptional(record.ValidationLoss);
         writer.WriteOptional(record.ValidationMetric);
+        NetworkFormat.WriteTargetMetrics(writer, [record]);
         writer.Write(bestEpoch);
         writer.Write(maximumEpochs);
     });
@@ -68,17 +69,21 @@ internal static class NewsFormat
         reader.ReadCount("training rows", 0, int.MaxValue, 0), reader.ReadCount("validation rows", 0, int.MaxValue, 0));
 
     /// <summary>Reads an epoch behind the kind.</summary>
-    public static (EpochRecord Record, int BestEpoch, int MaximumEpochs) ReadEpoch(BinaryReader reader) => (
-        new EpochRecord
+    public static (EpochRecord Record, int BestEpoch, int MaximumEpochs) ReadEpoch(BinaryReader reader)
+    {
+        var record = new EpochRecord
         {
             Epoch = reader.ReadCount("the epoch", 1, NetworkFormat.MaximumEpochs, 0),
             LearningRate = reader.ReadDouble(),
             TrainingLoss = reader.ReadDouble(),
             ValidationLoss = reader.ReadOptional("flag of a validation loss"),
             ValidationMetric = reader.ReadOptional("flag of a validation metric"),
-        },
-        reader.ReadCount("the best epoch", 0, NetworkFormat.MaximumEpochs, 0),
-        reader.ReadCount("epochs at most", 1, NetworkFormat.MaximumEpochs, 0));
+        };
+        return (
+            NetworkFormat.ReadTargetMetrics(reader, [record])[0],
+            reader.ReadCount("the best epoch", 0, NetworkFormat.MaximumEpochs, 0),
+            reader.ReadCount("epochs at most", 1, NetworkFormat.MaximumEpochs, 0));
+    }
 
     /// <summary>Reads a note behind the kind.</summary>
     public static TrainingNote ReadNote(BinaryReader reader) => new(

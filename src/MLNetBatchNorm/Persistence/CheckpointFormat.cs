@@ -12,7 +12,7 @@ namespace MLNetBatchNorm.Persistence;
 /// </summary>
 /// <remarks>
 /// <code>
-/// *** Layout, version 2 ***
+/// *** Layout, version 3 ***
 /// 8 bytes  magic "MNBNCKPT"
 /// int32    version
 /// int64    bytes behind the checksum
@@ -23,12 +23,14 @@ namespace MLNetBatchNorm.Persistence;
 /// int32    number of epochs E
 ///          int32 epoch, float64 learning rate, float64 training loss, byte has a validation loss: 0 or 1, float64 validation loss or 0,
 ///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
+/// int32    number of targets T, 0 if there is one only
+///          float64 validation metric of each, T times, of each epoch that has a validation metric
 /// parameters as they are, as in a model (see NetworkFormat)
 /// byte     the best epoch's parameters follow: 0 or 1; if 1: parameters as in a model
 /// int32    number of the optimizer's arrays
 ///          int32 length, float32 x length                  for each array
 /// -- over
-/// parameters and history, as in a model
+/// parameters, history and metrics of targets, as in a model
 /// </code>
 /// The checksum guards against damage, not against forgery, so every count is held against what it must be and against the bytes that are
 /// left before memory is taken.
@@ -36,7 +38,7 @@ namespace MLNetBatchNorm.Persistence;
 internal static class CheckpointFormat
 {
     /// <summary>The version written and read.</summary>
-    public const int CurrentVersion = 2;
+    public const int CurrentVersion = 3;
 
     /// <summary>Limit of the number of optimizer arrays: five blocks a layer and up to three arrays for each.</summary>
     private const int MaximumArrays = 16 * (NetworkDefinition.MaximumHiddenLayers + 1);
@@ -197,6 +199,8 @@ internal static class CheckpointFormat
             writer.WriteOptional(epoch.ValidationLoss);
             writer.WriteOptional(epoch.ValidationMetric);
         }
+
+        NetworkFormat.WriteTargetMetrics(writer, epochs);
     }
 
     private static EpochRecord[] ReadEpochs(BinaryReader reader)
@@ -219,6 +223,6 @@ internal static class CheckpointFormat
             };
         }
 
-        return epochs;
+        return NetworkFormat.ReadTargetMetrics(reader, epochs);
     }
 }

@@ -115,6 +115,8 @@ internal static partial class NetworkFormat
             [NetworksTag] = section => networks = ReadOnce(section, isHalf: false),
             [HalfNetworksTag] = section => networks = ReadOnce(section, isHalf: true),
             [HistoriesTag] = section => histories = [.. Required(networks, NetworksTag).Select(_ => ReadHistory(section, CurrentVersion))],
+            [TargetMetricsTag] = section => histories = ReadTargetMetrics(
+                section, Required(histories, HistoriesTag), Required(definition, DefinitionTag).Outputs),
             [ObjectiveTag] = section => objective = ReadObjective(section),
             [ScaleTag] = section => scales = ReadScales(section, 1, scales),
             [TargetScalesTag] = section => scales = ReadScales(section, Required(definition, DefinitionTag).Outputs, scales),
@@ -224,9 +226,47 @@ internal static partial class NetworkFormat
         LibraryVersion = reader.ReadText("version of the library", MaximumVersionLength),
     };
 
-    /// <summary>Reads one network of a known shape and its history.</summary>
-    internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition, int version = CurrentVersion) =>
-        new(ReadParameters(reader, definition), ReadHistory(reader, version));
+    /// <summary>
+    /// Reads one network of a known shape, its history, and from the first version of sections on the metrics of its targets.
+    /// </summary>
+    internal static NetworkMember ReadMember(BinaryReader reader, NetworkDefinition definition, int version = CurrentVersion)
+    {
+        NetworkParameters parameters = ReadParameters(reader, definition);
+        TrainingHistory history = ReadHistory(reader, version);
+        return new NetworkMember(
+            parameters, version < VersionOfSections ? history : ReadTargetMetrics(reader, [history], definition.Outputs)[0]);
+    }
+
+    /// <summary>Puts the validation metrics of several targets, which need not be finite, into the epochs that have a metric.</summary>
+    /// <param name="reader">Behind the epochs.</param>
+    /// <param name="epochs">Without them.</param>
+    /// <param name="targets">How many targets there are; null where that is not known.</param>
+    internal static EpochRecord[] ReadTargetMetrics(BinaryReader reader, IReadOnlyList<EpochRecord> epochs, int? targets = null)
+    {
+        const string what = "validation metrics of targets";
+        int count = reader.ReadCount(what, 0, targets ?? NetworkDefinition.MaximumUnits, 0);
+        if (count == 0)
+            return [.. epochs];
+        if (count != (targets ?? count))
+        {
+            throw new NetworkFormatException(
+                CheckedBytes.Text($"There are {count} {what} in an epoch, but the network has {targets} outputs."));
+        }
+
+        return [.. epochs.Select(epoch => epoch.ValidationMetric is null ? epoch : epoch with { TargetValidationMetrics = Metrics() })];
+
+        double[] Metrics()
+        {
+            reader.RequireBytes(what, count, sizeof(double));
+            double[] metrics = new double[count];
+            for (int target = 0; target < count; target++)
+                metrics[target] = reader.ReadDouble();
+            return metrics;
+        }
+    }
+
+    private static TrainingHistory[] ReadTargetMetrics(BinaryReader reader, TrainingHistory[] histories, int targets) =>
+        [.. histories.Select(history => history with { Epochs = ReadTargetMetrics(reader, history.Epochs, targets) })];
 
     /// <summary>Reads the linear maps and batch normalizations of one network of a known shape.</summary>
     internal static NetworkParameters ReadParameters(BinaryReader reader, NetworkDefinition definition, bool isHalf = false)

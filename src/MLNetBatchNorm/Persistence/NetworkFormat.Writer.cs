@@ -48,6 +48,9 @@ internal static partial class NetworkFormat
     ///          int32 epoch, float64 learning rate, float64 training loss,
     ///          byte has a validation loss: 0 or 1, float64 validation loss or 0,
     ///          byte has a validation metric: 0 or 1, float64 validation metric or 0    E times
+    /// -- "TMET" validation metrics of several targets, behind the histories; absent where there are none; what follows is there M times
+    /// int32    number of targets T, as many as there are outputs, or 0 where there are none
+    ///          float64 validation metric of each, T times, of each epoch that has a validation metric
     /// -- "OBJE" objective; absent where it is not known
     /// byte     its number
     /// -- "SCAL" mean and deviation of the labels; absent where outputs are scores already, as those of classes
@@ -95,6 +98,15 @@ internal static partial class NetworkFormat
             foreach (NetworkMember member in network.Members)
                 WriteHistory(section, member.History);
         });
+        if (network.Members.Any(member => HasTargetMetrics(member.History)))
+        {
+            writer.WriteSection(TargetMetricsTag, section =>
+            {
+                foreach (NetworkMember member in network.Members)
+                    WriteTargetMetrics(section, member.History.Epochs);
+            });
+        }
+
         if (network.Objective is { } objective)
             writer.WriteSection(ObjectiveTag, section => section.Write(objective.Number));
         if (network.Scale is { } scale)
@@ -114,11 +126,20 @@ internal static partial class NetworkFormat
         writer.WriteEnd();
     }
 
-    /// <summary>Writes one network and its history.</summary>
+    /// <summary>Writes one network, its history, and the metrics of its targets.</summary>
     internal static void WriteMember(BinaryWriter writer, NetworkMember member)
     {
         WriteParameters(writer, member.Parameters);
         WriteHistory(writer, member.History);
+        WriteTargetMetrics(writer, member.History.Epochs);
+    }
+
+    /// <summary>Writes the validation metrics of each of several targets of the epochs that have them.</summary>
+    internal static void WriteTargetMetrics(BinaryWriter writer, IReadOnlyList<EpochRecord> epochs)
+    {
+        writer.Write(epochs.Select(epoch => epoch.TargetValidationMetrics.Count).DefaultIfEmpty().Max());
+        foreach (double metric in epochs.SelectMany(epoch => epoch.TargetValidationMetrics))
+            writer.Write(metric);
     }
 
     /// <summary>
@@ -153,6 +174,8 @@ internal static partial class NetworkFormat
             writer.WriteOptional(epoch.ValidationMetric);
         }
     }
+
+    private static bool HasTargetMetrics(TrainingHistory history) => history.Epochs.Any(epoch => epoch.TargetValidationMetrics.Count > 0);
 
     private static void WriteIntervals(BinaryWriter writer, PredictionIntervals intervals)
     {

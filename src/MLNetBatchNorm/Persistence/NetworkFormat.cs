@@ -43,6 +43,7 @@ internal static partial class NetworkFormat
     private const string SlotRangesTag = "RANG";
     private const string TargetScalesTag = "TSCA";
     private const string TargetNamesTag = "TNAM";
+    private const string TargetMetricsTag = "TMET";
 
     /// <summary>
     /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused

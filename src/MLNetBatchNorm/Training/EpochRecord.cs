@@ -27,4 +27,20 @@ public sealed record EpochRecord
     /// rows, and in models of format version 1. It is for people to look at: which epoch is the best is decided by the loss.
     /// </summary>
     public double? ValidationMetric { get; init; }
+
+    /// <summary>
+    /// The metric of each of several targets, in the order of the label's slots, of the validation rows that have the target; NaN where it
+    /// is not defined. <see cref="ValidationMetric"/> is the mean of those that are. Empty where there is one target, and without
+    /// validation rows.
+    /// </summary>
+    public IReadOnlyList<double> TargetValidationMetrics { get; init; } = [];
+
+    /// <summary>Whether all numbers are the same, those of each target included.</summary>
+    public bool Equals(EpochRecord? other) =>
+        other is not null && Epoch == other.Epoch && LearningRate.Equals(other.LearningRate) && TrainingLoss.Equals(other.TrainingLoss)
+        && Nullable.Equals(ValidationLoss, other.ValidationLoss) && Nullable.Equals(ValidationMetric, other.ValidationMetric)
+        && TargetValidationMetrics.SequenceEqual(other.TargetValidationMetrics);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Epoch, LearningRate, TrainingLoss, ValidationLoss, ValidationMetric);
 }

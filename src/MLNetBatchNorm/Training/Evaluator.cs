@@ -92,6 +92,9 @@ internal sealed class Evaluator
     /// </summary>
     public double Temperature { get; private set; } = 1;
 
+    /// <summary>What the metric of the last <see cref="Evaluate"/> is for each of several targets; empty where there is one.</summary>
+    public IReadOnlyList<double> MetricsOfTargets => _metric.OfTargets;
+
     private bool ScalesTemperature => _settings.Objective.ScalesTemperature;
 
     private static bool SharesInput(EncodedRows data, NetworkParameters parameters) =>

@@ -66,6 +66,7 @@ internal static class TrainingLoop
                 TrainingLoss = trainingLoss,
                 ValidationLoss = validated?.Loss,
                 ValidationMetric = validated?.Metric,
+                TargetValidationMetrics = evaluator?.MetricsOfTargets ?? [],
             });
             if (isBest && evaluator is not null && epoch < settings.EpochsOfAllRungs)
                 state.KeepAsBest(parameters);

@@ -15,6 +15,7 @@ public sealed class TrainingProgress
         TrainingLoss = epoch.TrainingLoss;
         ValidationLoss = epoch.ValidationLoss;
         ValidationMetric = epoch.ValidationMetric;
+        TargetValidationMetrics = epoch.TargetValidationMetrics;
         ValidationMetricName = metricName;
         BestEpoch = bestEpoch;
         ElapsedSeconds = elapsed.TotalSeconds;
@@ -66,6 +67,9 @@ public sealed class TrainingProgress
     /// one class only; null without validation rows.
     /// </summary>
     public double? ValidationMetric { get; }
+
+    /// <summary>The same of each of several targets, in the order of the label's slots; empty where there is one.</summary>
+    public IReadOnlyList<double> TargetValidationMetrics { get; }
 
     /// <summary>
     /// What <see cref="ValidationMetric"/> is: <c>AUC</c>, the area under the ROC curve, for binary classification;

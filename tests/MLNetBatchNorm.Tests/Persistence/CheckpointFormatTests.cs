@@ -66,8 +66,8 @@ public sealed class CheckpointFormatTests
             Assert.AreEqual(expected, refusal.Difference);
         }
 
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 3);
-        Assert.Contains("version 3", Assert.ThrowsExactly<ForeignCheckpointException>(() => Read(bytes)).Message);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 4);
+        Assert.Contains("version 4", Assert.ThrowsExactly<ForeignCheckpointException>(() => Read(bytes)).Message);
     }
 
     /// <summary>No bit of a checkpoint can change, and no byte be lost or added, without being noticed.</summary>

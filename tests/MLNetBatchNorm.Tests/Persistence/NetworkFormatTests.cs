@@ -204,6 +204,30 @@ public sealed class NetworkFormatTests
         Assert.AreNotEqual(scales, new TargetScales(scales.Reverse()));
     }
 
+    /// <summary>The metrics of targets stand in a section of their own, written here once more by hand; other models have none.</summary>
+    [TestMethod]
+    public void Read_MetricsOfTargets_AreTheSame()
+    {
+        TrainedNetwork sample = Sample(BatchNormalizationPlacement.None, outputs: 2);
+        TrainingHistory history = History() with
+        {
+            Epochs = [History().Epochs[0] with { TargetValidationMetrics = [0.75, double.NaN] }, History().Epochs[1]],
+        };
+        byte[] bytes = Write(new TrainedNetwork(
+            sample.Encoder, [new NetworkMember(sample.Parameters, history), new NetworkMember(sample.Parameters, History())], null));
+        TrainedNetwork read = Read(bytes);
+
+        byte[] section = Section("TMET", [.. Int(2), .. Double(0.75), .. Double(double.NaN), .. Int(0)]);
+        CollectionAssert.AreEqual(section, bytes[^(section.Length + Sections.HeaderBytes)..^Sections.HeaderBytes]);
+        CollectionAssert.AreEqual(history.Epochs.ToArray(), read.Members[0].History.Epochs.ToArray());
+        CollectionAssert.AreEqual(History().Epochs.ToArray(), read.Members[1].History.Epochs.ToArray());
+        CollectionAssert.AreNotEqual(history.Epochs.ToArray(), History().Epochs.ToArray());
+        CollectionAssert.AreEqual(bytes, Write(read));
+        Assert.AreEqual(-1, Write(sample).AsSpan().IndexOf("TMET"u8));
+        for (int length = bytes.Length - section.Length; length < bytes.Length; length++)
+            Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes[..length]), $"{length} bytes");
+    }
+
     public static IEnumerable<object[]> WrongSections =>
     [
         ["unknown", (byte[])[.. Section("NEW1", [1, 2])], "section 'NEW1' in the data of the network that this version"],
@@ -227,6 +251,10 @@ public sealed class NetworkFormatTests
             "number of means and deviations of targets is"],
         ["scales twice", (byte[])[.. Section("SCAL", [.. Double(3), .. Double(1)]), .. Section("TSCA", [.. Double(3), .. Double(1)])],
             "has both a section 'SCAL' and a section 'TSCA'"],
+        ["metrics of more targets than outputs", Section("TMET", [.. Int(2), .. Double(0.5), .. Double(0.5)]),
+            "The number of validation metrics of targets is 2; it must be in [0, 1]."],
+        ["metrics that are not there", Section("TMET", [.. Int(1)]), "number of validation metrics of targets is 1, but only 0 bytes"],
+        ["metrics of no network", Section("TMET", []), "ends too early"],
         ["fewer names than targets", Section("TNAM", []), "number of names of targets is"],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
         ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),

@@ -14,6 +14,7 @@ internal sealed class MeanOverTargets : ValidationMetric
     private readonly float[] _targets;
     private readonly float[] _weights;
     private readonly ulong[] _memory;
+    private double[] _ofTargets = [];
 
     /// <param name="rows">Number of rows.</param>
     /// <param name="targets">Number of targets.</param>
@@ -28,13 +29,18 @@ internal sealed class MeanOverTargets : ValidationMetric
         _memory = new ulong[2L * rows];
     }
 
+    /// <inheritdoc/>
+    public override IReadOnlyList<double> OfTargets => _ofTargets;
+
     public override double Compute(ReadOnlySpan<float> targets, ReadOnlySpan<float> weights)
     {
         double sum = 0;
         int defined = 0;
+        // A new array each time: the one before is kept in the history.
+        _ofTargets = new double[Columns];
         for (int target = 0; target < Columns; target++)
         {
-            double metric = OfTarget(target, targets, weights);
+            double metric = _ofTargets[target] = OfTarget(target, targets, weights);
             if (double.IsNaN(metric))
                 continue;
             sum += metric;

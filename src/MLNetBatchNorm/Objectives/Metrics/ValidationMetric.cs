@@ -22,6 +22,9 @@ internal abstract class ValidationMetric
     /// <summary>What is kept of each row, row by row: its outputs, unless <see cref="Keep"/> says otherwise.</summary>
     protected float[] Values { get; }
 
+    /// <summary>What the last <see cref="Compute"/> came to for each of several targets; empty where there is one.</summary>
+    public virtual IReadOnlyList<double> OfTargets => [];
+
     /// <summary>Takes the outputs of rows [first, first + count), which lie in the first rows of a block; on any thread.</summary>
     public void Take(PanelMatrix outputs, ReadOnlySpan<float> targets, int first, int count) =>
         Keep(outputs, targets, count, Values.AsSpan(first * Columns, count * Columns));

@@ -114,6 +114,63 @@ public sealed class TargetFormTests
         }
     }
 
+    /// <summary>
+    /// Each epoch has the metric of each target, of the validation rows that have it: what evaluation says of the best one. A loaded
+    /// model has the same, and whoever watches the training was told the same.
+    /// </summary>
+    [TestMethod]
+    [DataRow(Numbers)]
+    [DataRow(Labels)]
+    public void TrainingHistory_HasTheMetricOfEachTarget(string trainer)
+    {
+        List<TargetExample> held = TargetExamples.Rows(150, missing: 0.4, seed: 2);
+        // All values of the last target are equal in the validation rows: nothing is to be explained, nothing to be told apart.
+        held.ForEach(row => (row.Values[2], row.Known[2]) = (2000, 1));
+        IDataView rows = View(trainer, TargetExamples.Rows(300, missing: 0.2)), validation = View(trainer, held);
+        var reports = new List<TrainingProgress>();
+        ITransformer model = Fit(trainer, rows, options =>
+        {
+            (options.ValidationSet, options.Progress) = (validation, new Told(reports.Add));
+            options.MaximumNumberOfEpochs = 6;
+        });
+        TrainingHistory history = ModelOf(model).Network.Members.Single().TrainingHistory;
+        EpochRecord best = history.Epochs[history.BestEpoch - 1];
+        double[] expected = trainer == Numbers
+            ? [.. _context.Regression.EvaluateMultiOutput(model.Transform(validation)).Targets.Select(target => target.RSquared)]
+            : [.. _context.BinaryClassification.EvaluateMultiLabel(model.Transform(validation)).Targets.Select(t => t.AreaUnderRocCurve)];
+
+        Assert.HasCount(6, history.Epochs);
+        foreach ((EpochRecord epoch, TrainingProgress told) in history.Epochs.Zip(reports))
+        {
+            Assert.HasCount(3, epoch.TargetValidationMetrics);
+            Assert.IsTrue(double.IsNaN(epoch.TargetValidationMetrics[2]));
+            Assert.AreEqual(epoch.TargetValidationMetrics.Take(2).Average(), epoch.ValidationMetric!.Value, 1e-12);
+            CollectionAssert.AreEqual(epoch.TargetValidationMetrics.ToArray(), told.TargetValidationMetrics.ToArray());
+        }
+
+        Assert.AreEqual(expected[0], best.TargetValidationMetrics[0], 1e-3);
+        Assert.AreEqual(expected[1], best.TargetValidationMetrics[1], 1e-3);
+        Assert.AreNotEqual(expected[0], expected[1], 1e-2);
+        Assert.IsTrue(double.IsNaN(expected[2]));
+        using var stream = new MemoryStream();
+        _context.Model.Save(model, rows.Schema, stream);
+        stream.Position = 0;
+        TrainingHistory loaded = ModelOf(new MLContext().Model.Load(stream, out _)).Network.Members.Single().TrainingHistory;
+        CollectionAssert.AreEqual(history.Epochs.ToArray(), loaded.Epochs.ToArray());
+        Assert.AreNotEqual(best, best with { TargetValidationMetrics = [.. best.TargetValidationMetrics.Reverse()] });
+    }
+
+    /// <summary>Without validation rows there is no metric of a target either.</summary>
+    [TestMethod]
+    [DataRow(Numbers)]
+    [DataRow(Labels)]
+    public void TrainingHistory_WithoutValidationRows_HasNone(string trainer)
+    {
+        var model = ModelOf(Fit(trainer, View(trainer, TargetExamples.Rows(100)), options => options.ValidationFraction = 0));
+        Assert.IsTrue(model.Network.Members.Single().TrainingHistory.Epochs.All(
+            epoch => epoch.ValidationMetric is null && epoch.TargetValidationMetrics.Count == 0));
+    }
+
     /// <summary>Several networks, which differ, score by their mean.</summary>
     [TestMethod]
     [DataRow(Numbers)]
