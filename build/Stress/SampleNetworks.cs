@@ -16,9 +16,11 @@ internal static class SampleNetworks
         StopReason = TrainingStopReason.ValidationLossStoppedImproving,
     };
 
-    public static EpochRecord Epoch(int epoch, double trainingLoss, double? validationLoss, double? metric) => new()
+    public static EpochRecord Epoch(
+        int epoch, double trainingLoss, double? validationLoss, double? metric, int targets = 1) => new()
     {
         Epoch = epoch, LearningRate = 0.1, TrainingLoss = trainingLoss, ValidationLoss = validationLoss, ValidationMetric = metric,
+        TargetValidationMetrics = metric is { } value && targets > 1 ? [.. Enumerable.Repeat(value, targets)] : [],
     };
 
     public static IEnumerable<TrainedNetwork> All()
@@ -121,7 +123,11 @@ internal static class SampleNetworks
         NetworkParameters parameters = Parameters(new NetworkDefinition { Inputs = 4, HiddenUnits = [5], Outputs = 3 }, 1);
         foreach (LinearParameters linear in parameters.Linear)
             HalfWeights.Round(linear);
-        return new TrainedNetwork(Scaled(4), parameters, History)
+        TrainingHistory history = History with
+        {
+            Epochs = [.. Enumerable.Range(1, 3).Select(epoch => Epoch(epoch, 0.7, 0.6, epoch < 3 ? 0.8 : null, targets: 3))],
+        };
+        return new TrainedNetwork(Scaled(4), parameters, history)
         {
             Objective = new SquaredLoss(), Scales = new TargetScales([new(40, 7), new(-1, 0.5), new(0, 3)]),
             TargetNames = SlotNames.Create(3, ["Price".AsMemory(), default, "Jahre".AsMemory()], out _),

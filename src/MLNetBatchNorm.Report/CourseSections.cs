@@ -32,6 +32,66 @@ internal static class CourseSections
         AddRate(page, trained.MaxBy(history => history.Epochs.Count)!.Epochs);
     }
 
+    /// <summary>How the metric of each of several targets went, in small pictures.</summary>
+    /// <param name="page">Where.</param>
+    /// <param name="histories">Of each network.</param>
+    /// <param name="names">Of the targets.</param>
+    /// <param name="measure">What the metric is called.</param>
+    /// <param name="drawn">How many targets have a picture.</param>
+    public static void AddTargets(
+        Page page, IReadOnlyList<TrainingHistory> histories, IReadOnlyList<string> names, string measure, int drawn)
+    {
+        TrainingHistory[] trained = [.. histories.Where(
+            history => history.BestEpoch > 0 && Best(history).TargetValidationMetrics.Count == names.Count)];
+        if (trained.Length == 0)
+            return;
+        string lines = trained.Length == 1 ? "" : " Each line is one network.";
+        string some = names.Count > drawn ? $" Pictures of the first {Numbers.Count(drawn)}; the table has all." : "";
+        page.Section(
+            "Training of each target",
+            $"The {measure} of each target after each epoch, on the validation rows that have it.{lines} The epoch that is kept is that of "
+            + $"the lowest loss of all targets together; a target whose own best is much higher elsewhere is better off alone.{some}",
+            small: true);
+        for (int target = 0; target < Math.Min(names.Count, drawn); target++)
+            AddTarget(page, trained, names[target], target, measure);
+        page.Figure(
+            "Targets in the best epochs",
+            Page.Table(
+                ["target", "in the best epoch", "its own best"],
+                names.Select((name, target) => (string[])
+                    [name, Mean(trained, history => Best(history), target), Mean(trained, history => OwnBest(history, target), target)])),
+            trained.Length == 1 ? "Of the network." : $"Means over {Numbers.Count(trained.Length)} networks.");
+    }
+
+    private static void AddTarget(Page page, TrainingHistory[] histories, string name, int target, string measure)
+    {
+        double? Read(EpochRecord epoch) => epoch.TargetValidationMetrics[target] is var metric && double.IsFinite(metric) ? metric : null;
+        double[] all = [.. histories.SelectMany(history => history.Epochs.Select(Read)).OfType<double>()];
+        if (all.Length == 0)
+            return;
+        var figure = new Figure("epoch", measure, width: 320, height: 220);
+        Draw(figure, histories, Read, Figure.Orange, "validation");
+        MarkBest(figure, histories, Read);
+        string below = figure.IgnoreLowest(all) ? $" The lowest, down to {Numbers.Measure(all.Min())}, are below the picture." : "";
+        page.Figure(
+            name, figure, $"In the best epoch{(histories.Length == 1 ? "" : "s")} {Mean(histories, Best, target)}.{below}",
+            histories.Length == 1 ? ["epoch", "validation"] : ["network", "epoch", "validation"],
+            Rows(histories).Select(row => (string[])
+                [.. Place(histories, row), Numbers.Metric(row.Epoch.TargetValidationMetrics[target])]));
+    }
+
+    /// <summary>The epoch in which a target's own metric is highest; the best one where it is never defined.</summary>
+    private static EpochRecord OwnBest(TrainingHistory history, int target) =>
+        history.Epochs.Where(epoch => double.IsFinite(epoch.TargetValidationMetrics[target]))
+            .MaxBy(epoch => epoch.TargetValidationMetrics[target]) ?? Best(history);
+
+    private static string Mean(TrainingHistory[] histories, Func<TrainingHistory, EpochRecord> of, int target)
+    {
+        double[] defined =
+            [.. histories.Select(history => of(history).TargetValidationMetrics[target]).Where(metric => double.IsFinite(metric))];
+        return defined.Length == 0 ? "–" : Numbers.Metric(defined.Average());
+    }
+
     private static string Describe(TrainingHistory history)
     {
         string reason = history.StopReason == TrainingStopReason.AllEpochsDone

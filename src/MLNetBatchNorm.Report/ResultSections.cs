@@ -12,6 +12,9 @@ internal static class ResultSections
     /// <summary>More points than these say nothing more, and make the page heavy.</summary>
     private const int MaximumPoints = 1500;
 
+    /// <summary>The same where there are many such pictures.</summary>
+    private const int MaximumPointsOfTarget = 400;
+
     private const int MaximumClassesShown = 30;
 
     public static void Add(Page page, HeldOutResults results)
@@ -103,6 +106,24 @@ internal static class ResultSections
             range: (results.Predictions.Min(), results.Predictions.Max()));
     }
 
+    /// <summary>The pictures of one of several numbers: labels over predictions, and residuals.</summary>
+    public static void AddTarget(Page page, string name, RegressionResults results)
+    {
+        AddPredictions(page, results, $"{name}: ");
+        AddResiduals(page, [.. results.Labels.Select((label, i) => label - results.Predictions[i])], $"{name}: ");
+    }
+
+    /// <summary>The pictures of one of several labels: the ROC curve, where there are rows of both kinds, and the reliability.</summary>
+    public static void AddTarget(Page page, string name, BinaryResults results)
+    {
+        var roc = RocCurve.Points(results.Probabilities, results.Labels);
+        if (roc.Count > 0)
+            AddRoc(page, roc, $"{name}: ");
+        AddReliability(
+            page, Reliability.OfProbabilities(results.Probabilities, results.Labels), "probability of true", "rows that are true",
+            "Rows of like probability together.", name: $"{name}: ");
+    }
+
     private static string Rows(HeldOutResults results) => results.Count == 1
         ? "1 row that was not used for training"
         : $"{Numbers.Count(results.Count)} rows that were not used for training";
@@ -158,21 +179,22 @@ internal static class ResultSections
         static string Share(double? value) => value is { } share ? Numbers.Measure(share) : "no rows";
     }
 
-    private static void AddRoc(Page page, IReadOnlyList<(double FalsePositives, double TruePositives)> roc)
+    private static void AddRoc(Page page, IReadOnlyList<(double FalsePositives, double TruePositives)> roc, string name = "")
     {
         var figure = new Figure("false positives", "true positives");
         figure.Line([0, 1], [0, 1], Figure.Gray, pattern: LinePattern.Dashed);
         figure.Line([.. roc.Select(p => p.FalsePositives)], [.. roc.Select(p => p.TruePositives)], Figure.Blue);
         figure.Limits(-0.02, 1.02, 0, 1.02);
         page.Figure(
-            "ROC curve", figure,
+            Titled(name, "ROC curve"), figure,
             $"Each point is one threshold. The area under the curve is {Numbers.Measure(RocCurve.Area(roc))}; guessing has 0.5.",
             ["false positives", "true positives"],
             roc.Select(p => new[] { Numbers.Measure(p.FalsePositives), Numbers.Measure(p.TruePositives) }));
     }
 
     private static void AddReliability(
-        Page page, IReadOnlyList<ReliabilityBin> bins, string xLabel, string yLabel, string text, (double Low, double High)? range = null)
+        Page page, IReadOnlyList<ReliabilityBin> bins, string xLabel, string yLabel, string text,
+        (double Low, double High)? range = null, string name = "")
     {
         (double low, double high) = range ?? (0, 1);
         double margin = 0.04 * (high - low);
@@ -182,20 +204,20 @@ internal static class ResultSections
         if (range is null)
             figure.Limits(-margin, 1 + margin, -margin, 1 + margin);
         page.Figure(
-            "Reliability", figure, $"{text} Larger points stand for more rows.",
+            Titled(name, "Reliability"), figure, $"{text} Larger points stand for more rows.",
             [xLabel, yLabel, "rows"],
             bins.Select(bin => new[] { Numbers.Exact(bin.Predicted), Numbers.Exact(bin.Observed), Numbers.Count(bin.Count) }));
     }
 
-    private static void AddPredictions(Page page, RegressionResults results)
+    private static void AddPredictions(Page page, RegressionResults results, string name = "")
     {
-        int[] shown = Spread(results.Count);
+        int[] shown = Spread(results.Count, name.Length == 0 ? MaximumPoints : MaximumPointsOfTarget);
         double low = results.Labels.Concat(results.Predictions).Min(), high = results.Labels.Concat(results.Predictions).Max();
         var figure = new Figure("prediction", "label");
         figure.Points([.. shown.Select(i => results.Predictions[i])], [.. shown.Select(i => results.Labels[i])], Figure.Blue);
         figure.Line([low, high], [low, high], Figure.Gray, pattern: LinePattern.Dashed);
         page.Figure(
-            "Labels over predictions", figure,
+            Titled(name, "Labels over predictions"), figure,
             shown.Length < results.Count
                 ? $"{Numbers.Count(shown.Length)} of the rows, evenly taken; on the dashed line a prediction is exact."
                 : "On the dashed line a prediction is exact.",
@@ -207,14 +229,14 @@ internal static class ResultSections
             }));
     }
 
-    private static void AddResiduals(Page page, double[] residuals)
+    private static void AddResiduals(Page page, double[] residuals, string name = "")
     {
         Histogram histogram = Histogram.Of(residuals, 30);
         var figure = new Figure("label less prediction", "rows");
         figure.Bars(histogram, Figure.Blue);
         figure.Vertical(0, Figure.Gray);
         page.Figure(
-            "Residuals", figure,
+            Titled(name, "Residuals"), figure,
             $"Half of them lie between {Numbers.Exact(Histogram.Quantile(residuals, 0.25))} and "
             + $"{Numbers.Exact(Histogram.Quantile(residuals, 0.75))}, the greatest errors are {Numbers.Exact(residuals.Min())} and "
             + $"{Numbers.Exact(residuals.Max())}.",
@@ -223,9 +245,15 @@ internal static class ResultSections
                 (count, i) => new[] { Numbers.Exact(histogram.Edges[i]), Numbers.Exact(histogram.Edges[i + 1]), Numbers.Count(count) }));
     }
 
-    private static int[] Spread(int count)
+    /// <summary>A title, behind the name of a target if there are several.</summary>
+    private static string Titled(string name, string title) =>
+        name.Length == 0 || title.StartsWith("ROC", StringComparison.Ordinal)
+            ? name + title
+            : name + char.ToLowerInvariant(title[0]) + title[1..];
+
+    private static int[] Spread(int count, int most)
     {
-        int shown = Math.Min(count, MaximumPoints);
+        int shown = Math.Min(count, most);
         return [.. Enumerable.Range(0, shown).Select(i => (int)((long)i * count / shown))];
     }
 }

@@ -8,6 +8,9 @@ internal sealed class TargetsPage
 {
     private const int MostTargetsShown = 30;
 
+    /// <summary>Targets that have pictures of their own; each takes four.</summary>
+    private const int MostTargetsDrawn = 12;
+
     private readonly string _measure;
     private readonly string _axis;
     private readonly string _loss;
@@ -58,9 +61,9 @@ internal sealed class TargetsPage
         bool areLabels = network is BatchNormNetworkMultiLabelModelParameters;
         string label = options.LabelColumnName;
         TargetsPage targets;
+        IDataView scored = model.Transform(heldOut);
         try
         {
-            IDataView scored = model.Transform(heldOut);
             targets = areLabels
                 ? new TargetsPage(mlContext.BinaryClassification.EvaluateMultiLabel(scored, label))
                 : new TargetsPage(mlContext.Regression.EvaluateMultiOutput(scored, label));
@@ -72,8 +75,11 @@ internal sealed class TargetsPage
 
         var page = new Page(options.Title);
         targets.AddResults(page);
-        CourseSections.Add(
-            page, [.. network.Network.Members.Select(member => member.TrainingHistory)], targets._loss, targets._axis);
+        targets.AddPictures(page, scored, label, areLabels);
+        TrainingHistory[] histories = [.. network.Network.Members.Select(member => member.TrainingHistory)];
+        CourseSections.Add(page, histories, targets._loss, targets._axis);
+        CourseSections.AddTargets(
+            page, histories, [.. targets._targets.Select(target => target.Name)], targets._measure, MostTargetsDrawn);
         if (options.PermutationCount > 0)
         {
             targets.AddImportance(
@@ -120,6 +126,47 @@ internal sealed class TargetsPage
             $"Best is {Names.InSentence(best.Name)} with {Numbers.Measure(best.Value)}, worst {Names.InSentence(worst.Name)} with "
             + $"{Numbers.Measure(worst.Value)}.",
             _header, _rows);
+    }
+
+    /// <summary>The errors of each target: of numbers over the predictions, of labels the ROC curve and the reliability.</summary>
+    private void AddPictures(Page page, IDataView scored, string label, bool areLabels)
+    {
+        float[][] truths = Columns(scored, label), scores = Columns(scored, "Score");
+        float[][] probabilities = areLabels ? Columns(scored, "Probability") : [];
+        string some = _targets.Count > MostTargetsDrawn ? $" Of the first {Numbers.Count(MostTargetsDrawn)}." : "";
+        page.Section(
+            "Errors of each target",
+            (areLabels
+                ? "The dashed lines are what guessing would give, and probabilities that come true as often as they say."
+                : "On the dashed lines a prediction is exact; a residual is the label less the prediction.") + some,
+            small: true);
+        for (int i = 0; i < Math.Min(_targets.Count, MostTargetsDrawn); i++)
+        {
+            int target = i;
+            float[] truth = [.. truths.Select(row => row[target])], score = [.. scores.Select(row => row[target])];
+            var rows = new CountedRows(truth.Length, row => float.IsFinite(truth[row]), row => float.IsFinite(score[row]));
+            if (rows.Count == 0)
+                continue;
+            if (areLabels)
+            {
+                ResultSections.AddTarget(page, _targets[target].Name, new BinaryResults(
+                    rows, [.. truth.Select(value => value > 0.5f)], [.. probabilities.Select(row => row[target])],
+                    [.. score.Select(value => value > 0)]));
+            }
+            else
+            {
+                ResultSections.AddTarget(page, _targets[target].Name, new RegressionResults(rows, truth, score));
+            }
+        }
+    }
+
+    /// <summary>The rows of a vector column; Booleans as 0 and 1.</summary>
+    private static float[][] Columns(IDataView view, string name)
+    {
+        DataViewSchema.Column column = view.Schema[name];
+        return column.Type is VectorDataViewType { ItemType: BooleanDataViewType }
+            ? [.. view.GetColumn<bool[]>(column).Select(row => row.Select(value => value ? 1f : 0).ToArray())]
+            : [.. view.GetColumn<float[]>(column)];
     }
 
     private void AddImportance(Page page, IReadOnlyList<MultiOutputFeatureImportance> all, int shown)
