@@ -117,9 +117,13 @@ internal sealed class AccuracyCommand
     };
 
     private T Set<T>(T options)
+        where T : BatchNormNetworkOptions => Set(options, _settings);
+
+    /// <summary>Sets options of these names to what the texts say.</summary>
+    public static T Set<T>(T options, IReadOnlyDictionary<string, string> settings)
         where T : BatchNormNetworkOptions
     {
-        foreach ((string option, string value) in _settings)
+        foreach ((string option, string value) in settings)
         {
             PropertyInfo property = typeof(T).GetProperty(option) ?? throw new ArgumentException($"There is no option '{option}'.");
             Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;

@@ -59,7 +59,7 @@ try
                   accuracy-table FILE... [picture.png]               wins, mean ranks and log-loss from such lines, ours and others
                   price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
-                  targets [DIR SLOT COUNT]                           one network for several numbers, against one for each
+                  targets [DIR SLOT COUNT] [Option=Value...]         one network for several numbers, against one for each
                   images DIR [seed] [--validation] [Option=Value...] every set of pictures under DIR: ours, convolutional and dense
                   intervals DIR [seed] LEVEL                         coverage, width and score of prediction intervals: ours, LightGBM
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM

@@ -11,9 +11,11 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <remarks>
 /// Tab-separated lines: <c>targets TABLE TARGETS one_s several_s ratio r2_each r2_several</c>. one_s: training of a model of the first
 /// target; several_s: of one model of all, both on one thread, the same epochs, without early stopping; the fastest of six. r2_each and
-/// r2_several: means over the targets on rows that neither has seen, with the defaults but for two networks in place of eight.
+/// r2_several: means over the targets on rows that neither has seen, with the defaults but for what <c>Option=Value</c> sets. Below, for
+/// each target, <c>target TABLE NUMBER r2_each r2_several</c>. With <c>--validation</c> the rows are a quarter of the training rows, to
+/// choose defaults by; with <c>--untimed</c> the times are not measured, and are 0.
 /// </remarks>
-internal static class TargetsCommand
+internal sealed class TargetsCommand
 {
     private const int Fits = 6;
     private const int GeneratedSlots = 20;
@@ -28,65 +30,93 @@ internal static class TargetsCommand
         public float Label { get; set; }
     }
 
+    private readonly MLContext _ml = new(1);
+    private readonly Dictionary<string, string> _settings = [];
+    private readonly bool _timed;
+
+    private TargetsCommand(IEnumerable<string> arguments)
+    {
+        _timed = !arguments.Contains("--untimed");
+        foreach (string argument in arguments)
+        {
+            if (argument.Split('=', 2) is [var option, var value])
+                _settings[option] = value;
+        }
+    }
+
     public static int Run(string[] args)
     {
-        var ml = new MLContext(1);
-        if (args.Length == 0)
+        var command = new TargetsCommand(args);
+        bool validation = args.Contains("--validation");
+        string[] places = [.. args.Where(argument => !argument.StartsWith("--", StringComparison.Ordinal) && !argument.Contains('='))];
+        if (places.Length == 0)
         {
             Row[] generated = Generated(12_000);
-            Console.WriteLine(Measure(ml, "generated", generated[..8000], generated[8000..]));
+            command.Measure("generated", generated[..8000], generated[8000..], validation);
             return 0;
         }
 
-        int first = int.Parse(args[1], CultureInfo.InvariantCulture), count = int.Parse(args[2], CultureInfo.InvariantCulture);
-        using var table = new BenchmarkTable(ml, args[0]);
-        Console.WriteLine(Measure(ml, table.Name, [.. Rows(table.Train, first, count)], [.. Rows(table.Test, first, count)]));
+        int first = int.Parse(places[1], CultureInfo.InvariantCulture), count = int.Parse(places[2], CultureInfo.InvariantCulture);
+        using var table = new BenchmarkTable(command._ml, places[0]);
+        command.Measure(table.Name, [.. Rows(table.Train, first, count)], [.. Rows(table.Test, first, count)], validation);
         return 0;
     }
 
-    private static string Measure(MLContext ml, string name, Row[] training, Row[] test)
+    private void Measure(string name, Row[] training, Row[] test, bool validation)
     {
+        if (validation)
+        {
+            new Random(1).Shuffle(training);
+            (training, test) = (training[(training.Length / 4)..], training[..(training.Length / 4)]);
+        }
+
         int targets = training[0].Targets.Length;
         // In turns, the fastest of each: the first ones pay for compilation.
         double one = double.PositiveInfinity, several = double.PositiveInfinity;
-        for (int fit = 0; fit < Fits; fit++)
+        for (int fit = 0; fit < Fits && _timed; fit++)
         {
-            one = Math.Min(one, Seconds(() => One(ml, training, 0, timed: true)));
-            several = Math.Min(several, Seconds(() => Several(ml, training, timed: true)));
+            one = Math.Min(one, Seconds(() => One(training, 0, timed: true)));
+            several = Math.Min(several, Seconds(() => Several(training, timed: true)));
         }
 
-        double each = Enumerable.Range(0, targets).Average(target =>
+        double[] each = [.. Enumerable.Range(0, targets).Select(target =>
+            _ml.Regression.Evaluate(One(training, target, timed: false).Transform(View(test, target))).RSquared)];
+        MultiOutputRegressionMetrics metrics = _ml.Regression.EvaluateMultiOutput(
+            Several(training, timed: false).Transform(View(test, 0)), nameof(Row.Targets));
+        string times = _timed ? string.Create(CultureInfo.InvariantCulture, $"{one:F2}\t{several:F2}\t{several / one:F3}") : "0\t0\t0";
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"targets\t{name}\t{targets}\t{times}\t{each.Average():F4}\t{metrics.RSquared:F4}"));
+        for (int target = 0; target < targets; target++)
         {
-            IDataView scored = One(ml, training, target, timed: false).Transform(View(ml, test, target));
-            return ml.Regression.Evaluate(scored).RSquared;
-        });
-        MultiOutputRegressionMetrics metrics = ml.Regression.EvaluateMultiOutput(
-            Several(ml, training, timed: false).Transform(View(ml, test, 0)), nameof(Row.Targets));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"targets\t{name}\t{targets}\t{one:F2}\t{several:F2}\t{several / one:F3}\t{each:F4}\t{metrics.RSquared:F4}");
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"target\t{name}\t{target}\t{each[target]:F4}\t{metrics.Targets[target].RSquared:F4}"));
+        }
     }
 
-    private static ITransformer One(MLContext ml, Row[] rows, int target, bool timed)
+    private ITransformer One(Row[] rows, int target, bool timed)
     {
         var options = new BatchNormNetworkRegressionTrainer.Options();
         Set(options, timed);
-        return ml.Regression.Trainers.BatchNormNetwork(options).Fit(View(ml, rows, target));
+        return _ml.Regression.Trainers.BatchNormNetwork(options).Fit(View(rows, target));
     }
 
-    private static ITransformer Several(MLContext ml, Row[] rows, bool timed)
+    private ITransformer Several(Row[] rows, bool timed)
     {
         var options = new BatchNormNetworkMultiOutputRegressionTrainer.Options();
         Set(options, timed);
         options.LabelColumnName = nameof(Row.Targets);
-        return ml.Regression.Trainers.BatchNormNetworkMultiOutput(options).Fit(View(ml, rows, 0));
+        return _ml.Regression.Trainers.BatchNormNetworkMultiOutput(options).Fit(View(rows, 0));
     }
 
-    private static void Set(BatchNormNetworkOptions options, bool timed)
+    private void Set(BatchNormNetworkOptions options, bool timed)
     {
-        (options.Seed, options.NumberOfThreads, options.NumberOfEnsembleMembers) = (1, 1, timed ? 1 : 2);
+        options.Seed = 1;
+        AccuracyCommand.Set(options, _settings);
         if (timed)
+        {
+            (options.NumberOfThreads, options.NumberOfEnsembleMembers) = (1, 1);
             (options.MaximumNumberOfEpochs, options.EarlyStoppingPatience) = (12, 0);
+        }
     }
 
     private static double Seconds(Action fit)
@@ -98,14 +128,14 @@ internal static class TargetsCommand
         return (process.TotalProcessorTime - before).TotalSeconds;
     }
 
-    private static IDataView View(MLContext ml, Row[] rows, int target)
+    private IDataView View(Row[] rows, int target)
     {
         foreach (Row row in rows)
             row.Label = row.Targets[target];
         SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
         schema[nameof(Row.Features)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, rows[0].Features.Length);
         schema[nameof(Row.Targets)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, rows[0].Targets.Length);
-        return ml.Data.LoadFromEnumerable(rows, schema);
+        return _ml.Data.LoadFromEnumerable(rows, schema);
     }
 
     /// <summary>The label of a table and some of its numbers as targets, the other numbers as features.</summary>
