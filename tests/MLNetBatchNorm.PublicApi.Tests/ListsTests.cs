@@ -60,7 +60,8 @@ public sealed partial class ListsTests
     {
         Type[] options = [
             typeof(BatchNormNetworkBinaryTrainer.Options), typeof(BatchNormNetworkMulticlassTrainer.Options),
-            typeof(BatchNormNetworkRegressionTrainer.Options), typeof(BatchNormalizationPlacement)];
+            typeof(BatchNormNetworkRegressionTrainer.Options), typeof(BatchNormNetworkMultiOutputOptions),
+            typeof(BatchNormalizationPlacement)];
         Type[] types = typeof(BatchNormNetworkOptions).Assembly.GetExportedTypes();
         HashSet<string> known = [
             .. options.SelectMany(type => type.GetMembers()).Select(member => member.Name), .. types.Select(type => type.Name),
