@@ -22,17 +22,18 @@ internal static class EncoderLearning
         SlotSummary slots = rows.Slots;
         CategoryRanges? ranges = rows.Shape.Ranges;
         // In the order of their columns: what can be rows of a table behind all others, but for what is projected.
+        int numeric = SlotKinds.CountNumeric(kinds, slots);
         PartLearner[] learners =
         [
             new ScaleAndClip.Learner(slots.Numbers), new MissingColumns.Learner(), new Categories.Learner(ranges, isNarrow: false),
-            new Pieces.Learner(piecesPerSlot), new Categories.Learner(ranges, isNarrow: true),
+            new Pieces.Learner(piecesPerSlot, numeric), new Categories.Learner(ranges, isNarrow: true),
         ];
         SlotValues? values = null;
         for (int slot = 0; slot < slots.Inputs; slot++)
         {
             SlotKind kind = kinds[slot];
             if (kind == SlotKind.Numeric)
-                values ??= new SlotValues(rows, SlotKinds.CountNumeric(kinds, slots));
+                values ??= new SlotValues(rows, numeric);
             var sample = new SlotSample
             {
                 Slot = slot, Kind = kind, Rows = slots.Rows, Facts = slots[slot],

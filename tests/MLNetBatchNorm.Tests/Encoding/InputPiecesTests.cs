@@ -60,9 +60,42 @@ public sealed class InputPiecesTests
         var random = new Random(4);
         float[] values = [.. Enumerable.Range(0, 1000).Select(i => i % 5 == 0 ? 100f + i : noise * (float)(random.NextDouble() - 0.5))];
         float[][] encoded = Encode(values, pieces: 8, at: [100, 400, 700, 1095]);
-        Assert.IsInRange(6, 8, encoded[0].Length);
+        // 200 rows that are no zeros make 12 pieces of 16.
+        Assert.IsInRange(9, 12, encoded[0].Length);
         float[] sums = [.. encoded.Select(pieces => pieces.Sum())];
         Assert.IsTrue(sums[1] - sums[0] > 1 && sums[2] - sums[1] > 1 && sums[3] - sums[2] > 1, string.Join(", ", sums));
+    }
+
+    /// <summary>
+    /// Of 20,000 rows 18,000 are zero and the others one of 101 amounts: each amount can have a weight of its own. Where no more than half
+    /// of the rows are zero, or there are few others, or many slots, there are fewer pieces, and in the end as many as usual.
+    /// </summary>
+    [TestMethod]
+    [DataRow(20_000, 10, 1, 101)]
+    [DataRow(20_000, 10, 20, 101)]
+    [DataRow(20_000, 10, 64, 32)]
+    [DataRow(20_000, 10, 40, 51)]
+    [DataRow(20_000, 3, 1, 101)]
+    [DataRow(20_000, 2, 1, 32)]
+    [DataRow(20_000, 1, 1, 32)]
+    [DataRow(1_000, 10, 1, 32)]
+    [DataRow(8_000, 10, 1, 50)]
+    public void Fit_ValuesBesideThatOfMostRows_HaveFinePieces(int rows, int everyHow, int slots, int most)
+    {
+        var table = new TrainingTable(slots, 1, false);
+        var values = new float[slots];
+        for (int row = 0; row < rows; row++)
+        {
+            Array.Fill(values, row % everyHow == 0 ? 1 + 7919 * (row / everyHow) % 101 : 0);
+            table.Add(values, [0], 1);
+        }
+        InputEncoder encoder = EncoderLearning.Learn(new MemoryRows(table), 32);
+        int[] pieces = [.. encoder.Part<Pieces>()!.All.ToArray().CountBy(piece => piece.Source).Select(slot => slot.Value)];
+        Assert.HasCount(slots, pieces);
+        Assert.IsInRange(most * 6 / 10, most, pieces.Max());
+        if (most == 101)
+            Assert.AreEqual(101, pieces.Max(), "One between each two values.");
+        Assert.AreEqual(pieces.Min(), pieces.Max());
     }
 
     [TestMethod]
@@ -76,7 +109,9 @@ public sealed class InputPiecesTests
             float[] values = [.. Enumerable.Range(0, rows)
                 .Select(_ => (float)Math.Floor(distinct * Math.Pow(random.NextDouble(), 1 + trial % 5)))];
             float[] largest = Encode(values, pieces, [values.Max()])[0], smallest = Encode(values, pieces, [values.Min()])[0];
-            Assert.IsLessThanOrEqualTo(pieces, largest.Length);
+            // Values that fill a piece by themselves; where most rows are of these, pieces of 16 of the others may be more.
+            int others = values.CountBy(value => value).Where(value => value.Value * (long)pieces < rows).Sum(value => value.Value);
+            Assert.IsLessThanOrEqualTo(2 * others < rows ? Math.Clamp(others / 16, pieces, 4 * pieces) : pieces, largest.Length);
             Assert.IsTrue(
                 largest.All(piece => piece > 1 - Rounding) && smallest.All(piece => piece == 0),
                 "Pieces cover the values from the smallest to the largest.");

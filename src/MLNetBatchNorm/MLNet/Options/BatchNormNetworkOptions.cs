@@ -317,7 +317,9 @@ public abstract class BatchNormNetworkOptions
     /// Default null: 32, or so many that all numeric slots together get 1,024 pieces; none where that leaves fewer than 4 to a slot, and
     /// none for rows that do not fit <see cref="MemoryBudgetInMegabytes"/>. Range [0, 256]. Used only with
     /// <see cref="ScaleInputs"/>. Slots that hold two values only, whatever these are, are indicators and not numeric. A slot with few
-    /// distinct values gets one piece between each two of them, and a value that many rows share has a piece of its own.
+    /// distinct values gets one piece between each two of them, and a value that many rows share has a piece of its own. Where such values
+    /// have more than half of the rows (amounts that are mostly 0), the others are cut into up to four times as many pieces, of some 16
+    /// rows each.
     /// </value>
     [OptionRange(0, 256, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
     public int? NumberOfInputPieces { get; set; }
