@@ -197,6 +197,44 @@ public sealed class GuideExamples
     }
 
     [TestMethod]
+    public void Priors_PutProbabilitiesBack()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuidePriors
+        var trainer = mlContext.BinaryClassification.Trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
+        {
+            LabelColumnName = "Bought",
+            UnbalancedSets = true,
+            ClassPriors = [0.9, 0.1],                         // false and true; [900, 100] says the same
+        });
+        #endregion
+
+        double said = trainer.Fit(features).Transform(features).GetColumn<float>("Probability").Average();
+        Assert.AreEqual(features.GetColumn<bool>("Bought").Count(bought => bought) / 300.0, said, 0.05);
+    }
+
+    [TestMethod]
+    public void Threshold_IsFoundByCosts()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideCosts
+        var parts = mlContext.Data.TrainTestSplit(features, testFraction: 0.3);
+        var model = mlContext.BinaryClassification.Trainers.BatchNormNetwork("Bought").Fit(parts.TrainSet);
+        var found = mlContext.BinaryClassification.FindDecisionThreshold(
+            model.Transform(parts.TestSet), falsePositiveCost: 1, falseNegativeCost: 9, labelColumnName: "Bought");
+        var cheap = mlContext.BinaryClassification.ChangeModelThreshold(model, found.Threshold);
+        Console.WriteLine($"a row costs {found.MeanCost:F3}, with the threshold of one half {found.MeanCostAtZero:F3}");
+        #endregion
+
+        double cost = cheap.Transform(parts.TestSet).GetColumn<bool>("PredictedLabel").Zip(
+            parts.TestSet.GetColumn<bool>("Bought"), (said, bought) => said == bought ? 0 : said ? 1 : 9.0).Average();
+        Assert.AreEqual(found.MeanCost, cost, 1e-9);
+        Assert.IsLessThanOrEqualTo(found.MeanCostAtZero, found.MeanCost);
+    }
+
+    [TestMethod]
     public void Counts_AreLearnedAsRates()
     {
         var mlContext = new MLContext(1);

@@ -38,6 +38,9 @@ internal sealed class FitPlan
     /// <summary>How the features of rows are encoded from which the size of errors is learned, and in a last slot the prediction.</summary>
     public required EncodingRule SpreadEncoding { get; init; }
 
+    /// <summary>How frequent each class is where the model is used; null: as in training.</summary>
+    public required double[]? ClassPriors { get; init; }
+
     /// <summary>Which rows are set aside for validation.</summary>
     public required ValidationSplit Split { get; init; }
 

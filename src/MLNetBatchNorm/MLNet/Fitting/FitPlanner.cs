@@ -18,6 +18,7 @@ internal sealed class FitPlanner
     private readonly ulong _seed;
     private readonly TrainedNetwork? _start;
     private readonly MatrixProducts _products;
+    private readonly double[]? _classPriors;
 
     /// <summary>Refuses what cannot be done with any rows.</summary>
     /// <param name="host">The trainer's host.</param>
@@ -40,6 +41,7 @@ internal sealed class FitPlanner
         _products = CreateProducts();
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
         GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);
+        _classPriors = ClassPriorOptions.Given(host, options, task.Classes, order);
     }
 
     /// <summary>The model to go on from, or null.</summary>
@@ -111,6 +113,7 @@ internal sealed class FitPlanner
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,
             Settings = CreateSettings(rows, chosen),
+            ClassPriors = _classPriors,
             Split = new ValidationSplit(
                 chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: measuresErrors),
             SpreadEncoding = new EncodingRule(categorical, _options.ScaleInputs, pieceRule),

@@ -130,6 +130,13 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan));
         }
 
+        if (plan.ClassPriors is { } priors)
+        {
+            double[] shifts = ClassPriors.Shifts(priors, rows.Classes!.Weights, plan.Settings.ClassWeights);
+            ClassPriors.Add(shifts, best.Networks);
+            channel.Info(MessageSensitivity.None, ClassPriors.Text(shifts));
+        }
+
         var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,

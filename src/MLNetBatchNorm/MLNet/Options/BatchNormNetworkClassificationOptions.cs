@@ -13,8 +13,8 @@ namespace MLNetBatchNorm;
 /// </para>
 /// <para>
 /// Weights move the probabilities: they are those of a world in which a class is as frequent as its weight makes it. With weights a and b
-/// of two classes the odds that the model gives are a / b times those of the world that the rows come from. Where probabilities are to be
-/// right, or where only the decision is to come sooner, use no weights and move the threshold. Weights are for rare classes that a network
+/// of two classes the odds that the model gives are a / b times those of the world that the rows come from. <see cref="ClassPriors"/> puts
+/// them back. Where only the decision is to come sooner, use no weights and move the threshold. Weights are for rare classes that a network
 /// otherwise hardly learns to tell, and for mistakes of unlike cost.
 /// </para>
 /// </remarks>
@@ -53,6 +53,28 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     public bool UnbalancedSets { get; set; }
 
     /// <summary>
+    /// How frequent each class is among the rows that the model is for: what weights, or training rows chosen by class, have moved is put
+    /// back after training. In the order of <see cref="ClassWeights"/>.
+    /// </summary>
+    /// <value>
+    /// Default null: probabilities are those of the training rows, each times its weight. One number for each class, each in (0,
+    /// 1000000000]; parts or counts, as all numbers times the same factor make no difference: [0.99, 0.01] or [990, 10] where one row of
+    /// a hundred is true.
+    /// </value>
+    /// <remarks>
+    /// <para><c>log(prior of c / sum of priors) - log(weight of c's training rows / weight of all)</c> is added to the logit of each class
+    /// c, weights being those of <see cref="BatchNormNetworkOptions.ExampleWeightColumnName"/> times <see cref="ClassWeights"/>; of two
+    /// classes the difference to the one logit. It is exact where the rows of each class look as they did in training, and only their
+    /// numbers are others (Elkan 2001, theorem 2; Saerens et al. 2002). Nothing is trained differently: of two classes the ranking by
+    /// <c>Score</c> stays as it is. <c>PredictedLabel</c> follows the probabilities.</para>
+    /// <para>Losses of the training history are those before. A class without training rows is left as it is, and so is a model of rows
+    /// that are all of one class.</para>
+    /// </remarks>
+    [OptionRange(
+        0, 1_000_000_000, "Give the part of each class among the rows to be scored, or how many there are.", ExcludesMinimum = true)]
+    public double[]? ClassPriors { get; set; }
+
+    /// <summary>
     /// Whether the validation rows decide not only which epoch is best but also how sure of itself the network may be: after each epoch
     /// their loss is taken at the temperature T that makes it smallest, <c>loss(outputs / T)</c>, and the kept network's last layer is
     /// divided by its T.
@@ -71,5 +93,6 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     {
         base.OwnParts();
         ClassWeights = (double[]?)ClassWeights?.Clone();
+        ClassPriors = (double[]?)ClassPriors?.Clone();
     }
 }

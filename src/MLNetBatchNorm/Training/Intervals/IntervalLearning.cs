@@ -38,6 +38,12 @@ internal sealed class IntervalLearning
     /// <summary>Fewer rows that several networks set aside say too little of how far networks differ.</summary>
     private const int FewestRepeatedRows = 15;
 
+    /// <summary>
+    /// What is taken away of errors that come in lumps: between all, with which a bound comes to lie just within a label, and nothing, with
+    /// which too many are covered. Of grades of wine, on validation rows: 87.5%, 90.5%, 94%.
+    /// </summary>
+    private const double PartForLumps = 0.5;
+
     /// <summary>Labels whose usual distance is more than this part of the mean error are apart.</summary>
     private const double LargestGap = 0.2;
 
@@ -190,9 +196,8 @@ internal sealed class IntervalLearning
         Array.Fill(spreads, 1);
         TrainedNetwork? spread = _entries.Count < FewestRowsForSpread ? null : LearnSpread(training, encoding, threads, spreads,
             cancellation);
-        bool areApart = AreLabelsApart();
-        (double[] knots, int[][] stretches) = Stretches(areApart ? 1 : MostStretches);
-        double[] errors = areApart ? [.. _entries.Select(entry => entry.Error)] : Shrink(spreads, stretches);
+        (double[] knots, int[][] stretches) = Stretches();
+        double[] errors = Shrink(spreads, stretches, AreLabelsApart() ? PartForLumps : 1);
         double power = 0;
         IntervalLevel[]? best = null;
         double lowest = double.PositiveInfinity;
@@ -345,7 +350,10 @@ internal sealed class IntervalLearning
     /// The errors as those of all networks together: of the variance of one network's prediction, which rows show that several set aside, a
     /// mean over k leaves 1/k. Each stretch has a variance of its own: where noise is small, networks differ by more of an error.
     /// </summary>
-    private double[] Shrink(double[] spreads, int[][] stretches)
+    /// <param name="spreads">The size of error that is expected of each row.</param>
+    /// <param name="stretches">The rows in stretches.</param>
+    /// <param name="part">How much of it, in logarithms, is done.</param>
+    private double[] Shrink(double[] spreads, int[][] stretches, double part)
     {
         double[] errors = [.. _entries.Select(entry => entry.Error)];
         foreach (int[] stretch in stretches)
@@ -363,7 +371,7 @@ internal sealed class IntervalLearning
             rest = Math.Max(rest, variance);
             double ofAll = rest + variance / _members;
             foreach (int i in stretch)
-                errors[i] *= rest > 0 ? Math.Sqrt(ofAll / (rest + variance / _entries[i].Networks)) : 1;
+                errors[i] *= rest > 0 ? Math.Pow(ofAll / (rest + variance / _entries[i].Networks), part / 2) : 1;
         }
 
         return errors;
@@ -373,8 +381,8 @@ internal sealed class IntervalLearning
         rows.Sum(i => _entries[i].Weight * of(i)) / rows.Sum(i => _entries[i].Weight);
 
     /// <summary>
-    /// Whether labels lie so far apart, as grades and small counts do, that errors come in lumps: these are neither made smaller, which
-    /// would move a bound to just within a label, nor measured in stretches, between which a bound would do so.
+    /// Whether labels lie so far apart, as grades and small counts do, that errors come in lumps: made smaller, they would move a bound
+    /// to just within a label.
     /// </summary>
     private bool AreLabelsApart()
     {
@@ -387,11 +395,11 @@ internal sealed class IntervalLearning
     /// <summary>
     /// The rows in order of their predictions, parted into stretches of as many rows each, in which factors are measured.
     /// </summary>
-    private (double[] Knots, int[][] Stretches) Stretches(int most)
+    private (double[] Knots, int[][] Stretches) Stretches()
     {
         int[] order = [.. Enumerable.Range(0, _entries.Count).OrderBy(i => _entries[i].Mean)];
         long least = Math.Max(FewestRowsOfStretch, 2 * _levels.Max(RowsNeeded));
-        int count = (int)Math.Clamp(order.Length / least, 1, most);
+        int count = (int)Math.Clamp(order.Length / least, 1, MostStretches);
         var knots = new List<double>();
         var stretches = new List<int[]>();
         for (int k = 0; k < count; k++)

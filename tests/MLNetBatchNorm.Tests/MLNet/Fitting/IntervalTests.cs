@@ -242,6 +242,61 @@ public sealed class IntervalTests
         Assert.AreEqual(others.Zip(scores, (row, score) => Math.Abs((double)row.Label - score)).Average(), metrics.MeanAbsoluteError, 1e-4);
     }
 
+    /// <summary>Saved here, loaded where nothing has been trained: the same numbers to the last digit.</summary>
+    [TestMethod]
+    [DataRow("dense")]
+    [DataRow("counts")]
+    public void Bounds_InAFreshProcess_AreTheSame(string form)
+    {
+        Trained model = Fit(form, Rows(1, 800, form), 0.8, 0.95);
+        string path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.zip");
+        try
+        {
+            _context.Model.Save(model, View(form, Rows(1, 1, form)).Schema, path);
+            Assert.AreEqual(LoadedBounds.Text(_context, model, form), FreshProcess.Run<LoadedBounds>(path, form));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    internal sealed class LoadedBounds : IFreshProcessTask
+    {
+        public static void Run(string[] arguments, TextWriter output)
+        {
+            var context = new MLContext();
+            output.Write(Text(context, context.Model.Load(arguments[0], out _), arguments[1]));
+        }
+
+        public static string Text(MLContext context, ITransformer model, string form)
+        {
+            IDataView scored = model.Transform(context.Data.LoadFromEnumerable(Rows(2, 60, form)));
+            return string.Join(' ', new[] { "ScoreLowerBound", "ScoreUpperBound" }.SelectMany(name => scored.GetColumn<float[]>(name))
+                .SelectMany(bounds => bounds).Select(bound => bound.ToString("R", CultureInfo.InvariantCulture)));
+        }
+    }
+
+    /// <summary>Going on without a validation set of one's own: the warning says why bounds may be too narrow.</summary>
+    [TestMethod]
+    public void Fit_GoingOnWithoutAValidationSet_Warns()
+    {
+        Row[] rows = Rows(1, 600, "dense");
+        BatchNormNetworkRegressionModelParameters start = Trainer("dense").Fit(View("dense", rows)).Model;
+        var warnings = new List<string>();
+        _context.Log += (_, line) =>
+        {
+            if (line.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Warning)
+                warnings.Add(line.Message);
+        };
+        Trainer("dense", 0.9).Fit(View("dense", rows), null, start);
+        Assert.IsTrue(warnings.Any(line => line.Contains(
+            "the model to go on from may have been trained on rows that are now held out", StringComparison.Ordinal)));
+        warnings.Clear();
+        Trainer("dense", 0.9).Fit(View("dense", rows), View("dense", Rows(3, 400, "dense")), start);
+        Assert.IsFalse(warnings.Any(line => line.Contains("IntervalLevels", StringComparison.Ordinal)));
+    }
+
     [TestMethod]
     public void CrossValidation_OfAModelWithBounds_GivesThem()
     {

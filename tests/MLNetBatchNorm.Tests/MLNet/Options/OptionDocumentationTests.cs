@@ -84,7 +84,7 @@ public sealed partial class OptionDocumentationTests
         // Null has a meaning of its own here: no column, no library, no weights, no checkpoint, the whole batch, any seed, all threads.
         string[] otherNulls =
         [
-            "ClassWeights", "Convolutions", "ExampleWeightColumnName", "InputShape",
+            "ClassPriors", "ClassWeights", "Convolutions", "ExampleWeightColumnName", "InputShape",
             "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed",
             "TargetWeights", "VirtualBatchSize",
             "Checkpoint.IntervalInEpochs", "Checkpoint.IntervalInSeconds", "Checkpoint.Path",
