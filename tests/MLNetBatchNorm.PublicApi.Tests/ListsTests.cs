@@ -52,6 +52,19 @@ public sealed partial class ListsTests
         CollectionAssert.AreEquivalent(verbs, listed);
     }
 
+    /// <summary>The contents in front of the guide are its chapters, in their order.</summary>
+    [TestMethod]
+    public void Guide_Contents_AreItsChapters()
+    {
+        string guide = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "docs", "guide.md")).ReplaceLineEndings("\n");
+        string contents = guide[guide.IndexOf("\nContents:", StringComparison.Ordinal)..guide.IndexOf("\n## ", StringComparison.Ordinal)];
+        string[] listed = [.. Anchor().Matches(contents).Select(link => link.Groups["anchor"].Value)];
+        string[] chapters = [.. Chapter().Matches(guide).Select(chapter => string.Concat(
+            chapter.Groups["title"].Value.ToLowerInvariant().Replace(' ', '-').Where(c => char.IsLetterOrDigit(c) || c == '-')))];
+        Assert.IsGreaterThan(10, chapters.Length);
+        CollectionAssert.AreEqual(chapters, listed);
+    }
+
     /// <summary>What the tables for users of other libraries call ours, in their column "here", is called so.</summary>
     [TestMethod]
     [DataRow("from-trees.md")]
@@ -126,6 +139,12 @@ public sealed partial class ListsTests
 
     [GeneratedRegex("^(?<indent> *)(?<name>[^ /\n]+)/( |$)", RegexOptions.Multiline)]
     private static partial Regex TreeLine();
+
+    [GeneratedRegex("\\(#(?<anchor>[^)]+)\\)")]
+    private static partial Regex Anchor();
+
+    [GeneratedRegex("^## (?<title>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Chapter();
 
     [GeneratedRegex("`(?<name>[a-z-]+)`")]
     private static partial Regex Quoted();

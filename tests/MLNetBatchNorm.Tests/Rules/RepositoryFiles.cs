@@ -78,6 +78,41 @@ internal static partial class RepositoryFiles
         .Where(target => target.Length > 0 && !target.Contains(':'))
         .Where(target => !Path.Exists(Path.Combine(folder, target)));
 
+    /// <summary>Targets of a Markdown file's links that are parts of documents, and name no heading of them.</summary>
+    /// <param name="folder">The folder of the file.</param>
+    /// <param name="text">The file's text.</param>
+    public static IEnumerable<string> BrokenAnchors(string folder, string text)
+    {
+        foreach (Match link in Link().Matches(text))
+        {
+            string target = link.Groups["target"].Value;
+            if (target.Contains(':') || target.Split('#') is not [var file, var anchor] || (file.Length > 0 && !file.EndsWith(".md")))
+                continue;
+            string path = Path.Combine(folder, file);
+            if (file.Length == 0 || File.Exists(path))
+            {
+                string document = file.Length == 0 ? text : File.ReadAllText(path);
+                if (!Anchors(document).Contains(anchor))
+                    yield return target;
+            }
+        }
+    }
+
+    /// <summary>What the headings of a Markdown file are linked by: small letters, hyphens for spaces, no other signs.</summary>
+    private static HashSet<string> Anchors(string text) =>
+    [
+        .. Heading().Matches(CodeBlock().Replace(text, "")).Select(heading => string.Concat(
+            heading.Groups["title"].Value.Trim().ToLowerInvariant().Replace(' ', '-')
+                .Where(c => char.IsLetterOrDigit(c) || c is '-' or '_'))),
+    ];
+
+    /// <summary>Documents and sources that comments of a file name, from the root of the repository, and that are not there.</summary>
+    /// <param name="root">The repository.</param>
+    /// <param name="text">The file's text.</param>
+    public static IEnumerable<string> AbsentCitations(string root, string text) => text.Split('\n').Where(IsComment)
+        .SelectMany(line => Citation().Matches(line).Select(citation => citation.Value))
+        .Where(cited => !File.Exists(Path.Combine(root, cited)));
+
     private static bool IsComment(string line) => line.TrimStart().StartsWith("//", StringComparison.Ordinal);
 
     [GeneratedRegex(@"(?<![\w.~])/(work|home|root|Users)/\w[^\s""'`),;]*|\b[A-Za-z]:\\Users\\\w+")]
@@ -91,4 +126,14 @@ internal static partial class RepositoryFiles
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"^#+ (?<title>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"^```.*?^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex CodeBlock();
+
+    // PACKAGE.md is one of each package.
+    [GeneratedRegex(@"(?<![\w/.])((docs|tests|samples|build|src)/[\w./-]+\.(md|cs|tsv|sh|txt)|(?!PACKAGE)[A-Z]+\.md)\b")]
+    private static partial Regex Citation();
 }

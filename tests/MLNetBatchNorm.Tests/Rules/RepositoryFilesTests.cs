@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace MLNetBatchNorm.Tests.Rules;
 
 /// <summary>Rules for every file of the repository. Each has a case that breaks it, to show that the search finds something.</summary>
 [TestClass]
-public sealed class RepositoryFilesTests
+public sealed partial class RepositoryFilesTests
 {
     private static readonly (string Path, string Text)[] s_files = [.. RepositoryFiles.TextFiles(Repository.Root)];
 
@@ -90,6 +91,42 @@ public sealed class RepositoryFilesTests
         RepositoryFiles.BrokenLinks(Repository.Root, "[a](README.md) [b](docs/none.md#part) [c](https://host.org/x) [d](#here) [e](docs/math.md#7-numerics)").ToArray());
 
     [TestMethod]
+    public void Documents_LinksToHeadingsResolve() => AssertNone(file => file.Path.EndsWith(".md")
+        ? RepositoryFiles.BrokenAnchors(Path.Combine(Repository.Root, Path.GetDirectoryName(file.Path)!), file.Text)
+        : []);
+
+    [TestMethod]
+    public void BrokenAnchors_OfATextThatHasSome_AreFound() => CollectionAssert.AreEqual(
+        new[] { "docs/math.md#7-nonsense", "#there" },
+        RepositoryFiles.BrokenAnchors(
+            Repository.Root,
+            "# Is it *here*, or not?\n[a](docs/math.md#7-nonsense) [b](docs/math.md#7-numerics) [c](#is-it-here-or-not) [d](#there)\n"
+            + "[e](https://host.org/x#y) [f](docs/none.md#z)\n```\n# there\n```\n").ToArray());
+
+    [TestMethod]
+    public void SourceFiles_CiteWhatThereIs() => AssertNone(
+        file => file.Path.EndsWith(".cs") ? RepositoryFiles.AbsentCitations(Repository.Root, file.Text) : []);
+
+    [TestMethod]
+    public void AbsentCitations_OfATextThatHasSome_AreFound() => CollectionAssert.AreEqual(
+        new[] { "docs/" + "none.md", "NONE" + ".md" },
+        RepositoryFiles.AbsentCitations(
+            Repository.Root,
+            "// docs/" + "none.md, docs/math.md\n/// NONE" + ".md, README.md, PACKAGE.md\nvar x = \"docs/other.md\";\n").ToArray());
+
+    /// <summary>Each section that is written to models is described.</summary>
+    [TestMethod]
+    public void ModelFormat_DescribesEverySection()
+    {
+        string document = s_files.Single(file => file.Path == "docs/model-format.md").Text;
+        string[] tags = [.. s_files.Where(file => file.Path.StartsWith("src/") && file.Path.EndsWith(".cs"))
+            .SelectMany(file => Tag().Matches(file.Text).Select(tag => tag.Groups["tag"].Value)).Distinct()];
+        Assert.IsGreaterThan(15, tags.Length);
+        string[] absent = [.. tags.Where(tag => !document.Contains($"| `{tag}` |", StringComparison.Ordinal))];
+        Assert.IsEmpty(absent, string.Join(", ", absent));
+    }
+
+    [TestMethod]
     public void Documents_OfTheDocsFolder_AreInItsIndex()
     {
         string index = s_files.Single(file => file.Path == "docs/README.md").Text;
@@ -112,4 +149,7 @@ public sealed class RepositoryFilesTests
         string[] all = [.. s_files.SelectMany(file => findings(file).Select(finding => $"{file.Path}: {finding}"))];
         Assert.IsEmpty(all, string.Join("\n", all));
     }
+
+    [GeneratedRegex("const string \\w*Tag = \"(?<tag>.{4})\"")]
+    private static partial Regex Tag();
 }
