@@ -57,7 +57,10 @@ public sealed class AllocationTests
         using var team = new WorkerTeam(threads);
         NetworkDefinition definition = OfPictures(averagesPixels, Enum.Parse<BatchNormalizationPlacement>(placement));
         var network = new FeedForwardNetwork(Generated.Network(definition, 1), 24);
-        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new AdamWOptimizer() };
+        var settings = new TrainingSettings
+        {
+            Objective = KnownObjectives.SoftmaxCrossEntropy, Optimizer = new AdamWOptimizer(), RandomShift = 1, RandomHorizontalFlip = true,
+        };
         EncodedRows data = Generated.Data(settings.Objective, 41, definition.Inputs, 3, 1, weighted: true);
         var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
@@ -257,7 +260,9 @@ public sealed class AllocationTests
         return new TrainingStep(settings, data, network, OptimizerState.Create(optimizer, network.Parameters), team);
     }
 
-    /// <summary>Fewer and more channels than a panel has, and both poolings.</summary>
+    /// <summary>
+    /// Fewer and more channels than a panel has, and both poolings; or whole panels, whose windows are read where they lie.
+    /// </summary>
     private static NetworkDefinition OfPictures(bool averagesPixels, BatchNormalizationPlacement placement) => new()
     {
         Inputs = 2 * 7 * 6,
@@ -266,12 +271,13 @@ public sealed class AllocationTests
         [
             new ConvolutionDefinition
             {
-                Filters = 18, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1, DropoutRate = 0.1,
-                Pooling = new PoolingDefinition(TakesMaximum: true, 2, 2, 2, 2),
+                Filters = averagesPixels ? 18 : 32, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1,
+                DropoutRate = 0.1, Pooling = averagesPixels ? new PoolingDefinition(TakesMaximum: true, 2, 2, 2, 2) : null,
             },
             new ConvolutionDefinition
             {
-                Filters = 5, KernelHeight = 2, KernelWidth = 2, Pooling = new PoolingDefinition(TakesMaximum: false, 2, 2, 1, 1),
+                Filters = 5, KernelHeight = averagesPixels ? 2 : 3, KernelWidth = averagesPixels ? 2 : 3,
+                Pooling = new PoolingDefinition(TakesMaximum: false, 2, 2, 1, 1),
             },
         ],
         AveragesPixels = averagesPixels,

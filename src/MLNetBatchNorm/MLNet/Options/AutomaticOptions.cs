@@ -108,6 +108,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>A model is kept small only as long as there are so many networks: they have most of the gain.</summary>
     public const int FewestMembersOfSmallModels = 4;
 
+    /// <summary>
+    /// Pictures may take so many times the work, minutes for some ten thousand: a pixel meets each weight of a kernel, and the bound of
+    /// tables would leave one network and few epochs.
+    /// </summary>
+    public const int WorkOfPictures = 40;
+
     /// <summary>Numbers of all pictures of a batch in their largest map at most, where the batch is chosen: 512 MB.</summary>
     public const long LargestMapOfBatch = 1 << 27;
 
@@ -167,7 +173,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         double validation = options.ValidationFraction
             ?? Math.Clamp(EnoughValidationRows / (double)Math.Max(1, rows), least, LargestValidationFraction);
         // Two operations for each weight and row forward, four backward.
-        double affordable = rule.LargestWork / (6.0 * weights * rows * (1 - validation));
+        double affordable = rule.LargestWork * (largestMap > 0 ? WorkOfPictures : 1) / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = MostMembers(options, start);
         int usual = severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;

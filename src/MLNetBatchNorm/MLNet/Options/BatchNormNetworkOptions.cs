@@ -97,9 +97,9 @@ public abstract class BatchNormNetworkOptions
 
     /// <summary>The convolutional layers in front of the <see cref="HiddenUnits"/>, first layer first.</summary>
     /// <value>
-    /// Default null: none without <see cref="InputShape"/>. With one, layers of 3 x 3 with batch normalization and maximum pooling of 2 x
-    /// 2: 32 filters, then twice as many each up to 128, until a side has fewer than 8 pixels; pictures of fewer than 16 get one layer
-    /// without pooling in front. 1 to 64 layers.
+    /// Default null: none without <see cref="InputShape"/>. With one, pairs of layers of 3 x 3 with batch normalization, the second of a
+    /// pair with maximum pooling of 2 x 2: 32 filters each, then 64, then 128, until a side has fewer than 8 pixels; pictures of fewer than
+    /// 16 get a layer of 32 filters, and from 8 on one of 64 with pooling. 1 to 64 layers.
     /// </value>
     public ConvolutionLayer[]? Convolutions { get; set; }
 
@@ -243,9 +243,8 @@ public abstract class BatchNormNetworkOptions
     /// <summary>Largest number of passes over the training rows.</summary>
     /// <value>
     /// Default null: 24, for several classes from 10,000 rows on 48, or fewer where rows, features and networks are so many that training
-    /// would take minutes; the log says how many, and the choice depends on the data's size and <see cref="Effort"/> only. Range
-    /// [1, 1000000]. Training
-    /// ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
+    /// would take minutes, of pictures ten; the log says how many, and the choice depends on the data's size and <see cref="Effort"/> only.
+    /// Range [1, 1000000]. Training ends earlier when <see cref="EarlyStoppingPatience"/> runs out.
     /// </value>
     [OptionRange(1, 1_000_000, "Set the number of passes over the training rows.")]
     public int? MaximumNumberOfEpochs { get; set; }

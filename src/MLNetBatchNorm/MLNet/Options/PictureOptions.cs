@@ -124,21 +124,26 @@ internal static class PictureOptions
     private static MapShape? ShapeOf(ImageShape? shape) => shape is null ? null : new MapShape(shape.Height, shape.Width, shape.Channels);
 
     /// <summary>
-    /// Where none are given: layers of 3 x 3 with maximum pooling, each with twice the filters of the one before, until a side is short;
-    /// small pictures get one without pooling in front. The networks of Simonyan and Zisserman 2015 (arXiv:1409.1556) in little.
+    /// Where none are given: two layers of 3 x 3, the second with maximum pooling, and again with twice the filters, until a side is short;
+    /// small pictures get two layers in all. The networks of Simonyan and Zisserman 2015 (arXiv:1409.1556) in little.
     /// </summary>
     private static ConvolutionLayer[] Usual(MapShape picture)
     {
         var layers = new List<ConvolutionLayer>();
         int side = picture.Height == 1 ? picture.Width : picture.Width == 1 ? picture.Height : Math.Min(picture.Height, picture.Width);
         int filters = FewestFilters;
-        if (side < 2 * SmallestPooled)
+        bool isSmall = side < 2 * SmallestPooled;
+        if (isSmall)
         {
             layers.Add(new ConvolutionLayer(filters, 3));
             filters *= 2;
         }
         for (; side >= SmallestPooled; side /= 2, filters = Math.Min(2 * filters, MostFilters))
+        {
+            if (!isSmall)
+                layers.Add(new ConvolutionLayer(filters, 3));
             layers.Add(new ConvolutionLayer(filters, 3) { Pooling = PoolingKind.Maximum });
+        }
         return [.. layers];
     }
 

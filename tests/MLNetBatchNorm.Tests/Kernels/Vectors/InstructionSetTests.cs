@@ -93,6 +93,7 @@ public sealed class InstructionSetTests
             hashes.Add(SameFor(threadCounts, OddShaped));
             hashes.Add(SameFor(threadCounts[..1], Sparse));
             hashes.Add(SameFor(threadCounts, Pictures));
+            hashes.Add(SameFor(threadCounts, PicturesOfWholePanels));
             return string.Join('-', hashes);
         }
 
@@ -167,6 +168,24 @@ public sealed class InstructionSetTests
             Activation = ActivationFunction.SiLU,
         }, KnownObjectives.SoftmaxCrossEntropy, rows: 40, batchSize: 16);
 
+        /// <summary>Windows that are read where they lie, and scored with fewer multiplications for the choice of the epoch.</summary>
+        private static string PicturesOfWholePanels(int threads) => Train(threads, new NetworkDefinition
+        {
+            Inputs = 2 * 7 * 6,
+            Picture = new MapShape(7, 6, 2),
+            Convolutions =
+            [
+                new ConvolutionDefinition { Filters = 32, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1 },
+                new ConvolutionDefinition
+                {
+                    Filters = 20, KernelHeight = 3, KernelWidth = 3, Top = 1, Bottom = 1, Left = 1, Right = 1,
+                    Pooling = new PoolingDefinition(TakesMaximum: true, 2, 2, 2, 2),
+                },
+            ],
+            HiddenUnits = [9],
+            Outputs = 3,
+        }, KnownObjectives.SoftmaxCrossEntropy, rows: 40, batchSize: 16);
+
         private static string Train(int threads, NetworkDefinition definition, Objective loss, int rows, int batchSize, bool sparse = false)
         {
             NetworkParameters parameters = Generated.Network(definition, 1);
@@ -183,6 +202,8 @@ public sealed class InstructionSetTests
                 LearningRate = 0.01,
                 Optimizer = optimizers[(int)definition.Activation % optimizers.Length],
                 Seed = 6,
+                RandomShift = 1,
+                RandomHorizontalFlip = true,
             };
             using var team = new WorkerTeam(threads);
             TrainingLoop.Train(team, parameters, Data(rows, 1), Data(40, 2), settings, null, CancellationToken.None);

@@ -212,6 +212,22 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(0, AutomaticOptions.ChoosePatience(never, epochs));
     }
 
+    /// <summary>
+    /// Pictures may take forty times the work: 40 * 3.6e12 / (6 * 18.7e6 * 54,000) = 23.8 epochs of one network of the usual layers for
+    /// 28 x 28.
+    /// </summary>
+    [TestMethod]
+    [DataRow(60_000, 2, 11)]
+    [DataRow(200_000, 1, 8)]
+    [DataRow(2_000, 4, 24)]
+    public void Choose_Pictures_TakeMoreWork(int rows, int members, int epochs)
+    {
+        AutomaticOptions chosen = AutomaticOptions.Choose(
+            new BatchNormNetworkMulticlassTrainer.Options(), rows, weights: 18.7e6, parameters: 467_000, start: null, severalClasses: true,
+            largestMap: 784 * 32);
+        Assert.AreEqual((members, epochs), (chosen.Members, chosen.Epochs));
+    }
+
     /// <summary>Large pictures are taken fewer at a time.</summary>
     [TestMethod]
     [DataRow(784 * 32, 256)]

@@ -125,7 +125,9 @@ public sealed class PictureTests
         layers = Train(new ImageShape(1, 90, 2)).Members[0].Layers;
         BatchNormNetworkConvolutionLayer[] signals = [.. layers.OfType<BatchNormNetworkConvolutionLayer>()];
         Assert.AreEqual((1, 3), (signals[0].KernelHeight, signals[0].KernelWidth));
-        Assert.AreEqual((1, 5), (signals[3].OutputHeight, signals[3].OutputWidth));
+        CollectionAssert.AreEqual(new[] { 32, 32, 64, 64, 128, 128, 128, 128 }, signals.Select(layer => layer.Outputs).ToArray());
+        CollectionAssert.AreEqual(new[] { 90, 45, 45, 22, 22, 11, 11, 5 }, signals.Select(layer => layer.OutputWidth).ToArray());
+        Assert.AreEqual(1, signals[7].OutputHeight);
     }
 
     /// <summary>Sparse rows are written out, missing pixels are the mean, and both score as the same pictures do when dense.</summary>
