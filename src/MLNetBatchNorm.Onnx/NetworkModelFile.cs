@@ -105,7 +105,8 @@ internal static class NetworkModelFile
 
     private static ModelGraph Begin(TrainedNetwork network, BatchNormNetworkOnnxOptions options)
     {
-        long bytes = network.Members.Sum(m => m.Parameters.Linear.Sum(l => (long)l.Inputs * l.Outputs)) * sizeof(float);
+        IEnumerable<NetworkMember> members = network.Ensembles.SelectMany(own => own.Members);
+        long bytes = members.Sum(m => m.Parameters.Linear.Sum(l => (long)l.Inputs * l.Outputs)) * sizeof(float);
         if (bytes > LargestWeightBytes)
             throw new InvalidOperationException($"The network has {bytes} bytes of weights; an ONNX file holds at most 2 GiB.");
         var graph = new ModelGraph(nameof(MLNetBatchNorm), [options.InputName!, .. OnnxNames.Outputs]);

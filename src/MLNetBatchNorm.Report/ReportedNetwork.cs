@@ -16,6 +16,7 @@ internal sealed class ReportedNetwork
         Task = task;
         Network = network;
         Members = network.Members;
+        Trials = network.Trials;
         MetricName = network.ValidationMetricName;
         Encoder = network.Encoder;
         ContributionBase = contributionBase;
@@ -38,6 +39,9 @@ internal sealed class ReportedNetwork
 
     /// <summary>The networks whose mean is predicted; often a single one.</summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }
+
+    /// <summary>What was tried before they were chosen; mostly nothing.</summary>
+    public IReadOnlyList<BatchNormNetworkTrial> Trials { get; }
 
     /// <summary>What the networks were measured by after each epoch; null where an old model does not say.</summary>
     public string? MetricName { get; }

@@ -76,6 +76,7 @@ internal sealed class TargetsPage
         var page = new Page(options.Title);
         targets.AddResults(page);
         targets.AddPictures(page, scored, label, areLabels);
+        TrialSection.Add(page, network.Network.Trials);
         TrainingHistory[] histories = [.. network.Network.Members.Select(member => member.TrainingHistory)];
         CourseSections.Add(page, histories, targets._loss, targets._axis);
         CourseSections.AddTargets(

@@ -95,7 +95,8 @@ public static class TrainingConsole
     }
 
     private static string Epoch(TrainingProgress progress)
-        => (progress.NumberOfMembers > 1 ? Text($"network {progress.Member}/{progress.NumberOfMembers}, ") : "")
+        => (progress.NumberOfTrials > 1 ? Text($"trial {progress.Trial}/{progress.NumberOfTrials}, ") : "")
+            + (progress.NumberOfMembers > 1 ? Text($"network {progress.Member}/{progress.NumberOfMembers}, ") : "")
             + (progress.Restart > 0 ? Text($"restart {progress.Restart}/{progress.NumberOfRestarts}, ") : "")
             + Text($"epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
 
@@ -104,6 +105,11 @@ public static class TrainingConsole
     /// </summary>
     private static string Network(TrainingProgress progress)
     {
+        if (progress.NumberOfTrials > 1)
+        {
+            string best = progress.BestTrial is { } trial ? Text($", best {trial}") : "";
+            return Text($" trial {progress.Trial}/{progress.NumberOfTrials}{best}");
+        }
         int trainings = 1 + progress.NumberOfRestarts;
         return progress.NumberOfMembers * trainings > 1
             ? Text($" net {(progress.Member - 1) * trainings + progress.Restart + 1}/{progress.NumberOfMembers * trainings}")

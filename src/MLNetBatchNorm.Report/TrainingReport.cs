@@ -61,6 +61,7 @@ public static class TrainingReport
         ResultSections.Add(page, results);
         if (results is RegressionResults numbers)
             IntervalSections.Add(page, numbers, network.IntervalLevels);
+        TrialSection.Add(page, network.Trials);
         CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task, network.MetricName);
         if (options.PermutationCount > 0 && results.WhyNoMeasure is { } reason)
             ImportanceSection.AddReason(page, reason);

@@ -83,6 +83,28 @@ public sealed class ExportParityTests
         float[][] With(float value) => [.. rows.Select(row => row.Select((v, i) => i == slot ? value : v).ToArray())];
     }
 
+    /// <summary>Networks of several trials, of other shapes behind other encoders, with weights of their own.</summary>
+    [TestMethod]
+    [DataRow(nameof(NetworkKind.Binary))]
+    [DataRow(nameof(NetworkKind.Multiclass))]
+    [DataRow(nameof(NetworkKind.Regression))]
+    public void Export_SeveralTrials_AgreesWithModel(string kindName)
+    {
+        var context = new MLContext(1);
+        float[][] rows = TinyNetworks.TestRows();
+        ITransformer transformer = TinyNetworks.Train(context, Enum.Parse<NetworkKind>(kindName), options =>
+        {
+            (options.NumberOfTrials, options.NumberOfEnsembleMembers, options.NumberOfInputPieces) = (8, 8, null);
+            options.SearchSpace = new SearchSpace { NumberOfInputPieces = [2, 4], Activation = [ActivationFunction.Mish] };
+        });
+        foreach (bool fold in new[] { true, false })
+        {
+            OnnxModel model = OnnxModel.Of(context, transformer, 12, fold);
+            Assert.Contains("Sum", model.Operations, "one trial alone shows nothing");
+            Parity.Check(model, context, transformer, rows, $"fold {fold}");
+        }
+    }
+
     /// <summary>
     /// A category of so many values that it is projected beside one that is not: those of training, one that was never seen, none, several,
     /// another value than 1, and a missing one.

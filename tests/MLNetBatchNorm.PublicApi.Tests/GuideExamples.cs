@@ -133,6 +133,26 @@ public sealed class GuideExamples
     }
 
     [TestMethod]
+    public void Trials_AreShown()
+    {
+        (MLContext mlContext, _, IDataView features) = Table();
+
+        #region GuideTrials
+        var model = mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            LabelColumnName = "Income",
+            NumberOfTrials = 8,
+            Activation = ActivationFunction.ReLU,             // stays
+            SearchSpace = new SearchSpace { NumberOfUnits = [64, 128], DropoutRate = [0.1, 0.3, 0.5] },
+        }).Fit(features);
+        foreach (BatchNormNetworkTrial trial in model.Model.Network.Trials.OrderBy(trial => trial.Score).Take(5))
+            Console.WriteLine($"trial {trial.Number}: loss {trial.Score}, rate {trial.LearningRate}, weight {trial.Weight}");
+        #endregion
+
+        Assert.HasCount(8, model.Model.Network.Trials);
+    }
+
+    [TestMethod]
     public void ValidationRows_AreUsed()
     {
         (MLContext mlContext, _, IDataView features) = Table();

@@ -13,7 +13,8 @@ internal sealed class DistributedRunner(TrainingRunner runner) : ITrainingRunner
     {
         try
         {
-            TrainingFormat.CheckSize(trainings[0].Definition);
+            foreach (NetworkTraining training in trainings)
+                TrainingFormat.CheckSize(training.Definition);
         }
         catch (NetworkFormatException e)
         {

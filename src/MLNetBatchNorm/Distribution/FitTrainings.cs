@@ -106,6 +106,8 @@ public sealed class FitTrainings
             throw new InvalidDataException($"{GetName(training)}: what was reported of it is damaged: {e.Message}", e);
         }
 
+        if (failure is TrainingDivergedException diverged)
+            diverged.Number = _trainings[training].Number;
         if (failure is not null)
             throw failure;
     }

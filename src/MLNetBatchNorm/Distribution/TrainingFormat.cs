@@ -15,7 +15,7 @@ namespace MLNetBatchNorm.Distribution;
 /// <code>
 /// uint32   0x52544E4D ("MNTR")
 /// text     version and build of the library
-/// int32    number of the training, number of networks, number of restarts
+/// int32    number of the training, number of networks, number of restarts, number of trials
 /// float64  fraction set aside for validation;  uint64 seed of the choice;  byte by class: 0 or 1;  byte half is kept back: 0 or 1
 /// definition and encoder, as in a model
 /// text     settings, as JSON
@@ -43,6 +43,7 @@ internal static class TrainingFormat
         writer.Write(training.Number.Index);
         writer.Write(training.Number.Members);
         writer.Write(training.Number.Restarts);
+        writer.Write(training.Number.Trials);
         writer.Write(training.Split.Fraction);
         writer.Write(training.Split.Seed);
         writer.WriteFlag(training.Split.ByClass);
@@ -105,7 +106,7 @@ internal static class TrainingFormat
         LibraryBuild.Check(reader);
         var number = new TrainingNumber(
             reader.ReadCount("the training", 0, MostTrainings, 0), reader.ReadCount("networks", 1, MostTrainings, 0),
-            reader.ReadCount("restarts", 0, MostTrainings, 0));
+            reader.ReadCount("restarts", 0, MostTrainings, 0), reader.ReadCount("trials", 1, MostTrainings, 0));
         var split = new ValidationSplit(
             reader.ReadNumber("validation fraction", value => value is >= 0 and < 1, "in [0, 1)"), reader.ReadUInt64(),
             reader.ReadFlag("flag of a choice by class"), reader.ReadFlag("flag of rows kept back"));

@@ -162,22 +162,42 @@ internal sealed class NetworkOnnx
 
     private string AddMembers(string features, bool fold, OutputLink link, string? output)
     {
-        string encoded = _network.Encoder.AddTo(_graph, features);
-        FoldedNetwork? folded = fold ? FoldedNetwork.CreateWhole(_network.Encoder, _network.Networks) : null;
-        int count = _network.Members.Count;
+        if (_network.Others.Count == 0)
+            return AddMembers(_network, features, fold, link, output, firstNumber: 1);
+        var parts = new string[_network.Ensembles.Count];
+        int number = 1;
+        for (int part = 0; part < parts.Length; part++)
+        {
+            TrainedNetwork own = _network.Ensembles[part];
+            string mean = AddMembers(own, features, fold, link, null, number);
+            string share = _graph.Floats($"trial{part + 1}.share", [(float)own.Share], 1);
+            parts[part] = _graph.Node("Mul", $"trial{part + 1}.part", [mean, share]);
+            number += own.Members.Count;
+        }
+
+        return _graph.NodeAs(output, "Sum", "logits", parts);
+    }
+
+    /// <summary>Adds the networks of one shape and their mean.</summary>
+    private string AddMembers(TrainedNetwork network, string features, bool fold, OutputLink link, string? output, int firstNumber)
+    {
+        string encoded = network.Encoder.AddTo(_graph, features);
+        FoldedNetwork? folded = fold ? FoldedNetwork.CreateWhole(network.Encoder, network.Networks) : null;
+        int count = network.Members.Count;
+        bool isOnly = count == 1 && _network.Others.Count == 0;
         var outputs = new string[count];
         for (int member = 0; member < count; member++)
         {
-            NetworkParameters parameters = _network.Members[member].Parameters;
+            NetworkParameters parameters = network.Members[member].Parameters;
             (Node Node, NodeParameters? Parameters)[] nodes = folded is null
                 ? [.. parameters.Definition.Plan.Nodes.Select(node => (node, parameters[node]))]
                 : [.. folded.Members[member].Select(operation => (operation.Node, operation.Parameters))];
-            string prefix = count == 1 ? "" : $"network{member + 1}.";
+            string prefix = isOnly ? "" : $"network{firstNumber + member}.";
             string current = PictureGraph.Add(_graph, parameters.Definition, encoded, prefix);
             for (int i = 0; i < nodes.Length; i++)
             {
                 current = nodes[i].Node.AddTo(
-                    _graph, current, nodes[i].Parameters, prefix, count == 1 && i == nodes.Length - 1 ? output : null);
+                    _graph, current, nodes[i].Parameters, prefix, isOnly && i == nodes.Length - 1 ? output : null);
             }
             outputs[member] = link.AddBeforeMean(_graph, current);
         }

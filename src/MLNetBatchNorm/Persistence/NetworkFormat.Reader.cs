@@ -68,7 +68,7 @@ internal static partial class NetworkFormat
         }
     }
 
-    private static TrainedNetwork ReadNetwork(BinaryReader reader, bool isSpread = false)
+    private static TrainedNetwork ReadNetwork(BinaryReader reader, BlockKind kind = BlockKind.Model)
     {
         uint magic = reader.ReadUInt32();
         if (magic != Magic)
@@ -81,9 +81,9 @@ internal static partial class NetworkFormat
         }
 
         if (version >= VersionOfSections)
-            return ReadSections(reader, isSpread);
-        if (isSpread)
-            throw new NetworkFormatException(CheckedBytes.Text($"The spread of the intervals has version {version}, which had none."));
+            return ReadSections(reader, kind);
+        if (kind != BlockKind.Model)
+            throw new NetworkFormatException(CheckedBytes.Text($"{NameOf(kind)} has version {version}, which had none."));
         NetworkDefinition definition = NetworkDefinition.Read(reader);
         InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
@@ -94,7 +94,7 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder, members);
     }
 
-    private static TrainedNetwork ReadSections(BinaryReader reader, bool isSpread)
+    private static TrainedNetwork ReadSections(BinaryReader reader, BlockKind kind)
     {
         NetworkDefinition? definition = null;
         InputEncoder? encoder = null;
@@ -107,6 +107,9 @@ internal static partial class NetworkFormat
         PredictionIntervals? intervals = null;
         SlotRanges? ranges = null;
         SlotNames? targetNames = null;
+        IReadOnlyList<BatchNormNetworkTrial> trials = [];
+        (int Trial, double Share)[] parts = [(0, 1)];
+        TrainedNetwork[] others = [];
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -121,12 +124,15 @@ internal static partial class NetworkFormat
             [ScaleTag] = section => scales = ReadScales(section, 1, scales),
             [TargetScalesTag] = section => scales = ReadScales(section, Required(definition, DefinitionTag).Outputs, scales),
             [ChosenTag] = section => chosen = ReadChosen(section),
-            [IntervalsTag] = section => intervals = isSpread
-                ? throw new NetworkFormatException($"The spread of the intervals has a section '{IntervalsTag}' itself.")
+            [IntervalsTag] = section => intervals = kind != BlockKind.Model
+                ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{IntervalsTag}' itself.")
                 : ReadIntervals(section, Required(networks, NetworksTag), Required(encoder, EncoderTag), Required(objective, ObjectiveTag)),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
             [TargetNamesTag] = section => targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target"),
+            [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
+                ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
+                : ReadTrials(section, Required(encoder, EncoderTag), Required(definition, DefinitionTag), Required(networks, NetworksTag)),
         });
 
         NetworkParameters[] ReadOnce(BinaryReader section, bool isHalf) => networks is null
@@ -139,8 +145,29 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder!, members, chosen)
         {
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
-            Intervals = intervals,
+            Intervals = intervals, Trials = trials, Trial = parts[0].Trial, Share = parts[0].Share, Others = others,
         };
+    }
+
+    private static string NameOf(BlockKind kind) => kind == BlockKind.Spread ? "The spread of the intervals" : "A trial of the model";
+
+    private static (IReadOnlyList<BatchNormNetworkTrial> Trials, (int Trial, double Share)[] Parts, TrainedNetwork[] Others) ReadTrials(
+        BinaryReader reader, InputEncoder encoder, NetworkDefinition definition, NetworkParameters[] networks)
+    {
+        (IReadOnlyList<BatchNormNetworkTrial> trials, (int Trial, double Share)[] parts) = TrialsFormat.Read(reader);
+        var others = new TrainedNetwork[parts.Length - 1];
+        long members = networks.Length;
+        for (int i = 0; i < others.Length; i++)
+        {
+            TrainedNetwork other = ReadNetwork(reader, BlockKind.Trial);
+            TrialsFormat.Check(other, encoder, definition);
+            members += other.Members.Count;
+            if (members > MaximumMembers)
+                throw new NetworkFormatException(CheckedBytes.Text($"The trials have more than {MaximumMembers} networks."));
+            others[i] = new TrainedNetwork(other.Encoder, other.Members) { Trial = parts[i + 1].Trial, Share = parts[i + 1].Share };
+        }
+
+        return (trials, parts, others);
     }
 
     private static NetworkDefinition ReadPictures(BinaryReader reader, NetworkDefinition definition, NetworkParameters[]? networks) =>
@@ -202,7 +229,7 @@ internal static partial class NetworkFormat
         long rows = reader.ReadInt64() is >= 0 and long count
             ? count
             : throw new NetworkFormatException("The number of rows behind the intervals is negative.");
-        TrainedNetwork? spread = reader.ReadFlag("flag of a spread") ? ReadNetwork(reader, isSpread: true) : null;
+        TrainedNetwork? spread = reader.ReadFlag("flag of a spread") ? ReadNetwork(reader, BlockKind.Spread) : null;
         if (spread is not null
             && (spread.Encoder.RawInputs != encoder.RawInputs + 1 || spread.Parameters.Definition.Outputs != 1
                 || spread.Objective is not { PredictsLogarithm: true } || spread.Scale is null))

@@ -73,6 +73,8 @@ internal static partial class NetworkFormat
     /// float64  power of the spread
     /// int64    rows that the factors were measured on
     /// byte     has a spread: 0 or 1; if 1 a whole block as this one, of one slot more and without intervals
+    /// -- "TRIA" trials, behind definition, encoding and networks; absent where nothing was tried
+    ///          Persistence/TrialsFormat.cs
     /// -- "END ", empty
     /// </code>
     /// </remarks>
@@ -123,6 +125,15 @@ internal static partial class NetworkFormat
             writer.WriteSection(TargetNamesTag, targets.Write);
         if (network.Intervals is { } intervals)
             writer.WriteSection(IntervalsTag, section => WriteIntervals(section, intervals));
+        if (network.Trials.Count > 0)
+        {
+            writer.WriteSection(TrialsTag, section =>
+            {
+                TrialsFormat.Write(section, network);
+                foreach (TrainedNetwork other in network.Others)
+                    Write(section, other);
+            });
+        }
         writer.WriteEnd();
     }
 

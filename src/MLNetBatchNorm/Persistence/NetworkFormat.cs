@@ -44,6 +44,20 @@ internal static partial class NetworkFormat
     private const string TargetScalesTag = "TSCA";
     private const string TargetNamesTag = "TNAM";
     private const string TargetMetricsTag = "TMET";
+    private const string TrialsTag = "TRIA";
+
+    /// <summary>What a block is.</summary>
+    private enum BlockKind
+    {
+        /// <summary>A model.</summary>
+        Model,
+
+        /// <summary>The spread of a model's intervals.</summary>
+        Spread,
+
+        /// <summary>The networks of another trial of a model.</summary>
+        Trial,
+    }
 
     /// <summary>
     /// Limits of the counts in a file, beside those of <see cref="Network.NetworkDefinition"/>, so that a damaged or hostile one is refused

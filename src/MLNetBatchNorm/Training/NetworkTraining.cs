@@ -51,8 +51,18 @@ internal sealed class NetworkTraining
         if (kept?.Finished is { } finished)
             return finished;
         observer.Started(rows.Training.Count, rows.Validation?.Count ?? 0);
-        TrainingHistory history = TrainingLoop.Train(
-            parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads);
+        TrainingHistory history;
+        try
+        {
+            history = TrainingLoop.Train(
+                parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads);
+        }
+        catch (TrainingDivergedException e)
+        {
+            e.Number = Number;
+            throw;
+        }
+
         WeightRounding.Round(parameters, rows.Training, Settings);
         var result = new NetworkMember(parameters, Rows.Target.Restore(history));
         kept?.Finish(result);

@@ -9,7 +9,8 @@ namespace MLNetBatchNorm.Training;
 /// </summary>
 /// <remarks>
 /// A model of several networks predicts the mean of their outputs. They have the same shape and
-/// the same encoder, and nothing else in common.
+/// the same encoder, and nothing else in common. A model that trials have chosen is a weighted mean of several such: itself and
+/// <see cref="Others"/>.
 /// </remarks>
 internal sealed class TrainedNetwork
 {
@@ -48,11 +49,14 @@ internal sealed class TrainedNetwork
     /// <summary>What the networks have learned.</summary>
     public IReadOnlyList<NetworkParameters> Networks => [.. Members.Select(member => member.Parameters)];
 
-    /// <summary>The networks as they score; folded once, when they are first asked for.</summary>
+    /// <summary>The networks of <see cref="Members"/> as they score; folded once, when they are first asked for.</summary>
     public FoldedNetwork Folded => field ??= FoldedNetwork.Create(Encoder, Networks);
 
+    /// <summary>The whole model as it scores.</summary>
+    public FoldedModel Model => field ??= new FoldedModel([.. Ensembles.Select(own => (own.Folded, own.Share))]);
+
     /// <summary>Whether every folded weight is finite, so that finite features cannot give NaN by way of an infinite weight.</summary>
-    public bool IsFinite => Folded.IsFinite && Intervals?.Spread is not { IsFinite: false };
+    public bool IsFinite => Model.IsFinite && Intervals?.Spread is not { IsFinite: false };
 
     /// <summary>What the training used; null where an old model did not keep it.</summary>
     public ChosenSettings? Chosen { get; }
@@ -100,6 +104,24 @@ internal sealed class TrainedNetwork
     /// not keep them.
     /// </summary>
     public SlotRanges? SlotRanges { get; init; }
+
+    /// <summary>The part that the mean of <see cref="Members"/> has in the output of the model; 1 where there are no others.</summary>
+    public double Share { get; init; } = 1;
+
+    /// <summary>Number of the trial that these networks are of; 0: that of the options as they were given.</summary>
+    public int Trial { get; init; }
+
+    /// <summary>
+    /// Networks of other trials, with shapes and encoders of their own, whose means have the rest of the output. Of these nothing counts
+    /// but encoder, members, share and trial.
+    /// </summary>
+    public IReadOnlyList<TrainedNetwork> Others { get; init; } = [];
+
+    /// <summary>All that share the output: this one, then the others.</summary>
+    public IReadOnlyList<TrainedNetwork> Ensembles => [this, .. Others];
+
+    /// <summary>What was tried before these networks were chosen; empty where nothing was.</summary>
+    public IReadOnlyList<BatchNormNetworkTrial> Trials { get; init; } = [];
 
     /// <summary>Unfolded weights, gamma, beta and frozen statistics of the first network.</summary>
     public NetworkParameters Parameters => Members[0].Parameters;

@@ -30,4 +30,7 @@ internal sealed class TrainingDivergedException : Exception
 
     /// <summary>Rate of the step that failed.</summary>
     public double LearningRate { get; }
+
+    /// <summary>Which training it was; null as long as nobody has said.</summary>
+    public TrainingNumber? Number { get; set; }
 }

@@ -24,6 +24,8 @@ public sealed class TrainingProgress
         NumberOfMembers = training.Members;
         Restart = training.Restart;
         NumberOfRestarts = training.Restarts;
+        Trial = training.Trial + 1;
+        NumberOfTrials = training.Trials;
         FractionDone = fractionDone;
         EstimatedRemainingSeconds = elapsed.TotalSeconds / fractionDone * (1 - fractionDone);
     }
@@ -40,7 +42,9 @@ public sealed class TrainingProgress
     /// </summary>
     public int Member { get; }
 
-    /// <summary>Number of networks that are trained; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.</summary>
+    /// <summary>
+    /// Number of networks that are trained, of each trial; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.
+    /// </summary>
     public int NumberOfMembers { get; }
 
     /// <summary>Which restart of the network this epoch was of; 0: its first training.</summary>
@@ -48,6 +52,18 @@ public sealed class TrainingProgress
 
     /// <summary>Number of times that each network is trained again; see <see cref="BatchNormNetworkOptions.NumberOfRestarts"/>.</summary>
     public int NumberOfRestarts { get; }
+
+    /// <summary>Which trial this epoch was of, counted from 1; 1 where nothing is tried.</summary>
+    public int Trial { get; }
+
+    /// <summary>Number of configurations that are tried; see <see cref="BatchNormNetworkOptions.NumberOfTrials"/>.</summary>
+    public int NumberOfTrials { get; }
+
+    /// <summary>The trial that has been best so far on the rows that judge, counted from 1; null as long as none was judged.</summary>
+    public int? BestTrial { get; internal init; }
+
+    /// <summary>The loss of <see cref="BestTrial"/>, as <see cref="BatchNormNetworkTrial.Score"/>.</summary>
+    public double? BestTrialScore { get; internal init; }
 
     /// <summary>Learning rate of the epoch's last step.</summary>
     public double LearningRate { get; }
@@ -83,7 +99,8 @@ public sealed class TrainingProgress
     public int BestEpoch { get; }
 
     /// <summary>
-    /// Share of all epochs of all networks and restarts that are done, in (0, 1]; a training that stopped early counts as done.
+    /// Share of all epochs of all networks and restarts that are done, in (0, 1]; a training that stopped early counts as done. Of trials
+    /// it is an estimate.
     /// </summary>
     public double FractionDone { get; }
 

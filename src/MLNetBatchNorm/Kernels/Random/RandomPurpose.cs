@@ -34,6 +34,15 @@ internal static class RandomPurpose
     /// <summary>Seeds of the networks that learn the spread of errors: network i has <c>Spread + i</c>.</summary>
     public const ulong Spread = 2100;
 
+    /// <summary>Seeds of the networks of a trial.</summary>
+    public const ulong TrialSeed = 2200;
+
+    /// <summary>What rows each bag of the selection among trials leaves out.</summary>
+    public const ulong SelectionBag = 2201;
+
+    /// <summary>What a trial draws: trial i has <c>TrialOptions + i</c>.</summary>
+    public const ulong TrialOptions = 10_000;
+
     /// <summary>Order of an epoch's rows in memory.</summary>
     public const ulong RowOrder = 3000;
 

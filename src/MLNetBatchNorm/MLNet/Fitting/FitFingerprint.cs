@@ -124,6 +124,7 @@ internal sealed class FitFingerprint : IDisposable
         LearningRateSchedule schedule => TypeOf(schedule),
         ImageShape => typeof(ImageShape),
         ConvolutionLayer => typeof(ConvolutionLayer),
+        SearchSpace => typeof(SearchSpace),
         _ => throw new ArgumentException(
             $"A value of {value.GetType()} is not compared by its properties; add its type here.", nameof(value)),
     };

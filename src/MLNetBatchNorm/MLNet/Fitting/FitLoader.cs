@@ -191,8 +191,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     }
 
     /// <summary>First slot and number of slots of each category that the view knows of.</summary>
-    public IEnumerable<(int First, int Count)> CategoriesOf(RoleMappedData data) =>
-        RangesOf(data).Select(range => (range.First, range.Count));
+    public IReadOnlyList<(int First, int Count)> CategoriesOf(RoleMappedData data) =>
+        [.. RangesOf(data).Select(range => (range.First, range.Count))];
 
     /// <summary>The names of the feature column's slots, as far as a model keeps them; null if there are none.</summary>
     public static SlotNames? SlotNames(RoleMappedData data, IChannel channel)

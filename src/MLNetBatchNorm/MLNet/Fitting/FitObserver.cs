@@ -23,23 +23,26 @@ internal sealed class FitObserver : ITrainingsObserver
     private readonly FitPlan _plan;
     private readonly string _inputs;
     private readonly LabelUnits _target;
-    private readonly BestOfRestarts _best;
+    private readonly Action<NetworkTraining, NetworkMember> _keep;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly string _metricName;
-    private readonly int _epochs;
+    private readonly int[] _epochsPlanned;
     private readonly long[] _rows;
     private readonly int[] _epochsDone;
     private readonly bool[] _ended;
     private bool _hasSaidThatRowsAreFew;
     private long _trainedRows;
+    private double _laterEpochs;
 
     /// <param name="host">The trainer's host.</param>
     /// <param name="channel">The log.</param>
     /// <param name="options">Whose progress handler is told.</param>
     /// <param name="plan">What is trained.</param>
     /// <param name="rows">On what.</param>
-    /// <param name="best">Given the results.</param>
-    public FitObserver(IHost host, IChannel channel, BatchNormNetworkOptions options, FitPlan plan, FitRows rows, BestOfRestarts best)
+    /// <param name="keep">Given the results.</param>
+    public FitObserver(
+        IHost host, IChannel channel, BatchNormNetworkOptions options, FitPlan plan, FitRows rows,
+        Action<NetworkTraining, NetworkMember> keep)
     {
         int trainings = plan.NumberOfTrainings;
         _host = host;
@@ -48,8 +51,8 @@ internal sealed class FitObserver : ITrainingsObserver
         _plan = plan;
         _inputs = InputText(rows, plan.Encoder);
         _target = rows.Target;
-        _best = best;
-        _epochs = plan.Chosen.Epochs;
+        _keep = keep;
+        _epochsPlanned = new int[trainings];
         _rows = new long[trainings];
         _epochsDone = new int[trainings];
         _ended = new bool[trainings];
@@ -57,9 +60,29 @@ internal sealed class FitObserver : ITrainingsObserver
         _metricName = plan.Settings.TargetWeights is null ? metric : $"mean {metric}";
     }
 
+    /// <summary>The trial that has judged best so far, and its loss; null as long as none has.</summary>
+    public int? BestTrial { get; set; }
+
+    /// <inheritdoc cref="BestTrial"/>
+    public double? BestTrialScore { get; set; }
+
+    /// <summary>Trainings that are about to begin, and epochs that will be trained behind them, as far as is known.</summary>
+    public void Announce(IEnumerable<NetworkTraining> trainings, double laterEpochs = 0)
+    {
+        foreach (NetworkTraining training in trainings)
+            _epochsPlanned[training.Number.Index] = training.Settings.EpochsOfAllRungs;
+        _laterEpochs = laterEpochs;
+    }
+
     /// <summary>Says once what all trainings have in common.</summary>
     public void Begin()
     {
+        if (_plan.Trials.Count > 0)
+        {
+            _channel.Info(MessageSensitivity.None, Text(
+                $"Trying {_plan.Trials.Count} configurations of {_plan.Chosen.Members} networks each, for a model of at most ")
+                + Text($"{_plan.MostNetworks} networks; what follows is trial 1."));
+        }
         NetworkDefinition definition = _plan.Definition;
         string networks = _plan.Chosen.Members == 1 ? "a network" : Text($"{_plan.Chosen.Members} networks, each");
         string times = _plan.Restarts == 0 ? "" : Text($", {(_plan.Chosen.Members == 1 ? "" : "each ")}{1 + _plan.Restarts} times");
@@ -67,7 +90,7 @@ internal sealed class FitObserver : ITrainingsObserver
         string pictures = definition.Picture is { } picture
             ? Text($" as pictures of {picture}, {definition.Convolutions.Length} convolutional layers") : "";
         string shape = Text($"{_plan.Encoder.RawInputs} features{pictures}, {units} hidden units, {definition.Outputs} outputs");
-        string steps = Text($"{_epochs} epochs in batches of {_plan.Settings.BatchSize}");
+        string steps = Text($"{_plan.Chosen.Epochs} epochs in batches of {_plan.Settings.BatchSize}");
         string rate = Text($"a learning rate of at most {_plan.Settings.LearningRate:G4}; seed {unchecked((int)_plan.Seed)}");
         string parameters = Text($"{definition.ParameterCount} parameters");
         _channel.Info(
@@ -143,7 +166,10 @@ internal sealed class FitObserver : ITrainingsObserver
         double? validationLoss = epoch.ValidationLoss is { } loss ? _target.RestoreLoss(loss) : null;
         EpochRecord restored = epoch with { TrainingLoss = trainingLoss, ValidationLoss = validationLoss };
         var progress = new TrainingProgress(
-            restored, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started));
+            restored, _metricName, maximumEpochs, bestEpoch, number, FractionDone(), _trainedRows, Stopwatch.GetElapsedTime(_started))
+        {
+            BestTrial = BestTrial + 1, BestTrialScore = BestTrialScore,
+        };
         string validation = validationLoss is { } shown ? Text($", validation loss {shown:G6}") : "";
         if (epoch.ValidationMetric is { } metric)
             validation += Text($", {_metricName} {(double.IsNaN(metric) ? "-" : Text($"{metric:F4}"))}");
@@ -156,7 +182,7 @@ internal sealed class FitObserver : ITrainingsObserver
     /// <inheritdoc/>
     public void Ended(NetworkTraining training, NetworkMember result)
     {
-        _best.Add(training.Number, result);
+        _keep(training, result);
         TrainingHistory history = result.History;
         _ended[training.Number.Index] = true;
         _epochsDone[training.Number.Index] = history.Epochs.Count;
@@ -170,9 +196,9 @@ internal sealed class FitObserver : ITrainingsObserver
     }
 
     /// <summary>All trainings are over: says which of a network's is kept, where there are several.</summary>
-    public void AllEnded()
+    public void AllEnded(BestOfRestarts best)
     {
-        foreach ((TrainingNumber number, double loss) in _best.Kept.Where(kept => kept.Number.Restarts > 0))
+        foreach ((TrainingNumber number, double loss) in best.Kept.Where(kept => kept.Number.Restarts > 0))
         {
             string what = number.Restart == 0 ? "its first training" : Text($"its restart {number.Restart}/{number.Restarts}");
             _channel.Info(
@@ -185,7 +211,7 @@ internal sealed class FitObserver : ITrainingsObserver
     {
         double done = _epochsDone.Sum(epochs => (double)epochs);
         double stillPlanned = Enumerable.Range(0, _ended.Length).Where(training => !_ended[training])
-            .Sum(training => (double)(_epochs - _epochsDone[training]));
+            .Sum(training => (double)(_epochsPlanned[training] - _epochsDone[training])) + _laterEpochs;
         return done / (done + stillPlanned);
     }
 

@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using MLNetBatchNorm.Distribution;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Network;
+using MLNetBatchNorm.Objectives;
 using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
@@ -55,8 +57,27 @@ internal sealed class FitPlan
     /// </summary>
     public required bool IsConstant { get; init; }
 
-    /// <summary>Number of trainings of all networks.</summary>
-    public int NumberOfTrainings => Chosen.Members * (1 + Restarts);
+    /// <summary>Pieces of a numeric slot at most.</summary>
+    public required int Pieces { get; init; }
+
+    /// <summary>The plans of the trials, this one the first; empty where nothing is tried.</summary>
+    public IReadOnlyList<FitPlan> Trials { get; private set; } = [];
+
+    /// <summary>Networks of the model at most, where there are trials.</summary>
+    public int MostNetworks { get; private set; }
+
+    /// <summary>Number of trainings of all networks; of trials at most.</summary>
+    public int NumberOfTrainings => Chosen.Members * (1 + Restarts) * Math.Max(1, Trials.Count);
+
+    /// <summary>The same with trials.</summary>
+    /// <param name="plans">The plan of each, the first being this.</param>
+    /// <param name="mostNetworks">Networks of the model at most.</param>
+    public FitPlan WithTrials(IReadOnlyList<FitPlan> plans, int mostNetworks)
+    {
+        var plan = (FitPlan)MemberwiseClone();
+        (plan.Trials, plan.MostNetworks) = (plans, mostNetworks);
+        return plan;
+    }
 
     /// <summary>What is kept of it with the model.</summary>
     public ChosenSettings ChosenSettings(FitRows rows) => new()
@@ -75,20 +96,38 @@ internal sealed class FitPlan
     {
         var trainings = new NetworkTraining[NumberOfTrainings];
         for (int i = 0; i < trainings.Length; i++)
-        {
-            var number = new TrainingNumber(i, Chosen.Members, Restarts);
-            trainings[i] = new NetworkTraining
-            {
-                Number = number,
-                Rows = rows,
-                Split = Split,
-                Encoder = Encoder,
-                Definition = Definition,
-                Settings = Settings with { Seed = number.SeedFrom(Seed) },
-                Start = Start is null ? null : rows.Target.StartFrom(Start, number.Member),
-            };
-        }
-
+            trainings[i] = TrainingOn(rows, new TrainingNumber(i, Chosen.Members, Restarts));
         return trainings;
     }
+
+    /// <summary>One training of one network.</summary>
+    public NetworkTraining TrainingOn(FitRows rows, TrainingNumber number) => new()
+    {
+        Number = number,
+        Rows = rows,
+        Split = Split,
+        Encoder = Encoder,
+        Definition = Definition,
+        Settings = Settings with { Seed = number.SeedFrom(Seed) },
+        Start = Start is null ? null : rows.Target.StartFrom(Start, number.Member),
+    };
+
+    /// <summary>What is said of this plan as a trial.</summary>
+    public BatchNormNetworkTrial Describe(int number, int trained, double? score, double weight) => new()
+    {
+        Number = number,
+        HiddenUnits = ImmutableArray.Create(Definition.HiddenUnits),
+        Activation = Definition.Activation,
+        Placement = Definition.Placement,
+        DropoutRate = Definition.DropoutRate,
+        BatchSize = Chosen.BatchSize,
+        MaximumNumberOfEpochs = Chosen.Epochs,
+        LearningRate = Chosen.LearningRate,
+        WeightDecay = (Settings.Optimizer as AdamWOptimizer)?.WeightDecay,
+        NumberOfInputPieces = Pieces,
+        LabelSmoothing = (Settings.Objective as SoftmaxCrossEntropy)?.LabelSmoothing,
+        NumberOfTrainedNetworks = trained,
+        Score = score,
+        Weight = weight,
+    };
 }

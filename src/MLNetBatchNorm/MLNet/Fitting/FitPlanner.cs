@@ -20,6 +20,9 @@ internal sealed class FitPlanner
     private readonly MatrixProducts _products;
     private readonly double[]? _classPriors;
 
+    // Of all trials, by the number of pieces.
+    private readonly Dictionary<int, InputEncoder> _encoders = [];
+
     /// <summary>Refuses what cannot be done with any rows.</summary>
     /// <param name="host">The trainer's host.</param>
     /// <param name="options">Checked options.</param>
@@ -38,10 +41,32 @@ internal sealed class FitPlanner
         if (start is not null)
             WarmStart.CheckShape(host, start, slots, task, options);
         PictureOptions.CheckSlots(host, Picture, slots, options.FeatureColumnName);
+        if (start is not null && options.NumberOfTrials > 1)
+        {
+            throw host.ExceptUserArg(
+                nameof(options.NumberOfTrials),
+                $"NumberOfTrials is {options.NumberOfTrials}, but training goes on from a model: its networks have the shape they have, "
+                + "and there is nothing to try. Set NumberOfTrials to 1 or null, or train anew.");
+        }
         _products = CreateProducts();
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
         GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);
         _classPriors = ClassPriorOptions.Given(host, options, task.Classes, order);
+    }
+
+    /// <summary>A planner of another trial of the same <c>Fit</c>.</summary>
+    private FitPlanner(FitPlanner other, BatchNormNetworkOptions options)
+    {
+        (_host, _options, _slots, _seed, _products) = (other._host, options, other._slots, other._seed, other._products);
+        _encoders = other._encoders;
+        GivenClassWeights = other.GivenClassWeights;
+        _task = options is BatchNormNetworkMulticlassTrainer.Options several
+            ? other._task with
+            {
+                Objective = new SoftmaxCrossEntropy(
+                    several.LabelSmoothing ?? AutomaticOptions.UsualLabelSmoothing, several.TemperatureScaling),
+            }
+            : other._task;
     }
 
     /// <summary>The model to go on from, or null.</summary>
@@ -52,14 +77,15 @@ internal sealed class FitPlanner
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
     /// <remarks>Normalization of the input itself would fill every column, and pictures are written out.</remarks>
-    public bool AllowsSparse => Picture is null && !Network.Plan.NormalizesInput(Placement);
+    public bool AllowsSparse => Picture is null && !Network.Plan.NormalizesInput(Placement) && !TrialOptions.MayNormalizeInput(_options);
 
     /// <summary>Whether of a category only its number is kept.</summary>
     /// <remarks>Not where every slot is to pass as it is, nor where normalization of the input needs them all.</remarks>
     public bool AllowsCategories => AllowsSparse && _options.ScaleInputs;
 
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
-    public int MostTrainings => AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts);
+    public int MostTrainings => Math.Max(
+        AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts), TrialOptions.MostTrainings(_options));
 
     /// <summary>Refuses a first layer that does not fit into one array.</summary>
     /// <param name="sparse">Whether rows are sparse, which may make layers narrower.</param>
@@ -78,16 +104,50 @@ internal sealed class FitPlanner
     /// <param name="names">The names of the slots, or null.</param>
     /// <param name="targetNames">The names of several targets, or null.</param>
     public FitPlan Plan(
-        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IEnumerable<(int First, int Count)> categories, SlotNames? names,
+        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IReadOnlyList<(int First, int Count)> categories, SlotNames? names,
         SlotNames? targetNames)
+    {
+        FitPlan plan = PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: false);
+        if (plan.IsConstant)
+            return plan;
+        bool canJudge = rows.HasValidation || plan.Chosen.ValidationFraction > 0;
+        if (!canJudge && _options.NumberOfTrials > 1)
+        {
+            throw _host.Except(
+                $"NumberOfTrials is {_options.NumberOfTrials}, which needs rows that the networks were not trained on, to judge trials by, "
+                + "but ValidationFraction is 0 and there is no validation set: nothing is held out. Set ValidationFraction above 0 (0.2 is "
+                + "usual), give a validation set, or set NumberOfTrials to 1.");
+        }
+        double weights = WeightsOfRow(plan.Definition, plan.Encoder, rows);
+        int trials = AutomaticOptions.ChooseTrials(_options, rows.Count, weights, plan.Chosen, canJudge && _start is null);
+        if (trials < 2)
+            return plan;
+
+        // Trial 0 is what was asked for, with as many networks as each trial has.
+        BatchNormNetworkOptions options = _options.Copy<BatchNormNetworkOptions>();
+        int most = AutomaticOptions.ChooseMembersOfTrials(_options, plan.Definition.ParameterCount);
+        options.NumberOfEnsembleMembers = Math.Min(TrialOptions.MostNetworksOfTrial, most);
+        FitPlan usual = new FitPlanner(this, options).PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: true);
+        var plans = new FitPlan[trials];
+        plans[0] = usual;
+        for (int trial = 1; trial < trials; trial++)
+        {
+            BatchNormNetworkOptions drawn = TrialDrawing.Draw(options, usual, trial);
+            plans[trial] = new FitPlanner(this, drawn).PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: true);
+        }
+
+        return usual.WithTrials(plans, most);
+    }
+
+    private FitPlan PlanOne(
+        FitRows rows, ReadOnlySpan<bool> categoricalSlots, IReadOnlyList<(int First, int Count)> categories, SlotNames? names,
+        SlotNames? targetNames, bool isTrial)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
         PieceRule pieceRule = AutomaticOptions.ChoosePieces(_options);
         int pieces = pieceRule.Of(SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
-        InputEncoder encoder = _start?.Encoder ?? (Picture is { } picture
-            ? rows.FitChannels(picture.Channels, PictureOptions.Order(_options, _start), _options.ScaleInputs)
-            : rows.FitEncoder(kinds, pieces));
+        InputEncoder encoder = _start?.Encoder ?? EncoderOf(rows, kinds, pieces);
         NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count, rows.IsSparse)).Reading(encoder);
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
@@ -115,12 +175,27 @@ internal sealed class FitPlanner
             Settings = CreateSettings(rows, chosen),
             ClassPriors = _classPriors,
             Split = new ValidationSplit(
-                chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: measuresErrors),
+                chosen.ValidationFraction, _seed, ByClass: _task.HasClasses, KeepsBack: isTrial || measuresErrors),
             SpreadEncoding = new EncodingRule(categorical, _options.ScaleInputs, pieceRule),
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
+            Pieces = pieces,
         };
+    }
+
+    /// <summary>Learned once for all trials of so many pieces.</summary>
+    private InputEncoder EncoderOf(FitRows rows, SlotKind[] kinds, int pieces)
+    {
+        if (!_encoders.TryGetValue(pieces, out InputEncoder? encoder))
+        {
+            encoder = Picture is { } picture
+                ? rows.FitChannels(picture.Channels, PictureOptions.Order(_options, _start), _options.ScaleInputs)
+                : rows.FitEncoder(kinds, pieces);
+            _encoders.Add(pieces, encoder);
+        }
+
+        return encoder;
     }
 
     /// <summary>The categories that rows keep as numbers, and those that are seen in the slots they keep.</summary>

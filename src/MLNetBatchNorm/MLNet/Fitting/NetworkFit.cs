@@ -110,18 +110,17 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
 
     private TrainedNetwork Train(FitPlan plan, FitRows rows, FitCheckpoints? checkpoints, IChannel channel, CancellationToken cancellation)
     {
-        var best = new BestOfRestarts(plan.Chosen.Members);
-        var observer = new FitObserver(host, channel, options, plan, rows, best);
         int threads = options.NumberOfThreads ?? Environment.ProcessorCount;
         // Spilled rows are read through windows that take the whole budget.
         ITrainingRunner runner = options.TrainingRunner is { } elsewhere
             ? new DistributedRunner(elsewhere)
             : new ThreadRunner(threads, sideBySide: rows.IsSpilled ? 1 : threads);
-        observer.Begin();
+        TrainedNetwork network;
         try
         {
-            runner.Run(plan.TrainingsOn(rows), observer, checkpoints, cancellation);
-            observer.AllEnded();
+            network = plan.Trials.Count == 0
+                ? TrainOnce(plan, rows, runner, threads, checkpoints, channel, cancellation)
+                : Try(plan, rows, runner, threads, checkpoints, channel, cancellation);
         }
         catch (TrainingDivergedException e)
         {
@@ -133,24 +132,72 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         if (plan.ClassPriors is { } priors)
         {
             double[] shifts = ClassPriors.Shifts(priors, rows.Classes!.Weights, plan.Settings.ClassWeights);
-            ClassPriors.Add(shifts, best.Networks);
+            ClassPriors.Add(shifts, [.. network.Ensembles.SelectMany(own => own.Members)]);
             channel.Info(MessageSensitivity.None, ClassPriors.Text(shifts));
         }
 
-        var network = new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
-        {
-            Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
-            TargetNames = plan.TargetNames,
-            Intervals = task.IntervalLevels.Count == 0 ? null : Intervals(plan, rows, best, threads, channel, cancellation),
-        };
         if (!network.IsFinite)
             throw host.Except(DivergenceMessage("the trained parameters left the range of float", plan));
         return network;
     }
 
-    private PredictionIntervals Intervals(
-        FitPlan plan, FitRows rows, BestOfRestarts best, int threads, IChannel channel, CancellationToken cancellation)
+    private TrainedNetwork TrainOnce(
+        FitPlan plan, FitRows rows, ITrainingRunner runner, int threads, FitCheckpoints? checkpoints, IChannel channel,
+        CancellationToken cancellation)
     {
+        var best = new BestOfRestarts(plan.Chosen.Members);
+        var observer = new FitObserver(host, channel, options, plan, rows, (training, network) => best.Add(training.Number, network));
+        NetworkTraining[] trainings = plan.TrainingsOn(rows);
+        observer.Begin();
+        observer.Announce(trainings);
+        runner.Run(trainings, observer, checkpoints, cancellation);
+        observer.AllEnded(best);
+        // Of each network any training: all set the same rows aside.
+        IEnumerable<NetworkTraining> first = trainings.Where(training => training.Number.Restart == 0);
+        return new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
+        {
+            Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
+            TargetNames = plan.TargetNames,
+            Intervals = Intervals(
+                plan, rows,
+                [.. first.Zip(best.Networks, (training, network) => new HeldOutNetwork[] { new(training, network.Parameters, 1) })],
+                threads, channel, cancellation),
+        };
+    }
+
+    /// <summary>Trains what the plan's trials draw, and makes a model of those that are best together.</summary>
+    private TrainedNetwork Try(
+        FitPlan plan, FitRows rows, ITrainingRunner runner, int threads, FitCheckpoints? checkpoints, IChannel channel,
+        CancellationToken cancellation)
+    {
+        var trials = new TrialFit(host, channel, options, plan, rows, runner, checkpoints, threads);
+        IReadOnlyList<TrialFit.Part> parts = trials.Run(cancellation);
+        HeldOutNetwork[][] networks =
+        [
+            .. Enumerable.Range(0, plan.Chosen.Members).Select(member => parts
+                .Select(part => new HeldOutNetwork(part.Trainings[member], part.Networks[member].Parameters, part.Weight)).ToArray()),
+        ];
+        TrialFit.Part first = parts[0];
+        return new TrainedNetwork(first.Plan.Encoder, first.Networks, first.Plan.ChosenSettings(rows))
+        {
+            Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
+            TargetNames = plan.TargetNames, Trials = trials.Trials, Trial = first.Trial, Share = first.Weight,
+            Others =
+            [
+                .. parts.Skip(1).Select(part => new TrainedNetwork(part.Plan.Encoder, part.Networks)
+                {
+                    Trial = part.Trial, Share = part.Weight,
+                }),
+            ],
+            Intervals = Intervals(plan, rows, networks, threads, channel, cancellation),
+        };
+    }
+
+    private PredictionIntervals? Intervals(
+        FitPlan plan, FitRows rows, HeldOutNetwork[][] networks, int threads, IChannel channel, CancellationToken cancellation)
+    {
+        if (task.IntervalLevels.Count == 0)
+            return null;
         if (plan.Start is not null && !rows.HasValidation)
         {
             channel.Warning(
@@ -159,11 +206,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
                 + "too small. Give a validation set that it has not seen, or train anew.");
         }
 
-        // Of each network any training: all set the same rows aside.
-        NetworkTraining[] trainings = [.. plan.TrainingsOn(rows).Where(training => training.Number.Restart == 0)];
         try
         {
-            return IntervalLearning.Learn(trainings, best.Networks, task.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
+            return IntervalLearning.Learn(networks, task.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
         }
         catch (TooFewHeldOutRowsException e)
         {

@@ -30,6 +30,13 @@ internal static class WarmStart
     public static void CheckShape(IHost host, TrainedNetwork start, int slots, NetworkTask task, BatchNormNetworkOptions options)
     {
         NetworkDefinition definition = start.Parameters.Definition;
+        if (start.Others.Count > 0)
+        {
+            throw host.ExceptParam(
+                "modelParameters",
+                $"The initial model has networks of {start.Ensembles.Count} trials, of several shapes (NumberOfTrials); training can go on "
+                + "only from networks of one. Give a model that was trained with NumberOfTrials 1.");
+        }
         CheckOutputs(host, start, task.Objective);
         Require(host, "feature slots", start.Encoder.RawInputs.ToString(), slots.ToString());
         Require(host, "outputs", definition.Outputs.ToString(), task.Outputs.ToString());

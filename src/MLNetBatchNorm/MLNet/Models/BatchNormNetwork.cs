@@ -23,7 +23,22 @@ public sealed class BatchNormNetwork
             : null;
         ValidationMetricName = trained.Objective?.MetricName;
         Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames, trained.SlotRanges);
-        Members = trained.Members.Select((member, number) => new BatchNormNetworkMember(member, Encoder, number, score)).ToImmutableArray();
+        Trials = trained.Trials;
+        var members = ImmutableArray.CreateBuilder<BatchNormNetworkMember>();
+        foreach (TrainedNetwork own in trained.Ensembles)
+        {
+            BatchNormNetworkEncoder encoder =
+                own.Encoder == trained.Encoder ? Encoder : new BatchNormNetworkEncoder(own.Encoder, trained.SlotNames, trained.SlotRanges);
+            foreach (NetworkMember member in own.Members)
+            {
+                members.Add(new BatchNormNetworkMember(member, encoder, members.Count, score)
+                {
+                    Weight = own.Share / own.Members.Count, Trial = own.Trial,
+                });
+            }
+        }
+
+        Members = members.ToImmutable();
     }
 
     /// <summary>Scores rows by one of the networks alone.</summary>
@@ -31,11 +46,22 @@ public sealed class BatchNormNetwork
 
     /// <summary>
     /// The networks, as many as <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/> says, at least one. They have the same shape
-    /// and the same encoder, and nothing else in common; the model's output is the mean of theirs.
+    /// and the same encoder, and nothing else in common; the model's output is the mean of theirs. Where there were
+    /// <see cref="Trials"/>, the networks of one trial have, those of others may have other shapes and encoders, and the output is the sum
+    /// of theirs times <see cref="BatchNormNetworkMember.Weight"/>.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }
 
-    /// <summary>How the slots of the feature column become what the first layer of each network reads.</summary>
+    /// <summary>
+    /// What was tried before the networks were chosen, in the order of the trials' numbers, with
+    /// <see cref="BatchNormNetworkOptions.NumberOfTrials"/> above 1; empty otherwise, and in models of older versions.
+    /// </summary>
+    public IReadOnlyList<BatchNormNetworkTrial> Trials { get; }
+
+    /// <summary>
+    /// How the slots of the feature column become what the first layer of each network reads; where there were <see cref="Trials"/>, of the
+    /// first network.
+    /// </summary>
     public BatchNormNetworkEncoder Encoder { get; }
 
     /// <summary>The size of pictures, <see cref="BatchNormNetworkOptions.InputShape"/>; null where rows are none.</summary>

@@ -21,7 +21,7 @@ public sealed class BatchNormNetworkInputLayer : BatchNormNetworkLayer
         Encoder = encoder;
     }
 
-    /// <summary>What makes the parts of the slots; that of the model.</summary>
+    /// <summary>What makes the parts of the slots; that of the model, or of the network's trial.</summary>
     public BatchNormNetworkEncoder Encoder { get; }
 
     /// <summary>The weight of one part of a slot in one unit.</summary>

@@ -2,7 +2,7 @@ using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
-/// <summary>One network of a model; a model of several predicts by the mean of their outputs.</summary>
+/// <summary>One network of a model; a model of several predicts by the weighted mean of their outputs.</summary>
 public sealed class BatchNormNetworkMember
 {
     private readonly NetworkMember _member;
@@ -18,6 +18,15 @@ public sealed class BatchNormNetworkMember
         _number = number;
         _score = score;
     }
+
+    /// <summary>
+    /// The part that this network's output has in that of the model; those of all networks add up to 1. One over their number, unless
+    /// trials have chosen them: see <see cref="BatchNormNetworkOptions.NumberOfTrials"/>.
+    /// </summary>
+    public double Weight { get; internal init; }
+
+    /// <summary>The number of the trial that this network is of, a place in <see cref="BatchNormNetwork.Trials"/>; 0 without any.</summary>
+    public int Trial { get; internal init; }
 
     /// <summary>
     /// The layers with their weights and batch normalizations as learned, at least one: a
@@ -44,8 +53,9 @@ public sealed class BatchNormNetworkMember
     /// <summary>Scores a block of rows by this network alone.</summary>
     /// <remarks>
     /// In the units of the model's own scores: logits, predictions in the label's units, or probabilities. The model's score of a row is
-    /// the mean of its networks' scores; with several classes it is <c>softmax(mean over networks of log p)</c>, p being a network's
-    /// probabilities, because logits are averaged. How far the networks are apart says how little the rows like this one have taught them.
+    /// the mean of its networks' scores, by <see cref="Weight"/>; with several classes it is <c>softmax(mean over networks of log p)</c>, p
+    /// being a network's probabilities, because logits are averaged. How far the networks are apart says how little the rows like this one
+    /// have taught them.
     /// </remarks>
     /// <param name="features">The rows one after the other, [rows, slots]; NaN where a value is missing.</param>
     /// <param name="rows">Number of rows.</param>

@@ -13,9 +13,11 @@ namespace MLNetBatchNorm;
 internal sealed class ExplainingNetwork
 {
     private readonly IExceptionContext _context;
-    private readonly ShapleyContributions _contributions;
+    // Of each part of the model; contributions are linear in it, as scores are in front of a link of classes or behind one of logarithms.
+    private readonly ShapleyContributions[] _contributions;
+    private readonly IReadOnlyList<float> _shares;
     private readonly int _slots;
-    private readonly ConcurrentBag<ContributionScratch> _spares = [];
+    private readonly ConcurrentBag<ContributionScratch[]> _spares = [];
 
     /// <param name="context">Throws.</param>
     /// <param name="scoring">The network.</param>
@@ -31,34 +33,50 @@ internal sealed class ExplainingNetwork
 
         _context = context;
         _slots = scoring.Inputs;
-        _contributions = new ShapleyContributions(
-            scoring.Folded, scoring.Trained.Encoder, scoring.Trained.SlotRanges, scoring.Link, isCentred: outputsAreClasses);
+        _shares = scoring.Folded.Shares;
+        _contributions = [.. scoring.Trained.Ensembles.Zip(scoring.Folded.Parts, (own, folded) => new ShapleyContributions(
+            folded, own.Encoder, scoring.Trained.SlotRanges, scoring.Link, isCentred: outputsAreClasses))];
+        BaseScores = _contributions.Length == 1
+            ? _contributions[0].BaseScores
+            : [.. Enumerable.Range(0, Outputs).Select(
+                output => (float)_contributions.Select((part, i) => (double)_shares[i] * part.BaseScores[output]).Sum())];
     }
 
     /// <summary>What contributions are added to.</summary>
-    public IReadOnlyList<float> BaseScores => _contributions.BaseScores;
+    public IReadOnlyList<float> BaseScores { get; }
 
-    private int Outputs => _contributions.Outputs;
+    private int Outputs => _contributions[0].Outputs;
+
+    private ContributionScratch[] CreateScratches() => [.. _contributions.Select(part => part.CreateScratch())];
 
     /// <summary>Contributions of a block of rows, [rows, outputs, slots].</summary>
     public void Explain(ReadOnlySpan<float> features, int rows, Span<float> contributions)
     {
         CheckBlock(features.Length, rows, contributions.Length);
-        if (!_spares.TryTake(out ContributionScratch? scratch))
-            scratch = _contributions.CreateScratch();
+        if (!_spares.TryTake(out ContributionScratch[]? scratches))
+            scratches = CreateScratches();
         for (int row = 0; row < rows; row++)
         {
-            _contributions.Explain(features.Slice(row * _slots, _slots), scratch);
             Span<float> values = contributions.Slice(row * Outputs * _slots, Outputs * _slots);
             values.Clear();
-            for (int i = 0; i < scratch.Count; i++)
+            for (int part = 0; part < scratches.Length; part++)
             {
-                for (int output = 0; output < Outputs; output++)
-                    values[output * _slots + scratch.Slot(i)] = (float)scratch.Values(i)[output];
+                _contributions[part].Explain(features.Slice(row * _slots, _slots), scratches[part]);
+                Add(part, scratches[part], values);
             }
         }
 
-        _spares.Add(scratch);
+        _spares.Add(scratches);
+    }
+
+    private void Add(int part, ContributionScratch scratch, Span<float> values)
+    {
+        double share = _shares[part];
+        for (int i = 0; i < scratch.Count; i++)
+        {
+            for (int output = 0; output < Outputs; output++)
+                values[output * _slots + scratch.Slot(i)] += (float)(share * scratch.Values(i)[output]);
+        }
     }
 
     /// <summary>As <see cref="Explain(ReadOnlySpan{float}, int, Span{float})"/>, by several threads at once.</summary>
@@ -120,25 +138,21 @@ internal sealed class ExplainingNetwork
     /// <summary>Explains one row at a time without allocating. Not thread-safe: one for each mapper.</summary>
     private sealed class RowExplainer(ExplainingNetwork network, int top, int bottom, bool normalize)
     {
-        private readonly ContributionScratch _scratch = network._contributions.CreateScratch();
+        private readonly ContributionScratch[] _scratches = network.CreateScratches();
         private float[]? _dense;
+        private int _count;
         private float[] _values = [];
         private int[] _slots = [];
 
         public void Map(in VBuffer<float> features, ref VBuffer<float> contributions)
         {
-            ShapleyContributions shapley = network._contributions;
             if (features.Length != network._slots)
                 throw network._context.Except($"The row has {features.Length} features; the model was trained on {network._slots}.");
-            if (features.IsDense)
-                shapley.Explain(features.GetValues(), _scratch);
-            else if (shapley.IsWide)
-                shapley.ExplainSparse(features.GetIndices(), features.GetValues(), _scratch);
-            else
+            _count = 0;
+            for (int part = 0; part < _scratches.Length; part++)
             {
-                _dense ??= new float[network._slots];
-                features.CopyTo(_dense);
-                shapley.Explain(_dense, _scratch);
+                Explain(network._contributions[part], features, _scratches[part]);
+                Take(network._shares[part], _scratches[part]);
             }
 
             int kept = Select();
@@ -149,19 +163,51 @@ internal sealed class ExplainingNetwork
             contributions = editor.Commit();
         }
 
+        private void Explain(ShapleyContributions shapley, in VBuffer<float> features, ContributionScratch scratch)
+        {
+            if (features.IsDense)
+            {
+                shapley.Explain(features.GetValues(), scratch);
+            }
+            else if (shapley.IsWide)
+            {
+                shapley.ExplainSparse(features.GetIndices(), features.GetValues(), scratch);
+            }
+            else
+            {
+                _dense ??= new float[network._slots];
+                features.CopyTo(_dense);
+                shapley.Explain(_dense, scratch);
+            }
+        }
+
+        /// <summary>Adds a part's contributions to those of the parts before it, slot by slot.</summary>
+        private void Take(double share, ContributionScratch scratch)
+        {
+            int known = _count;
+            if (_values.Length < known + scratch.Count)
+            {
+                Array.Resize(ref _values, Math.Max(known + scratch.Count, 2 * _values.Length));
+                Array.Resize(ref _slots, _values.Length);
+            }
+
+            for (int i = 0; i < scratch.Count; i++)
+            {
+                float value = (float)(share * scratch.Values(i)[0]);
+                // Mostly the same slots in the same order.
+                int at = i < known && _slots[i] == scratch.Slot(i) ? i : _slots.AsSpan(0, known).IndexOf(scratch.Slot(i));
+                if (at >= 0)
+                    _values[at] += value;
+                else
+                    (_values[_count], _slots[_count++]) = (value, scratch.Slot(i));
+            }
+        }
+
         /// <summary>Leaves the contributions that are asked for, in the order of their slots, and says how many they are.</summary>
         private int Select()
         {
-            if (_values.Length < _scratch.Count)
-            {
-                _values = new float[Math.Max(_scratch.Count, 2 * _values.Length)];
-                _slots = new int[_values.Length];
-            }
-
-            Span<float> values = _values.AsSpan(0, _scratch.Count);
-            Span<int> slots = _slots.AsSpan(0, _scratch.Count);
-            for (int i = 0; i < values.Length; i++)
-                (values[i], slots[i]) = ((float)_scratch.Values(i)[0], _scratch.Slot(i));
+            Span<float> values = _values.AsSpan(0, _count);
+            Span<int> slots = _slots.AsSpan(0, _count);
             values.Sort(slots);
             int negative = 0, positive = values.Length;
             while (negative < values.Length && values[negative] < 0)

@@ -19,18 +19,18 @@ namespace MLNetBatchNorm;
 internal sealed class ScoringNetwork
 {
     private readonly IExceptionContext _context;
-    private readonly FoldedNetwork _folded;
+    private readonly FoldedModel _folded;
     private readonly OutputLink _link;
     // As many as threads have ever scored blocks, or single rows, at once.
-    private readonly ConcurrentBag<ScoringScratch> _spareScratches = [];
-    private readonly ConcurrentBag<ScoringScratch> _spareRowScratches = [];
+    private readonly ConcurrentBag<FoldedModel.Scratch> _spareScratches = [];
+    private readonly ConcurrentBag<FoldedModel.Scratch> _spareRowScratches = [];
 
     /// <summary>Scores with <paramref name="trained"/>.</summary>
     public ScoringNetwork(IExceptionContext context, TrainedNetwork trained)
     {
         _context = context;
         Trained = trained;
-        _folded = trained.Folded;
+        _folded = trained.Model;
         _link = trained.ScoreLink;
         Intervals = trained.Intervals is null ? null : new IntervalScoring(trained);
         InputType = new VectorDataViewType(NumberDataViewType.Single, _folded.RawInputs);
@@ -52,7 +52,7 @@ internal sealed class ScoringNetwork
     public int Outputs => _folded.Outputs;
 
     /// <summary>The folded networks.</summary>
-    public FoldedNetwork Folded => _folded;
+    public FoldedModel Folded => _folded;
 
     /// <summary>What makes scores of outputs.</summary>
     public OutputLink Link => _link;
@@ -96,8 +96,8 @@ internal sealed class ScoringNetwork
     {
         CheckBlock(features.Length, rows, outputs.Length);
         bool isRow = rows == 1;
-        ConcurrentBag<ScoringScratch> spares = isRow ? _spareRowScratches : _spareScratches;
-        if (!spares.TryTake(out ScoringScratch? scratch))
+        ConcurrentBag<FoldedModel.Scratch> spares = isRow ? _spareRowScratches : _spareScratches;
+        if (!spares.TryTake(out FoldedModel.Scratch? scratch))
             scratch = _folded.CreateScratch(isRow ? 1 : FoldedNetwork.BlockRows);
         _folded.Score(features, rows, outputs, scratch, link, member);
         spares.Add(scratch);
@@ -191,7 +191,7 @@ internal sealed class ScoringNetwork
     public sealed class RowScorer
     {
         private readonly ScoringNetwork _network;
-        private readonly ScoringScratch _scratch;
+        private readonly FoldedModel.Scratch _scratch;
         private readonly float[] _outputs;
         private readonly IntervalScoring.RowScratch? _intervals;
         private readonly OutputLink? _scaledLink;

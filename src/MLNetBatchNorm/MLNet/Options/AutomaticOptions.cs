@@ -189,8 +189,36 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
             members = Fitting(affordable / epochs, 1, members);
         int batch = ChooseBatchSize(options, rows, largestMap);
         return new AutomaticOptions(
-            batch, epochs, members, options.LearningRate ?? Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0)), validation);
+            batch, epochs, members, options.LearningRate ?? RateFor(batch), validation);
     }
+
+    /// <summary>The rate that suits a batch of so many rows.</summary>
+    public static double RateFor(int batch) => Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0));
+
+    /// <summary>Networks that trials may choose for the model: as many as fit into it, whatever their training takes.</summary>
+    public static int ChooseMembersOfTrials(BatchNormNetworkOptions options, long parameters) => options.NumberOfEnsembleMembers
+        ?? Fitting(LargestNumberOfAllParameters / (double)Math.Max(1, parameters), 1, EffortRule.Of(options.Effort).Members);
+
+    /// <summary>Number of configurations that are tried; 1: only that of the options.</summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="rows">Training rows, before any are set aside.</param>
+    /// <param name="weights">Weights of one network that a row meets.</param>
+    /// <param name="chosen">What trial 0 would come to.</param>
+    /// <param name="canJudge">Whether there are rows to judge trials by, and nothing that they do not go with.</param>
+    public static int ChooseTrials(
+        BatchNormNetworkOptions options, long rows, double weights, AutomaticOptions chosen, bool canJudge)
+    {
+        if (options.NumberOfTrials is { } trials)
+            return trials;
+        EffortRule rule = EffortRule.Of(options.Effort);
+        if (!canJudge || options.NumberOfRestarts > 0)
+            return 1;
+        double work = 6.0 * weights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs;
+        return Fitting(rule.LargestWork / (TrainingsOfTrial * work), 1, rule.Trials);
+    }
+
+    /// <summary>Networks that are trained for each trial, in the mean over those that are given up early.</summary>
+    private const double TrainingsOfTrial = 2;
 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
     public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience

@@ -46,6 +46,9 @@ internal sealed record EffortRule
     /// </summary>
     public required long UsualNumberOfAllParameters { get; init; }
 
+    /// <summary>Trials, where nothing forbids them; 1: none.</summary>
+    public required int Trials { get; init; }
+
     /// <summary>The rule of an effort.</summary>
     public static EffortRule Of(TrainingEffort effort) => effort switch
     {
@@ -60,7 +63,7 @@ internal sealed record EffortRule
     {
         HiddenUnits = [128, 64], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
         Epochs = 24, EpochsOfSeveralClasses = 48, Members = 8, FewMembers = 2,
-        LargestWork = 3.6e12, UsualNumberOfAllParameters = 1 << 21,
+        LargestWork = 3.6e12, UsualNumberOfAllParameters = 1 << 21, Trials = 1,
     };
 
     /// <summary>A few seconds.</summary>
@@ -68,7 +71,7 @@ internal sealed record EffortRule
     {
         HiddenUnits = [64, 64], HiddenUnitsOfSmallTables = [64, 64], HiddenUnitsOfSeveralClasses = [128, 128, 128],
         Epochs = 16, EpochsOfSeveralClasses = 16, Members = 4, FewMembers = 2,
-        LargestWork = 1e12, UsualNumberOfAllParameters = 1 << 20,
+        LargestWork = 1e12, UsualNumberOfAllParameters = 1 << 20, Trials = 1,
     };
 
     /// <summary>Minutes.</summary>
@@ -77,5 +80,6 @@ internal sealed record EffortRule
         HiddenUnits = [256, 128], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
         Epochs = 36, EpochsOfSeveralClasses = 48, Members = 16, FewMembers = 4,
         LargestWork = 3.6e13, UsualNumberOfAllParameters = AutomaticOptions.LargestNumberOfAllParameters,
+        Trials = 1,
     };
 }

@@ -32,6 +32,9 @@ internal sealed class OptionRow
     /// <summary>The numbers it may take; null where it is no number, or any number.</summary>
     public OptionRangeAttribute? Range { get; }
 
+    /// <summary>The type of the group it is in; null: none.</summary>
+    public Type? Owner => _group?.PropertyType;
+
     /// <summary>The type of its values, without "or null".</summary>
     public Type Type => Nullable.GetUnderlyingType(Property.PropertyType) ?? Property.PropertyType;
 
@@ -42,7 +45,7 @@ internal sealed class OptionRow
     public static IReadOnlyList<OptionRow> Of([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options) =>
     [
         .. PropertiesOf(options).SelectMany(property => IsGroup(property.PropertyType)
-            ? PropertiesOf(typeof(CheckpointOptions)).Select(inner => new OptionRow(property, inner))
+            ? InnerOf(property.PropertyType).Select(inner => new OptionRow(property, inner))
             : [new OptionRow(null, property)]),
     ];
 
@@ -53,7 +56,11 @@ internal sealed class OptionRow
         return owner is null ? null : Property.GetValue(owner);
     }
 
-    private static bool IsGroup(Type type) => type == typeof(CheckpointOptions);
+    private static bool IsGroup(Type type) => type == typeof(CheckpointOptions) || type == typeof(SearchSpace);
+
+    // Named one by one, so that trimming keeps their properties.
+    private static IEnumerable<PropertyInfo> InnerOf(Type group) =>
+        group == typeof(SearchSpace) ? PropertiesOf(typeof(SearchSpace)) : PropertiesOf(typeof(CheckpointOptions));
 
     private static IEnumerable<PropertyInfo> PropertiesOf(
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>

@@ -29,6 +29,7 @@ internal static class OptionValidation
         if (copy.LearningRateSchedule is { } schedule)
             CheckPart(context, nameof(copy.LearningRateSchedule), schedule.Validate);
         CheckCheckpoint(context, copy.Checkpoint);
+        TrialOptions.Check(context, copy);
         CheckCombinations(context, copy);
         return copy;
     }

@@ -167,12 +167,16 @@ internal sealed class FoldedNetwork
         for (int first = 0; first < rows; first += scratch.Rows)
         {
             int count = Math.Min(scratch.Rows, rows - first);
-            Encode(raw.Slice(first * inputs, count * inputs), count, scratch);
-            PanelMatrix result = member is { } one
-                ? Forward(one, scratch, count, scratch.Dense, link)
-                : Forward(scratch, count, scratch.Dense, link);
+            PanelMatrix result = Forward(raw.Slice(first * inputs, count * inputs), count, scratch, link, member);
             (link ?? OutputLink.Identity).Apply(result, count, outputs.Slice(first * Outputs, count * Outputs));
         }
+    }
+
+    /// <summary>The outputs of up to a block of raw rows, with what the link has done before their mean.</summary>
+    public PanelMatrix Forward(ReadOnlySpan<float> raw, int rows, ScoringScratch scratch, OutputLink? link, int? member)
+    {
+        Encode(raw, rows, scratch);
+        return member is { } one ? Forward(one, scratch, rows, scratch.Dense, link) : Forward(scratch, rows, scratch.Dense, link);
     }
 
     /// <summary>Scores one sparse row; the same bits as the row written out.</summary>
@@ -182,7 +186,11 @@ internal sealed class FoldedNetwork
     /// <param name="scratch">Memory of the calling thread.</param>
     /// <param name="link">What makes scores of the outputs; null: they are the scores.</param>
     public void ScoreSparse(
-        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null)
+        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, Span<float> outputs, ScoringScratch scratch, OutputLink? link = null) =>
+        (link ?? OutputLink.Identity).Apply(ForwardSparse(indices, values, scratch, link), 1, outputs);
+
+    /// <summary>The outputs of one sparse row, with what the link has done before their mean.</summary>
+    public PanelMatrix ForwardSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, ScoringScratch scratch, OutputLink? link)
     {
         if (_encoder.Ranges is { } ranges)
         {
@@ -191,8 +199,7 @@ internal sealed class FoldedNetwork
                 Span<float> kept = scratch.Kept.AsSpan(0, ranges.Slots);
                 ranges.KeepDense(indices, values, kept);
                 EncodeKept(kept, 1, scratch);
-                (link ?? OutputLink.Identity).Apply(Forward(scratch, 1, scratch.Dense), 1, outputs);
-                return;
+                return Forward(scratch, 1, scratch.Dense, link);
             }
             int count = scratch.KeepSparse(ranges, indices, values);
             indices = scratch.KeptIndices.AsSpan(0, count);
@@ -209,8 +216,7 @@ internal sealed class FoldedNetwork
             batch.Clear();
             _encoder.EncodeSparse(indices, values, batch);
         }
-        PanelMatrix result = Forward(scratch, 1, input, link);
-        (link ?? OutputLink.Identity).Apply(result, 1, outputs);
+        return Forward(scratch, 1, input, link);
     }
 
     /// <summary>Whether sparse rows can be scored without writing them out.</summary>

@@ -110,35 +110,52 @@ internal sealed class IntervalLearning
     }
 
     /// <summary>Learns the intervals of a model.</summary>
-    /// <param name="trainings">The training of each network that was kept.</param>
-    /// <param name="networks">What they came to.</param>
+    /// <param name="networks">
+    /// Networks that set the same rows aside, with what each counts for; mostly a single one. Their weighted mean is one prediction.
+    /// </param>
     /// <param name="levels">The levels.</param>
     /// <param name="encoding">How the features and, in a last slot, the prediction are encoded.</param>
     /// <param name="threads">Threads that may be used; without influence on the result.</param>
     /// <param name="cancellation">Asked before every block and step.</param>
     /// <exception cref="TooFewHeldOutRowsException">A level needs more rows.</exception>
     public static PredictionIntervals Learn(
-        IReadOnlyList<NetworkTraining> trainings, IReadOnlyList<NetworkMember> networks, IReadOnlyList<double> levels,
+        IReadOnlyList<IReadOnlyList<HeldOutNetwork>> networks, IReadOnlyList<double> levels,
         EncodingRule encoding, int threads, CancellationToken cancellation)
     {
-        var learning = new IntervalLearning(
-            trainings[0].Rows, trainings[0].Rows.HeldOut(trainings[0].Split), levels, networks.Count);
-        for (int network = 0; network < networks.Count; network++)
-            learning.Predict(trainings[network], networks[network].Parameters, cancellation);
-        return learning.Learn(trainings[0], encoding, threads, cancellation);
+        NetworkTraining training = networks[0][0].Training;
+        var learning = new IntervalLearning(training.Rows, training.Rows.HeldOut(training.Split), levels, networks.Count);
+        foreach (IReadOnlyList<HeldOutNetwork> same in networks)
+            learning.Predict(same, cancellation);
+        return learning.Learn(training, encoding, threads, cancellation);
     }
 
     /// <summary>How many rows a level needs: so many that on each side one error may lie outside.</summary>
     public static long RowsNeeded(double level) => (long)Math.Ceiling(2 / (1 - level) - 1e-9) - 1;
 
-    private void Predict(NetworkTraining training, NetworkParameters parameters, CancellationToken cancellation)
+    private void Predict(IReadOnlyList<HeldOutNetwork> networks, CancellationToken cancellation)
     {
-        using NetworkRows rows = _rows.Of(training, cancellation);
+        using NetworkRows rows = _rows.Of(networks[0].Training, cancellation);
         if (rows.KeptBack is not { Count: > 0 } keptBack)
             return;
         int[] entries = EntriesOf((TableRows)keptBack.Source);
-        OutputLink link = training.Settings.Objective.LinkOf(null);
-        FoldedNetwork folded = FoldedNetwork.Create(keptBack.Encoder, parameters, sharesFirstLayer: keptBack.Shape.IsSparse);
+        double[] means = new double[keptBack.Count];
+        foreach (HeldOutNetwork network in networks)
+            Predict(network, keptBack.EncodedBy(network.Training.Encoder), means, cancellation);
+        for (int i = 0; i < means.Length; i++)
+        {
+            if (entries[i] < 0)
+                continue;
+            Entry entry = _entries[entries[i]];
+            entry.Networks++;
+            entry.Sum += means[i];
+            entry.Squares += means[i] * means[i];
+        }
+    }
+
+    private static void Predict(HeldOutNetwork network, EncodedRows keptBack, double[] sums, CancellationToken cancellation)
+    {
+        OutputLink link = network.Training.Settings.Objective.LinkOf(null);
+        FoldedNetwork folded = FoldedNetwork.Create(keptBack.Encoder, network.Parameters, sharesFirstLayer: keptBack.Shape.IsSparse);
         ScoringScratch scratch = folded.CreateScratch();
         float[] means = new float[scratch.Rows];
         for (int first = 0; first < keptBack.Count; first += scratch.Rows)
@@ -147,14 +164,7 @@ internal sealed class IntervalLearning
             int count = Math.Min(scratch.Rows, keptBack.Count - first);
             link.Apply(folded.Forward(scratch, keptBack, first, count, link), count, means);
             for (int i = 0; i < count; i++)
-            {
-                if (entries[first + i] < 0)
-                    continue;
-                Entry entry = _entries[entries[first + i]];
-                entry.Networks++;
-                entry.Sum += means[i];
-                entry.Squares += (double)means[i] * means[i];
-            }
+                sums[first + i] += network.Share * means[i];
         }
     }
 

@@ -49,7 +49,9 @@ public sealed class IntervalTests
     }
 
     public static IEnumerable<object[]> Forms =>
-        [["dense"], ["sparse"], ["spilled"], ["single"], ["validation set"], ["groups"], ["weights"], ["warm start"], ["counts"]];
+    [
+        ["dense"], ["sparse"], ["spilled"], ["single"], ["validation set"], ["groups"], ["weights"], ["warm start"], ["counts"], ["trials"],
+    ];
 
     /// <summary>Labels lie between their bounds as often as the level says, where noise is small as where it is large.</summary>
     [TestMethod]
@@ -391,7 +393,8 @@ public sealed class IntervalTests
     {
         HiddenUnits = [32, 16],
         MaximumNumberOfEpochs = form == "spilled" ? 3 : 10,
-        NumberOfEnsembleMembers = form is "single" ? 1 : 5,
+        NumberOfEnsembleMembers = form is "single" ? 1 : form is "trials" ? null : 5,
+        NumberOfTrials = form is "trials" ? 6 : null,
         MemoryBudgetInMegabytes = form == "spilled" ? 1 : 100,
         ExampleWeightColumnName = form == "weights" ? nameof(Row.Weight) : null,
         SamplingKeyColumnName = form == "groups" ? nameof(Row.Group) : null,

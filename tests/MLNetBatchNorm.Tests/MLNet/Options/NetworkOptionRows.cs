@@ -26,12 +26,16 @@ internal static class NetworkOptionRows
         BatchNormNetworkOptions options = Kinds.First(kind => OptionRow.Of(kind.GetType()).Any(other => other.Name == row.Name));
         if (row.Name.StartsWith($"{nameof(options.Checkpoint)}.", StringComparison.Ordinal))
             options.Checkpoint = new CheckpointOptions { Path = "training.checkpoint" };
+        if (row.Owner == typeof(SearchSpace))
+            options.SearchSpace = new SearchSpace();
         return options;
     }
 
     /// <summary>Sets the option, in its group if it is in one.</summary>
     public static void Set(BatchNormNetworkOptions options, OptionRow row, object? value) =>
-        row.Property.SetValue(row.Property.DeclaringType == typeof(CheckpointOptions) ? options.Checkpoint : options, value);
+        row.Property.SetValue(
+            row.Owner == typeof(CheckpointOptions) ? options.Checkpoint : row.Owner == typeof(SearchSpace) ? options.SearchSpace : options,
+            value);
 
     /// <summary>The name by which the documentation knows the option.</summary>
     public static string DocumentationName(OptionRow row) =>

@@ -149,7 +149,8 @@ public sealed class NetworkOptionsTests
         {
             System.Reflection.PropertyInfo[] parts =
             [
-                .. options.GetType().GetProperties().Where(p => p.PropertyType.IsArray || p.PropertyType == typeof(CheckpointOptions)),
+                .. options.GetType().GetProperties().Where(
+                    p => p.PropertyType.IsArray || p.PropertyType == typeof(CheckpointOptions) || p.PropertyType == typeof(SearchSpace)),
             ];
             foreach (System.Reflection.PropertyInfo part in parts)
             {
@@ -157,9 +158,16 @@ public sealed class NetworkOptionsTests
                     options,
                     part.PropertyType.IsArray
                         ? Array.CreateInstance(part.PropertyType.GetElementType()!, 2)
+                        : part.PropertyType == typeof(SearchSpace) ? OtherValue.Filled(typeof(SearchSpace))
                         : new CheckpointOptions { Path = "x" });
             }
             BatchNormNetworkOptions copy = options.Copy<BatchNormNetworkOptions>();
+            foreach (System.Reflection.PropertyInfo part in typeof(SearchSpace).GetProperties())
+            {
+                Assert.IsNotNull(part.GetValue(copy.SearchSpace), part.Name);
+                Assert.AreNotSame(part.GetValue(options.SearchSpace), part.GetValue(copy.SearchSpace), part.Name);
+            }
+
             Assert.IsNotEmpty(parts);
             foreach (System.Reflection.PropertyInfo part in parts)
             {

@@ -79,7 +79,8 @@ public sealed partial class OptionDocumentationTests
         [
             "Activation", "BatchSize", "DropoutRate", "EarlyStoppingPatience", "HiddenUnits", "LabelSmoothing", "LearningRate",
             "LearningRateSchedule",
-            "MaximumNumberOfEpochs", "NumberOfEnsembleMembers", "NumberOfInputPieces", "Optimizer", "Placement", "ValidationFraction",
+            "MaximumNumberOfEpochs", "NumberOfEnsembleMembers", "NumberOfInputPieces", "NumberOfTrials", "Optimizer", "Placement",
+            "ValidationFraction",
         ];
         // Null has a meaning of its own here: no column, no library, no weights, no checkpoint, the whole batch, any seed, all threads.
         string[] otherNulls =
@@ -88,6 +89,7 @@ public sealed partial class OptionDocumentationTests
             "NativeBlasLibrary", "NumberOfThreads", "SamplingKeyColumnName", "Seed",
             "TargetWeights", "VirtualBatchSize",
             "Checkpoint.IntervalInEpochs", "Checkpoint.IntervalInSeconds", "Checkpoint.Path",
+            .. NetworkOptionRows.All.Where(row => row.Owner == typeof(SearchSpace)).Select(row => row.Name),
         ];
         CollectionAssert.AreEquivalent(
             expected.Concat(otherNulls).ToArray(), NetworkOptionRows.All.Where(row => DefaultOf(row) is null).Select(row => row.Name)

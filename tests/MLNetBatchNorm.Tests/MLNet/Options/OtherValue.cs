@@ -18,6 +18,8 @@ internal static class OtherValue
             _ when type == typeof(string) => $"another {value}",
             _ when type == typeof(int[]) => new[] { 5, 3 },
             _ when type == typeof(double[]) => new[] { 0.25, 4, 1 },
+            _ when type == typeof(ActivationFunction[]) => new[] { ActivationFunction.Mish, ActivationFunction.Tanh },
+            _ when type == typeof(BatchNormalizationPlacement[]) => new[] { BatchNormalizationPlacement.LayerInput },
             _ when type == typeof(IReadOnlyList<long>) => new long[] { 2, 30 },
             _ when type == typeof(ImageShape) => new ImageShape(2, 3, 4) { Order = PixelOrder.Interleaved },
             _ when type == typeof(ConvolutionLayer[]) => new[] { (ConvolutionLayer)Fill(new ConvolutionLayer(16, 2)) },

@@ -1,0 +1,89 @@
+using MLNetBatchNorm.Kernels;
+
+namespace MLNetBatchNorm;
+
+/// <summary>Draws the options of trials: a copy of the options as they were given, with values for what they leave open.</summary>
+/// <remarks>
+/// A trial is a function of the seed, its number, the options and what trial 0 came to. Every option draws its numbers whether it is free
+/// or not, so that setting one does not change what the others draw.
+/// </remarks>
+internal static class TrialDrawing
+{
+    private static readonly int[] s_moreLayers = [-1, 0, 1];
+    private static readonly double[] s_unitFactors = [0.5, 1, 2];
+    private static readonly ActivationFunction[] s_activations =
+        [ActivationFunction.ReLU, ActivationFunction.SiLU, ActivationFunction.Mish];
+    private static readonly BatchNormalizationPlacement[] s_placements =
+        [BatchNormalizationPlacement.BeforeActivation, BatchNormalizationPlacement.AfterActivation];
+    private static readonly double[] s_dropoutRates = [0, 0.05, 0.1, 0.2, 0.3, 0.4];
+    private static readonly double[] s_batchFactors = [0.5, 1, 2];
+    private static readonly double[] s_epochFactors = [0.5, 1, 1.5];
+    private static readonly double[] s_weightDecays = [0.001, 0.01, 0.03, 0.1, 0.3];
+    private static readonly double[] s_pieceFactors = [0.25, 0.5, 1];
+    private static readonly double[] s_labelSmoothings = [0, 0.03];
+
+    /// <summary>Learning rates are drawn between these times what the option comes to: restless above, too few steps below.</summary>
+    private const double LowestRateFactor = 0.25;
+
+    /// <inheritdoc cref="LowestRateFactor"/>
+    private const double HighestRateFactor = 2;
+
+    /// <summary>
+    /// Part of the trials in which an option without values of the user's keeps its default: what differs in everything is rarely good.
+    /// </summary>
+    private const double KeptShare = 0.5;
+
+    /// <summary>The options of a trial but the first.</summary>
+    /// <param name="options">As they were given.</param>
+    /// <param name="usual">What trial 0 came to.</param>
+    /// <param name="trial">Number of the trial, from 1.</param>
+    public static BatchNormNetworkOptions Draw(BatchNormNetworkOptions options, FitPlan usual, int trial)
+    {
+        BatchNormNetworkOptions drawn = options.Copy<BatchNormNetworkOptions>();
+        SearchSpace space = options.SearchSpace ?? new SearchSpace();
+        var random = new RandomStream(usual.Seed, RandomPurpose.TrialOptions + (ulong)trial);
+        int[] usualUnits = usual.Definition.HiddenUnits;
+        int widest = usualUnits.Length == 0 ? AutomaticOptions.HiddenUnitsOfPictures[0] : usualUnits.Max();
+        int? layers = Pick(
+            ref random, space.NumberOfHiddenLayers, [.. s_moreLayers.Select(more => Math.Max(1, usualUnits.Length + more))]);
+        int? units = Pick(ref random, space.NumberOfUnits, [.. s_unitFactors.Select(factor => Math.Max(1, (int)(factor * widest)))]);
+        if (drawn.HiddenUnits is null && (layers is not null || units is not null))
+            drawn.HiddenUnits = [.. Enumerable.Repeat(units ?? widest, layers ?? Math.Max(1, usualUnits.Length))];
+        drawn.Activation ??= Pick(ref random, space.Activation, s_activations);
+        drawn.Placement ??= Pick(ref random, space.Placement, s_placements);
+        drawn.DropoutRate ??= Pick(ref random, space.DropoutRate, s_dropoutRates);
+        int usualBatch = usual.Chosen.BatchSize;
+        drawn.BatchSize ??= Math.Max(
+            options.VirtualBatchSize ?? 0,
+            Pick(ref random, space.BatchSize, [.. s_batchFactors.Select(factor => Batch(factor * usualBatch))]) ?? usualBatch);
+        int usualEpochs = usual.Chosen.Epochs;
+        drawn.MaximumNumberOfEpochs ??= Pick(
+            ref random, space.MaximumNumberOfEpochs, [.. s_epochFactors.Select(factor => Math.Max(1, (int)(factor * usualEpochs)))])
+            ?? usualEpochs;
+        double factor = LowestRateFactor * Math.Pow(HighestRateFactor / LowestRateFactor, random.NextDouble());
+        drawn.LearningRate ??= Pick(ref random, space.LearningRate, [factor * AutomaticOptions.RateFor(drawn.BatchSize.Value)]);
+        double? decay = Pick(ref random, space.WeightDecay, s_weightDecays);
+        if (drawn.Optimizer is null && decay is { } strength)
+            drawn.Optimizer = new AdamWOptimizer { WeightDecay = strength };
+        int usualPieces = usual.Pieces;
+        drawn.NumberOfInputPieces ??= Pick(
+            ref random, space.NumberOfInputPieces, [.. s_pieceFactors.Select(factor => (int)(factor * usualPieces))]) ?? usualPieces;
+        double? smoothing = Pick(ref random, space.LabelSmoothing, s_labelSmoothings);
+        if (drawn is BatchNormNetworkMulticlassTrainer.Options several)
+            several.LabelSmoothing ??= smoothing;
+        return drawn;
+    }
+
+    private static int Batch(double rows) =>
+        Math.Clamp((int)rows, AutomaticOptions.SmallestBatch, BatchNormNetworkOptions.MaximumBatchSize);
+
+    /// <summary>One of the user's values, or of ours, or null for the default.</summary>
+    private static T? Pick<T>(ref RandomStream random, T[]? given, T[] usual)
+        where T : struct
+    {
+        bool isKept = random.NextDouble() < KeptShare;
+        ulong bits = random.NextUInt64();
+        T[] values = given ?? usual;
+        return isKept && given is null ? null : values[(int)Math.BigMul(bits, (ulong)values.Length, out _)];
+    }
+}
