@@ -350,6 +350,34 @@ public sealed class TrainingReportTests
         Assert.AreEqual("–", Numbers.Metric(double.NaN));
     }
 
+    /// <summary>What was tried is a table, the trials of the model first; without trials there is no such section.</summary>
+    [TestMethod]
+    public void Trials_AreATable()
+    {
+        var model = s_mlContext.Transforms.Concatenate("Features", "Deciding", "Noise")
+            .Append(s_mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                LabelColumnName = "Amount", MaximumNumberOfEpochs = 2, NumberOfTrials = 5, Seed = 1,
+                SearchSpace = new SearchSpace { NumberOfUnits = [4, 8] },
+            })).Fit(s_rows);
+        IReadOnlyList<BatchNormNetworkTrial> trials = model.LastTransformer.Model.Network.Trials;
+        XElement page = Parse(Html(NetworkTask.Regression, model));
+
+        XElement section = page.Descendants("section").Single(
+            one => one.Descendants().Any(element => element.Name.LocalName == "h2" && element.Value == "Trials"));
+        string[][] rows =
+        [
+            .. section.Descendants().Where(element => element.Name.LocalName == "tr").Skip(1)
+                .Select(row => row.Elements().Select(cell => cell.Value).ToArray()),
+        ];
+        Assert.HasCount(5, rows);
+        CollectionAssert.AreEquivalent(
+            Enumerable.Range(1, 5).Select(number => $"{number}").ToArray(), rows.Select(row => row[0]).ToArray());
+        Assert.AreEqual(Numbers.Exact(trials.Max(trial => trial.Weight)), rows[0][1]);
+        Assert.AreEqual(trials.Count(trial => trial.Weight > 0), rows.Count(row => row[1] != "–"));
+        Assert.DoesNotContain("configurations were tried", Html(NetworkTask.Regression, s_models[NetworkTask.Regression]));
+    }
+
     [TestMethod]
     public void Title_IsEscaped()
     {
