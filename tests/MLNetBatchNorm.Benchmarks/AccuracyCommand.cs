@@ -12,7 +12,8 @@ namespace MLNetBatchNorm.Benchmarks;
 /// <c>acc auc logloss</c>, for multiclass <c>acc macro logloss</c>, for regression <c>r2 rmse mae</c>. Log-loss is in nats. fit_s includes
 /// the reading of the text file and the one-hot encoding, score_s both passes of them. The peers are ML.NET's own trainers with their own
 /// defaults behind the same pipeline. For choosing defaults there are <c>--validation</c>, which measures on a quarter of the training rows
-/// and never reads the test rows, and <c>Option=Value</c>, such as <c>DropoutRate=0.3</c> or <c>HiddenUnits=512,256</c>.
+/// and never reads the test rows, <c>--rows=300</c>, which trains on so many of the training rows and measures on the others, and
+/// <c>Option=Value</c>, such as <c>DropoutRate=0.3</c> or <c>HiddenUnits=512,256</c>.
 /// </remarks>
 internal sealed class AccuracyCommand
 {
@@ -20,6 +21,7 @@ internal sealed class AccuracyCommand
 
     private readonly int _seed = 1;
     private readonly bool _validation;
+    private readonly long? _rows;
     private readonly Dictionary<string, string> _settings = [];
 
     private AccuracyCommand(IEnumerable<string> arguments)
@@ -28,6 +30,8 @@ internal sealed class AccuracyCommand
         {
             if (argument == "--validation")
                 _validation = true;
+            else if (argument.Split('=') is ["--rows", var rows])
+                _rows = long.Parse(rows, CultureInfo.InvariantCulture);
             else if (argument.Split('=', 2) is [var option, var value])
                 _settings[option] = value;
             else
@@ -39,7 +43,7 @@ internal sealed class AccuracyCommand
     {
         if (args.Length == 0)
         {
-            Console.Error.WriteLine("usage: accuracy DIR [seed] [--peers] [--validation] [Option=Value...]");
+            Console.Error.WriteLine("usage: accuracy DIR [seed] [--peers] [--validation | --rows=N] [Option=Value...]");
             return 2;
         }
         var command = new AccuracyCommand(args.Skip(1).Where(argument => argument != "--peers"));
@@ -76,7 +80,13 @@ internal sealed class AccuracyCommand
         var ml = new MLContext(_seed);
         using var table = new BenchmarkTable(ml, folder);
         (IDataView train, IDataView test) = (table.Train, table.Test);
-        if (_validation)
+        if (_rows is { } few)
+        {
+            // Of the training rows, the others measuring; shuffled once, so that both sides know of the same order.
+            IDataView shuffled = ml.Data.Cache(ml.Data.ShuffleRows(table.Train, _seed, 100_000));
+            (train, test) = (ml.Data.TakeRows(shuffled, few), ml.Data.SkipRows(shuffled, few));
+        }
+        else if (_validation)
         {
             DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table.Train, ValidationShare, seed: _seed);
             (train, test) = (split.TrainSet, split.TestSet);

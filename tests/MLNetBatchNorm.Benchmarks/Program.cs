@@ -56,6 +56,7 @@ try
                   kernels [quick] [name...]                          BenchmarkDotNet over the kernels, with their share of the core's peak
                   accuracy DIR [seed] [--peers]                      every table under DIR with the defaults: ours, LightGBM, FastTree
                   accuracy DIR [seed] --validation [Option=Value...] the same on a quarter of the training rows, to choose defaults by
+                  accuracy DIR [seed] --rows=N [Option=Value...]     the same on N of the training rows, the others measuring
                   accuracy-table FILE... [picture.png]               wins, mean ranks and log-loss from such lines, ours and others
                   price DIR [seed] [METHOD...]                       Fit, a row, many rows and bytes: ours, LightGBM, FastTree
                   contributions DIR [seed]                           contributions of columns to scores, against exact Shapley values
