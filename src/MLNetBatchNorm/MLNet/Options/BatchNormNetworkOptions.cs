@@ -26,7 +26,7 @@ namespace MLNetBatchNorm;
 /// range.</para>
 /// </remarks>
 [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)]
-public abstract class BatchNormNetworkOptions
+public abstract partial class BatchNormNetworkOptions
 {
     /// <summary>Most rows of a batch: beyond it one step sees a whole table, and memory for activations outgrows the data.</summary>
     internal const int MaximumBatchSize = 1 << 20;
@@ -36,9 +36,6 @@ public abstract class BatchNormNetworkOptions
 
     /// <summary>Most units of one hidden layer.</summary>
     internal const int MaximumNumberOfUnits = 1 << 16;
-
-    /// <summary>Most trials: more only find what suits the rows that judge.</summary>
-    internal const int MaximumNumberOfTrials = 1000;
 
     private protected BatchNormNetworkOptions()
     {
@@ -356,36 +353,6 @@ public abstract class BatchNormNetworkOptions
     /// </remarks>
     [OptionRange(0, 100, "Set 0 to train each network once; a few are enough to leave an unlucky start behind.")]
     public int NumberOfRestarts { get; set; }
-
-    /// <summary>
-    /// Number of configurations that are tried: networks are trained with different layers, rates, regularization and encodings, and the
-    /// model is a weighted mean of the networks of those that were best together on rows that they had not seen. What an option has been
-    /// set to stays as it is in all trials; what is null is drawn from the <see cref="SearchSpace"/>.
-    /// </summary>
-    /// <value>
-    /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> up to 32, fewer where rows and features are so many that
-    /// training would take long. Range [1, 1000]. Training takes about as long as twice so many networks.
-    /// </value>
-    /// <remarks>
-    /// <para>
-    /// Trial 0 has the options as they were given. Each trial trains up to 4 networks, which set different rows aside: half of these choose
-    /// the epoch, the other half judge. Trials that judge badly after the first network or two are given up (successive halving:
-    /// Jamieson and Talwalkar 2016, arXiv:1502.07943); every network is trained through a full cycle of the learning rate. Among those that
-    /// are left weights are chosen greedily (Caruana et al. 2004), for a model of at most <see cref="NumberOfEnsembleMembers"/> networks:
-    /// a trial brings all of its own, so that 16 networks are those of 4 trials. <c>model.Network.Trials</c> says what was tried and what
-    /// came of it.
-    /// </para>
-    /// <para>
-    /// It needs rows to judge by: <see cref="ValidationFraction"/> above 0, or a validation set. Training does not go on from another
-    /// model, nor is it repeated (<see cref="NumberOfRestarts"/>). The model is a function of data, options and seed, as any other.
-    /// </para>
-    /// </remarks>
-    [OptionRange(1, MaximumNumberOfTrials, "16 to 64 are usual; set 1 to try nothing, or null to let Effort decide.")]
-    public int? NumberOfTrials { get; set; }
-
-    /// <summary>What trials draw for the options that are null.</summary>
-    /// <value>Default null: values around what each option comes to by the size of the data.</value>
-    public SearchSpace? SearchSpace { get; set; }
 
     /// <summary>
     /// Memory for rows, in megabytes (2^20 bytes). Rows that come to more are kept in a temporary file and read in shuffled blocks, so that
