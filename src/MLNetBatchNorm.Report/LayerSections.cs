@@ -7,9 +7,13 @@ internal static class LayerSections
 {
     private const int Bins = 24;
 
-    public static void Add(Page page, IReadOnlyList<IReadOnlyList<BatchNormNetworkLayer>> networks)
+    /// <summary>
+    /// The layers of all networks; where several trials are in the model, of those that count for most: others have another shape.
+    /// </summary>
+    public static void Add(Page page, IReadOnlyList<BatchNormNetworkMember> members)
     {
-        // Networks of a model have the same shape.
+        IReadOnlyList<BatchNormNetworkLayer>[] networks =
+            [.. members.Where(member => member.Trial == members[0].Trial).Select(member => member.Layers)];
         IReadOnlyList<BatchNormNetworkLayer> first = networks[0];
         for (int i = 0; i < first.Count; i++)
         {
@@ -18,22 +22,25 @@ internal static class LayerSections
                 continue;
             var convolution = first[layer] as BatchNormNetworkConvolutionLayer;
             string counted = convolution is null ? "column" : "channel";
-            string whose = networks.Count == 1
+            string all = networks.Length == members.Count
+                ? $"all {Numbers.Count(networks.Length)} networks"
+                : $"the {Numbers.Count(networks.Length)} networks of trial {Numbers.Count(members[0].Trial + 1)}";
+            string whose = members.Count == 1
                 ? $"Each number counted here is one {counted}'s."
-                : $"Each number counted here is one {counted}'s, of all {Numbers.Count(networks.Count)} networks together; "
-                    + "the tables have each network by itself as well.";
+                : $"Each number counted here is one {counted}'s, of {all} together; the tables have each network by itself as well.";
             page.Section(
                 $"Layer {layer + 1}: {first[layer].Inputs} → {first[layer].Outputs}"
                 + (convolution is null ? "" : $", windows of {convolution.KernelHeight} x {convolution.KernelWidth}"),
                 $"Batch normalization with {kind.Statistics} statistics, epsilon {Numbers.Exact(kind.Epsilon)}. {whose}", small: true);
-            BatchNormNetworkNormalization[] all = [.. networks.Select(network => network[layer].BatchNormalization!)];
-            Add(page, "Running mean", "mean", [.. all.Select(n => n.RunningMean)]);
+            BatchNormNetworkNormalization[] normalizations = [.. networks.Select(network => network[layer].BatchNormalization!)];
+            Add(page, "Running mean", "mean", [.. normalizations.Select(n => n.RunningMean)]);
             // Variances span orders of magnitude.
             Add(
                 page, "Running variance", "variance, power of ten",
-                [.. all.Select(n => (IReadOnlyList<float>)[.. n.RunningVariance.Select(v => (float)Math.Log10(v + n.Epsilon))])]);
-            Add(page, "Gamma", "gamma", [.. all.Select(n => n.Gamma)]);
-            Add(page, "Beta", "beta", [.. all.Select(n => n.Beta)]);
+                [.. normalizations.Select(
+                    n => (IReadOnlyList<float>)[.. n.RunningVariance.Select(v => (float)Math.Log10(v + n.Epsilon))])]);
+            Add(page, "Gamma", "gamma", [.. normalizations.Select(n => n.Gamma)]);
+            Add(page, "Beta", "beta", [.. normalizations.Select(n => n.Beta)]);
         }
     }
 

@@ -93,7 +93,7 @@ internal sealed class TargetsPage
         }
 
         PictureSections.Add(page, network.Network);
-        LayerSections.Add(page, [.. network.Network.Members.Select(member => member.Layers)]);
+        LayerSections.Add(page, network.Network.Members);
         return page.ToHtml();
     }
 

@@ -77,7 +77,7 @@ public static class TrainingReport
                 page, network, RowContributions.Measure(network, inputs, options.ContributionRowCount), results, options);
         }
         PictureSections.Add(page, network.Network);
-        LayerSections.Add(page, [.. network.Members.Select(member => member.Layers)]);
+        LayerSections.Add(page, network.Members);
         return page.ToHtml();
     }
 }

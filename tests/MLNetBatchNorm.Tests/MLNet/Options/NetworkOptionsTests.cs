@@ -215,7 +215,7 @@ public sealed class NetworkOptionsTests
         var numbers = Array.CreateInstance(ElementType(row), 3);
         for (int i = 0; i < numbers.Length; i++)
         {
-            double other = isPart ? 1.0 / (1 + i) : 1;
+            double other = isPart ? 1.0 / (1 + i) : Math.Max(1, row.Range!.Minimum);
             numbers.SetValue(i == 0 ? number : Convert.ChangeType(other, ElementType(row), CultureInfo.InvariantCulture), i);
         }
 
