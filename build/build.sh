@@ -32,7 +32,10 @@ while [ "$#" -gt 0 ]; do
             dotnet run -c Release --project tests/MLNetBatchNorm.Benchmarks -- "$@"
             exit
             ;;
-        cluster-bench) dotnet run -c Release --project tests/MLNetBatchNorm.Orleans.Tests -- --measure ;;
+        cluster-bench)
+            dotnet run -c Release --project tests/MLNetBatchNorm.Orleans.Tests -- --measure "$@"
+            exit
+            ;;
         pack) dotnet pack -c Release --output artifacts ;;
         site)
             dotnet tool restore

@@ -13,8 +13,8 @@ internal static class MessageLimits
     /// values are not 0 and 1.</summary>
     public const int HeaderBytes = 6 << 20;
 
-    /// <summary>Trainings of a fit at most.</summary>
-    public const int Trainings = 1 << 14;
+    /// <summary>Trainings of a fit at most, as in the bytes of one.</summary>
+    public const int Trainings = 1 << 20;
 
     /// <summary>The part of some bytes that is sent next.</summary>
     public static byte[] Piece(byte[] bytes, int offset) => bytes.AsSpan(offset, Math.Min(PieceBytes, bytes.Length - offset)).ToArray();
