@@ -85,6 +85,7 @@ internal static class ModelHash
             o.VirtualBatchSize = settings.Virtual;
             o.InitialGamma = settings.Gamma ?? o.InitialGamma;
             o.DropoutRate = settings.Dropout ?? o.DropoutRate;
+            o.WeightAveragingEpochs = settings.Averaged ?? (settings.Epochs is null ? null : 0);
             o.BatchSize = settings.Batch;
             o.MaximumNumberOfEpochs = settings.Epochs;
             o.LearningRate = settings.Rate;

@@ -64,6 +64,9 @@ internal sealed record Settings(NetworkTask Task)
 
     public double? Dropout { get; init; }
 
+    /// <summary>Epochs over which weights are averaged; null: not at all, where a number of epochs is set.</summary>
+    public double? Averaged { get; init; }
+
     public int? Batch { get; init; }
 
     public int? Epochs { get; init; }

@@ -157,6 +157,7 @@ internal static class TrainingFormat
         Require(
             settings.Rungs >= 1 && (long)settings.Rungs * settings.MaximumEpochs <= NetworkFormat.MaximumEpochs, "rungs", settings.Rungs);
         Require(settings.LearningRate is >= 0 and < double.PositiveInfinity, "learning rate", settings.LearningRate);
+        Require(settings.AveragedEpochs is >= 0 and <= NetworkFormat.MaximumEpochs, "epochs averaged over", settings.AveragedEpochs);
         Require(settings.EarlyStoppingPatience >= 0, "patience", settings.EarlyStoppingPatience);
         foreach (int side in definition.Picture is { } picture ? new[] { picture.Height, picture.Width } : [])
             Require(settings.RandomShift >= 0 && (side == 1 || settings.RandomShift < side), "shift of pictures", settings.RandomShift);

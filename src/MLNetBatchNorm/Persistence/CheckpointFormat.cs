@@ -12,7 +12,7 @@ namespace MLNetBatchNorm.Persistence;
 /// </summary>
 /// <remarks>
 /// <code>
-/// *** Layout, version 3 ***
+/// *** Layout, version 4 ***
 /// 8 bytes  magic "MNBNCKPT"
 /// int32    version
 /// int64    bytes behind the checksum
@@ -26,6 +26,7 @@ namespace MLNetBatchNorm.Persistence;
 /// int32    number of targets T, 0 if there is one only
 ///          float64 validation metric of each, T times, of each epoch that has a validation metric
 /// parameters as they are, as in a model (see NetworkFormat)
+/// byte     their average follows: 0 or 1; if 1: parameters as in a model
 /// byte     the best epoch's parameters follow: 0 or 1; if 1: parameters as in a model
 /// int32    number of the optimizer's arrays
 ///          int32 length, float32 x length                  for each array
@@ -38,7 +39,7 @@ namespace MLNetBatchNorm.Persistence;
 internal static class CheckpointFormat
 {
     /// <summary>The version written and read.</summary>
-    public const int CurrentVersion = 3;
+    public const int CurrentVersion = 4;
 
     /// <summary>Limit of the number of optimizer arrays: five blocks a layer and up to three arrays for each.</summary>
     private const int MaximumArrays = 16 * (NetworkDefinition.MaximumHiddenLayers + 1);
@@ -64,6 +65,9 @@ internal static class CheckpointFormat
     {
         WriteEpochs(writer, state.Epochs);
         NetworkFormat.WriteParameters(writer, state.Parameters);
+        writer.Write(state.Average is not null);
+        if (state.Average is { } average)
+            NetworkFormat.WriteParameters(writer, average);
         writer.Write(state.Best is not null);
         if (state.Best is { } best)
             NetworkFormat.WriteParameters(writer, best);
@@ -169,6 +173,8 @@ internal static class CheckpointFormat
     {
         EpochRecord[] epochs = ReadEpochs(reader);
         NetworkParameters parameters = NetworkFormat.ReadParameters(reader, definition);
+        NetworkParameters? average =
+            reader.ReadFlag("flag of averaged parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
         NetworkParameters? best =
             reader.ReadFlag("flag of the best epoch's parameters") ? NetworkFormat.ReadParameters(reader, definition) : null;
         var memory = new AlignedBuffer[reader.ReadCount("arrays of the optimizer", 0, MaximumArrays, sizeof(int))];
@@ -179,7 +185,7 @@ internal static class CheckpointFormat
             reader.ReadSingles(memory[i].Span, "number of the optimizer");
         }
 
-        var state = new TrainingState(parameters, memory);
+        var state = new TrainingState(parameters, memory) { Average = average };
         foreach (EpochRecord epoch in epochs)
             state.Add(epoch);
         if (best is not null)

@@ -42,23 +42,27 @@ internal static class TrainingLoop
         var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training, settings.Products);
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
-        Evaluator? evaluator = validation is null ? null : new Evaluator(validation, parameters, settings, team);
-
-        var state = new TrainingState(parameters, optimizer.Memory);
+        var state = new TrainingState(parameters, optimizer.Memory)
+        {
+            Average = settings.AveragedEpochs > 0 ? parameters.Clone() : null,
+        };
+        Evaluator? evaluator = validation is null ? null : new Evaluator(validation, state.Result, settings, team);
         if (checkpoints?.Restore(state) == true)
         {
             Resume(state, network, optimizer, training, plan, settings);
             // The last epoch of a rung sets nothing aside; now that another follows, it is needed.
             if (evaluator is not null && state.BestEpoch == state.Epochs.Count && !HasEnded(state, settings))
-                state.KeepAsBest(parameters);
+                state.KeepAsBest();
         }
+        WeightAverage? average =
+            state.Average is null ? null : new WeightAverage(state.Average, parameters, plan.Batches, settings.AveragedEpochs);
 
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
-            (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, cancellation);
-            (double Loss, double Metric)? validated = evaluator?.Evaluate(parameters, cancellation);
+            (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, average, cancellation);
+            (double Loss, double Metric)? validated = evaluator?.Evaluate(state.Result, cancellation);
             bool isBest = state.Add(new EpochRecord
             {
                 Epoch = epoch,
@@ -69,7 +73,7 @@ internal static class TrainingLoop
                 TargetValidationMetrics = evaluator?.MetricsOfTargets ?? [],
             });
             if (isBest && evaluator is not null && epoch < settings.EpochsOfAllRungs)
-                state.KeepAsBest(parameters);
+                state.KeepAsBest();
             observer?.EpochEnded(state.Epochs[^1], state.BestEpoch, settings.EpochsOfAllRungs);
             checkpoints?.EpochEnded(state);
         }
@@ -78,15 +82,20 @@ internal static class TrainingLoop
             throw new TrainingDivergedException(state.Epochs.Count, 0, state.Epochs[^1].LearningRate);
         if (state.Best is not null && state.BestEpoch < state.Epochs.Count)
             parameters.CopyFrom(state.Best);
+        else if (state.Average is not null)
+            parameters.CopyFrom(state.Average);
         PopulationStatistics.Compute(network, parameters.Definition, step, plan, cancellation);
         if (evaluator is not null && settings.Objective.ScalesTemperature)
         {
-            evaluator.Evaluate(parameters, cancellation);
+            // It may share memory with the average, and evaluates that only.
+            state.Average?.CopyFrom(parameters);
+            evaluator.Evaluate(state.Result, cancellation);
             parameters.Linear[^1].DivideBy(evaluator.Temperature);
         }
         if (settings.Objective.PredictsLogarithm)
             BalancedTotals.Restore(parameters, training, settings.Objective.LinkOf(null), cancellation);
-        if (!parameters.IsFinite() || !PredictsFinitely(parameters, training, plan, settings, team, evaluator, cancellation))
+        if (!parameters.IsFinite() || !PredictsFinitely(
+            parameters, training, plan, settings, team, state.Average is null ? evaluator : null, cancellation))
             throw new TrainingDivergedException(state.BestEpoch, 0, state.Epochs[^1].LearningRate);
         TrainingStopReason reason = HasStoppedImproving(state, settings)
             ? TrainingStopReason.ValidationLossStoppedImproving
@@ -129,7 +138,7 @@ internal static class TrainingLoop
     }
 
     private static (double Loss, double LearningRate) RunEpoch(
-        int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, CancellationToken cancellation)
+        int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, WeightAverage? average, CancellationToken cancellation)
     {
         long stepsOfARung = (long)plan.Batches * settings.MaximumEpochs;
         double loss = 0, weight = 0, rate = 0;
@@ -144,6 +153,7 @@ internal static class TrainingLoop
                 RandomStream.Mix(settings.Seed ^ (RandomStream.Mix(RandomPurpose.PictureChanges) + (ulong)number)));
             if (!double.IsFinite(batchLoss))
                 throw new TrainingDivergedException(epoch, number, rate);
+            average?.Follow(number);
             loss += batchLoss;
             weight += batchWeight;
         }

@@ -47,6 +47,9 @@ internal sealed record TrainingSettings
     /// <summary>The rate of each step.</summary>
     public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
+    /// <summary>Epochs over which parameters are averaged, see <see cref="WeightAverage"/>; 0: not at all.</summary>
+    public double AveragedEpochs { get; init; }
+
     /// <summary>Whether every epoch visits the rows in a new random order.</summary>
     public bool Shuffle { get; init; } = true;
 

@@ -23,6 +23,12 @@ internal sealed class TrainingState
     /// <summary>What the optimizer remembers of past gradients.</summary>
     public IReadOnlyList<AlignedBuffer> OptimizerMemory { get; }
 
+    /// <summary>The average of the parameters over the last steps, which is what is validated; null where there is none.</summary>
+    public NetworkParameters? Average { get; init; }
+
+    /// <summary>What the network would be if training ended now: the average, where there is one.</summary>
+    public NetworkParameters Result => Average ?? Parameters;
+
     /// <summary>The epochs that are done.</summary>
     public List<EpochRecord> Epochs { get; } = [];
 
@@ -44,17 +50,22 @@ internal sealed class TrainingState
         return isBest;
     }
 
-    /// <summary>Sets the parameters aside as those of the best epoch.</summary>
+    /// <summary>Sets the result aside as that of the best epoch.</summary>
+    public void KeepAsBest() => KeepAsBest(Result);
+
+    /// <summary>The same with given parameters.</summary>
     public void KeepAsBest(NetworkParameters parameters) => (Best ??= new NetworkParameters(Parameters.Definition)).CopyFrom(parameters);
 
     /// <summary>Whether another state's arrays have the lengths of this one's.</summary>
     public bool HasShapeOf(TrainingState other) =>
-        OptimizerMemory.Select(m => m.Length).SequenceEqual(other.OptimizerMemory.Select(m => m.Length));
+        Average is null == other.Average is null
+        && OptimizerMemory.Select(m => m.Length).SequenceEqual(other.OptimizerMemory.Select(m => m.Length));
 
     /// <summary>Takes over another state of the same training and shape.</summary>
     public void CopyFrom(TrainingState source)
     {
         Parameters.CopyFrom(source.Parameters);
+        Average?.CopyFrom(source.Average!);
         for (int i = 0; i < OptimizerMemory.Count; i++)
             source.OptimizerMemory[i].Span.CopyTo(OptimizerMemory[i].Span);
         Epochs.Clear();

@@ -42,7 +42,7 @@ public sealed class SettingsBytesTests
         var settings = new TrainingSettings
         {
             Objective = new SoftmaxCrossEntropy(0.2, true), ClassWeights = [1, 0.1f, float.Epsilon], TargetWeights = [0.1f, 3],
-            BatchSize = 31, MaximumEpochs = 7, Rungs = 3, LearningRate = 0.1 + 0.2,
+            BatchSize = 31, MaximumEpochs = 7, Rungs = 3, AveragedEpochs = 0.3, LearningRate = 0.1 + 0.2,
             Optimizer = new RmsPropOptimizer { Centered = true, Epsilon = 1e-300 },
             Schedule = new StepSchedule { Milestones = [1, 1L << 40], Factor = 1 / 3.0 }, Shuffle = false, EarlyStoppingPatience = 5,
             RandomShift = 2, RandomHorizontalFlip = true, Seed = ulong.MaxValue - 1,

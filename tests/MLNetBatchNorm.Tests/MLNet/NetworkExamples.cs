@@ -94,6 +94,7 @@ internal static class NetworkExamples
         options.MaximumNumberOfEpochs = 4;
         options.NumberOfEnsembleMembers = 1;
         options.NumberOfInputPieces = 0;
+        options.WeightAveragingEpochs = 0;
         options.Seed = 11;
         change?.Invoke(options);
     }

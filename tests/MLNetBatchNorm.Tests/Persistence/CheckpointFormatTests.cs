@@ -28,6 +28,7 @@ public sealed class CheckpointFormatTests
 
         Assert.IsNull(finished);
         Assert.AreEqual(Generated.Hash(written.Parameters), Generated.Hash(read!.Parameters));
+        Assert.AreEqual(Generated.Hash(written.Average!), Generated.Hash(read.Average!));
         Assert.AreEqual(Generated.Hash(written.Best!), Generated.Hash(read.Best!));
         CollectionAssert.AreEqual(written.Epochs, read.Epochs);
         Assert.AreEqual((2, 2), (written.BestEpoch, read.BestEpoch));
@@ -66,8 +67,8 @@ public sealed class CheckpointFormatTests
             Assert.AreEqual(expected, refusal.Difference);
         }
 
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 4);
-        Assert.Contains("version 4", Assert.ThrowsExactly<ForeignCheckpointException>(() => Read(bytes)).Message);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 5);
+        Assert.Contains("version 5", Assert.ThrowsExactly<ForeignCheckpointException>(() => Read(bytes)).Message);
     }
 
     /// <summary>No bit of a checkpoint can change, and no byte be lost or added, without being noticed.</summary>
@@ -142,7 +143,7 @@ public sealed class CheckpointFormatTests
         for (int i = 0; i < 48; i++)
             memory[0].Span[i] = 0.5f * i;
         memory[1].Span[3] = -7;
-        var state = new TrainingState(Generated.Network(s_definition, 1), memory);
+        var state = new TrainingState(Generated.Network(s_definition, 1), memory) { Average = Generated.Network(s_definition, 3) };
         state.Add(Generated.Epoch(1, 0.1, 0.9, 0.8, double.NaN));
         state.Add(Generated.Epoch(2, 0.2, 0.7, 0.6, 0.75));
         state.KeepAsBest(Generated.Network(s_definition, 2));

@@ -37,12 +37,15 @@ public sealed class ResumeTests
         var training = new Run(
             optimizer, Enum.Parse<BatchNormalizationPlacement>(placement),
             Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
-        var kept = new Keeper();
-        string expected = training.Train(kept);
-        Assert.AreEqual(expected, training.Train(null), "checkpoints have no influence");
-        Assert.HasCount(Epochs, kept.Files);
-        foreach (byte[] file in kept.Files)
-            Assert.AreEqual(expected, training.Train(new Keeper { Start = file }), what);
+        foreach (Run run in new[] { training, training with { AveragedEpochs = 0.7 } })
+        {
+            var kept = new Keeper();
+            string expected = run.Train(kept);
+            Assert.AreEqual(expected, run.Train(null), "checkpoints have no influence");
+            Assert.HasCount(Epochs, kept.Files);
+            foreach (byte[] file in kept.Files)
+                Assert.AreEqual(expected, run.Train(new Keeper { Start = file }), what);
+        }
     }
 
     /// <summary>The test above would notice a part of the state that is lost.</summary>
@@ -50,10 +53,14 @@ public sealed class ResumeTests
     [DataRow("parameters")]
     [DataRow("optimizer")]
     [DataRow("epochs")]
+    [DataRow("average")]
     public void Train_ResumedWithAPartOfTheStateLost_Differs(string part)
     {
         var training = new Run(
-            new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false);
+            new AdamWOptimizer(), BatchNormalizationPlacement.BeforeActivation, BatchNormalizationStatistics.RunningAverage, true, false)
+        {
+            AveragedEpochs = part == "average" ? 5 : 0,
+        };
         var kept = new Keeper();
         string expected = training.Train(kept);
         string actual = training.Train(new Keeper
@@ -65,6 +72,8 @@ public sealed class ResumeTests
                     state.Parameters.BatchNormalization[0]!.RunningMean[3] += 1e-9;
                 else if (part == "optimizer")
                     state.OptimizerMemory[^1].Span.Clear();
+                else if (part == "average")
+                    state.Average!.CopyFrom(state.Parameters);
                 else
                     state.Epochs[0] = state.Epochs[0] with { TrainingLoss = 0 };
             },
@@ -102,6 +111,12 @@ public sealed class ResumeTests
         var one = new Run(
             optimizer, Enum.Parse<BatchNormalizationPlacement>(placement),
             Enum.Parse<BatchNormalizationStatistics>(statistics), validated, sparse);
+        ExtendedByAnotherRung(one, what);
+        ExtendedByAnotherRung(one with { AveragedEpochs = 0.7 }, what);
+    }
+
+    private static void ExtendedByAnotherRung(Run one, string what)
+    {
         Run two = one with { Rungs = 2 };
         var keptOfOne = new Keeper();
         var keptOfTwo = new Keeper();
@@ -152,6 +167,8 @@ public sealed class ResumeTests
 
         public int Rungs { get; init; } = 1;
 
+        public double AveragedEpochs { get; init; }
+
         public double LearningRate { get; init; } = 0.01;
 
         public string Train(ITrainingCheckpoints? checkpoints)
@@ -164,7 +181,7 @@ public sealed class ResumeTests
             var settings = new TrainingSettings
             {
                 Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 16, MaximumEpochs = Epochs, Rungs = Rungs,
-                LearningRate = LearningRate, Optimizer = Optimizer,
+                LearningRate = LearningRate, Optimizer = Optimizer, AveragedEpochs = AveragedEpochs,
                 Schedule = new OneCycleSchedule(), EarlyStoppingPatience = Patience, Seed = 5,
             };
             NetworkParameters parameters = Generated.Network(definition, 1);

@@ -10,6 +10,28 @@ namespace MLNetBatchNorm.Kernels;
 /// </remarks>
 internal static unsafe class OptimizerKernels
 {
+    /// <summary>Comes closer to other values: p += share (q - p), the difference rounded, the sum rounded once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Approach(Span<float> p, ReadOnlySpan<float> q, float share)
+    {
+        RequireSpans(p.Length, q.Length, p.Length, p.Length);
+        fixed (float* pp = p, pq = q)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Approach<Simd512, Vector512<float>>(pp, pq, p.Length, share);
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Approach<Simd256, Vector256<float>>(pp, pq, p.Length, share);
+            }
+            else
+            {
+                Approach<Simd128, Vector128<float>>(pp, pq, p.Length, share);
+            }
+        }
+    }
+
     /// <summary>Stochastic gradient descent without momentum: p -= lr (g + weightDecay p).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sgd(Span<float> p, ReadOnlySpan<float> g, float learningRate, float weightDecay)
@@ -133,6 +155,19 @@ internal static unsafe class OptimizerKernels
             {
                 Adam<Simd128, Vector128<float>>(pp, pg, pm, pv, p.Length, coefficients, decoupled);
             }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Approach<TSimd, V>(float* p, float* q, int length, float share)
+        where TSimd : struct, ISimd<V>
+        where V : struct
+    {
+        V shares = TSimd.Broadcast(share);
+        for (nint i = 0; i < length; i += TSimd.Width)
+        {
+            V value = TSimd.Load(p + i);
+            TSimd.Store(p + i, TSimd.FusedMultiplyAdd(shares, TSimd.Subtract(TSimd.Load(q + i), value), value));
         }
     }
 

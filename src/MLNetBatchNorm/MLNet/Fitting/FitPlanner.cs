@@ -255,6 +255,7 @@ internal sealed class FitPlanner
         LearningRate = chosen.LearningRate,
         Optimizer = AutomaticOptions.ChooseOptimizer(_options),
         Schedule = AutomaticOptions.ChooseSchedule(_options),
+        AveragedEpochs = AutomaticOptions.ChooseAveraging(_options, chosen.Epochs, rows.IsSparse),
         Shuffle = _options.Shuffle,
         RandomShift = _options.RandomShift,
         RandomHorizontalFlip = _options.RandomHorizontalFlip,

@@ -32,6 +32,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>None: smoothing changes the probabilities away from the observed frequencies, so it has to be asked for.</summary>
     public const double UsualLabelSmoothing = 0;
 
+    /// <summary>Trainings of so many epochs average weights over one of them, shorter ones over as much of one.</summary>
+    public const double EpochsOfLongTrainings = 24;
+
     /// <summary>
     /// Share of the epochs after which training ends if none of them has been better: the validation loss often rests while the rate is
     /// high and falls again while it is lowered. Where it does not, the best epoch is mostly among the first.
@@ -223,6 +226,13 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
     public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience
         ?? Math.Clamp((int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, LargestPatience);
+
+    /// <summary>
+    /// Epochs over which weights are averaged: a short training of few epochs must not lag behind by a whole one. Of sparse rows a step
+    /// touches few weights, and an average touches all.
+    /// </summary>
+    public static double ChooseAveraging(BatchNormNetworkOptions options, int epochs, bool sparse) =>
+        options.WeightAveragingEpochs ?? (sparse ? 0 : Math.Min(1, epochs / EpochsOfLongTrainings));
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>

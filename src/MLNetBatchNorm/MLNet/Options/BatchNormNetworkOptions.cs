@@ -232,6 +232,20 @@ public abstract partial class BatchNormNetworkOptions
     [OptionRange(0, 1, "It is the share of hidden units dropped, not kept; set 0 to drop none.", ExcludesMaximum = true)]
     public double? DropoutRate { get; set; }
 
+    /// <summary>
+    /// Epochs over which weights are averaged, exponentially: <c>average += share (weights - average)</c> some sixteen times an epoch, so
+    /// that after this many epochs a share has fallen to 1/e. The average, batch normalization's statistics included, is the network that
+    /// is validated after each epoch and returned; the training loss is that of the weights themselves.
+    /// </summary>
+    /// <value>
+    /// Default null: 1, or a twenty-fourth of <see cref="MaximumNumberOfEpochs"/> where that is less; 0 for sparse rows, of which a step
+    /// touches few weights and an average all. Range [0, 1000]. The average lies in the middle of the steps, as if the learning rate had
+    /// been lowered already (Izmailov et al. 2018, arXiv:1803.05407): where few rows say little, the best epoch is an early one, and better
+    /// for it. 0: the weights as the last step of an epoch leaves them.
+    /// </value>
+    [OptionRange(0, 1000, "0.5 to 2 are usual; set 0 to average nothing.")]
+    public double? WeightAveragingEpochs { get; set; }
+
     /// <summary>Rows of one training step. Batch statistics and the gradient are taken over them.</summary>
     /// <value>
     /// Default null: the power of two nearest to a hundredth of the training rows, at least 32 and at most 256, so that an epoch has about

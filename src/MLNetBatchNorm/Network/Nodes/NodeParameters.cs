@@ -17,4 +17,7 @@ internal abstract class NodeParameters
 
     /// <summary>Takes over all numbers of the parameters of a node of the same kind and shape.</summary>
     public abstract void CopyFrom(NodeParameters other);
+
+    /// <summary>Comes closer to the parameters of a node of the same kind and shape: every number <c>x += share (other - x)</c>.</summary>
+    public abstract void Approach(NodeParameters other, double share);
 }

@@ -28,6 +28,12 @@ public sealed class OptimizerKernelsTests
             (int _, ref double p, double g, ref double _, ref double _, ref double _) => p -= Rate * (g + (decay * p)));
 
     [TestMethod]
+    public void Approach_TwentySteps_FollowsTheRule()
+        => Check(
+            (_, p, q, _, _, _) => OptimizerKernels.Approach(p, q, 0.3f),
+            (int _, ref double p, double q, ref double _, ref double _, ref double _) => p += (double)0.3f * (q - p));
+
+    [TestMethod]
     [DataRow(false, 0.0)]
     [DataRow(false, 0.03)]
     [DataRow(true, 0.0)]
@@ -153,6 +159,8 @@ public sealed class OptimizerKernelsTests
         var c = new AdamCoefficients(0.1, 0.9, 0.999, 1e-8, 0, 1);
         Assert.Throws<ArgumentException>(() => OptimizerKernels.Sgd(odd, odd, 0.1f, 0));
         Assert.Throws<ArgumentException>(() => OptimizerKernels.Sgd(a, b, 0.1f, 0));
+        Assert.Throws<ArgumentException>(() => OptimizerKernels.Approach(odd, odd, 0.1f));
+        Assert.Throws<ArgumentException>(() => OptimizerKernels.Approach(a, b, 0.1f));
         Assert.Throws<ArgumentException>(() => OptimizerKernels.SgdMomentum(a, a, b, 0.1f, 0, false, 0));
         Assert.Throws<ArgumentException>(() => OptimizerKernels.Adam(a, a, b, a, c));
         Assert.Throws<ArgumentException>(() => OptimizerKernels.AdamW(a, a, a, b, c));

@@ -421,6 +421,7 @@ public sealed unsafe class VectorWidthTests
                 for (int t = 1; t <= 4; t++)
                 {
                     OptimizerKernels.Sgd<TSimd, V>(pp, pg, 160, 0.01f, 0.1f);
+                    OptimizerKernels.Approach<TSimd, V>(pp, pg, 160, 0.3f);
                     OptimizerKernels.SgdMomentum<TSimd, V>(pp, pg, pb, 160, 0.01f, 0.9f, t % 2 == 0, 0.1f);
                     OptimizerKernels.Adam<TSimd, V>(pp, pg, pm, pv, 160, new AdamCoefficients(0.01, 0.9, 0.99, 1e-8, 0.1, t), t % 2 == 0);
                     OptimizerKernels.RmsProp<TSimd, V>(

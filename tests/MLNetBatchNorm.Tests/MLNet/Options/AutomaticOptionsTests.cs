@@ -100,6 +100,19 @@ public sealed class AutomaticOptionsTests
     }
 
     [TestMethod]
+    [DataRow(24, false, 1.0)]
+    [DataRow(48, false, 1.0)]
+    [DataRow(6, false, 0.25)]
+    [DataRow(24, true, 0.0)]
+    public void ChooseAveraging_FollowsTheEpochsAndTheRows(int epochs, bool sparse, double expected)
+    {
+        var options = new BatchNormNetworkBinaryTrainer.Options();
+        Assert.AreEqual(expected, AutomaticOptions.ChooseAveraging(options, epochs, sparse));
+        options.WeightAveragingEpochs = 3;
+        Assert.AreEqual(3, AutomaticOptions.ChooseAveraging(options, epochs, sparse));
+    }
+
+    [TestMethod]
     public void Choose_WhatIsSet_Stays()
     {
         AutomaticOptions chosen = Choose(new() { MaximumNumberOfEpochs = 77, NumberOfEnsembleMembers = 3 }, 1_000_000_000);

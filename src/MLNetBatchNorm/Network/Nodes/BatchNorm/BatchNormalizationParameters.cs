@@ -54,6 +54,20 @@ internal sealed class BatchNormalizationParameters : NodeParameters
         BatchesTracked = source.BatchesTracked;
     }
 
+    /// <remarks>Statistics follow in the same way; the number of batches is that of the other.</remarks>
+    public override void Approach(NodeParameters other, double share)
+    {
+        var target = (BatchNormalizationParameters)other;
+        OptimizerKernels.Approach(Gamma.Span, target.Gamma.Span, (float)share);
+        OptimizerKernels.Approach(Beta.Span, target.Beta.Span, (float)share);
+        for (int column = 0; column < Columns; column++)
+        {
+            RunningMean[column] += share * (target.RunningMean[column] - RunningMean[column]);
+            RunningVariance[column] += share * (target.RunningVariance[column] - RunningVariance[column]);
+        }
+        BatchesTracked = target.BatchesTracked;
+    }
+
     /// <summary>Gamma, beta, means, variances, and the number of batches.</summary>
     public override void Write(BinaryWriter writer)
     {

@@ -58,6 +58,14 @@ internal sealed class ConvolutionParameters : NodeParameters
         source.Bias?.Span.CopyTo(Bias!.Span);
     }
 
+    public override void Approach(NodeParameters other, double share)
+    {
+        var target = (ConvolutionParameters)other;
+        OptimizerKernels.Approach(Weights.Span, target.Weights.Span, (float)share);
+        if (Bias is not null)
+            OptimizerKernels.Approach(Bias.Span, target.Bias!.Span, (float)share);
+    }
+
     /// <summary>Weights filter by filter, [filters, channels, kernel rows, kernel columns]; whether there is a bias; the bias.</summary>
     public override void Write(BinaryWriter writer)
     {

@@ -147,6 +147,15 @@ internal sealed class LinearParameters : NodeParameters
         Narrow?.CopyFrom(source.Narrow!);
     }
 
+    public override void Approach(NodeParameters other, double share)
+    {
+        var target = (LinearParameters)other;
+        OptimizerKernels.Approach(Weights.Span, target.Weights.Span, (float)share);
+        if (Bias is not null)
+            OptimizerKernels.Approach(Bias.Span, target.Bias!.Span, (float)share);
+        Narrow?.Approach(target.Narrow!, share);
+    }
+
     /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias; the projection in the same way.</summary>
     public override void Write(BinaryWriter writer)
     {
