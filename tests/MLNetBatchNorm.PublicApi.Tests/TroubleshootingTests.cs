@@ -76,6 +76,9 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Amount = float.PositiveInfinity)));
         yield return () => Multiclass("Key").Fit(Keyed(rows, rows, row => row.Class != "tent"));
         yield return () => Multiclass("Key").Fit(Keyed(rows, rows), Keyed(Rows(Some(61).Skip(1)), rows));
+        yield return () => Multiclass("Key").Fit(
+            Keyed(Rows(Some(61).Skip(1)), rows), null, Multiclass("Key").Fit(Keyed(rows, rows)).Model);
+        yield return () => Regression("Amount", "Numbers").Fit(Both("Amount", "Age", "Numbers"), Both("Age", "Amount", "Numbers"));
         yield return () => Regression("Amount", "Numbers", options => options.ExampleWeightColumnName = "Tiny").Fit(rows);
         yield return () => _mlContext.BinaryClassification.Evaluate(
             Binary("IsLarge").Fit(rows).Transform(Rows(Some(60, row => row.IsLarge = false))), "IsLarge");
@@ -87,7 +90,6 @@ public sealed partial class TroubleshootingTests
         yield return () => Numbers("Key").Fit(_mlContext.Transforms.Conversion.MapValueToKey("Key", "Numbers").Fit(rows).Transform(rows));
         yield return () => Numbers("Numbers", [1, 2, 3]).Fit(rows);
         yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
-        yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = 7)));
         yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[0] /= 0)));
         yield return () => Labels("Numbers").Fit(Rows(Some(60, row => row.Numbers = [2, 0])));
         yield return () => Numbers("Both").Fit(Both("Amount", "Age"), Both("Age", "Amount"));
@@ -119,6 +121,7 @@ public sealed partial class TroubleshootingTests
         yield return () => Regression("Amount", "Numbers").Fit(Rows([.. Some(60), .. Some(2, row => row.Amount = float.NaN)]));
         yield return () => Regression("Amount", "Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = float.NaN)));
         yield return () => Binary("IsLarge").Fit(Rows(Some(60, row => row.IsLarge = false)));
+        yield return () => Numbers("Numbers").Fit(Rows(Some(60, row => row.Numbers[1] = 7)));
         IDataView thin = Rows([.. Some(60, row => row.Class = "tent"), .. Some(1, row => row.Class = "chair")]);
         yield return () => Multiclass("Key").Fit(Keyed(thin, thin));
     }
@@ -192,11 +195,11 @@ public sealed partial class TroubleshootingTests
 
     private IDataView Rows(IEnumerable<Row> rows) => _mlContext.Data.LoadFromEnumerable(rows);
 
-    /// <summary>With two columns as the targets, in this order.</summary>
-    private IDataView Both(string first, string second)
+    /// <summary>With two columns as the targets, or as features, in this order.</summary>
+    private IDataView Both(string first, string second, string name = "Both")
     {
         IDataView rows = Rows(Some(60));
-        return _mlContext.Transforms.Concatenate("Both", first, second).Fit(rows).Transform(rows);
+        return _mlContext.Transforms.Concatenate(name, first, second).Fit(rows).Transform(rows);
     }
 
     private IDataView Wider(IDataView rows) => _mlContext.Transforms.Concatenate("Numbers", "Numbers", "Age").Fit(rows).Transform(rows);

@@ -34,6 +34,12 @@ internal abstract class RowStore : IDisposable
     /// <summary>How the rows are spread over the classes, where targets are classes; told by whoever adds the rows.</summary>
     public ClassSummary? Classes { get; set; }
 
+    /// <summary>
+    /// Targets that are the same in all rows and for that reason not learned; empty where training goes on from a model, which may know
+    /// more of them. Told by whoever adds the rows.
+    /// </summary>
+    public IReadOnlyList<ConstantTarget> ConstantTargets { get; set; } = [];
+
     /// <summary>Which rows are never to be parted by <see cref="Split"/>; null: each is alone. Told by whoever adds the rows.</summary>
     public RowGroups? Groups { get; set; }
 

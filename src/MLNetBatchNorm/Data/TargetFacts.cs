@@ -1,6 +1,6 @@
 namespace MLNetBatchNorm.Data;
 
-/// <summary>Which of several targets have values, and values that differ: taken row by row.</summary>
+/// <summary>Which targets have values, and values that differ: taken row by row.</summary>
 /// <param name="targets">Number of targets.</param>
 internal sealed class TargetFacts(int targets)
 {
@@ -11,11 +11,14 @@ internal sealed class TargetFacts(int targets)
     public int[] Rows { get; } = new int[targets];
 
     /// <summary>The first target without a value in any row, or null.</summary>
-    public int? FirstWithoutValue => Find(target => Rows[target] == 0);
+    public int? FirstWithoutValue => Array.IndexOf(Rows, 0) is >= 0 and var target ? target : null;
 
-    /// <summary>The first target that has the same value wherever it has one, and that value; or null.</summary>
-    public (int Target, float Value)? FirstConstant =>
-        Find(target => Rows[target] > 0 && !_differ[target]) is { } constant ? (constant, _first[constant]) : null;
+    /// <summary>The targets that have the same value wherever they have one.</summary>
+    public IReadOnlyList<ConstantTarget> Constants =>
+    [
+        .. Enumerable.Range(0, Rows.Length).Where(target => Rows[target] > 0 && !_differ[target])
+            .Select(target => new ConstantTarget(target, _first[target], Rows[target])),
+    ];
 
     /// <summary>Takes the targets of a row; NaN where one is missing.</summary>
     public void Add(ReadOnlySpan<float> values)
@@ -30,7 +33,4 @@ internal sealed class TargetFacts(int targets)
             _differ[target] |= value != _first[target];
         }
     }
-
-    private int? Find(Predicate<int> condition) =>
-        Enumerable.Range(0, Rows.Length).Where(target => condition(target)).Select(target => (int?)target).FirstOrDefault();
 }

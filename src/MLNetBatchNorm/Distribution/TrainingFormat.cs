@@ -166,7 +166,8 @@ internal static class TrainingFormat
         {
             Require(settings.Objective is ITargetwiseLoss && ofTargets.Length == definition.Outputs, "target weights", ofTargets.Length);
             foreach (float weight in ofTargets)
-                Require(weight > 0 && float.IsFinite(weight), "the weight of a target", weight);
+                Require(weight >= 0 && float.IsFinite(weight), "the weight of a target", weight);
+            Require(ofTargets.Any(weight => weight > 0), "targets of a weight above 0", 0);
         }
 
         if (settings.ClassWeights is not { } weights)

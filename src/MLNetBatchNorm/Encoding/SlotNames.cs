@@ -59,6 +59,30 @@ internal sealed class SlotNames
         return null;
     }
 
+    /// <summary>
+    /// The first slot whose name there is that of another slot here, and which that is; of as many slots; null if there is none.
+    /// </summary>
+    public (int Slot, int Here)? FirstMoved(SlotNames other)
+    {
+        if (FirstDifference(other) is not { } first)
+            return null;
+        // Of a name that several slots have the first one: any of them is another slot than the one that differs.
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int slot = 0; slot < Slots; slot++)
+        {
+            if (this[slot] is { } name)
+                places.TryAdd(name, slot);
+        }
+
+        for (int slot = first; slot < Slots; slot++)
+        {
+            if (this[slot] is { } here && other[slot] is { } there && here != there && places.TryGetValue(there, out int place))
+                return (slot, place);
+        }
+
+        return null;
+    }
+
     /// <summary>Keeps names that are not too many.</summary>
     /// <param name="slots">Number of slots.</param>
     /// <param name="names">Their names, as many; an empty one stands for none.</param>
@@ -99,19 +123,20 @@ internal sealed class SlotNames
     /// <param name="reader">Where.</param>
     /// <param name="slots">Number of slots.</param>
     /// <param name="what">What a slot is, for messages.</param>
+    /// <param name="several">What several are.</param>
     /// <exception cref="NetworkFormatException">The names are too many or no text.</exception>
-    public static SlotNames Read(BinaryReader reader, int slots, string what = "feature slot")
+    public static SlotNames Read(BinaryReader reader, int slots, string what = "feature slot", string several = "feature slots")
     {
-        reader.RequireBytes($"names of {what}s", slots, sizeof(ushort));
+        reader.RequireBytes($"names of {several}", slots, sizeof(ushort));
         if (reader.Remaining() > MaximumBytes)
         {
             throw new NetworkFormatException(
-                CheckedBytes.Text($"The names of the {what}s take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
+                CheckedBytes.Text($"The names of the {several} take {reader.Remaining()} bytes; at most {MaximumBytes} are allowed."));
         }
         int[] starts = new int[slots + 1];
         for (int slot = 0; slot < slots; slot++)
             starts[slot + 1] = starts[slot] + reader.ReadUInt16();
-        reader.RequireBytes($"bytes in the names of {what}s", starts[slots], 1);
+        reader.RequireBytes($"bytes in the names of {several}", starts[slots], 1);
         byte[] text = new byte[starts[slots]];
         reader.BaseStream.ReadExactly(text);
         var names = new SlotNames(text, starts);

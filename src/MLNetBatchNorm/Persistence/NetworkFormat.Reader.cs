@@ -110,6 +110,7 @@ internal static partial class NetworkFormat
         IReadOnlyList<BatchNormNetworkTrial> trials = [];
         (int Trial, double Share)[] parts = [(0, 1)];
         TrainedNetwork[] others = [];
+        SlotNames? classNames = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -129,7 +130,10 @@ internal static partial class NetworkFormat
                 : ReadIntervals(section, Required(networks, NetworksTag), Required(encoder, EncoderTag), Required(objective, ObjectiveTag)),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
-            [TargetNamesTag] = section => targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target"),
+            [TargetNamesTag] = section =>
+                targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target", "targets"),
+            [ClassNamesTag] = section =>
+                classNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "class", "classes"),
             [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
                 : ReadTrials(section, Required(encoder, EncoderTag), Required(definition, DefinitionTag), Required(networks, NetworksTag)),
@@ -145,7 +149,8 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder!, members, chosen)
         {
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
-            Intervals = intervals, Trials = trials, Trial = parts[0].Trial, Share = parts[0].Share, Others = others,
+            ClassNames = classNames, Intervals = intervals, Trials = trials, Trial = parts[0].Trial, Share = parts[0].Share,
+            Others = others,
         };
     }
 

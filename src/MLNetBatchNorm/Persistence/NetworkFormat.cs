@@ -44,6 +44,7 @@ internal static partial class NetworkFormat
     private const string TargetScalesTag = "TSCA";
     private const string TargetNamesTag = "TNAM";
     private const string TargetMetricsTag = "TMET";
+    private const string ClassNamesTag = "CNAM";
     private const string TrialsTag = "TRIA";
 
     /// <summary>What a block is.</summary>

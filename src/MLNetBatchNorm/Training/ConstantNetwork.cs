@@ -9,8 +9,8 @@ namespace MLNetBatchNorm.Training;
 internal static class ConstantNetwork
 {
     /// <summary>
-    /// The probability of true is <c>(rows that are true + 1) / (rows + 2)</c>, Laplace's rule of succession: the more rows, the surer. The
-    /// layers are those of any other network, so that training can go on from it when there are other rows.
+    /// The probability of true is that of <see cref="ConstantOutputs.Logit"/>. The layers are those of any other network, so that training
+    /// can go on from it when there are other rows.
     /// </summary>
     /// <param name="definition">The shape; of one output.</param>
     /// <param name="settings">Seed of the layers that have no say.</param>
@@ -19,7 +19,7 @@ internal static class ConstantNetwork
     {
         NetworkParameters parameters = Initialization.Create(definition, settings.Seed);
         LinearParameters output = parameters.Linear[^1];
-        double logit = Math.Log((rows[1] + 1.0) / (rows[0] + 1.0));
+        double logit = ConstantOutputs.Logit(rows[0], rows[1]);
         output.Weights.Span.Clear();
         output.Bias!.Span[0] = (float)logit;
         // No step has been taken; the only entry of the history says how good the constant is.

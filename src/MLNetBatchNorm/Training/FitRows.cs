@@ -37,6 +37,9 @@ internal sealed class FitRows : IDisposable
     /// <summary>How the training rows are spread over the classes, before any are set aside; null where labels are numbers.</summary>
     public ClassSummary? Classes => _training.Classes;
 
+    /// <summary>Targets that are the same in all rows; see <see cref="RowStore.ConstantTargets"/>.</summary>
+    public IReadOnlyList<ConstantTarget> ConstantTargets => _training.ConstantTargets;
+
     /// <summary>Which slots of a raw row are categories, of which rows keep the number; null: none.</summary>
     public CategoryRanges? Ranges => _training.Shape.Ranges;
 

@@ -26,15 +26,22 @@ internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
     {
         if (objective.Labels.Kind != LabelKind.Number)
             return new LabelUnits(objective, null);
-        if (start is not null && ScalesOf(start) is { } kept && kept.All(scale => scale.Deviation > 0))
+        if (start is not null && ScalesOf(start) is { } kept && kept.Any(scale => scale.Deviation > 0))
         {
             // A logarithm is never many of its units away.
             if (objective.PredictsLogarithm)
                 return new LabelUnits(objective, kept);
             LabelDrift[] drifts = LabelDrift.Of(rows, start, kept);
             // Equal to the kept ones where nothing is to move, and the network begins with every bit as it was.
-            var moved = new TargetScales(kept.Zip(drifts, (scale, drift) => new TargetScale(scale.Mean + drift.Shift, drift.Deviation)));
-            return new LabelUnits(objective, moved) { Shifts = [.. drifts.Select(drift => drift.Shift)] };
+            // One that was the same in all rows had no unit, and takes that of the new rows.
+            IReadOnlyList<TargetMoments> found = rows.Targets;
+            var moved = new TargetScales(kept.Select((scale, target) => scale.Deviation > 0
+                ? new TargetScale(scale.Mean + drifts[target].Shift, drifts[target].Deviation)
+                : objective.ScaleOf(found[target].Mean, found[target].Variance)!));
+            return new LabelUnits(objective, moved)
+            {
+                Shifts = [.. drifts.Select((drift, target) => kept[target].Deviation > 0 ? drift.Shift : 0)],
+            };
         }
 
         TargetScale[] scales = [.. rows.Targets.Select(target => objective.ScaleOf(target.Mean, target.Variance)).OfType<TargetScale>()];

@@ -70,9 +70,10 @@ internal static class RowLosses
     }
 
     /// <summary>The measure of validation rows that people look at, of one target or the mean of several.</summary>
-    public static ValidationMetric CreateMetric(TrainingSettings settings, int rows, int outputs) => settings.TargetWeights is null
-        ? settings.Objective.CreateMetric(rows, outputs)
-        : new MeanOverTargets(rows, outputs, (ITargetwiseLoss)settings.Objective);
+    public static ValidationMetric CreateMetric(TrainingSettings settings, int rows, int outputs) =>
+        settings.TargetWeights is not { } targetWeights
+            ? settings.Objective.CreateMetric(rows, outputs)
+            : new MeanOverTargets(rows, outputs, (ITargetwiseLoss)settings.Objective, targetWeights);
 
     /// <summary>Weighted sum of row losses, and of the weights, in row order and double precision.</summary>
     public static (double Loss, double Weight) Sum(ReadOnlySpan<float> rowLoss, ReadOnlySpan<float> weights)

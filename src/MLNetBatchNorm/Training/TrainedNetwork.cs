@@ -93,6 +93,11 @@ internal sealed class TrainedNetwork
     /// <summary>The names of the targets, where there are several; null where they have none.</summary>
     public SlotNames? TargetNames { get; init; }
 
+    /// <summary>
+    /// What the keys of classes stand for; null where they do not say it. Kept to refuse other ones when training goes on.
+    /// </summary>
+    public SlotNames? ClassNames { get; init; }
+
     /// <summary>What makes bounds of scores; null where none were asked for.</summary>
     public PredictionIntervals? Intervals { get; init; }
 

@@ -18,7 +18,8 @@ internal sealed record TrainingSettings
     public float[]? ClassWeights { get; init; }
 
     /// <summary>
-    /// What each of several targets of a row counts for, 1 in the mean; null: a row has a single target, which it always has.
+    /// What each of several targets of a row counts for, 0 where nothing is to be learned of it; null: a row has a single target, which it
+    /// always has.
     /// </summary>
     public float[]? TargetWeights { get; init; }
 

@@ -46,12 +46,12 @@ public sealed class TargetMomentsTests
         facts.Add([1, float.NaN, 5, float.NaN]);
         facts.Add([2, float.NaN, float.NaN, 7]);
         Assert.AreEqual(1, facts.FirstWithoutValue);
-        Assert.AreEqual((2, 5f), facts.FirstConstant);
+        CollectionAssert.AreEqual(new ConstantTarget[] { new(2, 5, 1), new(3, 7, 1) }, facts.Constants.ToArray());
         facts.Add([2, 3, 6, 7]);
         Assert.IsNull(facts.FirstWithoutValue);
-        Assert.AreEqual((1, 3f), facts.FirstConstant);
+        CollectionAssert.AreEqual(new ConstantTarget[] { new(1, 3, 1), new(3, 7, 2) }, facts.Constants.ToArray());
         facts.Add([2, 4, 6, 8]);
-        Assert.IsNull(facts.FirstConstant);
+        Assert.IsEmpty(facts.Constants);
         CollectionAssert.AreEqual(new[] { 4, 2, 3, 3 }, facts.Rows);
     }
 

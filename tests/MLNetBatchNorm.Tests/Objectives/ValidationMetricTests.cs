@@ -161,9 +161,9 @@ public sealed class ValidationMetricTests
         for (int i = 0; i < 15; i++)
             panels.Rows(0, i / 3, 1)[i % 3] = outputs[i / 3][i % 3];
         float[] flat = [.. targets.SelectMany(row => row)];
-        double Compute(Objective objective)
+        double Compute(Objective objective, float firstWeight = 1)
         {
-            var metric = new MeanOverTargets(5, 3, (ITargetwiseLoss)objective);
+            var metric = new MeanOverTargets(5, 3, (ITargetwiseLoss)objective, [firstWeight, 2, 1]);
             metric.Take(panels, flat, 0, 5);
             return metric.Compute(flat, weights);
         }
@@ -172,6 +172,7 @@ public sealed class ValidationMetricTests
         double second = RSquared(Column(outputs, 1), Column(targets, 1), Weights(1));
         Assert.AreEqual((first + second) / 2, Compute(new SquaredLoss()), Tolerance);
         Assert.AreEqual((first + second) / 2, Compute(new HuberLoss()), Tolerance);
+        Assert.AreEqual(second, Compute(new SquaredLoss(), firstWeight: 0), Tolerance, "a target that is not learned");
         for (int i = 0; i < 15; i++)
             flat[i] = i % 3 == 1 ? flat[i] : float.NaN;
         Assert.AreEqual(Area(Column(outputs, 1), Column(targets, 1), Weights(1)), Compute(new BinaryCrossEntropy()), Tolerance);

@@ -170,6 +170,7 @@ public sealed class FuzzTests
             network.Parameters.OthersOf(1).OfType<ConvolutionParameters>().Single().Weights.Span.ContainsAnyInRange(50, 1e38f)),
         ["scales of targets"] = ("TSCA", network => network.Scales?[2].Deviation is > 3.01 or < 2.99),
         ["names of targets"] = ("TNAM", network => network.TargetNames?[0] is { } name && name != "Price"),
+        ["names of classes"] = ("CNAM", network => network.ClassNames?[2] is { } name && name != "tall"),
         ["weights of half precision"] = ("HALF", network => network.Parameters.Linear[1].Weights.Span.ContainsAnyInRange(50, 1e38f)),
         ["categories"] = ("CATN", network => network.Encoder.Part<Categories>()!.TrustOf(0, 1) is not 0.5f),
         ["ranges of slots"] = ("RANG", network => network.SlotRanges is { } ranges && ranges[0] != (1, 3)),

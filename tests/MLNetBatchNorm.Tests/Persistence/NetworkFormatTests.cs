@@ -192,13 +192,14 @@ public sealed class NetworkFormatTests
         SlotNames names = SlotNames.Create(outputs, Enumerable.Range(0, outputs).Select(k => $"Größe {k}".AsMemory()), out _)!;
         byte[] bytes = Write(new TrainedNetwork(sample.Encoder, sample.Members, sample.Chosen)
         {
-            Objective = new SquaredLoss(), Scales = scales, TargetNames = names,
+            Objective = new SquaredLoss(), Scales = scales, TargetNames = names, ClassNames = names,
         });
         TrainedNetwork read = Read(bytes);
 
         Assert.AreEqual(scales, read.Scales);
         Assert.IsNull(read.Scale, "there is no scale of a single target");
         Assert.AreEqual($"Größe {outputs - 1}", read.TargetNames![outputs - 1]);
+        Assert.AreEqual("Größe 1", read.ClassNames![1]);
         Assert.IsInstanceOfType<ScaledTargetsLink>(read.ScoreLink);
         CollectionAssert.AreEqual(bytes, Write(read));
         Assert.AreNotEqual(scales, new TargetScales(scales.Reverse()));
@@ -256,6 +257,7 @@ public sealed class NetworkFormatTests
         ["metrics that are not there", Section("TMET", [.. Int(1)]), "number of validation metrics of targets is 1, but only 0 bytes"],
         ["metrics of no network", Section("TMET", []), "ends too early"],
         ["fewer names than targets", Section("TNAM", []), "number of names of targets is"],
+        ["fewer names than classes", Section("CNAM", []), "number of names of classes is"],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
         ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),
             "number of bytes in the names of feature slots is 5, but only 3"],

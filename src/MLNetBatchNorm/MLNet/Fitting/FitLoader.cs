@@ -82,6 +82,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             throw host.ExceptSchemaMismatch(
                 nameof(validationSet), "feature", features.Name, trainingFeatures.Type.ToString(), features.Type.ToString());
         }
+        if (NamesOf(features) is { } slotNames)
+            CheckSlotNames(trainingSet, slotNames, nameof(validationSet), "the validation set");
         DataViewSchema.Column label = validationSet.Schema.Label!.Value, trainingLabel = trainingSet.Schema.Label!.Value;
         if (task.LabelKind == LabelKind.Class && label.Type.GetKeyCount() != (ulong)task.Outputs)
         {
@@ -93,13 +95,8 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
             throw host.ExceptSchemaMismatch(
                 nameof(validationSet), "label", label.Name, trainingLabel.Type.ToString(), label.Type.ToString());
         }
-        if (task.LabelKind == LabelKind.Class && KeyValues.FirstDifference(trainingLabel, label) is { } difference)
-        {
-            throw host.ExceptUserArg(
-                nameof(validationSet),
-                $"Key {difference.Key} of label column '{label.Name}' is '{difference.Other}' in the validation set, "
-                + $"and '{difference.First}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
-        }
+        if (ClassNames(validationSet) is { } classNames)
+            CheckClassNames(trainingSet, classNames, nameof(validationSet), "the validation set");
         if (task.Targets > 1)
             CheckTargetNames(trainingSet, TargetNames(validationSet), nameof(validationSet), "the validation set");
     }
@@ -120,14 +117,56 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         }
     }
 
-    /// <summary>The names of the targets of a label column that is a vector; null if there are none.</summary>
-    public static SlotNames? TargetNames(RoleMappedData data)
+    /// <summary>Refuses classes whose keys stand for something else than those of the training set, where both say it.</summary>
+    /// <param name="trainingSet">The training set.</param>
+    /// <param name="others">What the other keys stand for, as many.</param>
+    /// <param name="argument">Whose they are: an argument of <c>Fit</c>.</param>
+    /// <param name="where">What it is called in the message.</param>
+    public void CheckClassNames(RoleMappedData trainingSet, SlotNames others, string argument, string where)
     {
-        DataViewSchema.Column label = data.Schema.Label!.Value;
-        if (!label.HasSlotNames())
+        if (ClassNames(trainingSet) is { } names && names.FirstDifference(others) is { } key)
+        {
+            throw host.ExceptUserArg(
+                argument,
+                $"Key {key + 1} of label column '{trainingSet.Schema.Label!.Value.Name}' is '{others[key]}' in {where}, "
+                + $"and '{names[key]}' in the training set. Turn the labels of both into keys with the same fitted transformer.");
+        }
+    }
+
+    /// <summary>
+    /// Refuses slots in another order than those of the training set: another name may be the same thing called otherwise, but not if the
+    /// training set has that name at another slot.
+    /// </summary>
+    /// <param name="trainingSet">The training set.</param>
+    /// <param name="others">The other slots' names, as many.</param>
+    /// <param name="argument">Whose they are: an argument of <c>Fit</c>.</param>
+    /// <param name="where">What it is called in the message.</param>
+    public void CheckSlotNames(RoleMappedData trainingSet, SlotNames others, string argument, string where)
+    {
+        DataViewSchema.Column features = trainingSet.Schema.Feature!.Value;
+        if (NamesOf(features) is { } names && names.FirstMoved(others) is { } moved)
+        {
+            throw host.ExceptUserArg(
+                argument,
+                $"Slot {moved.Slot} of feature column '{features.Name}' is '{others[moved.Slot]}' in {where}, which is slot {moved.Here} "
+                + "in the training set. Make the features of both by the same fitted transformer.");
+        }
+    }
+
+    /// <summary>The names of the targets of a label column that is a vector; null if there are none.</summary>
+    public static SlotNames? TargetNames(RoleMappedData data) => NamesOf(data.Schema.Label!.Value);
+
+    /// <summary>What the keys of a label column stand for; null if it does not say it, or has none.</summary>
+    public static SlotNames? ClassNames(RoleMappedData data) => KeyValues.Of(data.Schema.Label!.Value) is { } values
+        ? Encoding.SlotNames.Create(values.Length, values.Select(value => value.AsMemory()), out _)
+        : null;
+
+    private static SlotNames? NamesOf(DataViewSchema.Column column)
+    {
+        if (!column.HasSlotNames())
             return null;
         VBuffer<ReadOnlyMemory<char>> names = default;
-        label.GetSlotNames(ref names);
+        column.GetSlotNames(ref names);
         return Encoding.SlotNames.Create(names.Length, names.DenseValues(), out _);
     }
 

@@ -25,6 +25,9 @@ internal sealed class FitPlan
     /// <summary>The names of several targets, or null.</summary>
     public required SlotNames? TargetNames { get; init; }
 
+    /// <summary>What the keys of classes stand for, or null.</summary>
+    public required SlotNames? ClassNames { get; init; }
+
     /// <summary>The shape of all networks.</summary>
     public required NetworkDefinition Definition { get; init; }
 

@@ -103,11 +103,12 @@ internal sealed class FitPlanner
     /// <param name="categories">Slots of one category each, as far as the view knows of them.</param>
     /// <param name="names">The names of the slots, or null.</param>
     /// <param name="targetNames">The names of several targets, or null.</param>
+    /// <param name="classNames">What the keys of classes stand for, or null.</param>
     public FitPlan Plan(
         FitRows rows, ReadOnlySpan<bool> categoricalSlots, IReadOnlyList<(int First, int Count)> categories, SlotNames? names,
-        SlotNames? targetNames)
+        SlotNames? targetNames, SlotNames? classNames)
     {
-        FitPlan plan = PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: false);
+        FitPlan plan = PlanOne(rows, categoricalSlots, categories, names, targetNames, classNames, isTrial: false);
         if (plan.IsConstant)
             return plan;
         bool canJudge = rows.HasValidation || plan.Chosen.ValidationFraction > 0;
@@ -127,13 +128,15 @@ internal sealed class FitPlanner
         BatchNormNetworkOptions options = _options.Copy<BatchNormNetworkOptions>();
         int most = AutomaticOptions.ChooseMembersOfTrials(_options, plan.Definition.ParameterCount);
         options.NumberOfEnsembleMembers = Math.Min(TrialOptions.MostNetworksOfTrial, most);
-        FitPlan usual = new FitPlanner(this, options).PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: true);
+        FitPlan usual = new FitPlanner(this, options).PlanOne(
+            rows, categoricalSlots, categories, names, targetNames, classNames, isTrial: true);
         var plans = new FitPlan[trials];
         plans[0] = usual;
         for (int trial = 1; trial < trials; trial++)
         {
             BatchNormNetworkOptions drawn = TrialDrawing.Draw(options, usual, trial);
-            plans[trial] = new FitPlanner(this, drawn).PlanOne(rows, categoricalSlots, categories, names, targetNames, isTrial: true);
+            plans[trial] = new FitPlanner(this, drawn).PlanOne(
+                rows, categoricalSlots, categories, names, targetNames, classNames, isTrial: true);
         }
 
         return usual.WithTrials(plans, most);
@@ -141,7 +144,7 @@ internal sealed class FitPlanner
 
     private FitPlan PlanOne(
         FitRows rows, ReadOnlySpan<bool> categoricalSlots, IReadOnlyList<(int First, int Count)> categories, SlotNames? names,
-        SlotNames? targetNames, bool isTrial)
+        SlotNames? targetNames, SlotNames? classNames, bool isTrial)
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
         PieceRule pieceRule = AutomaticOptions.ChoosePieces(_options);
@@ -169,6 +172,7 @@ internal sealed class FitPlanner
             SlotNames = names ?? _start?.SlotNames,
             SlotRanges = SlotRanges.Create(categories.Concat(RangesOf(rows, kinds))) ?? _start?.SlotRanges,
             TargetNames = targetNames ?? _start?.TargetNames,
+            ClassNames = classNames ?? _start?.ClassNames,
             Definition = definition,
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,
@@ -248,7 +252,7 @@ internal sealed class FitPlanner
     private TrainingSettings CreateSettings(FitRows rows, AutomaticOptions chosen) => new()
     {
         Objective = _task.Objective,
-        TargetWeights = _task.TargetWeights,
+        TargetWeights = _task.TargetWeights is { } weights ? ConstantOutputs.WeightsWithout(weights, rows.ConstantTargets) : null,
         ClassWeights = ClassWeightOptions.IsBalanced(_options) ? BalancedWeights.Of(rows.Classes!.Weights) : GivenClassWeights,
         BatchSize = chosen.BatchSize,
         MaximumEpochs = chosen.Epochs,

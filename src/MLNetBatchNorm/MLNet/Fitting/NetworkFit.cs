@@ -69,6 +69,10 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             loader.CheckValidationSet(trainingSet, validationSet);
         if (planner.Start is { TargetNames: { } targets })
             loader.CheckTargetNames(trainingSet, targets, "modelParameters", "the initial model");
+        if (planner.Start is { ClassNames: { } keys })
+            loader.CheckClassNames(trainingSet, keys, "modelParameters", "the initial model");
+        if (planner.Start is { SlotNames: { } names })
+            loader.CheckSlotNames(trainingSet, names, "modelParameters", "the initial model");
         options.TrainingRunner?.CheckReady(cancellation);
         // Before the rows are read, with the fewest units it may come to.
         planner.CheckSize(sparse: true);
@@ -76,7 +80,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(
             rows, loader.CategoricalSlots(trainingSet), loader.CategoriesOf(trainingSet), FitLoader.SlotNames(trainingSet, channel),
-            FitLoader.TargetNames(trainingSet));
+            FitLoader.TargetNames(trainingSet), FitLoader.ClassNames(trainingSet));
         if (ClassWeightOptions.IsBalanced(options))
             channel.Info(MessageSensitivity.None, BalancedWeights.Text(plan.Settings.ClassWeights!));
         // A constant is trained by no network and validated by none.
@@ -104,7 +108,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return new TrainedNetwork(
             plan.Encoder, [ConstantNetwork.Create(plan.Definition, settings, rows.Classes.Rows)], plan.ChosenSettings(rows))
         {
-            Objective = settings.Objective, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
+            Objective = settings.Objective, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges, ClassNames = plan.ClassNames,
         };
     }
 
@@ -152,12 +156,13 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         observer.Announce(trainings);
         runner.Run(trainings, observer, checkpoints, cancellation);
         observer.AllEnded(best);
+        SetConstants(best.Networks, rows);
         // Of each network any training: all set the same rows aside.
         IEnumerable<NetworkTraining> first = trainings.Where(training => training.Number.Restart == 0);
         return new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
-            TargetNames = plan.TargetNames,
+            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames,
             Intervals = Intervals(
                 plan, rows,
                 [.. first.Zip(best.Networks, (training, network) => new HeldOutNetwork[] { new(training, network.Parameters, 1) })],
@@ -172,6 +177,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
     {
         var trials = new TrialFit(host, channel, options, plan, rows, runner, checkpoints, threads);
         IReadOnlyList<TrialFit.Part> parts = trials.Run(cancellation);
+        SetConstants(parts.SelectMany(part => part.Networks), rows);
         HeldOutNetwork[][] networks =
         [
             .. Enumerable.Range(0, plan.Chosen.Members).Select(member => parts
@@ -181,7 +187,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return new TrainedNetwork(first.Plan.Encoder, first.Networks, first.Plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
-            TargetNames = plan.TargetNames, Trials = trials.Trials, Trial = first.Trial, Share = first.Weight,
+            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, Trials = trials.Trials, Trial = first.Trial, Share = first.Weight,
             Others =
             [
                 .. parts.Skip(1).Select(part => new TrainedNetwork(part.Plan.Encoder, part.Networks)
@@ -191,6 +197,12 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             ],
             Intervals = Intervals(plan, rows, networks, threads, channel, cancellation),
         };
+    }
+
+    private void SetConstants(IEnumerable<NetworkMember> networks, FitRows rows)
+    {
+        foreach (NetworkMember network in networks)
+            ConstantOutputs.Set(network.Parameters, rows.ConstantTargets, task.LabelKind);
     }
 
     private PredictionIntervals? Intervals(

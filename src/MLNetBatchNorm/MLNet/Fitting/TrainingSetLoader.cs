@@ -62,7 +62,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         {
             var seenSlots = new SlotsWithValues(slots);
             ClassSummary? classes = task.HasClasses ? new ClassSummary(task.Classes) : null;
-            TargetFacts? targets = task.TargetWeights is null ? null : new TargetFacts(task.Targets);
+            // A single number that is the same in all rows is its own mean, but for a network that says logarithms.
+            TargetFacts? targets =
+                task.TargetWeights is null && !task.Objective.PredictsLogarithm ? null : new TargetFacts(task.Targets);
             double weights = 0;
             long withoutWeight = 0;
             RowGroups? groups = SamplingKeyColumnName is null ? null : new RowGroups();
@@ -107,7 +109,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             if (ForTraining)
             {
                 CheckClasses(data, classes, rows.Rows);
-                CheckTargets(data, targets, rows.Rows);
+                store.ConstantTargets = GoesOn || targets is null ? [] : targets.Constants;
+                CheckTargets(data, targets, rows.Rows, store.ConstantTargets, channel);
                 CheckWeights(data, weights / rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows, slots, channel);
             }
@@ -162,12 +165,14 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     }
 
     /// <summary>
-    /// Refuses targets of which nothing can be learned; not where a model is trained on, which knows them already, and of which new rows
-    /// may be few.
+    /// Refuses targets without any value, and tells of those that are the same in all rows, of which the model says just that, as a model
+    /// of a single target does: in cross-validation a rare label is so in one fold. Not so where a model is trained on, which knows the
+    /// targets already, and of which new rows may be few.
     /// </summary>
-    private void CheckTargets(RoleMappedData data, TargetFacts? targets, int rows)
+    private void CheckTargets(
+        RoleMappedData data, TargetFacts? targets, int rows, IReadOnlyList<ConstantTarget> constants, IChannel channel)
     {
-        if (targets is null || GoesOn)
+        if (targets is null || GoesOn || task.TargetWeights is null)
             return;
         DataViewSchema.Column label = data.Schema.Label!.Value;
         if (targets.FirstWithoutValue is { } without)
@@ -177,14 +182,16 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
                 + $"{LabelReader.TargetText(label, without)}. Leave the target out of the label.");
         }
 
-        if (targets.FirstConstant is { } constant)
-        {
-            throw host.Except(string.Create(
+        if (constants.Count == 0)
+            return;
+        ConstantTarget first = constants[0];
+        string others = constants.Count > 1 ? $"; so it is with {constants.Count} targets" : "";
+        channel.Warning(
+            MessageSensitivity.Schema, "{0}",
+            string.Create(
                 CultureInfo.InvariantCulture,
-                $"Label column '{label.Name}' is {constant.Value} in all {targets.Rows[constant.Target]} rows of the training set that "
-                + $"have {LabelReader.TargetText(label, constant.Target)}. "
-                + $"Values that differ are needed; leave the target out of the label."));
-        }
+                $"Label column '{label.Name}' is {first.Value} in all {first.Rows} rows of the training set that have "
+                + $"{LabelReader.TargetText(label, first.Target)}; the model says so of every row{others}."));
     }
 
     private static void ReportMissingTargets(RoleMappedData data, TargetFacts? targets, int rows, string set, IChannel channel)

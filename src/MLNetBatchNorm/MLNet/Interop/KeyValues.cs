@@ -27,23 +27,6 @@ internal static class KeyValues
         [typeof(DataViewRowId)] = Read<DataViewRowId>,
     };
 
-    /// <summary>
-    /// The first key, counted from 1, that stands for unlike values in two columns; null: there is none, or
-    /// a column does not say what its keys stand for.
-    /// </summary>
-    public static (int Key, string First, string Other)? FirstDifference(DataViewSchema.Column first, DataViewSchema.Column other)
-    {
-        if (Of(first) is not { } firsts || Of(other) is not { } others)
-            return null;
-        for (int key = 0; key < Math.Min(firsts.Length, others.Length); key++)
-        {
-            if (firsts[key] != others[key])
-                return (key + 1, firsts[key], others[key]);
-        }
-
-        return null;
-    }
-
     /// <summary>The values of an annotation that has one for each key, as text; null if the column has no such annotation.</summary>
     /// <param name="column">The column.</param>
     /// <param name="annotation">The annotation's kind.</param>

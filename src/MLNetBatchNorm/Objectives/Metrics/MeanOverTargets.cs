@@ -10,6 +10,7 @@ internal sealed class MeanOverTargets : ValidationMetric
     public const string Name = "mean over targets";
 
     private readonly ITargetwiseLoss _loss;
+    private readonly float[] _targetWeights;
     private readonly float[] _outputs;
     private readonly float[] _targets;
     private readonly float[] _weights;
@@ -19,10 +20,12 @@ internal sealed class MeanOverTargets : ValidationMetric
     /// <param name="rows">Number of rows.</param>
     /// <param name="targets">Number of targets.</param>
     /// <param name="loss">Whose metric it is.</param>
-    public MeanOverTargets(int rows, int targets, ITargetwiseLoss loss)
+    /// <param name="targetWeights">What each target counts for; one that counts for nothing is not learned, and is left out.</param>
+    public MeanOverTargets(int rows, int targets, ITargetwiseLoss loss, float[] targetWeights)
         : base(rows, targets)
     {
         _loss = loss;
+        _targetWeights = targetWeights;
         _outputs = new float[rows];
         _targets = new float[rows];
         _weights = new float[rows];
@@ -40,7 +43,7 @@ internal sealed class MeanOverTargets : ValidationMetric
         _ofTargets = new double[Columns];
         for (int target = 0; target < Columns; target++)
         {
-            double metric = _ofTargets[target] = OfTarget(target, targets, weights);
+            double metric = _ofTargets[target] = _targetWeights[target] == 0 ? double.NaN : OfTarget(target, targets, weights);
             if (double.IsNaN(metric))
                 continue;
             sum += metric;

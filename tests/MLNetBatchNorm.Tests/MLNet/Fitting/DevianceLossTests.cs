@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Tests.Distribution;
 using Trained = Microsoft.ML.Data.RegressionPredictionTransformer<MLNetBatchNorm.BatchNormNetworkRegressionModelParameters>;
 
 namespace MLNetBatchNorm.Tests.MLNet;
@@ -58,6 +59,38 @@ public sealed class DevianceLossTests
         TrainingHistory history = model.Model.Network.Members[0].TrainingHistory;
         Assert.IsGreaterThan(0.05, history.Epochs[history.BestEpoch - 1].ValidationMetric!.Value,
             "nothing was learned; the test shows nothing");
+    }
+
+    /// <summary>Labels that are all equal, in any unit: nothing that a network learns of noise may move them.</summary>
+    [TestMethod]
+    [DataRow("dense", 7f)]
+    [DataRow("dense", 0f)]
+    [DataRow("dense", 1e-6f)]
+    [DataRow("dense", 0.1f)]
+    [DataRow("sparse", 5000f)]
+    [DataRow("spilled", 3f)]
+    [DataRow("elsewhere", 0.7f)]
+    [DataRow("intervals", 7f)]
+    public void EqualLabels_ArePredictedExactly(string form, float label)
+    {
+        Row[] training = Counts(1, form == "spilled" ? RowsBeyondTheBudget : 300), others = Counts(2, 200);
+        foreach (Row row in training)
+            row.Label = label;
+        foreach (RegressionLoss loss in new RegressionLoss[] { new PoissonLoss(), new TweedieLoss(), new QuantileLoss { Level = 0.9 } })
+        {
+            Trained model = Fit(form, training, loss);
+            CollectionAssert.AreEqual(
+                new[] { label }, Scores(model, form, others).Distinct().ToArray(), $"{loss.GetType().Name}, {form}, {label}");
+            if (form != "intervals")
+                continue;
+            IDataView scored = model.Transform(View(form, others));
+            Assert.IsTrue(scored.GetColumn<float>("ScoreLowerBound").Concat(scored.GetColumn<float>("ScoreUpperBound"))
+                .All(bound => bound == label));
+        }
+        Assert.AreEqual(form == "spilled", _spill.HasSpilled);
+
+        training[3].Label = label + 1;
+        Assert.IsGreaterThan(10, Scores(Fit(form, training, new PoissonLoss()), form, others).Distinct().Count(), "the test shows nothing");
     }
 
     /// <summary>The mean of logarithms would be a geometric mean, which is below.</summary>
@@ -215,6 +248,8 @@ public sealed class DevianceLossTests
             NumberOfEnsembleMembers = form == "spilled" ? 1 : 4,
             ExampleWeightColumnName = nameof(Row.Weight),
             MemoryBudgetInMegabytes = form == "spilled" ? 1 : 100,
+            TrainingRunner = form == "elsewhere" ? new BytesRunner() : null,
+            IntervalLevels = form == "intervals" ? [0.8] : [],
             Seed = 1,
         });
 

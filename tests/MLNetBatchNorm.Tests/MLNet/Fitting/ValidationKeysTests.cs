@@ -5,7 +5,8 @@ using Microsoft.VisualStudio.TestTools.UnitTesting;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>
-/// A validation set whose keys stand for other classes than those of the training set is refused, even where they are as many.
+/// A validation set, or a model to go on from, whose keys stand for other classes than those of the training set is refused, even where
+/// they are as many.
 /// </summary>
 [TestClass]
 public sealed class ValidationKeysTests
@@ -37,6 +38,46 @@ public sealed class ValidationKeysTests
             expected, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => withOption.Fit(ofTraining.Transform(training))).Message);
     }
 
+    /// <summary>A model that was trained with other keys would take its classes for each other, loaded as well.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Columns))]
+    public void Fit_FromAModelOfKeysInAnotherOrder_IsRefused(string column)
+    {
+        IDataView before = Rows(60, first: 0), after = Rows(40, first: 1);
+        ITransformer ofBefore = Keys(column).Fit(before), ofAfter = Keys(column).Fit(after);
+        var fitted = Trainer().Fit(ofBefore.Transform(before));
+        using var stream = new MemoryStream();
+        _context.Model.Save(fitted, ofBefore.Transform(before).Schema, stream);
+        stream.Position = 0;
+        var loaded = (MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>)new MLContext().Model.Load(stream, out _);
+
+        foreach (BatchNormNetworkMulticlassModelParameters model in new[] { fitted.Model, loaded.Model })
+        {
+            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Trainer().Fit(ofAfter.Transform(after), null, model));
+            Assert.Contains(
+                $"Key 1 of label column 'Label' is '{Shown(column, 0)}' in the initial model, and '{Shown(column, 1)}' in the training set",
+                error.Message);
+            Assert.AreEqual("modelParameters", error.ParamName);
+            // With the right keys it goes on, and knows them from then on.
+            var second = Trainer().Fit(ofBefore.Transform(after), null, model);
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Trainer().Fit(ofAfter.Transform(after), null, second.Model));
+        }
+    }
+
+    /// <summary>Keys that say nothing are only numbers; a model that was trained with them knows no more after that.</summary>
+    [TestMethod]
+    public void Fit_FromAModelOfKeysWithoutValues_IsAccepted()
+    {
+        IDataView training = Rows(60, first: 0), keys = Keys(nameof(Labelled.Text)).Fit(training).Transform(training);
+        var named = Trainer().Fit(keys);
+        var bare = Trainer().Fit(Bares());
+        Assert.IsNotNull(Trainer().Fit(keys, null, bare.Model));
+        var stillNamed = Trainer().Fit(Bares(), null, named.Model);
+        IDataView others = Rows(40, first: 1);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => Trainer().Fit(Keys(nameof(Labelled.Text)).Fit(others).Transform(others), null, stillNamed.Model));
+    }
+
     /// <summary>The same classes in the same order, whichever view they were learned from and however they were read.</summary>
     [TestMethod]
     [DataRow(nameof(Labelled.Text), nameof(Labelled.Text))]
@@ -55,11 +96,13 @@ public sealed class ValidationKeysTests
     {
         IDataView training = Rows(60, first: 0);
         IDataView keys = Keys(nameof(Labelled.Text)).Fit(training).Transform(training);
-        IDataView bare = _context.Data.LoadFromEnumerable(
-            Enumerable.Range(0, 30).Select(i => new Bare { Label = (uint)(i % 2), Features = [i % 2, i] }));
+        IDataView bare = Bares();
         Assert.IsNotNull(Trainer().Fit(keys, bare).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
         Assert.IsNotNull(Trainer().Fit(bare, keys).Model.Network.Members[0].TrainingHistory.Epochs[0].ValidationLoss);
     }
+
+    private IDataView Bares() => _context.Data.LoadFromEnumerable(
+        Enumerable.Range(0, 30).Select(i => new Bare { Label = (uint)(i % 2), Features = [i % 2, i] }));
 
     private static string Shown(string column, int place) => column switch
     {
