@@ -259,7 +259,8 @@ internal sealed class FitPlanner
         LearningRate = chosen.LearningRate,
         Optimizer = AutomaticOptions.ChooseOptimizer(_options),
         Schedule = AutomaticOptions.ChooseSchedule(_options),
-        AveragedEpochs = AutomaticOptions.ChooseAveraging(_options, chosen.Epochs, rows.IsSparse),
+        AveragedEpochs = AutomaticOptions.ChooseAveraging(
+            _options, chosen.Epochs, numbers: _task.LabelKind == LabelKind.Number, sparse: rows.IsSparse),
         Shuffle = _options.Shuffle,
         RandomShift = _options.RandomShift,
         RandomHorizontalFlip = _options.RandomHorizontalFlip,

@@ -228,11 +228,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         ?? Math.Clamp((int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, LargestPatience);
 
     /// <summary>
-    /// Epochs over which weights are averaged: a short training of few epochs must not lag behind by a whole one. Of sparse rows a step
-    /// touches few weights, and an average touches all.
+    /// Epochs over which weights are averaged: a short training of few epochs must not lag behind by a whole one. Numbers are mostly
+    /// learned to the last epoch, where the rate has fallen and an average only lags. Of sparse rows a step touches few weights, and an
+    /// average touches all.
     /// </summary>
-    public static double ChooseAveraging(BatchNormNetworkOptions options, int epochs, bool sparse) =>
-        options.WeightAveragingEpochs ?? (sparse ? 0 : Math.Min(1, epochs / EpochsOfLongTrainings));
+    public static double ChooseAveraging(BatchNormNetworkOptions options, int epochs, bool numbers, bool sparse) =>
+        options.WeightAveragingEpochs ?? (numbers || sparse ? 0 : Math.Min(1, epochs / EpochsOfLongTrainings));
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>

@@ -238,10 +238,11 @@ public abstract partial class BatchNormNetworkOptions
     /// is validated after each epoch and returned; the training loss is that of the weights themselves.
     /// </summary>
     /// <value>
-    /// Default null: 1, or a twenty-fourth of <see cref="MaximumNumberOfEpochs"/> where that is less; 0 for sparse rows, of which a step
-    /// touches few weights and an average all. Range [0, 1000]. The average lies in the middle of the steps, as if the learning rate had
-    /// been lowered already (Izmailov et al. 2018, arXiv:1803.05407): where few rows say little, the best epoch is an early one, and better
-    /// for it. 0: the weights as the last step of an epoch leaves them.
+    /// Default null: of classes 1, or a twenty-fourth of <see cref="MaximumNumberOfEpochs"/> where that is less; 0 for numbers, which are
+    /// mostly learned to the last epoch, and for sparse rows, of which a step touches few weights and an average all. Range [0, 1000]. The
+    /// average lies in the middle of the steps, as if the learning rate had been lowered already (Izmailov et al. 2018, arXiv:1803.05407):
+    /// where few rows say little, the best epoch is an early one, and better for it. 0: the weights as the last step of an epoch leaves
+    /// them.
     /// </value>
     [OptionRange(0, 1000, "0.5 to 2 are usual; set 0 to average nothing.")]
     public double? WeightAveragingEpochs { get; set; }

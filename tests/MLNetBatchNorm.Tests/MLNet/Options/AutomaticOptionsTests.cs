@@ -100,16 +100,17 @@ public sealed class AutomaticOptionsTests
     }
 
     [TestMethod]
-    [DataRow(24, false, 1.0)]
-    [DataRow(48, false, 1.0)]
-    [DataRow(6, false, 0.25)]
-    [DataRow(24, true, 0.0)]
-    public void ChooseAveraging_FollowsTheEpochsAndTheRows(int epochs, bool sparse, double expected)
+    [DataRow(24, false, false, 1.0)]
+    [DataRow(48, false, false, 1.0)]
+    [DataRow(6, false, false, 0.25)]
+    [DataRow(24, true, false, 0.0)]
+    [DataRow(24, false, true, 0.0)]
+    public void ChooseAveraging_FollowsTheEpochsAndTheRows(int epochs, bool numbers, bool sparse, double expected)
     {
         var options = new BatchNormNetworkBinaryTrainer.Options();
-        Assert.AreEqual(expected, AutomaticOptions.ChooseAveraging(options, epochs, sparse));
+        Assert.AreEqual(expected, AutomaticOptions.ChooseAveraging(options, epochs, numbers, sparse));
         options.WeightAveragingEpochs = 3;
-        Assert.AreEqual(3, AutomaticOptions.ChooseAveraging(options, epochs, sparse));
+        Assert.AreEqual(3, AutomaticOptions.ChooseAveraging(options, epochs, numbers, sparse));
     }
 
     [TestMethod]
