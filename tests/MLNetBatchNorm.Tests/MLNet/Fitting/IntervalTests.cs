@@ -279,6 +279,19 @@ public sealed class IntervalTests
         }
     }
 
+    /// <summary>Half as many rows choose the epoch; what is predicted is as good but for noise.</summary>
+    [TestMethod]
+    public void Scores_WithLevels_AreAsGoodAsWithout()
+    {
+        Row[] rows = Rows(1, 4000, "dense"), others = Rows(2, 6000, "dense");
+        double without = Error([]), with = Error([0.8, 0.95]);
+        Assert.AreNotEqual(without, with, "The same rows chose the epoch.");
+        Assert.AreEqual(without, with, 0.02 * without);
+
+        double Error(double[] levels) => Math.Sqrt(Fit("dense", rows, levels).Transform(View("dense", others)).GetColumn<float>("Score")
+            .Zip(others, (score, row) => ((double)score - row.Label) * (score - row.Label)).Average());
+    }
+
     /// <summary>Going on without a validation set of one's own: the warning says why bounds may be too narrow.</summary>
     [TestMethod]
     public void Fit_GoingOnWithoutAValidationSet_Warns()
