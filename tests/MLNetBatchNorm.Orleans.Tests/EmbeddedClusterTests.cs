@@ -163,8 +163,11 @@ public sealed class EmbeddedClusterTests
             options => (options.MemoryBudgetInMegabytes, options.BatchSize) = (1, 512),
             options => options.SamplingKeyColumnName = "Group",
             options => (options.NumberOfRestarts, options.ExampleWeightColumnName) = (1, "Group"),
-            options => (options.InputShape, options.Convolutions) = (new ImageShape(4, 2, 1), [new ConvolutionLayer(4, 3)]),
+            options => (options.InputShape, options.Convolutions, options.RandomShift) =
+                (new ImageShape(4, 2, 1), [new ConvolutionLayer(4, 3)], 1),
             options => options.FeatureColumnName = Fits.WithCategories,
+            options => options.IntervalLevels = [0.8, 0.95],
+            options => options.Loss = new QuantileLoss { Level = 0.9 },
         ];
         foreach (Action<BatchNormNetworkRegressionTrainer.Options> kind in kinds)
         {
@@ -177,6 +180,7 @@ public sealed class EmbeddedClusterTests
             Assert.AreEqual(hashes[0], hashes[1]);
         }
 
+        Assert.AreEqual(Fits.SeveralTargets(_context, null), Fits.SeveralTargets(_context, elsewhere.CreateRunner()));
         AssertFreed();
     }
 

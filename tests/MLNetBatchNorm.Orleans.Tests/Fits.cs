@@ -47,6 +47,19 @@ internal static class Fits
         return Hash(context, context.Regression.Trainers.BatchNormNetwork(options).Fit(rows), rows.Schema);
     }
 
+    /// <summary>Trains an ensemble that gives the label and the group of a row, and hashes its bits.</summary>
+    public static string SeveralTargets(MLContext context, TrainingRunner? runner)
+    {
+        IDataView rows = Rows(context, 4000);
+        rows = context.Transforms.Concatenate("Targets", nameof(Row.Label), nameof(Row.Group)).Fit(rows).Transform(rows);
+        var options = new BatchNormNetworkMultiOutputRegressionTrainer.Options
+        {
+            LabelColumnName = "Targets", TrainingRunner = runner, HiddenUnits = [32, 16], NumberOfEnsembleMembers = 3,
+            MaximumNumberOfEpochs = 2, Seed = 7,
+        };
+        return Hash(context, context.Regression.Trainers.BatchNormNetworkMultiOutput(options).Fit(rows), rows.Schema);
+    }
+
     /// <summary>SHA-256 of all that is in the file of a model.</summary>
     public static string Hash(MLContext context, ITransformer model, DataViewSchema schema)
     {

@@ -45,6 +45,24 @@ public sealed class TrainingRunnerOptionTests
             options.SamplingKeyColumnName = "Weight";
             options.ValidationFraction = 0.34;
         }),
+        ["regression, intervals"] = (NetworkKind.Regression, 600, options =>
+        {
+            ((BatchNormNetworkRegressionTrainer.Options)options).IntervalLevels = [0.8, 0.95];
+            options.NumberOfEnsembleMembers = 2;
+        }),
+        ["regression, Poisson"] = (
+            NetworkKind.Regression, 300, options => ((BatchNormNetworkRegressionTrainer.Options)options).Loss = new PoissonLoss()),
+        ["regression, Tweedie"] = (NetworkKind.Regression, 300, options =>
+            ((BatchNormNetworkRegressionTrainer.Options)options).Loss = new TweedieLoss { Power = 1.3 }),
+        ["regression, quantile"] = (NetworkKind.Regression, 300, options =>
+            ((BatchNormNetworkRegressionTrainer.Options)options).Loss = new QuantileLoss { Level = 0.9 }),
+        ["multiclass, pictures"] = (NetworkKind.Multiclass, 300, Picture),
+        ["regression, pictures, spilled"] = (NetworkKind.Regression, 40_000, options =>
+        {
+            Picture(options);
+            options.MemoryBudgetInMegabytes = 1;
+            options.BatchSize = 1024;
+        }),
         ["regression, spilled"] = (NetworkKind.Regression, 40_000, options =>
         {
             options.MemoryBudgetInMegabytes = 1;
@@ -207,6 +225,14 @@ public sealed class TrainingRunnerOptionTests
             options.MatrixMultiplication = MatrixMultiplication.Native;
         }));
         Assert.Contains("depends on the machine", thrown.Message);
+    }
+
+    /// <summary>The four features as a picture of 2 x 2, moved and mirrored at random.</summary>
+    private static void Picture(BatchNormNetworkOptions options)
+    {
+        options.InputShape = new ImageShape(2, 2, 1);
+        options.Convolutions = [new ConvolutionLayer(4, 2)];
+        (options.RandomShift, options.RandomHorizontalFlip) = (1, true);
     }
 
     private string Fit(string fit, TrainingRunner? runner, Action<BatchNormNetworkOptions>? change = null)
