@@ -214,14 +214,24 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         if (options.NumberOfTrials is { } trials)
             return trials;
         EffortRule rule = EffortRule.Of(options.Effort);
-        if (!canJudge || options.NumberOfRestarts > 0)
+        if (!canJudge || options.NumberOfRestarts > 0 || rows < FewestRowsOfTrials)
             return 1;
         double work = 6.0 * weights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs;
-        return Fitting(rule.LargestWork / (TrainingsOfTrial * work), 1, rule.Trials);
+        double networks = rule.LargestWork / work, affordable = networks / TrainingsOfTrial;
+        return Fitting(affordable < FewestTrialsOfRungs ? networks / TrialOptions.MostNetworksOfTrial : affordable, 1, rule.Trials);
     }
+
+    /// <summary>
+    /// Rows from which an effort tries configurations: a network that sets a fifth aside then judges on 300. With fewer, what is chosen is
+    /// chosen by luck.
+    /// </summary>
+    public const int FewestRowsOfTrials = 3_000;
 
     /// <summary>Networks that are trained for each trial, in the mean over those that are given up early.</summary>
     private const double TrainingsOfTrial = 2;
+
+    /// <summary>Of fewer trials hardly any are given up, because the model needs that many, and all train all of their networks.</summary>
+    private const int FewestTrialsOfRungs = 8;
 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
     public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience

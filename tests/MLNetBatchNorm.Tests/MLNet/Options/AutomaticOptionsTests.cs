@@ -212,6 +212,27 @@ public sealed class AutomaticOptionsTests
             string.Join(", ", AutomaticOptions.ChooseHiddenUnits(options, null, rows, severalClasses, sparseSlots: 0));
     }
 
+    /// <summary>Only the highest effort tries configurations, where there are rows to judge by and time; what is set stays.</summary>
+    [TestMethod]
+    public void ChooseTrials_FollowsEffortAndSize()
+    {
+        var options = new BatchNormNetworkBinaryTrainer.Options();
+        Assert.AreEqual(1, Trials(20_000));
+        options.Effort = TrainingEffort.Best;
+        Assert.AreEqual((16, 16, 1), (Trials(20_000), Trials(3_000), Trials(2_999)));
+        Assert.IsInRange(2, 15, Trials(150_000));
+        Assert.AreEqual(1, Trials(100_000_000));
+        Assert.AreEqual(1, Trials(20_000, canJudge: false));
+        Assert.AreEqual(64, TrialOptions.MostTrainings(options));
+        options.NumberOfRestarts = 1;
+        Assert.AreEqual(1, Trials(20_000));
+        (options.NumberOfRestarts, options.NumberOfTrials) = (0, 40);
+        Assert.AreEqual((40, 40), (Trials(100), Trials(100_000_000)));
+
+        int Trials(long rows, bool canJudge = true) =>
+            AutomaticOptions.ChooseTrials(options, rows, UsualWeights, Choose(options, rows), canJudge);
+    }
+
     [TestMethod]
     [DataRow(1, 8)]
     [DataRow(20, 8)]
