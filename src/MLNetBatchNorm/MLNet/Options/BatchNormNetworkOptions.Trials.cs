@@ -11,8 +11,8 @@ public abstract partial class BatchNormNetworkOptions
     /// set to stays as it is in all trials; what is null is drawn from the <see cref="SearchSpace"/>.
     /// </summary>
     /// <value>
-    /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> 16 from 3,000 rows on, fewer where rows and features are so
-    /// many that training would take long. Range [1, 1000]. Training takes about as long as twice so many networks.
+    /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> 16 from 3,000 rows on, fewer where rows and features are
+    /// so many that training would take long. Range [1, 1000]. Training takes about as long as twice so many networks.
     /// </value>
     /// <remarks>
     /// <para>
