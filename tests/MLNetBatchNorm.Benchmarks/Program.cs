@@ -41,6 +41,8 @@ try
             return ImagesCommand.Run(rest);
         case "text":
             return TextCommand.Run(rest);
+        case "words":
+            return WordsCommand.Run(rest);
         default:
             Console.Error.WriteLine(
                 """
@@ -65,6 +67,7 @@ try
                   intervals DIR [seed] LEVEL                         coverage, width and score of prediction intervals: ours, LightGBM
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
+                  words [CASE...] [seed...] [--peers] [--cached]     short generated texts of many classes: ours, SDCA
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);

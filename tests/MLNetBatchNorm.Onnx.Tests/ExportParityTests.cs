@@ -147,6 +147,39 @@ public sealed class ExportParityTests
         Parity.Check(model, context, transformer, rows, $"fold {fold}");
     }
 
+    /// <summary>Words that are projected beside two numbers: those of training, another one, more of them, and missing ones.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Export_VeryManyWords_AgreesWithModel(bool fold)
+    {
+        const int words = 2600, slots = words + 2;
+        var context = new MLContext(1);
+        var random = new Random(1);
+        float[] Row(int number)
+        {
+            var row = new float[slots];
+            (row[0], row[^1]) = (random.NextSingle(), random.NextSingle());
+            for (int word = 0; word < 9; word++)
+                row[1 + (number * 9 + word * 31) % (words - 1)] = random.NextSingle();
+            return row;
+        }
+        CategoryRow[] training = [.. Enumerable.Range(0, 1200).Select(i => new CategoryRow { Features = Row(i), Label = i % 7 })];
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(CategoryRow));
+        schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
+        ITransformer transformer = context.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+        {
+            Seed = 1, HiddenUnits = [24, 8], MaximumNumberOfEpochs = 3, NumberOfEnsembleMembers = 2,
+        }).Fit(context.Data.LoadFromEnumerable(training, schema));
+        float[][] rows = [.. Enumerable.Range(0, 12).Select(Row)];
+        rows[1][words] = 1;
+        rows[2].AsSpan(20, 60).Fill(1);
+        (rows[3][7], rows[4][0], rows[5][words]) = (float.NaN, float.NaN, float.NaN);
+        OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
+        Assert.Contains("MatMul", model.Operations);
+        Parity.Check(model, context, transformer, rows, $"fold {fold}");
+    }
+
     /// <summary>Losses whose outputs are logarithms, and averaged as predictions; and one whose outputs are labels.</summary>
     [TestMethod]
     [DataRow("poisson")]

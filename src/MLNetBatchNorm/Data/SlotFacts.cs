@@ -47,6 +47,9 @@ internal struct SlotFacts
         return _state == State.TwoValues;
     }
 
+    /// <summary>Whether one of two values is 0.</summary>
+    public readonly bool HasZero => _state == State.TwoValues && (_first == 0 || _second == 0);
+
     /// <summary>Of a column of two values, how many rows hold the one that stands for yes, and the sum of their hashes.</summary>
     public readonly (int Count, ulong Hash) RowsOn(int rows, ulong allHashes)
     {

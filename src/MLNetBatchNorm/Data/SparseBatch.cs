@@ -1,3 +1,5 @@
+using MLNetBatchNorm.Kernels;
+
 namespace MLNetBatchNorm.Data;
 
 /// <summary>Rows of which only the columns that are not zero are kept: a mini-batch in compressed sparse row form.</summary>
@@ -84,6 +86,27 @@ internal sealed class SparseBatch(int columns)
         indices.CopyTo(_indices.AsSpan(at));
         values.CopyTo(_values.AsSpan(at));
         return _values.AsSpan(at, indices.Length);
+    }
+
+    /// <summary>
+    /// Leaves each entry out with a probability and divides the others by one minus it, as a hash of key and place has it.
+    /// </summary>
+    public void Drop(ulong key, float rate)
+    {
+        ulong least = (ulong)(rate * (double)(1UL << 32));
+        float factor = 1 / (1 - rate);
+        int kept = 0;
+        for (int row = 0, at = 0; row < Rows; row++)
+        {
+            for (int end = _starts[row + 1]; at < end; at++)
+            {
+                if (RandomStream.Mix(key + (ulong)at) >> 32 < least)
+                    continue;
+                _indices[kept] = _indices[at];
+                _values[kept++] = _values[at] * factor;
+            }
+            _starts[row + 1] = kept;
+        }
     }
 
     /// <summary>Collects the columns the batch touches: the only weights a step changes.</summary>

@@ -69,8 +69,7 @@ internal sealed class Categories : EncodingPart
 
     public override bool IsEntries => true;
 
-    /// <summary>Numbers that the columns are projected to in front of the first layer; 0: they are not.</summary>
-    public int Units { get; }
+    public override int Units { get; }
 
     /// <summary>Number of ranges, and of entries that a row mostly has.</summary>
     public int Ranges => _parts.Length;

@@ -13,10 +13,9 @@ internal sealed class EncodedForm
     private EncodedForm(InputEncoder encoder, PieceTable? table)
     {
         Table = table;
-        Front = table?.Columns ?? (encoder.Narrow is null ? encoder : encoder.Head(encoder.Parts.Count - 1));
-        if (encoder.Narrow is not null)
-            Narrow = new InputEncoder(encoder.RawInputs, [encoder.Narrow], encoder.Ranges);
-        NarrowUnits = encoder.Narrow?.Units ?? 0;
+        Front = table?.Columns ?? (encoder.Projected.Count == 0 ? encoder : encoder.Head(encoder.DirectParts));
+        Projected = [.. encoder.Projected.Select(part => new InputEncoder(encoder.RawInputs, [part], encoder.Ranges))];
+        FirstUnit = encoder.EncodedInputs - encoder.Projected.Sum(part => part.Columns);
         int columns = Front.Parts.TakeWhile(part => !part.IsEntries).Count();
         // Pieces that are no table stand behind the entries, and are entries.
         Columns = columns == 0 ? null : columns == Front.Parts.Count ? Front : Front.Head(columns);
@@ -32,11 +31,11 @@ internal sealed class EncodedForm
         return table is null && !encoder.HasEntries ? null : new EncodedForm(encoder, table);
     }
 
-    /// <summary>What encodes the entries that are projected, counted from 0; null where there are none.</summary>
-    public InputEncoder? Narrow { get; }
+    /// <summary>The input of the first map that the first unit of a projection is: behind all columns that are not projected.</summary>
+    public int FirstUnit { get; }
 
-    /// <summary>Numbers that these are projected to.</summary>
-    public int NarrowUnits { get; }
+    /// <summary>What encodes the entries of each projection, its columns counted from 0.</summary>
+    public InputEncoder[] Projected { get; }
 
     /// <summary>What encodes all that is neither a table nor projected.</summary>
     public InputEncoder Front { get; }

@@ -62,6 +62,8 @@ internal static class EncoderFormat
             },
             [UntouchedSlots.SectionTag] = _ => parts.Add(UntouchedSlots.Read(numbers)),
             [ScaleAndClip.SectionTag] = section => parts.Add(ScaleAndClip.Read(section, numbers)),
+            [ScaleAndClip.SomeSlotsTag] = section => parts.Add(ScaleAndClip.Read(section, numbers, isOfSome: true)),
+            [SparseSlots.SectionTag] = section => parts.Add(SparseSlots.Read(section, numbers)),
             [MissingColumns.SectionTag] = section => parts.Add(MissingColumns.Read(section, numbers)),
             [Categories.SectionTag] = section => parts.Add(
                 ranges is null

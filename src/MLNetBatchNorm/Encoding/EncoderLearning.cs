@@ -27,6 +27,7 @@ internal static class EncoderLearning
         [
             new ScaleAndClip.Learner(slots.Numbers), new MissingColumns.Learner(), new Categories.Learner(ranges, isNarrow: false),
             new Pieces.Learner(piecesPerSlot, numeric), new Categories.Learner(ranges, isNarrow: true),
+            new SparseSlots.Learner(),
         ];
         SlotValues? values = null;
         for (int slot = 0; slot < slots.Inputs; slot++)

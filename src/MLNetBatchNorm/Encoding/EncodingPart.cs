@@ -28,6 +28,14 @@ internal abstract class EncodingPart
     /// <summary>Whether its columns are never written out where a first layer can read entries: a row has few of many.</summary>
     public virtual bool IsEntries => false;
 
+    /// <summary>
+    /// Numbers that a network projects its columns to in front of the first layer; 0: they enter it as they are. Such parts are last.
+    /// </summary>
+    public virtual int Units => 0;
+
+    /// <summary>Whether entries are left out at random in training: where a row has many of them that say much the same.</summary>
+    public virtual bool DropsEntries => false;
+
     /// <summary>Encodes one row.</summary>
     /// <param name="raw">All slots, categories as numbers (<see cref="CategoryRanges"/>).</param>
     /// <param name="encoded">The part's own columns, at least; what is behind them is left alone.</param>

@@ -11,7 +11,7 @@ internal sealed record EncodingRule(bool[] Categorical, bool Scales, PieceRule P
     /// <summary>Learns from rows.</summary>
     public InputEncoder Learn(RowStore rows)
     {
-        SlotKind[] kinds = SlotKinds.Of(rows.Slots, Categorical, Scales);
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, Categorical, Scales, projects: true);
         return EncoderLearning.Learn(rows, kinds, Pieces.Of(SlotKinds.CountNumeric(kinds, rows.Slots)));
     }
 }

@@ -31,11 +31,12 @@ internal sealed class InputEncoder
         RawInputs = rawInputs;
         Ranges = ranges;
         _parts = [.. parts];
-        Narrow = _parts.Length > 0 && _parts[^1] is Categories { Units: > 0 } narrow ? narrow : null;
-        if (_parts.SkipLast(1).Any(part => part is Categories { Units: > 0 }))
-            throw new ArgumentException("Categories that are projected must be last.", nameof(parts));
+        Projected = [.. _parts.Where(part => part.Units > 0)];
+        DirectParts = _parts.Length - Projected.Count;
+        if (_parts.Take(DirectParts).Any(part => part.Units > 0))
+            throw new ArgumentException("Parts that are projected must be last.", nameof(parts));
         int firstTable = Array.FindIndex(_parts, part => part is Pieces);
-        if (firstTable >= 0 && firstTable < _parts.Length - (Narrow is null ? 1 : 2))
+        if (firstTable >= 0 && firstTable < DirectParts - 1)
         {
             throw new ArgumentException(
                 $"Behind the pieces, which can be rows of a table, stands '{_parts[firstTable + 1].Tag}'; they must be last.",
@@ -67,15 +68,18 @@ internal sealed class InputEncoder
     /// <summary>Whether some columns are entries, of which a row has few.</summary>
     public bool HasEntries { get; }
 
-    /// <summary>The last part, if a network reads its columns through a projection; null: there is none.</summary>
-    public Categories? Narrow { get; }
+    /// <summary>The last parts: those whose columns a network reads through projections, one for each.</summary>
+    public IReadOnlyList<EncodingPart> Projected { get; }
 
-    /// <summary>Columns of all categories, and the ranges that they are of: so many entries a row mostly has.</summary>
+    /// <summary>Number of parts in front of these.</summary>
+    public int DirectParts { get; }
+
+    /// <summary>Columns of categories that enter as they are, and the ranges that they are of: so many entries a row mostly has.</summary>
     public (int Columns, int Ranges) OfCategories
     {
         get
         {
-            Categories[] parts = [.. _parts.OfType<Categories>()];
+            Categories[] parts = [.. _parts.OfType<Categories>().Where(part => part.Units == 0)];
             return (parts.Sum(part => part.Columns), parts.Sum(part => part.Ranges));
         }
     }
@@ -124,7 +128,17 @@ internal sealed class InputEncoder
     public float OffOf(int rawSlot)
     {
         (int range, int slot) = Ranges?.Find(rawSlot) ?? (-1, rawSlot);
-        return range < 0 ? Part<ScaleAndClip>()?.Center[slot] ?? 0 : Ranges![range].OffOf(rawSlot - Ranges[range].First);
+        return range < 0 ? ScalingOf(slot).Center : Ranges![range].OffOf(rawSlot - Ranges[range].First);
+    }
+
+    /// <summary>What is subtracted from a slot of a kept row and what it is multiplied with; 0 where it has no column.</summary>
+    public (float Center, float Scale, bool IsClipped) ScalingOf(int slot)
+    {
+        if (IsIdentity)
+            return (0, 1, false);
+        if (Part<ScaleAndClip>() is { } scaling && scaling.ColumnOf(slot) is >= 0 and int column)
+            return (scaling.Center[column], scaling.Scale[column], scaling.IsClipped(column));
+        return (0, Part<SparseSlots>()?.ScaleOf(slot) ?? 0, false);
     }
 
     /// <summary>The encoder of the first parts alone.</summary>
@@ -228,7 +242,7 @@ internal sealed class InputEncoder
                 string places = graph.Integers("input.number_slots", rawSlots);
                 raw = graph.Node("Gather", "input.numbers", [features, places], new OnnxAttribute("axis", 1L));
             }
-            float[] center = Part<ScaleAndClip>() is { } scaling ? scaling.Center.ToArray() : new float[numbers];
+            float[] center = [.. Enumerable.Range(0, numbers).Select(slot => ScalingOf(slot).Center)];
             string centers = graph.Floats("input.center", center, center.Length);
             string missing = graph.Node("IsNaN", "input.missing", [raw]);
             // The centre in place of a missing value, so that it comes out as zero.

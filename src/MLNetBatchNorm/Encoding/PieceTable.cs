@@ -68,7 +68,7 @@ internal sealed class PieceTable
     /// </summary>
     public static PieceTable? Create(InputEncoder encoder)
     {
-        int before = encoder.Parts.Count - (encoder.Narrow is null ? 1 : 2);
+        int before = encoder.DirectParts - 1;
         if (before < 0 || encoder.Parts[before] is not Pieces last)
             return null;
         InputEncoder columns = encoder.Head(before);

@@ -25,4 +25,13 @@ internal enum SlotKind
 
     /// <summary>Mostly 0, among many others: its zeros stay zeros.</summary>
     Sparse,
+
+    /// <summary>The same among very many, which enter through a projection (<see cref="SparseSlots"/>).</summary>
+    Projected,
+
+    /// <summary>The same where nothing is to be scaled.</summary>
+    ProjectedUnchanged,
+
+    /// <summary>Always 0, among very many: it has no column.</summary>
+    Unused,
 }

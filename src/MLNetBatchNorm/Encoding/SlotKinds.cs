@@ -19,18 +19,28 @@ internal static class SlotKinds
     private const double LargestShare = 0.5;
     private const double LargestShareOfFractions = 1.01;
 
+    /// <summary>What holds two values is one of very many words, and not a question of its own, in so many rows at most.</summary>
+    private const double LargestShareOfRare = 1.0 / 8;
+
     /// <summary>The kind of each slot.</summary>
     /// <param name="slots">All values.</param>
     /// <param name="categorical">Slots that are known to be indicators; empty: none.</param>
     /// <param name="scale">Whether slots may be scaled; if not, all pass unchanged.</param>
-    public static SlotKind[] Of(SlotSummary slots, ReadOnlySpan<bool> categorical, bool scale)
+    /// <param name="projects">Whether very many slots of which rows have few may enter through a projection.</param>
+    public static SlotKind[] Of(SlotSummary slots, ReadOnlySpan<bool> categorical, bool scale, bool projects = false)
     {
         var kinds = new SlotKind[slots.Inputs];
-        if (!scale)
-        {
+        if (scale)
+            FillScaled(kinds, slots, categorical);
+        else
             Array.Fill(kinds, SlotKind.Unchanged);
-            return kinds;
-        }
+        if (projects && slots.Numbers > SparseSlots.MostDirect)
+            Project(kinds, slots);
+        return kinds;
+    }
+
+    private static void FillScaled(SlotKind[] kinds, SlotSummary slots, ReadOnlySpan<bool> categorical)
+    {
         int several = 0;
         for (int slot = 0; slot < kinds.Length; slot++)
         {
@@ -51,7 +61,46 @@ internal static class SlotKinds
         }
         foreach ((int first, int count) in Groups(slots, kinds))
             kinds.AsSpan(first, count).Fill(SlotKind.OneOfGroup);
-        return kinds;
+    }
+
+    /// <summary>
+    /// Very many slots of which a row has few, in whatever way they are known, are projected, and those that are always 0 not used.
+    /// </summary>
+    private static void Project(SlotKind[] kinds, SlotSummary slots)
+    {
+        var projected = new bool[slots.Numbers];
+        int count = 0;
+        double entries = 0;
+        for (int slot = 0; slot < projected.Length; slot++)
+        {
+            SlotFacts facts = slots[slot];
+            double most = kinds[slot] switch
+            {
+                SlotKind.Sparse => 1,
+                SlotKind.Unchanged => LargestShare,
+                SlotKind.Indicator => LargestShareOfRare,
+                // A word that a single text has holds two values by chance.
+                SlotKind.TwoValues when facts.HasZero => LargestShareOfRare,
+                _ => 0,
+            };
+            projected[slot] = facts.Missing == 0 && facts.NonZero > 0 && facts.NonZero <= most * slots.Rows;
+            if (facts.Missing == 0 && facts.NonZero == 0)
+                kinds[slot] = SlotKind.Unused;
+            if (!projected[slot])
+                continue;
+            count++;
+            entries += facts.NonZero;
+        }
+        // Of a table of zeros something has to be left.
+        if (Array.TrueForAll(kinds, kind => kind == SlotKind.Unused))
+            kinds[0] = SlotKind.Numeric;
+        if (count <= SparseSlots.MostDirect || entries / slots.Rows > RowForm.LargestShare * count)
+            return;
+        for (int slot = 0; slot < projected.Length; slot++)
+        {
+            if (projected[slot])
+                kinds[slot] = kinds[slot] == SlotKind.Unchanged ? SlotKind.ProjectedUnchanged : SlotKind.Projected;
+        }
     }
 
     /// <summary>Number of quantities.</summary>

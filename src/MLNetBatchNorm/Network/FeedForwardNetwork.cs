@@ -112,6 +112,7 @@ internal sealed class FeedForwardNetwork
     {
         for (int i = 0; i < _dropouts.Count; i++)
             _dropouts[i].Key = stepKey is { } key ? RandomStream.Mix(key + (ulong)i) : null;
+        _firstMap?.SetDropout(stepKey is { } first ? RandomStream.Mix(first + (ulong)_dropouts.Count) : null);
     }
 
     /// <summary>

@@ -43,11 +43,11 @@ internal sealed class NetworkDefinition
     /// <summary>Whether the mean of each channel of the last map goes to the hidden layers, and not all its pixels.</summary>
     public bool AveragesPixels { get; init; }
 
-    /// <summary>The last columns that enter through a projection; 0: none.</summary>
-    public int NarrowInputs { get; private set; }
+    /// <summary>How the last columns enter through projections, in their order; their columns do not enter by themselves.</summary>
+    public IReadOnlyList<ProjectionShape> Projections { get; private set; } = [];
 
-    /// <summary>Numbers that these are projected to.</summary>
-    public int NarrowUnits { get; private set; }
+    /// <summary>Numbers that columns are projected to, of all projections: the last inputs of the first linear map.</summary>
+    public int ProjectedUnits => Projections.Sum(projection => projection.Units);
 
     /// <summary>Units of each hidden layer, in order; may be empty (a linear model).</summary>
     public required int[] HiddenUnits { get; init; }
@@ -85,12 +85,25 @@ internal sealed class NetworkDefinition
     /// <summary>The same for an encoder, which says what is projected.</summary>
     public NetworkDefinition Reading(InputEncoder encoder)
     {
-        if (encoder.Narrow is not { } narrow)
+        // A single map has a weight for each column and output in any case.
+        if (encoder.Projected.Count == 0 || HiddenUnits.Length == 0)
             return this;
         var definition = (NetworkDefinition)MemberwiseClone();
-        (definition._plan, definition.NarrowInputs, definition.NarrowUnits) = (null, narrow.Columns, narrow.Units);
+        definition._plan = null;
+        definition.Projections =
+        [
+            .. encoder.Projected.Select(part => new ProjectionShape(part.Columns, part.Units, part.DropsEntries ? EntryDropout : 0)),
+        ];
         return definition;
     }
+
+    /// <summary>
+    /// Probability that a word of a text is left out in training. A text says the same several times over, in words, pairs of words and
+    /// parts of words, and by heart it is known by any of them.
+    /// </summary>
+    private double EntryDropout => Math.Min(MostEntryDropout, EntryDropoutPerDropout * DropoutRate);
+
+    private const double EntryDropoutPerDropout = 4, MostEntryDropout = 0.8;
 
     /// <summary>The network node by node.</summary>
     public Plan Plan => _plan ??= new Plan(this);
@@ -112,7 +125,7 @@ internal sealed class NetworkDefinition
 
     /// <summary>Columns that linear map <paramref name="layer"/> reads.</summary>
     public int InputsOf(int layer) => layer > 0 ? HiddenUnits[layer - 1]
-        : Convolutions.Length == 0 ? Inputs - NarrowInputs + NarrowUnits
+        : Convolutions.Length == 0 ? Inputs - Projections.Sum(projection => projection.Columns) + ProjectedUnits
         : ColumnsOfMaps;
 
     private int ColumnsOfMaps

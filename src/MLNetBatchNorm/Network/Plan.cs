@@ -75,7 +75,7 @@ internal sealed class Plan
             }
             nodes.Add(new DenseNode(nodes.Count, layer, inputs, outputs, hasBias: !behindLinear, squaredGain)
             {
-                NarrowInputs = layer == 0 ? definition.NarrowInputs : 0, NarrowUnits = layer == 0 ? definition.NarrowUnits : 0,
+                Projections = layer == 0 ? definition.Projections : [],
             });
             if (behindLinear)
                 nodes.Add(new BatchNormNode(nodes.Count, layer, outputs, definition));

@@ -386,8 +386,12 @@ internal static partial class NetworkFormat
                 long folded = FoldedNetwork.KeepsCompact(map, members) ? 1 : Padded(map.Outputs);
                 bytes += (double)(kept + folded) * map.Inputs * sizeof(float) + LayerOverhead + (double)ColumnBytes * map.Outputs;
                 // A projection as it is kept, and in whole panels for scoring.
-                if (map.Layer == 0)
-                    bytes += (double)definition.NarrowInputs * (definition.NarrowUnits + PanelLayout.Width) * sizeof(float);
+                for (int i = 0; map.Layer == 0 && i < definition.Projections.Count; i++)
+                {
+                    (int columns, int units, _) = definition.Projections[i];
+                    long inPanels = units % PanelLayout.Width == 0 ? 0 : Padded(units);
+                    bytes += (double)columns * (units + inPanels) * sizeof(float);
+                }
             }
             else if (node is ConvolutionNode convolution)
             {

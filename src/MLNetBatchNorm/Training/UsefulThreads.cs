@@ -35,7 +35,7 @@ internal static class UsefulThreads
             notRead += encoder.EncodedInputs - table.Columns.EncodedInputs - 2 * table.Slots;
         // Those of a projection are few, and no linear map.
         (int columns, int ranges) = encoder.OfCategories;
-        notRead += Math.Max(0, columns - definition.NarrowInputs - ranges);
+        notRead += columns - ranges;
         return definition.WeightsOfRow - notRead * definition.OutputsOf(0);
     }
 }

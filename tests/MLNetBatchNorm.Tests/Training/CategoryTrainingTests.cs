@@ -51,7 +51,7 @@ public sealed class CategoryTrainingTests
         InputEncoder encoder = Encoder(pieces, isNarrow: true);
         NetworkDefinition definition = Definition(encoder, placement: BatchNormalizationPlacement.None);
         NetworkParameters parameters = Network(definition);
-        LinearParameters first = parameters.Linear[0], narrow = first.Narrow!;
+        LinearParameters first = parameters.Linear[0], narrow = first.Projections[0], words = first.Projections[1];
         var data = new EncodedRows(Store(sparse: false).All(batch), encoder);
         using var team = new WorkerTeam(2);
         (TrainingStep Step, FeedForwardNetwork Network) New(NetworkParameters of)
@@ -75,8 +75,10 @@ public sealed class CategoryTrainingTests
         int checkedWeights = 0;
         foreach ((AlignedBuffer values, AlignedBuffer after, int[] places) in new[]
         {
-            (narrow.Weights, moved.Linear[0].Narrow!.Weights,
+            (narrow.Weights, moved.Linear[0].Projections[0].Weights,
                 Enumerable.Range(0, narrow.Inputs).SelectMany(i => new[] { narrow.WeightIndex(0, i), narrow.WeightIndex(4, i) }).ToArray()),
+            (words.Weights, moved.Linear[0].Projections[1].Weights,
+                Enumerable.Range(0, 2).SelectMany(i => new[] { words.WeightIndex(3, i), words.WeightIndex(17, i) }).ToArray()),
             (first.Weights, moved.Linear[0].Weights, [.. Enumerable.Range(0, first.Inputs).Select(i => first.WeightIndex(20, i))]),
         })
         {
@@ -113,13 +115,13 @@ public sealed class CategoryTrainingTests
         NetworkFormat.Write(writer, new TrainedNetwork(encoder, parameters, new TrainingHistory()));
         stream.Position = 0;
         TrainedNetwork read = NetworkFormat.Read(new BinaryReader(stream));
-        Assert.AreEqual(parameters.Linear[0].Narrow!.Inputs, read.Parameters.Linear[0].Narrow!.Inputs);
+        Assert.AreEqual(parameters.Linear[0].Projections[0].Inputs, read.Parameters.Linear[0].Projections[0].Inputs);
         FoldedNetwork one = FoldedNetwork.Create(encoder, [parameters]), other = FoldedNetwork.Create(read.Encoder, read.Networks);
         float[] all = [.. Enumerable.Range(0, Rows).SelectMany(Raw)], scores = new float[Rows * Outputs], again = new float[Rows * Outputs];
         one.Score(all, Rows, scores, one.CreateScratch());
         other.Score(all, Rows, again, other.CreateScratch());
         CollectionAssert.AreEqual(scores, again);
-        parameters.Linear[0].Narrow!.Weight(2, 3) += 1;
+        parameters.Linear[0].Projections[0].Weight(2, 3) += 1;
         one.Score(all, Rows, again, one.CreateScratch());
         CollectionAssert.AreNotEqual(scores, again);
     }
@@ -224,11 +226,12 @@ public sealed class CategoryTrainingTests
     private static NetworkParameters Network(NetworkDefinition definition)
     {
         NetworkParameters parameters = Generated.Network(definition, 1);
-        if (parameters.Linear[0].Narrow is not { } narrow)
-            return parameters;
         var random = new Random(3);
-        for (int i = 0; i < narrow.Inputs * narrow.Outputs; i++)
-            narrow.Weight(i % narrow.Outputs, i / narrow.Outputs) = random.NextSingle() - 0.5f;
+        foreach (LinearParameters projection in parameters.Linear[0].Projections)
+        {
+            for (int i = 0; i < projection.Inputs * projection.Outputs; i++)
+                projection.Weight(i % projection.Outputs, i / projection.Outputs) = random.NextSingle() - 0.5f;
+        }
         return parameters;
     }
 
@@ -275,23 +278,28 @@ public sealed class CategoryTrainingTests
         return collector.Complete();
     }
 
-    /// <summary>Learned from the rows; with a projection of the first range, as a wider one has it.</summary>
+    /// <summary>
+    /// Learned from the rows; with a projection of the first range, as a wider one has it, and one of two numbers, as if they were words.
+    /// </summary>
     private static InputEncoder Encoder(int pieces, bool isNarrow = false)
     {
         RowStore rows = Store(sparse: false);
-        InputEncoder encoder = EncoderLearning.Learn(rows, SlotKinds.Of(rows.Slots, default, scale: true), pieces);
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, default, scale: true);
+        if (isNarrow)
+            (kinds[0], kinds[2]) = (SlotKind.Projected, SlotKind.Projected);
+        InputEncoder encoder = EncoderLearning.Learn(rows, kinds, pieces);
         if (!isNarrow)
             return encoder;
         EncodingPart[] others = [.. encoder.Parts.Where(part => part is ScaleAndClip or MissingColumns)];
-        EncodingPart[] cut = [.. encoder.Parts.Where(part => part is not (ScaleAndClip or MissingColumns or Categories))];
+        EncodingPart[] cut = [.. encoder.Parts.OfType<Pieces>()];
         var narrow = new InputEncoder(
             Slots,
             [
                 .. others, new Categories(s_ranges, [1], [rows.Slots.CategoriesOf(1)], units: 0), .. cut,
-                new Categories(s_ranges, [0], [rows.Slots.CategoriesOf(0)], units: 8),
+                new Categories(s_ranges, [0], [rows.Slots.CategoriesOf(0)], units: 8), encoder.Part<SparseSlots>()!,
             ],
             s_ranges);
-        Assert.IsNotNull(narrow.Narrow);
+        Assert.HasCount(2, narrow.Projected);
         return narrow;
     }
 

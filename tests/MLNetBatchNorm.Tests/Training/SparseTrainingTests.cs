@@ -145,14 +145,39 @@ public sealed class SparseTrainingTests
         Assert.IsFalse(network.IsFinite);
     }
 
+    /// <summary>A share of the entries goes, the others grow by as much; another key leaves others out.</summary>
     [TestMethod]
-    [DataRow(2_000, new[] { 256, 128 })]
-    [DataRow(65_536, new[] { 256, 128 })]
-    [DataRow(65_537, new[] { 32 })]
-    [DataRow(456_153, new[] { 32 })]
-    [DataRow(3_000_000, new[] { 16 })]
-    public void Narrow_OfManySlots_IsOneNarrowLayer(int slots, int[] units) =>
-        CollectionAssert.AreEqual(units, SparseInputs.Narrow([256, 128], slots));
+    public void Drop_Entries_KeepsTheirMean()
+    {
+        const int rows = 50, columns = 400;
+        SparseBatch Dropped(ulong key)
+        {
+            var batch = new SparseBatch(columns);
+            for (int row = 0; row < rows; row++)
+            {
+                batch.BeginRow();
+                for (int column = row % 3; column < columns; column += 3)
+                    batch.Add(column, 1 + column);
+            }
+            batch.Drop(key, 0.75f);
+            return batch;
+        }
+        SparseBatch one = Dropped(1), same = Dropped(1), other = Dropped(2);
+        int kept = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            CollectionAssert.AreEqual(one.Indices(row).ToArray(), same.Indices(row).ToArray());
+            CollectionAssert.AreNotEqual(one.Indices(row).ToArray(), other.Indices(row).ToArray());
+            foreach (int i in Enumerable.Range(0, one.Indices(row).Length))
+            {
+                Assert.AreEqual(row % 3, one.Indices(row)[i] % 3);
+                Assert.AreEqual(4 * (1 + one.Indices(row)[i]), one.Values(row)[i]);
+            }
+            kept += one.Indices(row).Length;
+        }
+        // 6,683 entries: five standard deviations of a binomial.
+        Assert.AreEqual(0.25, kept / (rows * columns / 3.0), 5 * Math.Sqrt(0.25 * 0.75 / (rows * columns / 3.0)));
+    }
 
     /// <summary>
     /// The runs of touched columns hold every column of the batch once, and no other: at the

@@ -87,14 +87,17 @@ internal sealed class FitPlanner
     public int MostTrainings => Math.Max(
         AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts), TrialOptions.MostTrainings(_options));
 
-    /// <summary>Refuses a first layer that does not fit into one array.</summary>
-    /// <param name="sparse">Whether rows are sparse, which may make layers narrower.</param>
-    public void CheckSize(bool sparse)
+    /// <summary>Refuses a first layer that does not fit into one array whatever the rows are.</summary>
+    public void CheckSize()
     {
-        if (HiddenUnits(rows: long.MaxValue, sparse) is not [int units, ..])
-            return;
-        NetworkDefinition definition = Define(_slots, [units]);
-        OptionValidation.CheckSize(_host, definition.InputsOf(0), units, "The first hidden layer");
+        if (HiddenUnits(rows: long.MaxValue) is [int units, ..] && !Projects)
+            CheckSize(Define(_slots, [units]));
+    }
+
+    private void CheckSize(NetworkDefinition definition)
+    {
+        if (definition.HiddenUnits is [int units, ..])
+            OptionValidation.CheckSize(_host, definition.InputsOf(0), units, "The first hidden layer");
     }
 
     /// <summary>Decides everything, which includes learning how features are encoded.</summary>
@@ -146,15 +149,17 @@ internal sealed class FitPlanner
         FitRows rows, ReadOnlySpan<bool> categoricalSlots, IReadOnlyList<(int First, int Count)> categories, SlotNames? names,
         SlotNames? targetNames, SlotNames? classNames, bool isTrial)
     {
-        SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs);
+        SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs, Projects);
         PieceRule pieceRule = AutomaticOptions.ChoosePieces(_options);
         int pieces = pieceRule.Of(SlotKinds.CountNumeric(kinds, rows.Slots));
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? EncoderOf(rows, kinds, pieces);
-        NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count, rows.IsSparse)).Reading(encoder);
+        NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count)).Reading(encoder);
+        CheckSize(definition);
         AutomaticOptions chosen = AutomaticOptions.Choose(
-            _options, rows.Count, WeightsOfRow(definition, encoder, rows), parameters: definition.ParameterCount, _start,
-            severalClasses: _task.LabelKind == LabelKind.Class, definition.LargestMap);
+            _options, rows.Count, WeightsOfRow(definition, encoder, rows), definition.ParameterCount, _start,
+            severalClasses: _task.LabelKind == LabelKind.Class, definition.LargestMap,
+            projected: definition.Projections.Sum(projection => projection.Weights));
         PictureOptions.CheckBatch(_host, definition.LargestMap, chosen.BatchSize, rows.Count);
         bool measuresErrors = _task.IntervalLevels.Count > 0;
         if (measuresErrors && !rows.HasValidation && chosen.ValidationFraction == 0)
@@ -293,23 +298,32 @@ internal sealed class FitPlanner
             return definition.WeightsOfRow;
         // Of a slot's pieces a row reads two rows of a table, of the columns of a range of categories one.
         EncodedForm? form = definition.Plan.FormOf(encoder);
-        double inputs = 2 * (form?.Table?.Slots ?? 0) + definition.NarrowUnits;
+        double inputs = 2 * (form?.Table?.Slots ?? 0) + definition.ProjectedUnits, projected = 0;
         InputEncoder columns = form?.Front ?? encoder;
+        if (definition.Projections.Count > 0 && encoder.Part<SparseSlots>() is { } many)
+        {
+            foreach (int slot in many.Slots)
+                projected += rows.Slots[slot].NonZero;
+            projected /= rows.Count;
+        }
         if (rows.IsSparse)
-            inputs += rows.EntriesOfRow + columns.EntriesOfZeros;
+            inputs += rows.EntriesOfRow - projected + columns.EntriesOfZeros;
         else
             inputs += columns.EncodedInputs - columns.OfCategories.Columns + columns.OfCategories.Ranges;
-        double weights = inputs * definition.OutputsOf(0);
+        double weights = inputs * definition.OutputsOf(0) + projected * SparseSlots.UsualUnits;
         for (int layer = 1; layer < definition.LinearCount; layer++)
             weights += (double)definition.InputsOf(layer) * definition.OutputsOf(layer);
         return weights;
     }
 
     /// <summary>
-    /// Units of the hidden layers: those of the network to go on from, those asked for, or the default ones, fitted to sparse features.
+    /// Units of the hidden layers: those of the network to go on from, those asked for, or the default ones.
     /// </summary>
-    private int[] HiddenUnits(long rows, bool sparse) => AutomaticOptions.ChooseHiddenUnits(
-        _options, _start, rows, severalClasses: _task.LabelKind == LabelKind.Class, sparseSlots: sparse ? _slots : 0);
+    private int[] HiddenUnits(long rows) => AutomaticOptions.ChooseHiddenUnits(
+        _options, _start, rows, severalClasses: _task.LabelKind == LabelKind.Class);
+
+    /// <summary>Whether slots may enter through a projection: where there is a layer behind it, and no normalization in front.</summary>
+    private bool Projects => AllowsSparse && HiddenUnits(rows: long.MaxValue).Length > 0;
 
     private MapShape? Picture => PictureOptions.Picture(_options, _start);
 

@@ -74,10 +74,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         if (planner.Start is { SlotNames: { } names })
             loader.CheckSlotNames(trainingSet, names, "modelParameters", "the initial model");
         options.TrainingRunner?.CheckReady(cancellation);
-        // Before the rows are read, with the fewest units it may come to.
-        planner.CheckSize(sparse: true);
+        planner.CheckSize();
         using FitRows rows = loader.Load(trainingSet, validationSet, channel, cancellation);
-        planner.CheckSize(rows.IsSparse);
         FitPlan plan = planner.Plan(
             rows, loader.CategoricalSlots(trainingSet), loader.CategoriesOf(trainingSet), FitLoader.SlotNames(trainingSet, channel),
             FitLoader.TargetNames(trainingSet), FitLoader.ClassNames(trainingSet));

@@ -12,7 +12,6 @@ namespace MLNetBatchNorm;
 public sealed class BatchNormNetworkEncoder
 {
     private readonly InputEncoder _encoder;
-    private readonly ScaleAndClip? _scaling;
     private readonly SlotNames? _names;
     private readonly SlotRanges? _ranges;
 
@@ -27,7 +26,6 @@ public sealed class BatchNormNetworkEncoder
         _names = names;
         _ranges = ranges;
         _encoder = encoder;
-        _scaling = encoder.Part<ScaleAndClip>();
         _columns = [.. encoder.Describe()];
         _firsts = new int[encoder.RawInputs + 1];
         foreach (EncodedColumn column in _columns)
@@ -96,13 +94,13 @@ public sealed class BatchNormNetworkEncoder
     internal string? NameOf(int slot) => _names?[slot];
 
     internal float Center(int slot) => Find(slot, out int kept, out int range)
-        ? _scaling?.Center[kept] ?? 0
+        ? _encoder.ScalingOf(kept).Center
         : _encoder.Ranges![range].OffOf(slot - _encoder.Ranges[range].First);
 
     internal float Scale(int slot)
     {
         if (Find(slot, out int kept, out int range))
-            return _scaling?.Scale[kept] ?? 1;
+            return _encoder.ScalingOf(kept).Scale;
         CategoryRange category = _encoder.Ranges![range];
         int place = slot - category.First;
         return (float)(TrustOf(range, place) / ((double)category.OnOf(place) - category.OffOf(place)));
@@ -111,7 +109,7 @@ public sealed class BatchNormNetworkEncoder
     private float TrustOf(int range, int place) =>
         _encoder.Parts.OfType<Categories>().Select(part => part.TrustOf(range, place)).First(trust => trust is not null)!.Value;
 
-    internal bool IsClipped(int slot) => Find(slot, out int kept, out _) && (_scaling?.IsClipped(kept) ?? false);
+    internal bool IsClipped(int slot) => Find(slot, out int kept, out _) && _encoder.ScalingOf(kept).IsClipped;
 
     /// <summary>Whether a slot is a column by itself, and which; or the number of the range of categories that it is in.</summary>
     private bool Find(int slot, out int kept, out int range)

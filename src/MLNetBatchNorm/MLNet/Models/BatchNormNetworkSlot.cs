@@ -26,7 +26,8 @@ public sealed class BatchNormNetworkSlot
 
     /// <summary>
     /// What x is multiplied with, in one over the slot's own units: <c>t = (x - Center) Scale</c>. One over the distance of the quartiles
-    /// of a numeric slot, 1 where the slot is not scaled, 0 where it was constant in training.
+    /// of a numeric slot, 1 where the slot is not scaled, 0 where it was constant in training, or too rare among very many others to have a
+    /// part.
     /// </summary>
     public float Scale => _encoder.Scale(Index);
 

@@ -108,6 +108,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public const long LargestNumberOfAllParameters = 1 << 23;
 
+    /// <summary>
+    /// The same of what projects categories of very many values and words to few numbers, by itself: another 32 MB. A row meets few of
+    /// these, and nothing is gained by having them in fewer networks but memory.
+    /// </summary>
+    public const long LargestNumberOfProjectedParameters = 1 << 24;
+
     /// <summary>A model is kept small only as long as there are so many networks: they have most of the gain.</summary>
     public const int FewestMembersOfSmallModels = 4;
 
@@ -125,16 +131,14 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
     /// <param name="rows">Training rows, before any are set aside.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
-    /// <param name="sparseSlots">Slots of sparse features, which of very many get a narrow layer; 0 where features are dense.</param>
-    public static int[] ChooseHiddenUnits(
-        BatchNormNetworkOptions options, TrainedNetwork? start, long rows, bool severalClasses, int sparseSlots)
+    public static int[] ChooseHiddenUnits(BatchNormNetworkOptions options, TrainedNetwork? start, long rows, bool severalClasses)
     {
         EffortRule rule = EffortRule.Of(options.Effort);
         ImmutableArray<int> units = severalClasses ? rule.HiddenUnitsOfSeveralClasses
             : rows < RowsOfLargerTables ? rule.HiddenUnitsOfSmallTables : rule.HiddenUnits;
         if (options.InputShape is not null)
             units = HiddenUnitsOfPictures;
-        return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? SparseInputs.Narrow([.. units], sparseSlots);
+        return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? [.. units];
     }
 
     /// <summary>Where batch normalization stands.</summary>
@@ -163,13 +167,14 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="rows">Training rows, before any are set aside.</param>
     /// <param name="weights">Weights of one network that a row meets.</param>
-    /// <param name="parameters">Parameters of one network.</param>
+    /// <param name="parameters">Parameters of one network, those of projections included.</param>
     /// <param name="start">The model that training goes on from, or null; it has as many networks as it has.</param>
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
     /// <param name="largestMap">Numbers of the largest map of a picture; 0 where rows are none.</param>
+    /// <param name="projected">How many of the parameters are those of projections.</param>
     public static AutomaticOptions Choose(
         BatchNormNetworkOptions options, long rows, double weights, long parameters, TrainedNetwork? start,
-        bool severalClasses = false, long largestMap = 0)
+        bool severalClasses = false, long largestMap = 0, long projected = 0)
     {
         EffortRule rule = EffortRule.Of(options.Effort);
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
@@ -182,9 +187,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         int usual = severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;
         if (choosesMembers)
         {
-            double each = Math.Max(1, parameters);
+            double each = Math.Max(1, parameters - projected);
             members = Fitting(rule.UsualNumberOfAllParameters / each, Math.Min(FewestMembersOfSmallModels, members), members);
             members = Fitting(LargestNumberOfAllParameters / each, 1, members);
+            members = Fitting(LargestNumberOfProjectedParameters / (double)Math.Max(1, projected), 1, members);
             members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(rule.FewMembers, members), members);
         }
         int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);

@@ -139,8 +139,8 @@ public abstract partial class BatchNormNetworkOptions
     /// train. Pictures may do without any hidden layer: an empty array.
     /// </value>
     /// <remarks>
-    /// With null, sparse features of more than 65,536 slots, such as those of <c>FeaturizeText</c>, get one layer of 32 units (above
-    /// 1,048,576 slots 16): they are near to linearly separable, and more units only fit their noise.
+    /// More than 2,048 slots of which rows have few, such as those of <c>FeaturizeText</c>, and categories of more than 2,048 values do not
+    /// meet the first layer themselves: they are projected to 32 numbers (more than 65,536 slots to 16) and 8 numbers, which do.
     /// </remarks>
     [OptionRange(1, MaximumNumberOfUnits, "Give each hidden layer at least one unit, for example { 256, 128 }.")]
     public int[]? HiddenUnits { get; set; }

@@ -39,10 +39,10 @@ internal sealed class FoldedNetwork
     {
         _encoder = encoder;
         // A projection is as large as the table that it saves, and never copied.
-        sharesFirstLayer |= takesForm && encoder.Narrow is not null;
+        sharesFirstLayer |= takesForm && encoder.Projected.Count > 0;
         SharesFirstLayer = sharesFirstLayer;
         Plan plan = _plan = members[0].Definition.Plan;
-        _form = takesForm && (MayBeTable(plan, members.Count) || encoder.Narrow is not null) ? plan.FormOf(encoder) : null;
+        _form = takesForm && (MayBeTable(plan, members.Count) || encoder.Projected.Count > 0) ? plan.FormOf(encoder) : null;
         _takesEntries = takesForm && _form is null && plan.TakesEntries(encoder, sparse: false);
         _members = [.. members.Select(member => Folding.Fold(member, sharesFirstLayer, map => KeepsCompact(map, members.Count), _form))];
         _layers = [.. _members.Select(Layers)];
@@ -75,7 +75,7 @@ internal sealed class FoldedNetwork
 
     /// <summary>Whether rows have many slots or many categories, so that a copy of the first layer would be most of the memory.</summary>
     public static bool HasWideInput(InputEncoder encoder) =>
-        RowForm.AreWide(encoder.Slots) || RowForm.AreWide(encoder.OfCategories.Columns);
+        RowForm.AreWide(encoder.Slots) || RowForm.AreWide(encoder.OfCategories.Columns) || encoder.Projected.Count > 0;
 
     /// <summary>Number of raw feature values in a row.</summary>
     public int RawInputs => _encoder.RawInputs;
@@ -281,7 +281,7 @@ internal sealed class FoldedNetwork
     /// <summary>
     /// Whether the first maps read sparse rows of all encoded columns, pieces among them, through <see cref="ApplyFirst"/>.
     /// </summary>
-    public bool FirstTakesEntries => _form is null || (SharesFirstLayer && _form.Narrow is null);
+    public bool FirstTakesEntries => _form is null || SharesFirstLayer;
 
     /// <summary>Whether the networks have convolutions in front.</summary>
     public bool HasMaps => _plan.HasMaps;

@@ -243,11 +243,11 @@ internal sealed class IntervalLearning
         if (parts.Any(part => part.Length == 0 || part.Length > _entries.Count - 2))
             return null;
         var members = new NetworkMember[Folds];
-        var definition = new NetworkDefinition
+        NetworkDefinition definition = new NetworkDefinition
         {
             Inputs = encoder.EncodedInputs, Outputs = 1, DropoutRate = DropoutRate,
-            HiddenUnits = store.Shape.IsSparse ? SparseInputs.Narrow([.. HiddenUnits], store.Shape.Inputs) : [.. HiddenUnits],
-        };
+            HiddenUnits = [.. HiddenUnits],
+        }.Reading(encoder);
         int batch = (int)Math.Clamp(1L << (int)Math.Round(Math.Log2(Math.Max(1, _entries.Count / 100.0))), 32, 256);
         TrainingSettings settings = training.Settings with
         {

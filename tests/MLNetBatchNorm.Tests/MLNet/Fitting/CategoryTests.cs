@@ -166,7 +166,7 @@ public sealed class CategoryTests
         });
         var model = trainer.Fit(prepared);
         InputEncoder encoder = Encoder(model);
-        Assert.AreEqual(values + 1, encoder.Narrow!.Columns, "Three rows each: every value, and one for other values.");
+        Assert.AreEqual(values + 1, encoder.Projected.Single().Columns, "Three rows each: every value, and one for other values.");
         Assert.AreEqual(32, encoder.Part<Pieces>()!.Columns);
         Assert.IsGreaterThan(0.8, _context.Regression.Evaluate(model.Transform(prepared)).RSquared);
         BatchNormNetworkEncoder shown = model.Model.Network.Encoder;

@@ -28,7 +28,7 @@ public sealed class CategoryContributionTests
     {
         Table table = Train(pieces, members);
         BatchNormNetworkRegressionModelParameters model = table.Model;
-        Assert.IsNotNull(table.Encoder.Narrow, "The category of 3,000 values is projected.");
+        Assert.IsNotNull(table.Encoder.Projected.SingleOrDefault(), "The category of 3,000 values is projected.");
         EncodedColumnKind[] kinds = [.. table.Encoder.Describe().Select(column => column.Kind).Distinct()];
         foreach (EncodedColumnKind kind in new[]
         {

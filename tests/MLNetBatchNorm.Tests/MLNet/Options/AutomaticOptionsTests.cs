@@ -209,7 +209,7 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual("7", Units(10_000, true));
 
         string Units(long rows, bool severalClasses) =>
-            string.Join(", ", AutomaticOptions.ChooseHiddenUnits(options, null, rows, severalClasses, sparseSlots: 0));
+            string.Join(", ", AutomaticOptions.ChooseHiddenUnits(options, null, rows, severalClasses));
     }
 
     /// <summary>Only the highest effort tries configurations, where there are rows to judge by and time; what is set stays.</summary>

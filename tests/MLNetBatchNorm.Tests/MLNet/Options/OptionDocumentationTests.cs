@@ -26,7 +26,7 @@ public sealed partial class OptionDocumentationTests
             return new()
             {
                 [nameof(options.HiddenUnits)] = AutomaticOptions.ChooseHiddenUnits(
-                    options, null, AutomaticOptions.RowsOfLargerTables, severalClasses: false, sparseSlots: 0),
+                    options, null, AutomaticOptions.RowsOfLargerTables, severalClasses: false),
                 [nameof(options.Activation)] = AutomaticOptions.ChooseActivation(options, null),
                 [nameof(options.Placement)] = AutomaticOptions.ChoosePlacement(options, null),
                 [nameof(options.DropoutRate)] = AutomaticOptions.UsualDropoutRate,
@@ -67,7 +67,7 @@ public sealed partial class OptionDocumentationTests
             s_documentation[NetworkOptionRows.DocumentationName(NetworkOptionRows.Named(nameof(BatchNormNetworkOptions.HiddenUnits)))];
         Assert.Contains("1 to 64 layers; units of a layer in [1, 65536]", units);
         string ofClasses = string.Join(
-            ", ", AutomaticOptions.ChooseHiddenUnits(new BatchNormNetworkMulticlassTrainer.Options(), null, 1, true, 0));
+            ", ", AutomaticOptions.ChooseHiddenUnits(new BatchNormNetworkMulticlassTrainer.Options(), null, 1, true));
         Assert.Contains($"for several classes {ofClasses}", units);
     }
 

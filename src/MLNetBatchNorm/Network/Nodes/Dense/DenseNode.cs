@@ -17,13 +17,10 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     /// <summary>Whether there is a b.</summary>
     public bool HasBias => hasBias;
 
-    /// <summary>Columns that are projected to the last inputs; 0: none.</summary>
-    public int NarrowInputs { get; init; }
+    /// <summary>What projects further columns to the last inputs.</summary>
+    public IReadOnlyList<ProjectionShape> Projections { get; init; } = [];
 
-    /// <summary>Number of these inputs.</summary>
-    public int NarrowUnits { get; init; }
-
-    public override long Weights => base.Weights + (long)NarrowInputs * NarrowUnits;
+    public override long Weights => base.Weights + Projections.Sum(projection => projection.Weights);
 
     public override long ParameterCount => Weights + (HasBias ? Outputs : 0);
 
@@ -31,12 +28,17 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
 
     public override NodeParameters CreateParameters(bool compact) => new LinearParameters(Inputs, Outputs, HasBias, compact)
     {
-        Narrow = NarrowInputs == 0 ? null : new LinearParameters(NarrowInputs, NarrowUnits, bias: false, compact),
+        Projections =
+        [
+            .. Projections.Select(shape => new LinearParameters(shape.Columns, shape.Units, bias: false, compact)
+            {
+                EntryDropout = (float)shape.EntryDropout,
+            }),
+        ],
     };
 
     /// <summary>
-    /// Weights are uniform in ±sqrt(3 g² / inputs), with g² the squared gain; biases stay zero, and so does a projection: what a rare
-    /// category adds is what its rows have taught it, and no more.
+    /// Weights are uniform in ±sqrt(3 g² / inputs), with g² the squared gain; biases stay zero; projections begin next to it.
     /// </summary>
     /// <remarks>Uniform, not normal: it needs no logarithm or cosine, whose last bit differs between systems.</remarks>
     public override void Initialize(NodeParameters? parameters, ulong seed)
@@ -49,7 +51,21 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
             for (int i = 0; i < Inputs; i++)
                 linear.Weight(o, i) = (float)((2 * random.NextDouble() - 1) * bound);
         }
+        foreach (LinearParameters projection in linear.Projections)
+        {
+            for (int i = 0; i < projection.Inputs; i++)
+            {
+                for (int o = 0; o < projection.Outputs; o++)
+                    projection.Weight(o, i) = (float)((2 * random.NextDouble() - 1) * BoundOfProjections);
+            }
+        }
     }
+
+    /// <summary>
+    /// Weights of projections begin next to zero: what a rare category or word adds is what its rows have taught it, and no more. At zero
+    /// itself, with nothing else to read, units would rest at the kink of their activation, and no row could teach them.
+    /// </summary>
+    private const double BoundOfProjections = 0.01;
 
     public override LinearLayer CreateLayer(
         NodeInput input, NodeParameters? parameters, int rowCapacity, bool passesGradient, MatrixProducts products)
@@ -70,8 +86,8 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     {
         var linear = (LinearParameters)parameters!;
         string name = prefix + Name;
-        if (linear.Narrow is { } narrow)
-            input = AddNarrow(graph, name, input, narrow);
+        if (linear.Projections.Length > 0)
+            input = AddProjections(graph, name, input, linear.Projections);
         var weights = new float[checked(Outputs * Inputs)];
         for (int o = 0; o < Outputs; o++)
         {
@@ -87,30 +103,33 @@ internal sealed class DenseNode(int index, int layer, int inputs, int outputs, b
     }
 
     /// <summary>The columns with the last ones projected.</summary>
-    private string AddNarrow(OnnxGraph graph, string name, string input, LinearParameters narrow)
+    private string AddProjections(OnnxGraph graph, string name, string input, LinearParameters[] projections)
     {
-        int direct = Inputs - NarrowUnits;
+        int direct = Inputs - Projections.Sum(shape => shape.Units), column = direct;
         var axis = new OnnxAttribute("axis", 1L);
-        var weights = new float[checked(narrow.Inputs * narrow.Outputs)];
-        for (int i = 0; i < weights.Length; i++)
-            weights[i] = narrow.Weight(i % narrow.Outputs, i / narrow.Outputs);
-        string many = graph.Node(
-            "Gather", $"{name}.projected",
-            [input, graph.Integers($"{name}.projected_columns", [.. Enumerable.Range(direct, NarrowInputs).Select(c => (long)c)])], axis);
-        string units = graph.Node(
-            "MatMul", $"{name}.projection", [many, graph.Floats($"{name}.projection_weight", weights, narrow.Inputs, narrow.Outputs)]);
-        if (direct == 0)
-            return units;
-        string first = graph.Node(
-            "Gather", $"{name}.direct",
-            [input, graph.Integers($"{name}.direct_columns", [.. Enumerable.Range(0, direct).Select(c => (long)c)])], axis);
-        return graph.Node("Concat", $"{name}.inputs", [first, units], axis);
+        string Columns(string what, int first, int count) => graph.Node(
+            "Gather", $"{name}.{what}",
+            [input, graph.Integers($"{name}.{what}_columns", [.. Enumerable.Range(first, count).Select(c => (long)c)])], axis);
+        List<string> inputs = direct == 0 ? [] : [Columns("direct", 0, direct)];
+        for (int p = 0; p < projections.Length; p++)
+        {
+            LinearParameters projection = projections[p];
+            var weights = new float[checked(projection.Inputs * projection.Outputs)];
+            for (int i = 0; i < weights.Length; i++)
+                weights[i] = projection.Weight(i % projection.Outputs, i / projection.Outputs);
+            string number = p == 0 ? "" : $"{p + 1}";
+            string many = Columns($"projected{number}", column, projection.Inputs);
+            string factors = graph.Floats($"{name}.projection{number}_weight", weights, projection.Inputs, projection.Outputs);
+            inputs.Add(graph.Node("MatMul", $"{name}.projection{number}", [many, factors]));
+            column += projection.Inputs;
+        }
+        return inputs.Count == 1 ? inputs[0] : graph.Node("Concat", $"{name}.inputs", [.. inputs], axis);
     }
 
     public override FoldedMap Fold(NetworkParameters parameters, Node? before, Node? behind, bool compact) =>
         new FoldedDense(this, before, behind, parameters, new LinearParameters(Inputs, Outputs, bias: true, compact)
         {
-            Narrow = ((LinearParameters)parameters[this]!).Narrow,
+            Projections = ((LinearParameters)parameters[this]!).Projections,
         });
 
     public override FoldedLinear FoldTable(NetworkParameters parameters, Node? behind, EncodedForm form) =>

@@ -53,8 +53,8 @@ internal sealed class FoldedDense : FoldedLinear
     private void Multiply(PanelMatrix input, int rows, PanelMatrix output)
     {
         LinearParameters linear = _linear;
-        if (linear.Narrow is { } narrow)
-            input = Project(input, rows, linear.Inputs, narrow);
+        if (linear.Projections.Length > 0)
+            input = Project(input, rows, linear);
         if (linear.Lanes == 1)
         {
             OneOutputMultiply.Multiply(
@@ -73,10 +73,10 @@ internal sealed class FoldedDense : FoldedLinear
     }
 
     /// <summary>Columns with the last ones projected, for a network that reads all columns; nobody is in a hurry there.</summary>
-    private static PanelMatrix Project(PanelMatrix input, int rows, int inputs, LinearParameters narrow)
+    private static PanelMatrix Project(PanelMatrix input, int rows, LinearParameters linear)
     {
-        var projected = new PanelMatrix(input.RowCapacity, inputs);
-        int direct = inputs - narrow.Outputs;
+        var projected = new PanelMatrix(input.RowCapacity, linear.Inputs);
+        int direct = linear.DirectInputs;
         for (int row = 0; row < rows; row++)
         {
             for (int column = 0; column < direct; column++)
@@ -84,15 +84,20 @@ internal sealed class FoldedDense : FoldedLinear
                 projected.Span[PanelLayout.Index(row, column, projected.RowCapacity)] =
                     input.Span[PanelLayout.Index(row, column, input.RowCapacity)];
             }
-            for (int unit = 0; unit < narrow.Outputs; unit++)
+            int unit = direct, first = direct;
+            foreach (LinearParameters projection in linear.Projections)
             {
-                float sum = 0;
-                for (int i = 0; i < narrow.Inputs; i++)
+                for (int u = 0; u < projection.Outputs; u++, unit++)
                 {
-                    sum = MathF.FusedMultiplyAdd(
-                        input.Span[PanelLayout.Index(row, direct + i, input.RowCapacity)], narrow.Weight(unit, i), sum);
+                    float sum = 0;
+                    for (int i = 0; i < projection.Inputs; i++)
+                    {
+                        sum = MathF.FusedMultiplyAdd(
+                            input.Span[PanelLayout.Index(row, first + i, input.RowCapacity)], projection.Weight(u, i), sum);
+                    }
+                    projected.Span[PanelLayout.Index(row, unit, projected.RowCapacity)] = sum;
                 }
-                projected.Span[PanelLayout.Index(row, direct + unit, projected.RowCapacity)] = sum;
+                first += projection.Inputs;
             }
         }
         return projected;

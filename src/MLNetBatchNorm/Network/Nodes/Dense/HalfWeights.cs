@@ -27,8 +27,8 @@ internal static class HalfWeights
         int exponent = ExponentOf(linear);
         foreach (ref float weight in linear.Weights.Span)
             weight = FromHalf(ToHalf(weight, exponent), exponent);
-        if (linear.Narrow is { } narrow)
-            Round(narrow);
+        foreach (LinearParameters projection in linear.Projections)
+            Round(projection);
     }
 
     /// <summary>Whether rounding would change nothing.</summary>
@@ -40,7 +40,7 @@ internal static class HalfWeights
             if (!float.IsFinite(weight) || FromHalf(ToHalf(weight, exponent), exponent) != weight)
                 return false;
         }
-        return linear.Narrow is not { } narrow || Holds(narrow);
+        return Array.TrueForAll(linear.Projections, Holds);
     }
 
     /// <summary>

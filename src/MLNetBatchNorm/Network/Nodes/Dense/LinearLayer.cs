@@ -37,6 +37,11 @@ internal abstract class LinearLayer
     {
     }
 
+    /// <summary>Chooses which entries of projections the next step leaves out; null: none.</summary>
+    public virtual void SetDropout(ulong? key)
+    {
+    }
+
     /// <summary>Computes all rows of the output panels [firstPanel, endPanel).</summary>
     public void Forward(int rows, int firstPanel, int endPanel) => Multiply(0, rows, firstPanel, endPanel);
 

@@ -29,7 +29,7 @@ internal sealed class LinearParameters : NodeParameters
         Inputs = shared.Inputs;
         Outputs = shared.Outputs;
         Lanes = shared.Lanes;
-        Narrow = shared.Narrow;
+        Projections = shared.Projections;
         Weights = shared.Weights;
         Bias = bias;
     }
@@ -44,7 +44,7 @@ internal sealed class LinearParameters : NodeParameters
             return new LinearParameters(this, Bias ?? new AlignedBuffer(PanelLayout.PanelCount(Outputs) * PanelLayout.Width));
         var padded = new LinearParameters(Inputs, Outputs, bias: true)
         {
-            Narrow = Narrow is null ? null : new LinearParameters(Narrow.Inputs, Narrow.Outputs, bias: false),
+            Projections = [.. Projections.Select(each => new LinearParameters(each.Inputs, each.Outputs, bias: false))],
         };
         padded.CopyFrom(this);
         return padded;
@@ -53,21 +53,34 @@ internal sealed class LinearParameters : NodeParameters
     /// <summary>Columns read, those of a projection once for each number it gives.</summary>
     public int Inputs { get; }
 
-    /// <summary>What projects further columns to the last inputs; null: there are none.</summary>
-    public LinearParameters? Narrow { get; init; }
+    /// <summary>What projects further columns to the last inputs, one behind the other.</summary>
+    public LinearParameters[] Projections { get; init; } = [];
+
+    /// <summary>Of a projection, the probability that an entry of its input is left out in training.</summary>
+    public float EntryDropout { get; init; }
+
+    /// <summary>Inputs that no projection makes: the first ones.</summary>
+    public int DirectInputs => Inputs - Projections.Sum(each => each.Outputs);
 
     /// <summary>Columns read, projected ones each by itself.</summary>
-    public int Columns => Narrow is null ? Inputs : Inputs - Narrow.Outputs + Narrow.Inputs;
+    public int Columns => DirectInputs + Projections.Sum(each => each.Inputs);
 
     /// <summary>What a column counts for in an output, through the projection if it is projected.</summary>
     public float WeightOfColumn(int output, int column)
     {
-        int direct = Inputs - (Narrow?.Outputs ?? 0);
-        if (column < direct)
+        int firstUnit = DirectInputs;
+        if (column < firstUnit)
             return Weight(output, column);
+        column -= firstUnit;
+        int number = 0;
+        for (; column >= Projections[number].Inputs; number++)
+        {
+            column -= Projections[number].Inputs;
+            firstUnit += Projections[number].Outputs;
+        }
         double sum = 0;
-        for (int unit = 0; unit < Narrow!.Outputs; unit++)
-            sum += (double)Weight(output, direct + unit) * Narrow.Weight(unit, column - direct);
+        for (int unit = 0; unit < Projections[number].Outputs; unit++)
+            sum += (double)Weight(output, firstUnit + unit) * Projections[number].Weight(unit, column);
         return (float)sum;
     }
 
@@ -116,7 +129,8 @@ internal sealed class LinearParameters : NodeParameters
             TensorPrimitives.Multiply(Bias.Span, (float)(1 / divisor), Bias.Span);
     }
 
-    public override bool IsFinite => Weights.IsFinite && Bias is not { IsFinite: false } && Narrow is not { IsFinite: false };
+    public override bool IsFinite =>
+        Weights.IsFinite && Bias is not { IsFinite: false } && Array.TrueForAll(Projections, each => each.IsFinite);
 
     /// <summary>The weight from one input to one output.</summary>
     public ref float Weight(int output, int input) => ref Weights.Span[WeightIndex(output, input)];
@@ -144,7 +158,8 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         source.Bias?.Span.CopyTo(Bias!.Span);
-        Narrow?.CopyFrom(source.Narrow!);
+        for (int i = 0; i < Projections.Length; i++)
+            Projections[i].CopyFrom(source.Projections[i]);
     }
 
     public override void Approach(NodeParameters other, double share)
@@ -153,10 +168,11 @@ internal sealed class LinearParameters : NodeParameters
         OptimizerKernels.Approach(Weights.Span, target.Weights.Span, (float)share);
         if (Bias is not null)
             OptimizerKernels.Approach(Bias.Span, target.Bias!.Span, (float)share);
-        Narrow?.Approach(target.Narrow!, share);
+        for (int i = 0; i < Projections.Length; i++)
+            Projections[i].Approach(target.Projections[i], share);
     }
 
-    /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias; the projection in the same way.</summary>
+    /// <summary>Weights row by row, [outputs, inputs]; whether there is a bias; the bias; each projection in the same way.</summary>
     public override void Write(BinaryWriter writer)
     {
         float[] row = new float[Inputs];
@@ -168,7 +184,8 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         WriteBias(writer);
-        Narrow?.Write(writer);
+        foreach (LinearParameters projection in Projections)
+            projection.Write(writer);
     }
 
     /// <summary>As <see cref="Write"/>, with weights in the form of <see cref="HalfWeights"/>.</summary>
@@ -176,7 +193,8 @@ internal sealed class LinearParameters : NodeParameters
     {
         HalfWeights.Write(writer, this);
         WriteBias(writer);
-        Narrow?.WriteHalf(writer);
+        foreach (LinearParameters projection in Projections)
+            projection.WriteHalf(writer);
     }
 
     public override void Read(BinaryReader reader, int layer)
@@ -194,7 +212,8 @@ internal sealed class LinearParameters : NodeParameters
         }
 
         ReadBias(reader, layer);
-        Narrow?.Read(reader, layer);
+        foreach (LinearParameters projection in Projections)
+            projection.Read(reader, layer);
     }
 
     /// <summary>Reads what <see cref="WriteHalf"/> has written.</summary>
@@ -203,7 +222,8 @@ internal sealed class LinearParameters : NodeParameters
     {
         HalfWeights.Read(reader, this);
         ReadBias(reader, layer);
-        Narrow?.ReadHalf(reader, layer);
+        foreach (LinearParameters projection in Projections)
+            projection.ReadHalf(reader, layer);
     }
 
     private void WriteBias(BinaryWriter writer)

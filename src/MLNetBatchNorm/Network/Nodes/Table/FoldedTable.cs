@@ -15,8 +15,8 @@ internal sealed class FoldedTable : FoldedLinear
     private readonly bool _shares;
     private readonly LinearParameters _columns;
     private readonly AlignedBuffer? _table;
-    private readonly LinearParameters? _narrow;
-    private readonly int[] _units = [];
+    private readonly LinearParameters[] _projections;
+    private readonly int _directInputs;
 
     /// <summary>A map with weights of its own.</summary>
     /// <param name="node">The map.</param>
@@ -45,16 +45,14 @@ internal sealed class FoldedTable : FoldedLinear
         _behind = behind;
         _shares = shares;
         _columns = columns;
-        if (columns.Narrow is { } narrow)
-        {
-            _narrow = narrow.Lanes == PanelLayout.Width ? narrow : narrow.ToScore();
-            _units = [.. Enumerable.Range(columns.Inputs - narrow.Outputs, narrow.Outputs)];
-        }
+        _projections =
+            [.. columns.Projections.Select(each => each.Lanes == PanelLayout.Width ? each : each.ToScore())];
+        _directInputs = columns.DirectInputs;
         _table = _pieces is null ? null : new AlignedBuffer(PanelLayout.Length(_pieces.Rows, node.Outputs));
         Refold(network);
     }
 
-    public override bool IsFinite => _columns.IsFinite && _table is not { IsFinite: false } && _narrow is not { IsFinite: false };
+    public override bool IsFinite => _columns.IsFinite && _table is not { IsFinite: false };
 
     public override void Refold(NetworkParameters network)
     {
@@ -126,39 +124,89 @@ internal sealed class FoldedTable : FoldedLinear
                     indices, values, weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0, output.Panels);
             }
         }
-        if (_narrow is not null)
-            AddProjected(table, rows, output);
+        bool isAlone = table.Columns is null && table.Entries is null;
+        for (int i = 0; i < _projections.Length; i++, isAlone = false)
+        {
+            if (isAlone)
+                Begin(rows, output);
+            table.Projections[i].Project(_projections[i], rows);
+            for (int row = 0; row < rows; row++)
+                table.Projections[i].AddTo(row, weights, _columns.Inputs, output, 0, output.Panels);
+        }
         if (_pieces is null)
             return;
-        bool isAlone = table.Columns is null && table.Entries is null && _narrow is null;
         TableSums.Forward(
             table.Batch(rows), _table!.Span, _pieces.Rows, isAlone ? bias : default, output.Span, output.RowCapacity, 0, rows, 0,
             output.Panels);
     }
 
-    private void AddProjected(TableInput table, int rows, PanelMatrix output)
+    private void Begin(int rows, PanelMatrix output)
     {
-        bool isAlone = table.Columns is null && table.Entries is null;
-        ReadOnlySpan<float> weights = _columns.Weights.Span, bias = _columns.Bias!.Span;
-        table.Project(_narrow!, rows);
-        for (int row = 0; row < rows; row++)
+        for (int panel = 0; panel < output.Panels; panel++)
         {
-            ReadOnlySpan<float> units = table.NarrowUnits!.Rows(0, row, 1)[.._units.Length];
-            if (isAlone)
-                SparseMultiply.Multiply(
-                    _units, units, weights, _columns.Inputs, bias, output.Span, output.RowCapacity, row, 0, output.Panels);
-            else
-                SparseMultiply.Add(_units, units, weights, _columns.Inputs, output.Span, output.RowCapacity, row, 0, output.Panels);
+            for (int row = 0; row < rows; row++)
+                _columns.Bias!.Span.Slice(panel * PanelLayout.Width, PanelLayout.Width).CopyTo(output.Rows(panel, row, 1));
         }
     }
 
+    /// <summary>Rows of all columns as entries, those that are projected behind all others.</summary>
     private void Multiply(SparseBatch entries, int rows, PanelMatrix output)
     {
         for (int row = 0; row < rows; row++)
         {
+            ReadOnlySpan<int> indices = entries.Indices(row);
+            ReadOnlySpan<float> values = entries.Values(row);
+            int direct = indices.Length;
+            if (_projections.Length > 0)
+                direct = Below(indices, _directInputs);
             SparseMultiply.Multiply(
-                entries.Indices(row), entries.Values(row), _columns.Weights.Span, _columns.Inputs, _columns.Bias!.Span, output.Span,
+                indices[..direct], values[..direct], _columns.Weights.Span, _columns.Inputs, _columns.Bias!.Span, output.Span,
                 output.RowCapacity, row, 0, output.Panels);
+            int firstColumn = _directInputs, firstUnit = _directInputs;
+            foreach (LinearParameters projection in _projections)
+            {
+                indices = indices[direct..];
+                values = values[direct..];
+                direct = Below(indices, firstColumn + projection.Inputs);
+                AddProjected(indices[..direct], values[..direct], firstColumn, projection, firstUnit, row, output);
+                firstColumn += projection.Inputs;
+                firstUnit += projection.Outputs;
+            }
+        }
+    }
+
+    private static int Below(ReadOnlySpan<int> rising, int end)
+    {
+        int at = rising.BinarySearch(end);
+        return at < 0 ? ~at : at;
+    }
+
+    private void AddProjected(
+        ReadOnlySpan<int> indices, ReadOnlySpan<float> values, int firstColumn, LinearParameters projection, int firstUnit, int row,
+        PanelMatrix output)
+    {
+        const int part = 64;
+        Span<int> own = stackalloc int[part];
+        // Padding units of the last panel are 0 and have no input.
+        int panels = PanelLayout.PanelCount(projection.Outputs);
+        Span<float> units = stackalloc float[panels * PanelLayout.Width];
+        units.Clear();
+        for (int first = 0; first < indices.Length; first += part)
+        {
+            int count = Math.Min(part, indices.Length - first);
+            for (int i = 0; i < count; i++)
+                own[i] = indices[first + i] - firstColumn;
+            SparseMultiply.Add(
+                own[..count], values.Slice(first, count), projection.Weights.Span, projection.Inputs, units, 1, 0, 0, panels);
+        }
+        for (int first = 0; first < projection.Outputs; first += part)
+        {
+            int count = Math.Min(part, projection.Outputs - first);
+            for (int i = 0; i < count; i++)
+                own[i] = firstUnit + first + i;
+            SparseMultiply.Add(
+                own[..count], units.Slice(first, count), _columns.Weights.Span, _columns.Inputs, output.Span, output.RowCapacity, row, 0,
+                output.Panels);
         }
     }
 }

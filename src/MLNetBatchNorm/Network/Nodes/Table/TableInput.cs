@@ -30,11 +30,9 @@ internal sealed class TableInput : NodeInput
             Entries = new SparseBatch(form.Front.EncodedInputs);
         if (!sparse && form.Columns is not null)
             Columns = new PanelMatrix(rowCapacity, form.Columns.EncodedInputs);
-        if (form.Narrow is not null)
-        {
-            NarrowEntries = new SparseBatch(form.Narrow.EncodedInputs);
-            NarrowUnits = new PanelMatrix(rowCapacity, form.NarrowUnits);
-        }
+        Projections = new ProjectedInput[form.Projected.Length];
+        for (int i = 0, first = form.FirstUnit; i < Projections.Length; first += Projections[i++].Units.Columns)
+            Projections[i] = new ProjectedInput(form.Projected[i], first, rowCapacity);
         if (form.Table is not { } table)
             return;
         _indices = new int[rowCapacity * table.Slots];
@@ -53,11 +51,8 @@ internal sealed class TableInput : NodeInput
     /// <summary>The entries; null where there are none.</summary>
     public SparseBatch? Entries { get; }
 
-    /// <summary>The entries that are projected; null where there are none.</summary>
-    public SparseBatch? NarrowEntries { get; }
-
-    /// <summary>Room for what they are projected to.</summary>
-    public PanelMatrix? NarrowUnits { get; }
+    /// <summary>The entries that are projected.</summary>
+    public ProjectedInput[] Projections { get; }
 
     /// <summary>The mini-batch by row of the table; made by <see cref="Finish"/>. Null without a table.</summary>
     public TableOrder? Order { get; }
@@ -65,27 +60,12 @@ internal sealed class TableInput : NodeInput
     /// <summary>The first rows of the mini-batch, where there is a table.</summary>
     public TableBatch Batch(int rows) => new(_indices, _fractions, rows, Table!.Slots, lines: Table.Slots);
 
-    /// <summary>Projects the first rows of the mini-batch to <see cref="NarrowUnits"/>.</summary>
-    /// <param name="weights">Of the projection, in whole panels.</param>
-    /// <param name="rows">Number of rows.</param>
-    public void Project(LinearParameters weights, int rows)
-    {
-        SparseBatch entries = NarrowEntries!;
-        PanelMatrix units = NarrowUnits!;
-        for (int row = 0; row < rows; row++)
-        {
-            SparseMultiply.Multiply(
-                entries.Indices(row), entries.Values(row), weights.Weights.Span, weights.Inputs, default, units.Span, units.RowCapacity,
-                row, 0, units.Panels);
-        }
-    }
-
     public override void Prepare(EncodedRows data, int first, int count)
     {
         if (Entries is not null)
             data.GatherSparse(_form.Front, _sparse ? 0 : _form.FirstEntryPart, first, count, Entries);
-        if (NarrowEntries is not null)
-            data.GatherSparse(_form.Narrow!, 0, first, count, NarrowEntries);
+        foreach (ProjectedInput projection in Projections)
+            data.GatherSparse(projection.Encoder, 0, first, count, projection.Entries);
     }
 
     public override void Fill(EncodedRows data, int first, int begin, int end)
@@ -110,14 +90,15 @@ internal sealed class TableInput : NodeInput
         else if (Columns is not null)
             _form.Columns!.EncodeBlock(kept, rows, line, Columns.Span, Columns.RowCapacity);
         Entries?.Clear();
-        NarrowEntries?.Clear();
+        foreach (ProjectedInput projection in Projections)
+            projection.Entries.Clear();
         for (int row = 0; row < rows; row++)
         {
             ReadOnlySpan<float> own = kept.Slice(row * slots, slots);
             if (Entries is not null)
                 _form.Front.EncodeFilled(own, Entries, _form.FirstEntryPart);
-            if (NarrowEntries is not null)
-                _form.Narrow!.EncodeFilled(own, NarrowEntries);
+            foreach (ProjectedInput projection in Projections)
+                projection.Encoder.EncodeFilled(own, projection.Entries);
             Table?.Encode(own, _indices.AsSpan(row * Table.Slots), _fractions.AsSpan(row * Table.Slots));
         }
     }
@@ -127,9 +108,11 @@ internal sealed class TableInput : NodeInput
     {
         Entries!.Clear();
         _form.Front.EncodeSparse(indices, values, Entries);
-        NarrowEntries?.Clear();
-        if (NarrowEntries is not null)
-            _form.Narrow!.EncodeSparse(indices, values, NarrowEntries);
+        foreach (ProjectedInput projection in Projections)
+        {
+            projection.Entries.Clear();
+            projection.Encoder.EncodeSparse(indices, values, projection.Entries);
+        }
         Table?.EncodeSparse(indices, values, _indices, _fractions);
     }
 

@@ -21,35 +21,26 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
     /// </summary>
     private const int PanelsAtOnce = 4;
 
-    // Where there is a projection: its weights with their gradient, which inputs of the map are its units, the weights of these as they
-    // were before the step, turned around, and the gradient of the units.
-    private readonly ParameterBlock? _narrow =
-        parameters.Narrow is null ? null : new ParameterBlock($"{name}.projection", parameters.Narrow.Weights, isWeight: true);
-    private readonly int[] _units =
-        [.. Enumerable.Range(parameters.Inputs - (parameters.Narrow?.Outputs ?? 0), parameters.Narrow?.Outputs ?? 0)];
-    private readonly AlignedBuffer _weightsOfUnits = new((long)output.Panels * Width * (parameters.Narrow?.Outputs ?? 0));
-    private readonly AlignedBuffer _transposed =
-        new(parameters.Narrow is null ? 0 : PanelLayout.Length(parameters.Outputs, parameters.Narrow.Outputs));
-    private readonly PanelMatrix? _unitGradient =
-        parameters.Narrow is null ? null : new PanelMatrix(output.RowCapacity, parameters.Narrow.Outputs);
+    private readonly TableProjection[] _projections = [.. input.Projections.Select((each, i) => new TableProjection(
+        i == 0 ? $"{name}.projection" : $"{name}.projection{i + 1}", parameters, parameters.Projections[i], each, output.RowCapacity))];
 
-    public override IReadOnlyList<ParameterBlock> Parameters => _narrow is null ? base.Parameters : [.. base.Parameters, _narrow];
+    // Inputs that no projection makes.
+    private readonly int _directInputs = parameters.DirectInputs;
 
-    public override bool NeedsPreparation => _narrow is not null;
+    public override IReadOnlyList<ParameterBlock> Parameters => [.. base.Parameters, .. _projections.Select(each => each.Weights)];
+
+    public override bool NeedsPreparation => _projections.Length > 0;
+
+    public override void SetDropout(ulong? key)
+    {
+        foreach (TableProjection projection in _projections)
+            projection.DropoutKey = key;
+    }
 
     public override void Prepare(int rows)
     {
-        if (Linear.Narrow is not { } narrow)
-            return;
-        input.Project(narrow, rows);
-        int length = narrow.Outputs * Width;
-        for (int panel = 0; panel < Output.Panels; panel++)
-        {
-            Linear.Weights.Span.Slice((panel * Linear.Inputs + _units[0]) * Width, length)
-                .CopyTo(_weightsOfUnits.Span[(panel * length)..]);
-        }
-        MatrixMultiply.TransposeWeights(
-            _weightsOfUnits.Span, narrow.Outputs, Linear.Outputs, _transposed.Span, 0, Output.Panels);
+        foreach (TableProjection projection in _projections)
+            projection.Prepare(rows);
     }
 
     private protected override void Multiply(int firstRow, int endRow, int firstPanel, int endPanel)
@@ -78,28 +69,22 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
                     indices, values, weights, Linear.Inputs, BiasValues, output, Output.RowCapacity, row, firstPanel, endPanel);
             }
         }
-        for (int row = firstRow; _narrow is not null && row < endRow; row++)
+        bool isFirst = input.Columns is null && input.Entries is null;
+        foreach (ProjectedInput projection in input.Projections)
         {
-            ReadOnlySpan<float> units = input.NarrowUnits!.Rows(0, row, 1)[.._units.Length];
-            if (input.Columns is not null || input.Entries is not null)
-                SparseMultiply.Add(_units, units, weights, Linear.Inputs, output, Output.RowCapacity, row, firstPanel, endPanel);
-            else
-            {
-                SparseMultiply.Multiply(
-                    _units, units, weights, Linear.Inputs, BiasValues, output, Output.RowCapacity, row, firstPanel, endPanel);
-            }
+            if (isFirst)
+                Begin(firstRow, endRow, firstPanel, endPanel);
+            isFirst = false;
+            for (int row = firstRow; row < endRow; row++)
+                projection.AddTo(row, weights, Linear.Inputs, Output, firstPanel, endPanel);
         }
         if (input.Table is not { } table)
             return;
         // Without anything in front of the table its sums begin at the bias.
-        bool isAlone = input.Columns is null && input.Entries is null && _narrow is null;
-        if (isAlone && BiasValues.IsEmpty)
-        {
-            for (int panel = firstPanel; panel < endPanel; panel++)
-                Output.Rows(panel, firstRow, endRow - firstRow).Clear();
-        }
+        if (isFirst && BiasValues.IsEmpty)
+            Begin(firstRow, endRow, firstPanel, endPanel);
         TableSums.ForwardFromWeights(
-            input.Order!, weights, Linear.Inputs, isAlone ? BiasValues : default, output, Output.RowCapacity, firstPanel, endPanel);
+            input.Order!, weights, Linear.Inputs, isFirst ? BiasValues : default, output, Output.RowCapacity, firstPanel, endPanel);
         for (int slot = 0; slot < table.Slots; slot++)
         {
             MissingPieces.Add(
@@ -133,46 +118,31 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
                         gradient.RowCapacity, weights, Linear.Inputs, panel, end);
                 }
             }
-            if (_narrow is not null)
-                AddUnits(gradient, rows, weights, panel, end);
+            foreach (TableProjection projection in _projections)
+                projection.AddUnits(gradient, rows, weights, panel, end);
             Consume(consumer, panel, end);
         }
-        if (_narrow is not null && worker.Index == 0)
-            NarrowGradient(gradient, rows, consumer);
+        if (worker.Index != 0)
+            return;
+        foreach (TableProjection projection in _projections)
+            projection.Gradient(gradient, rows, products, consumer);
     }
 
-    /// <summary>Gradient of the weights of the projection's units.</summary>
-    private void AddUnits(PanelMatrix gradient, int rows, Span<float> weights, int firstPanel, int endPanel)
+    /// <summary>Writes what sums begin at where nothing has been multiplied.</summary>
+    private void Begin(int firstRow, int endRow, int firstPanel, int endPanel)
     {
         for (int panel = firstPanel; panel < endPanel; panel++)
-            weights.Slice((panel * Linear.Inputs + _units[0]) * Width, _units.Length * Width).Clear();
-        for (int row = 0; row < rows; row++)
         {
-            SparseMultiply.AddWeightGradient(
-                _units, input.NarrowUnits!.Rows(0, row, 1)[.._units.Length], gradient.Span, gradient.RowCapacity, row, weights,
-                Linear.Inputs, firstPanel, endPanel);
+            Span<float> rows = Output.Rows(panel, firstRow, endRow - firstRow);
+            if (BiasValues.IsEmpty)
+            {
+                rows.Clear();
+                continue;
+            }
+            ReadOnlySpan<float> bias = BiasValues.Slice(panel * Width, Width);
+            for (int at = 0; at < rows.Length; at += Width)
+                bias.CopyTo(rows[at..]);
         }
-    }
-
-    /// <summary>Gradient of the projection, of the columns that occur, by way of that of its units.</summary>
-    private void NarrowGradient(PanelMatrix gradient, int rows, IGradientConsumer consumer)
-    {
-        PanelMatrix units = _unitGradient!;
-        SparseBatch entries = input.NarrowEntries!;
-        int columns = Linear.Narrow!.Inputs;
-        products.Multiply(
-            gradient.Span, gradient.RowCapacity, Linear.Outputs, _transposed.Span, default, units.Span, units.RowCapacity, 0, rows, 0,
-            units.Panels);
-        foreach ((int first, int end) in entries.Touched)
-            _narrow!.Gradient.Span.Slice(first * Width, (end - first) * Width).Clear();
-        for (int row = 0; row < rows; row++)
-        {
-            SparseMultiply.AddWeightGradient(
-                entries.Indices(row), entries.Values(row), units.Span, units.RowCapacity, row, _narrow!.Gradient.Span, columns, 0,
-                units.Panels);
-        }
-        foreach ((int first, int end) in entries.Touched)
-            consumer.Consume(_narrow!, first * Width, (end - first) * Width);
     }
 
     /// <summary>Gradient of the weights that the batch's entries touch, and of no others.</summary>
@@ -200,8 +170,8 @@ internal sealed class TableLayer(string name, LinearParameters parameters, Table
             consumer.Consume(Weights, firstPanel * panelLength, (endPanel - firstPanel) * panelLength);
             return;
         }
-        // The units of a projection are behind the pieces.
-        int firstPiece = input.Table?.Columns.EncodedInputs ?? Linear.Inputs - _units.Length;
+        // The units of projections are behind the pieces.
+        int firstPiece = input.Table?.Columns.EncodedInputs ?? _directInputs;
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
             if (input.Columns is { } columns)
