@@ -39,6 +39,32 @@ public sealed class TargetExportTests
         Assert.IsGreaterThan(0, stream.Length);
     }
 
+    /// <summary>A target that is the same in all training rows is so in the graph.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Export_TargetTheSameInAllRows_SaysItOfEveryRow(bool labels)
+    {
+        List<TargetExample> rows = TargetExamples.Rows(100);
+        rows.ForEach(row => (row.Values[1], row.Known[1]) = (0.1f, 1));
+        IDataView view = TargetExamples.View(_context, rows, labels ? nameof(TargetExample.Known) : nameof(TargetExample.Values));
+        ITransformer transformer = labels
+            ? TargetExamples.Labels(_context, options => options.NumberOfEnsembleMembers = 2).Fit(view)
+            : TargetExamples.Numbers(_context, options => options.NumberOfEnsembleMembers = 2).Fit(view);
+        Dictionary<string, Array> outputs = OnnxModel.Of(_context, transformer).Run([.. rows.Select(row => row.Features)]);
+        float[] scores = (float[])outputs["Score"];
+        float[][] expected = TargetExamples.Column<float>(transformer.Transform(TargetExamples.View(_context, rows)), "Score");
+        for (int target = 0; target < 3; target++)
+        {
+            double largest = expected.Max(row => Math.Abs(row[target]));
+            for (int row = 0; row < rows.Count; row++)
+                Assert.AreEqual(expected[row][target], scores[3 * row + target], Parity.Tolerance * largest);
+        }
+
+        float same = Enumerable.Range(0, 100).Select(row => scores[3 * row + 1]).Distinct().Single();
+        Assert.AreEqual(labels ? Math.Log(101) : 0.1f, same, labels ? 1e-5 : 0);
+    }
+
     /// <summary>ML.NET's own converter, with a step in front.</summary>
     [TestMethod]
     [DataRow(false, 9)]
