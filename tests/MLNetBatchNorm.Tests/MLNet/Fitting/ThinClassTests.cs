@@ -14,30 +14,40 @@ public sealed class ThinClassTests
     private const int Slots = 8;
 
     private readonly MLContext _context = new(1);
+    private readonly SpillLog _spill;
     private readonly List<string> _warnings = [];
 
-    public ThinClassTests() => _context.Log += (_, e) =>
+    public ThinClassTests()
     {
-        if (e.Kind >= ChannelMessageKind.Warning)
-            _warnings.Add(e.RawMessage);
-    };
+        _spill = new SpillLog(_context);
+        _context.Log += (_, e) =>
+        {
+            if (e.Kind >= ChannelMessageKind.Warning)
+                _warnings.Add(e.RawMessage);
+        };
+    }
 
     [TestMethod]
     [DataRow("dense", true)]
     [DataRow("sparse", true)]
     [DataRow("weighted", false)]
+    [DataRow("spilled", true)]
     public void Fit_ClassesOfOneRow_AreRecognized(string what, bool text)
     {
         const int classes = 60;
-        List<Row> rows = [.. Enumerable.Range(0, classes).Select(c => Near(c, seed: 1))];
-        IDataView training = _context.Data.LoadFromEnumerable(rows),
-            test = _context.Data.LoadFromEnumerable(Enumerable.Range(0, classes).Select(c => Near(c, seed: 2)));
+        IDataView training = View(what, Enumerable.Range(0, classes).Select(c => Near(c, seed: 1)), copies: 600),
+            test = View(what, Enumerable.Range(0, classes).Select(c => Near(c, seed: 2)), copies: 600);
         ITransformer keys = _context.Transforms.Conversion.MapValueToKey("Label", text ? nameof(Row.Name) : nameof(Row.Number))
             .Fit(training);
         IDataView keyed = keys.Transform(training);
-        var trainer = Trainer(options => options.ExampleWeightColumnName = what == "weighted" ? nameof(Row.Weight) : null);
-        var model = trainer.Fit(what == "sparse" ? new SparseView(keyed, "Features") : keyed);
+        var trainer = Trainer(options =>
+        {
+            options.ExampleWeightColumnName = what == "weighted" ? nameof(Row.Weight) : null;
+            options.MemoryBudgetInMegabytes = what == "spilled" ? 1 : 64;
+        });
+        var model = trainer.Fit(keyed);
 
+        Assert.AreEqual(what == "spilled", _spill.HasSpilled);
         Assert.AreEqual(1, _context.MulticlassClassification.Evaluate(model.Transform(keys.Transform(test))).MicroAccuracy);
         Assert.HasCount(1, _warnings.Where(warning => warning.StartsWith(
             "60 of 60 classes have fewer than 5 rows, so that not every network has one of theirs set aside for validation. "
@@ -51,19 +61,25 @@ public sealed class ThinClassTests
 
     /// <summary>Among classes of many rows.</summary>
     [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    public void Fit_AFewThinClasses_AreRecognized(int rowsOfThin)
+    [DataRow("dense", 1)]
+    [DataRow("dense", 2)]
+    [DataRow("sparse", 1)]
+    [DataRow("sparse", 2)]
+    [DataRow("spilled", 1)]
+    [DataRow("spilled", 2)]
+    public void Fit_AFewThinClasses_AreRecognized(string what, int rowsOfThin)
     {
         const int thick = 4, thin = 12;
         IEnumerable<Row> rows = Enumerable.Range(0, 400).Select(i => Near(i % thick, seed: 10 + i))
             .Concat(Enumerable.Range(0, thin * rowsOfThin).Select(i => Near(thick + i % thin, seed: 1000 + i)));
-        IDataView training = _context.Data.LoadFromEnumerable(rows.ToList()),
-            test = _context.Data.LoadFromEnumerable(Enumerable.Range(thick, thin).Select(c => Near(c, seed: 2)));
+        IDataView training = View(what, rows, copies: 100),
+            test = View(what, Enumerable.Range(thick, thin).Select(c => Near(c, seed: 2)), copies: 100);
         ITransformer keys = _context.Transforms.Conversion.MapValueToKey("Label", nameof(Row.Name)).Fit(training);
         // So that a class of one row counts for as much as one of a hundred; else what is measured is how fast it is learned.
-        var model = Trainer(options => options.UnbalancedSets = true).Fit(keys.Transform(training));
+        var model = Trainer(options => (options.UnbalancedSets, options.MemoryBudgetInMegabytes) = (true, what == "spilled" ? 1 : 64))
+            .Fit(keys.Transform(training));
 
+        Assert.AreEqual(what == "spilled", _spill.HasSpilled);
         Assert.AreEqual(1, _context.MulticlassClassification.Evaluate(model.Transform(keys.Transform(test))).MicroAccuracy);
         string single = rowsOfThin == 1 ? " 12 of them have a single row" : "";
         Assert.HasCount(
@@ -96,6 +112,30 @@ public sealed class ThinClassTests
         };
         change(options);
         return _context.MulticlassClassification.Trainers.BatchNormNetwork(options);
+    }
+
+    /// <summary>
+    /// The rows in a form: sparse ones have no noise where the centre is 0, and spilled ones have each slot so often that few rows are
+    /// more than a megabyte.
+    /// </summary>
+    private IDataView View(string what, IEnumerable<Row> rows, int copies)
+    {
+        if (what == "sparse")
+        {
+            var sparse = new SparseView(_context.Data.LoadFromEnumerable(rows.Select(WithoutNoiseAtZero).ToList()), nameof(Row.Features));
+            Assert.IsFalse(sparse.GetColumn<VBuffer<float>>(nameof(Row.Features)).Any(row => row.IsDense));
+            return sparse;
+        }
+
+        IDataView view = _context.Data.LoadFromEnumerable(rows.ToList());
+        return what != "spilled" ? view : _context.Transforms.Concatenate(
+            nameof(Row.Features), [.. Enumerable.Repeat(nameof(Row.Features), copies)]).Fit(view).Transform(view);
+    }
+
+    private static Row WithoutNoiseAtZero(Row row)
+    {
+        row.Features = [.. row.Features.Select(value => value > 1 ? value : 0)];
+        return row;
     }
 
     private IDataView Keyed(List<Row> rows)
