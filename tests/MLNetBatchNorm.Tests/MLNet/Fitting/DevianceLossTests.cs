@@ -93,6 +93,26 @@ public sealed class DevianceLossTests
         Assert.IsGreaterThan(10, Scores(Fit(form, training, new PoissonLoss()), form, others).Distinct().Count(), "the test shows nothing");
     }
 
+    /// <summary>Powers of two change no digit of what is learned: predictions are the same in the other unit, to the last bit.</summary>
+    [TestMethod]
+    [DataRow("dense", -100)]
+    [DataRow("dense", 100)]
+    [DataRow("sparse", 120)]
+    [DataRow("elsewhere", -90)]
+    public void Predictions_InAnotherUnit_AreTheSame(string form, int power)
+    {
+        float unit = MathF.ScaleB(1, power);
+        Row[] rows = Counts(1, 400), others = Counts(2, 200), scaled = Counts(1, 400);
+        foreach (Row row in scaled)
+            row.Label *= unit;
+        foreach (RegressionLoss loss in new RegressionLoss[] { new PoissonLoss(), new TweedieLoss(), new QuantileLoss { Level = 0.9 } })
+        {
+            float[] expected = Scores(Fit("dense", rows, loss), "dense", others), found = Scores(Fit(form, scaled, loss), form, others);
+            CollectionAssert.AreEqual(expected.Select(score => score * unit).ToArray(), found, loss.Name);
+            Assert.IsGreaterThan(100, expected.Distinct().Count());
+        }
+    }
+
     /// <summary>The mean of logarithms would be a geometric mean, which is below.</summary>
     [TestMethod]
     public void Scores_OfAnEnsemble_AreTheMeansOfTheNetworksPredictions()
