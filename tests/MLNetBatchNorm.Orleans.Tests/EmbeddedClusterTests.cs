@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.ML;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
@@ -210,6 +212,49 @@ public sealed class EmbeddedClusterTests
         }
     }
 
+    /// <summary>The fit ends with what is wrong with the directory, and does not go on without it; the silo is free for others.</summary>
+    [TestMethod]
+    public void Fit_RowsThatCannotBeWritten_FailsWithTheReason()
+    {
+        string folder = Directory.CreateTempSubdirectory("batchnorm-test-").FullName;
+        BatchNormNetworkRegressionTrainer.Options options = Options(directory: folder);
+        // The runner has looked whether it is there. One that only lacks permission would not stop a test that runs as root.
+        Directory.Delete(folder);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        options.CancellationToken = limit.Token;
+
+        var thrown = Assert.ThrowsExactly<InvalidOperationException>(() => Fits.Regression(_context, options));
+        Assert.StartsWith($"The rows cannot be put into OrleansRunnerOptions.RowsDirectory, '{folder}': ", thrown.Message);
+        Assert.EndsWith(" Make room there, let this process write there, or set it to null.", thrown.Message);
+        AssertFreed();
+        Assert.AreEqual(s_expected.Value, Fits.Regression(_context, Options(), members: 6));
+    }
+
+    /// <summary>Rows are few and sparse; what is known of their categories is more than a message may take.</summary>
+    [TestMethod]
+    public void Fit_CategoriesThatNoMessageTakes_FailsWithTheirSize()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        BatchNormNetworkRegressionTrainer.Options options = Options();
+        options.CancellationToken = limit.Token;
+        // Of each the header has two numbers of 4 bytes and a flag.
+        const int bytesOfCategory = 9;
+        int categories = MessageLimits.HeaderBytes / bytesOfCategory + 1;
+
+        var thrown = Assert.ThrowsExactly<InvalidOperationException>(() => Fits.OfCategories(_context, options, categories));
+        Match found = Regex.Match(
+            thrown.Message,
+            "^The categories of the features take ([0-9]+) bytes in the header of the rows; "
+            + $@"{MessageLimits.HeaderBytes} can be sent to a silo\. "
+            + @"Give one-hot columns fewer slots, or train without a TrainingRunner\.$");
+        Assert.IsTrue(found.Success, thrown.Message);
+        int rest = int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) - bytesOfCategory * categories;
+        Assert.IsTrue(rest is > 0 and < 1000, thrown.Message);
+        AssertFreed();
+        // The same with fewer of them is a fit like any other.
+        Fits.OfCategories(_context, options, 1000);
+    }
+
     /// <summary>The small silo is left out; if all are too small, the numbers are said.</summary>
     [TestMethod]
     public async Task Fit_SiloWithTooLittleMemory_IsLeftOut_AndNamedWhereThereIsNoOther()
@@ -260,7 +305,7 @@ public sealed class EmbeddedClusterTests
     [TestMethod]
     public async Task Fit_AgainAndAgain_NothingGrows()
     {
-        int fits = int.Parse(Environment.GetEnvironmentVariable("CLUSTER_FITS") ?? "25", System.Globalization.CultureInfo.InvariantCulture);
+        int fits = int.Parse(Environment.GetEnvironmentVariable("CLUSTER_FITS") ?? "25", CultureInfo.InvariantCulture);
         using SiloProcess second = StartSilo("second");
         second.WaitUntilReady();
         await WaitForSilos(2);

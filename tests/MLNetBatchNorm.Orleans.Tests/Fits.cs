@@ -60,6 +60,23 @@ internal static class Fits
         return Hash(context, context.Regression.Trainers.BatchNormNetworkMultiOutput(options).Fit(rows), rows.Schema);
     }
 
+    /// <summary>Trains on a few rows, each of which sets two of many categories of two slots each.</summary>
+    public static void OfCategories(MLContext context, BatchNormNetworkRegressionTrainer.Options options, int categories)
+    {
+        int slots = 2 * categories;
+        int[] ranges = [.. Enumerable.Range(0, slots)];
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(SparseRow));
+        schema[nameof(SparseRow.Features)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
+        schema[nameof(SparseRow.Features)].AddAnnotation(
+            "CategoricalSlotRanges", new VBuffer<int>(slots, ranges), new VectorDataViewType(NumberDataViewType.Int32, slots));
+        SparseRow[] rows = [.. Enumerable.Range(0, 20).Select(row => new SparseRow
+        {
+            Features = new VBuffer<float>(slots, 2, [1, 1], [row % 4, slots - 1 - row % 2]), Label = row % 4,
+        })];
+        (options.HiddenUnits, options.NumberOfEnsembleMembers, options.MaximumNumberOfEpochs) = ([2], 1, 1);
+        context.Regression.Trainers.BatchNormNetwork(options).Fit(context.Data.LoadFromEnumerable(rows, schema));
+    }
+
     /// <summary>SHA-256 of all that is in the file of a model.</summary>
     public static string Hash(MLContext context, ITransformer model, DataViewSchema schema)
     {
@@ -86,5 +103,12 @@ internal static class Fits
         public float Label { get; set; }
 
         public float Group { get; set; }
+    }
+
+    private sealed class SparseRow
+    {
+        public VBuffer<float> Features { get; set; }
+
+        public float Label { get; set; }
     }
 }
