@@ -41,6 +41,8 @@ internal static class SampleNetworks
         yield return OfPictures(averagesPixels: true, PixelOrder.Interleaved);
         yield return OfTargets();
         yield return OfCategories();
+        yield return OfWords();
+        yield return OfTrials();
     }
 
     public static NetworkParameters Parameters(NetworkDefinition definition, ulong seed) => Initialization.Create(definition, seed);
@@ -157,6 +159,44 @@ internal static class SampleNetworks
         {
             Objective = new BinaryCrossEntropy(), SlotRanges = SlotRanges.Create([(1, 3), (5, 2), (8, 6)]),
         };
+    }
+
+    /// <summary>Words that are read through a projection, beside numbers that some slots hold.</summary>
+    private static TrainedNetwork OfWords()
+    {
+        var encoder = new InputEncoder(
+            12,
+            [
+                new ScaleAndClip([1, 2, 3], [0.5f, 1, 2], [true, false, true], [0, 1, 2], [0, 4, 11]),
+                new SparseSlots([1, 2, 5, 6, 9], [1, 0.5f, 1, 0.75f, 1], [0, 0.1f, 0, 0.2f, 0], units: 6),
+            ]);
+        NetworkDefinition definition = new NetworkDefinition
+        {
+            Inputs = encoder.EncodedInputs, HiddenUnits = [5], Outputs = 3,
+        }.Reading(encoder);
+        return new TrainedNetwork(encoder, Parameters(definition, 1), History) { Objective = new SoftmaxCrossEntropy() };
+    }
+
+    /// <summary>Three trials, of which two have networks: those of the other in a block of their own.</summary>
+    private static TrainedNetwork OfTrials()
+    {
+        BatchNormNetworkTrial[] trials =
+        [
+            new() { Number = 0, HiddenUnits = [3], BatchSize = 32, MaximumNumberOfEpochs = 10, WeightDecay = 0.01, Score = 0.7 },
+            new() { Number = 1, HiddenUnits = [], BatchSize = 32, MaximumNumberOfEpochs = 10, NumberOfTrainedNetworks = 1 },
+            new() { Number = 2, HiddenUnits = [5, 4], BatchSize = 64, MaximumNumberOfEpochs = 20, LabelSmoothing = 0.1, Score = -1.5 },
+        ];
+        var other = new TrainedNetwork(Scaled(4), Members([3], 2)) { Trial = 0, Share = 0.25 };
+        return new TrainedNetwork(Scaled(4), Members([5, 4], 1))
+        {
+            Objective = new BinaryCrossEntropy(), Trials = trials, Trial = 2, Share = 0.75, Others = [other],
+        };
+
+        static NetworkMember[] Members(int[] hiddenUnits, int count)
+        {
+            var definition = new NetworkDefinition { Inputs = 4, HiddenUnits = hiddenUnits, Outputs = 1 };
+            return [.. Enumerable.Range(1, count).Select(seed => new NetworkMember(Parameters(definition, (ulong)seed), History))];
+        }
     }
 
     private static InputEncoder Scaled(int slots) =>

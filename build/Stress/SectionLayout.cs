@@ -12,6 +12,9 @@ internal sealed class SectionLayout
     /// <summary>Magic number and version.</summary>
     private const int HeadBytes = 8;
 
+    /// <summary>Bytes of a trial without hidden layers.</summary>
+    private const int BytesOfTrial = 65;
+
     private const int TagBytes = Sections.HeaderBytes - sizeof(long);
 
     private readonly byte[] _block;
@@ -72,13 +75,14 @@ internal sealed class SectionLayout
     public IReadOnlyCollection<string> Tags =>
         [.. _headers.Select(header => System.Text.Encoding.ASCII.GetString(_block, header.Start, TagBytes))];
 
-    private void WalkBlock(int start, int end)
+    private int WalkBlock(int start, int end)
     {
         _heads.Add(start);
-        Walk(start + HeadBytes, end);
+        return Walk(start + HeadBytes, end);
     }
 
-    private void Walk(int start, int end)
+    /// <returns>Where the last section ends.</returns>
+    private int Walk(int start, int end)
     {
         for (int at = start; at < end;)
         {
@@ -90,10 +94,25 @@ internal sealed class SectionLayout
                 Walk(body + sizeof(int), next);       // behind the number of slots stand sections again
             if (tag == "INTV" && BehindIntervals(body) < next)
                 WalkBlock(BehindIntervals(body), next);
+            if (tag == "TRIA")
+                WalkTrials(body, next);
             at = next;
             if (tag == Sections.End)
-                return;
+                return next;
         }
+
+        return end;
+    }
+
+    /// <summary>The blocks of the other trials, which stand behind each other: see TrialsFormat.</summary>
+    private void WalkTrials(int body, int end)
+    {
+        int at = body + sizeof(int);
+        for (int trials = BinaryPrimitives.ReadInt32LittleEndian(_block.AsSpan(body)); trials > 0; trials--)
+            at += sizeof(int) * BinaryPrimitives.ReadInt32LittleEndian(_block.AsSpan(at)) + BytesOfTrial;
+        at += sizeof(int) + (sizeof(int) + sizeof(double)) * BinaryPrimitives.ReadInt32LittleEndian(_block.AsSpan(at));
+        while (at < end)
+            at = WalkBlock(at, end);
     }
 
     /// <summary>Where the spread of intervals begins, if there is one, behind its flag: see NetworkFormat.Write.</summary>

@@ -173,6 +173,11 @@ public sealed class FuzzTests
         ["names of classes"] = ("CNAM", network => network.ClassNames?[2] is { } name && name != "tall"),
         ["weights of half precision"] = ("HALF", network => network.Parameters.Linear[1].Weights.Span.ContainsAnyInRange(50, 1e38f)),
         ["categories"] = ("CATN", network => network.Encoder.Part<Categories>()!.TrustOf(0, 1) is not 0.5f),
+        ["words"] = ("SPAR", network => network.Encoder.Part<SparseSlots>()!.ScaleOf(5) is not 1f),
+        ["numbers beside words"] = ("SCAS", network => network.Encoder.Part<ScaleAndClip>()!.Scale[2] is not 2f),
+        ["trials"] = ("TRIA", network => network.Trials[1].BatchSize != 32),
+        ["networks of another trial"] = ("TRIA", network =>
+            network.Others.Count == 1 && network.Others[0].Networks[1].Linear[1].Weights.Span.ContainsAnyInRange(50, 1e38f)),
         ["ranges of slots"] = ("RANG", network => network.SlotRanges is { } ranges && ranges[0] != (1, 3)),
     };
 
