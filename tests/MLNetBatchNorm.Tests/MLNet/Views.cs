@@ -43,6 +43,20 @@ internal static class Views
             }),
             WithSize(typeof(LabelledRow), NumberDataViewType.Single, slots));
 
+    /// <summary>Sparse rows "Features" with a Boolean "Label", in which each slot is 1 in two rows, one of either label.</summary>
+    public static IDataView OfWordsInTwoRows(MLContext context, int rows, int slots)
+        => context.Data.LoadFromEnumerable(
+            Enumerable.Range(0, rows).Select(r =>
+            {
+                int[] words = [.. Enumerable.Range(0, slots).Where(slot => slot % (rows / 2) == r / 2)];
+                return new LabelledRow
+                {
+                    Label = r % 2 == 0,
+                    Features = new VBuffer<float>(slots, words.Length, [.. words.Select(_ => 1f)], words),
+                };
+            }),
+            WithSize(typeof(LabelledRow), NumberDataViewType.Single, slots));
+
     /// <summary>Columns A, B and C of Single, and "Features" made of them, which gives it slot names.</summary>
     public static IDataView WithSlotNames(MLContext context, params float[][] rows)
     {
