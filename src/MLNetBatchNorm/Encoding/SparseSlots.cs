@@ -36,9 +36,16 @@ internal sealed class SparseSlots : EncodingPart
     /// <summary>Most numbers in a file.</summary>
     private const int LargestUnits = 64;
 
-    // The slots that have a column, rising; and the column of each slot, -1 where it has none.
+    /// <summary>
+    /// Ranges of slots for each column, at most. Mostly that is a range for each slot, and a column is found by looking once. A file backs
+    /// each column with 12 bytes and a slot's number with none: memory must not follow the numbers.
+    /// </summary>
+    private const int RangesOfColumn = 8;
+
+    // The slots that have a column, rising; and of each range of 2^_shift slots the first column that is not below it, with one range more.
     private readonly int[] _slots;
-    private readonly int[] _columns;
+    private readonly int[] _firsts;
+    private readonly int _shift;
 
     // What each value is multiplied with, and what a missing one becomes.
     private readonly float[] _scales;
@@ -54,10 +61,16 @@ internal sealed class SparseSlots : EncodingPart
         _scales = scales;
         _means = means;
         Units = units;
-        _columns = new int[slots.Length == 0 ? 0 : slots[^1] + 1];
-        _columns.AsSpan().Fill(-1);
-        for (int column = 0; column < slots.Length; column++)
-            _columns[slots[column]] = column;
+        int last = slots.Length == 0 ? -1 : slots[^1];
+        while (last >> _shift >= RangesOfColumn * slots.Length)
+            _shift++;
+        _firsts = new int[(last >> _shift) + 2];
+        for (int range = 0, column = 0; range < _firsts.Length; range++)
+        {
+            while (column < slots.Length && slots[column] >> _shift < range)
+                column++;
+            _firsts[range] = column;
+        }
     }
 
     public override int Columns => _slots.Length;
@@ -98,7 +111,24 @@ internal sealed class SparseSlots : EncodingPart
         }
     }
 
-    private int ColumnOf(int slot) => (uint)slot < (uint)_columns.Length ? _columns[slot] : -1;
+    /// <summary>The column of a slot, -1 where it has none.</summary>
+    private int ColumnOf(int slot)
+    {
+        int range = slot >> _shift;
+        if ((uint)range >= (uint)(_firsts.Length - 1))
+            return -1;
+        int low = _firsts[range], end = _firsts[range + 1];
+        for (int high = end; low < high;)
+        {
+            int middle = (low + high) / 2;
+            if (_slots[middle] < slot)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low < end && _slots[low] == slot ? low : -1;
+    }
 
     private float Encode(int column, float value) => float.IsNaN(value) ? _means[column] : value * _scales[column];
 

@@ -47,7 +47,8 @@ internal static partial class NetworkFormat
     /// </code>
     /// Every count is held against its limit and against the bytes that are left before memory is taken for it. All that is allocated,
     /// together and with what the networks take once more when they are folded for scoring, comes to no more than
-    /// <see cref="LargestGrowth"/> times the data (or <see cref="SmallNetworks"/>).
+    /// <see cref="LargestGrowth"/> times the data (or <see cref="SmallNetworks"/>), added up over the blocks that stand in others
+    /// (<see cref="NetworkMemory"/>).
     /// </remarks>
     /// <exception cref="NetworkFormatException">A value is not allowed, or the bytes end too early.</exception>
     public static TrainedNetwork Read(BinaryReader reader)
@@ -60,7 +61,7 @@ internal static partial class NetworkFormat
         }
         try
         {
-            return ReadNetwork(reader);
+            return ReadNetwork(reader, new NetworkMemory());
         }
         catch (EndOfStreamException e)
         {
@@ -68,7 +69,7 @@ internal static partial class NetworkFormat
         }
     }
 
-    private static TrainedNetwork ReadNetwork(BinaryReader reader, BlockKind kind = BlockKind.Model)
+    private static TrainedNetwork ReadNetwork(BinaryReader reader, NetworkMemory memory, BlockKind kind = BlockKind.Model)
     {
         uint magic = reader.ReadUInt32();
         if (magic != Magic)
@@ -81,20 +82,20 @@ internal static partial class NetworkFormat
         }
 
         if (version >= VersionOfSections)
-            return ReadSections(reader, kind);
+            return ReadSections(reader, memory, kind);
         if (kind != BlockKind.Model)
             throw new NetworkFormatException(CheckedBytes.Text($"{NameOf(kind)} has version {version}, which had none."));
         NetworkDefinition definition = NetworkDefinition.Read(reader);
         InputEncoder encoder = EncoderFormat.ReadVersion2(reader);
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var members = new NetworkMember[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        CheckNetworks(reader, definition, encoder, members.Length);
+        CheckNetworks(reader, memory, definition, encoder, members.Length);
         for (int member = 0; member < members.Length; member++)
             members[member] = ReadMember(reader, definition, version);
         return new TrainedNetwork(encoder, members);
     }
 
-    private static TrainedNetwork ReadSections(BinaryReader reader, BlockKind kind)
+    private static TrainedNetwork ReadSections(BinaryReader reader, NetworkMemory memory, BlockKind kind)
     {
         NetworkDefinition? definition = null;
         InputEncoder? encoder = null;
@@ -127,7 +128,8 @@ internal static partial class NetworkFormat
             [ChosenTag] = section => chosen = ReadChosen(section),
             [IntervalsTag] = section => intervals = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{IntervalsTag}' itself.")
-                : ReadIntervals(section, Required(networks, NetworksTag), Required(encoder, EncoderTag), Required(objective, ObjectiveTag)),
+                : ReadIntervals(
+                    section, memory, Required(networks, NetworksTag), Required(encoder, EncoderTag), Required(objective, ObjectiveTag)),
             [SlotNamesTag] = section => names = SlotNames.Read(section, Required(encoder, EncoderTag).RawInputs),
             [SlotRangesTag] = section => ranges = SlotRanges.Read(section, Required(encoder, EncoderTag).RawInputs),
             [TargetNamesTag] = section =>
@@ -136,12 +138,14 @@ internal static partial class NetworkFormat
                 classNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "class", "classes"),
             [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
-                : ReadTrials(section, Required(encoder, EncoderTag), Required(definition, DefinitionTag), Required(networks, NetworksTag)),
+                : ReadTrials(
+                    section, memory, Required(encoder, EncoderTag), Required(definition, DefinitionTag), Required(networks, NetworksTag)),
         });
 
         NetworkParameters[] ReadOnce(BinaryReader section, bool isHalf) => networks is null
             ? ReadNetworks(
-                section, Required(definition, DefinitionTag).Reading(Required(encoder, EncoderTag)), Required(encoder, EncoderTag), isHalf)
+                section, memory, Required(definition, DefinitionTag).Reading(Required(encoder, EncoderTag)), Required(encoder, EncoderTag),
+                isHalf)
             : throw new NetworkFormatException($"The data of the network has a section '{NetworksTag}' and a section '{HalfNetworksTag}'.");
 
         TrainingHistory[] known = Required(histories, HistoriesTag);
@@ -157,14 +161,14 @@ internal static partial class NetworkFormat
     private static string NameOf(BlockKind kind) => kind == BlockKind.Spread ? "The spread of the intervals" : "A trial of the model";
 
     private static (IReadOnlyList<BatchNormNetworkTrial> Trials, (int Trial, double Share)[] Parts, TrainedNetwork[] Others) ReadTrials(
-        BinaryReader reader, InputEncoder encoder, NetworkDefinition definition, NetworkParameters[] networks)
+        BinaryReader reader, NetworkMemory memory, InputEncoder encoder, NetworkDefinition definition, NetworkParameters[] networks)
     {
         (IReadOnlyList<BatchNormNetworkTrial> trials, (int Trial, double Share)[] parts) = TrialsFormat.Read(reader);
         var others = new TrainedNetwork[parts.Length - 1];
         long members = networks.Length;
         for (int i = 0; i < others.Length; i++)
         {
-            TrainedNetwork other = ReadNetwork(reader, BlockKind.Trial);
+            TrainedNetwork other = ReadNetwork(reader, memory, BlockKind.Trial);
             TrialsFormat.Check(other, encoder, definition);
             members += other.Members.Count;
             if (members > MaximumMembers)
@@ -184,11 +188,12 @@ internal static partial class NetworkFormat
     private static T Required<T>(T? read, string tag) where T : class =>
         read ?? throw new NetworkFormatException($"The data of the network has no section '{tag}', or it stands behind one that needs it.");
 
-    private static NetworkParameters[] ReadNetworks(BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, bool isHalf)
+    private static NetworkParameters[] ReadNetworks(
+        BinaryReader reader, NetworkMemory memory, NetworkDefinition definition, InputEncoder encoder, bool isHalf)
     {
         CheckEncodedColumns(encoder.EncodedInputs, definition.Inputs);
         var networks = new NetworkParameters[reader.ReadCount("networks", 1, MaximumMembers, sizeof(float))];
-        CheckNetworks(reader, definition, encoder, networks.Length, isHalf);
+        CheckNetworks(reader, memory, definition, encoder, networks.Length, isHalf);
         for (int network = 0; network < networks.Length; network++)
             networks[network] = ReadParameters(reader, definition, isHalf);
         return networks;
@@ -206,7 +211,7 @@ internal static partial class NetworkFormat
             $"The data of the network has both a section '{ScaleTag}' and a section '{TargetScalesTag}'.");
 
     private static PredictionIntervals ReadIntervals(
-        BinaryReader reader, NetworkParameters[] networks, InputEncoder encoder, Objective objective)
+        BinaryReader reader, NetworkMemory memory, NetworkParameters[] networks, InputEncoder encoder, Objective objective)
     {
         if (objective.Labels.Kind != LabelKind.Number || networks[0].Definition.Outputs != 1)
             throw new NetworkFormatException("There are prediction intervals of a network that does not predict one number.");
@@ -234,7 +239,7 @@ internal static partial class NetworkFormat
         long rows = reader.ReadInt64() is >= 0 and long count
             ? count
             : throw new NetworkFormatException("The number of rows behind the intervals is negative.");
-        TrainedNetwork? spread = reader.ReadFlag("flag of a spread") ? ReadNetwork(reader, BlockKind.Spread) : null;
+        TrainedNetwork? spread = reader.ReadFlag("flag of a spread") ? ReadNetwork(reader, memory, BlockKind.Spread) : null;
         if (spread is not null
             && (spread.Encoder.RawInputs != encoder.RawInputs + 1 || spread.Parameters.Definition.Outputs != 1
                 || spread.Objective is not { PredictsLogarithm: true } || spread.Scale is null))
@@ -339,13 +344,14 @@ internal static partial class NetworkFormat
 
     /// <summary>Holds what so many networks need against the bytes that are left and the memory that they may take.</summary>
     private static void CheckNetworks(
-        BinaryReader reader, NetworkDefinition definition, InputEncoder encoder, int networks, bool isHalf = false)
+        BinaryReader reader, NetworkMemory memory, NetworkDefinition definition, InputEncoder encoder, int networks, bool isHalf = false)
     {
         int growth = isHalf ? LargestGrowth * sizeof(float) / HalfWeights.Size : LargestGrowth;
+        memory.AddData(reader.BaseStream.Length, growth);
         // First without the plan, which takes memory for each layer itself.
-        CheckMemory(reader, (double)LayerOverhead * definition.LayerCount * networks, growth);
+        memory.Check((double)LayerOverhead * definition.LayerCount * networks);
         CheckSizes(reader, definition, isHalf);
-        CheckMemory(reader, BytesInMemory(definition, encoder, networks) * networks, growth);
+        memory.Take(BytesInMemory(definition, encoder, networks) * networks);
     }
 
     /// <summary>Holds all arrays the definition asks for against the bytes that are left, and against what one array can hold.</summary>
@@ -406,16 +412,6 @@ internal static partial class NetworkFormat
         }
 
         return bytes;
-    }
-
-    /// <summary>Holds what all networks will take in memory against the size of the data.</summary>
-    private static void CheckMemory(BinaryReader reader, double bytes, int growth)
-    {
-        if (bytes > Math.Max(SmallNetworks, (double)growth * reader.BaseStream.Length))
-        {
-            string data = CheckedBytes.Text($"{growth} times the data of {reader.BaseStream.Length}");
-            throw new NetworkFormatException(CheckedBytes.Text($"The networks would take {bytes:0} bytes of memory, more than {data}."));
-        }
     }
 
     /// <summary>Outputs with the padding of the last panel.</summary>

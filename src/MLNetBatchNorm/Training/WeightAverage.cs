@@ -13,6 +13,8 @@ namespace MLNetBatchNorm.Training;
 /// <para>It is taken some times an epoch, not after each step: neighbouring steps say nearly the same. The first shares are those of a
 /// plain mean, so that little is left of the initial weights. All follows from the number of the step, which a resumed training knows.
 /// </para>
+/// <para>Over so few epochs that a share would be the whole, there is nothing to average: it is the parameters behind an epoch's last step,
+/// whether or not that is one of the times.</para>
 /// </remarks>
 /// <param name="average">Changed in place; at the start the initial parameters.</param>
 /// <param name="parameters">What is trained.</param>
@@ -25,13 +27,17 @@ internal sealed class WeightAverage(NetworkParameters average, NetworkParameters
 
     private readonly int _interval = Math.Max(1, stepsOfEpoch / TimesAnEpoch);
 
+    /// <summary>What counts for the newest parameters once the first times are over; at 1, for these alone.</summary>
+    private double Share => _interval / (epochs * stepsOfEpoch);
+
     /// <summary>Takes the parameters behind a step into account, if it is one of those.</summary>
     /// <param name="step">Number of the step, from 0, of the whole training.</param>
     public void Follow(long step)
     {
-        if ((step + 1) % _interval != 0)
+        bool isLastAlone = Share >= 1 && (step + 1) % stepsOfEpoch == 0;
+        if ((step + 1) % _interval != 0 && !isLastAlone)
             return;
         long times = (step + 1) / _interval;
-        average.Approach(parameters, Math.Min(1, Math.Max(_interval / (epochs * stepsOfEpoch), 1.0 / (times + 1))));
+        average.Approach(parameters, Math.Min(1, Math.Max(Share, 1.0 / (times + 1))));
     }
 }

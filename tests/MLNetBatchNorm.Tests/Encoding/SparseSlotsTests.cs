@@ -64,6 +64,47 @@ public sealed class SparseSlotsTests
         CollectionAssert.AreEqual(new float[] { -1, 0, 0, 2, 2 }, encoded);
     }
 
+    /// <summary>
+    /// A slot's number takes no memory: two slots far apart are as small as two beside each other, and a column is found all the same.
+    /// </summary>
+    [TestMethod]
+    public void Read_SlotsFarApart_TakesNoMemoryForThoseBetween()
+    {
+        const int slots = 1 << 24, last = slots - 1;
+        byte[] bytes = Write(new InputEncoder(slots, [new SparseSlots([3, last], [0.5f, 2], [0, 0], 20)]));
+        Read(bytes);                                // what is made once, is
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        InputEncoder read = Read(bytes);
+        Assert.IsLessThan(20_000, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        CollectionAssert.AreEqual(
+            new[] { 0, 0.5f, 0, 0, 2 }, new[] { 2, 3, 4, last - 1, last }.Select(read.Part<SparseSlots>()!.ScaleOf).ToArray());
+    }
+
+    /// <summary>Every slot's column is what looking through all of them finds, wherever they are crowded.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(2)]
+    [DataRow(40)]
+    [DataRow(700)]
+    public void ScaleOf_AnySlot_IsThatOfItsColumn(int count)
+    {
+        var random = new Random(count);
+        for (int spread = 1; spread <= 64; spread *= 4)
+        {
+            // Half of them crowd at the front.
+            int[] slots =
+            [
+                .. Enumerable.Range(0, count).Select(i => random.Next(1 + i % 2 * spread * count + count)).Distinct().Order(),
+            ];
+            float[] scales = [.. Enumerable.Range(1, slots.Length).Select(i => (float)i)];
+            var part = new SparseSlots(slots, scales, new float[slots.Length], 20);
+            for (int slot = -3; slot < slots[^1] + 100; slot++)
+                Assert.AreEqual(Array.IndexOf(slots, slot) + 1, part.ScaleOf(slot), $"Slot {slot}, spread {spread}.");
+            Assert.AreEqual(0, part.ScaleOf(int.MaxValue));
+        }
+    }
+
     /// <summary>The sections are SCAS from byte 4, MISS from byte 54, SPAR from byte 74.</summary>
     [TestMethod]
     [DataRow(16, 7, "number of scaled slots is 7")]

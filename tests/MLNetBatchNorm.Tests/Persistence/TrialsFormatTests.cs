@@ -94,6 +94,48 @@ public sealed class TrialsFormatTests
         Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(Write(wrong))).Message);
     }
 
+    /// <summary>
+    /// What is free to a file is free to it once: networks of many small layers, each block of which would pass alone, are refused
+    /// together, before there are more of them than may be.
+    /// </summary>
+    [TestMethod]
+    public void Read_ManyBlocksOfSmallLayers_AreHeldAgainstOneBound()
+    {
+        const int layers = 1000, few = 4, many = 60;
+        byte[] bytes = Write(OfSmallLayers(layers, many)), one = Write(OfSmallLayers(layers, 1));
+        Assert.HasCount(few - 1, Read(Write(OfSmallLayers(layers, few))).Others);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("The networks would take", Assert.ThrowsExactly<NetworkFormatException>(() => Read(bytes)).Message);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.IsLessThan(2L * NetworkFormat.SmallNetworks, allocated);
+        // It can fail: a block alone takes so much that all of them would be far beyond.
+        before = GC.GetAllocatedBytesForCurrentThread();
+        Read(one);
+        Assert.IsGreaterThan(2L * NetworkFormat.SmallNetworks, many * (GC.GetAllocatedBytesForCurrentThread() - before));
+    }
+
+    /// <summary>Each trial has one network, of that many layers of one unit.</summary>
+    private static TrainedNetwork OfSmallLayers(int layers, int blocks)
+    {
+        int[] units = [.. Enumerable.Repeat(1, layers)];
+        BatchNormNetworkTrial[] trials =
+        [
+            .. Enumerable.Range(0, blocks).Select(
+                number => new BatchNormNetworkTrial { Number = number, HiddenUnits = [1], BatchSize = 32, MaximumNumberOfEpochs = 10 }),
+        ];
+        NetworkMember[] members = Members(1, units, 1, 1);
+        return new TrainedNetwork(InputEncoder.Identity(1), members)
+        {
+            Trials = trials, Trial = 0, Share = 1.0 / blocks,
+            Others =
+            [
+                .. Enumerable.Range(1, blocks - 1).Select(
+                    number => new TrainedNetwork(InputEncoder.Identity(1), members) { Trial = number, Share = 1.0 / blocks }),
+            ],
+        };
+    }
+
     private static TrainedNetwork Sample(
         double otherShare = 0.25, int otherTrial = 0, int otherOutputs = 1, int otherSlots = 4, bool nested = false)
     {

@@ -28,7 +28,7 @@ public sealed class WeightAverageTests
         {
             parameters.CopyFrom(Generated.Network(definition, (ulong)step + 2));
             follower.Follow(step);
-            if ((step + 1) % interval != 0)
+            if ((step + 1) % interval != 0 && (interval < epochs * stepsOfEpoch || (step + 1) % stepsOfEpoch != 0))
                 continue;
             double share = Math.Min(1, Math.Max(interval / (epochs * stepsOfEpoch), 1.0 / ((step + 1) / interval + 1)));
             double[] now = Numbers(parameters);
@@ -40,6 +40,33 @@ public sealed class WeightAverageTests
         for (int i = 0; i < actual.Length; i++)
             Assert.AreEqual(expected[i], actual[i], 1e-5, $"Number {i}.");
         Assert.IsGreaterThan(0.01, actual.Zip(first, (a, b) => Math.Abs(a - b)).Max(), "It has moved at all.");
+    }
+
+    /// <summary>
+    /// Over less than the steps between two times there is nothing to average: each epoch ends with its last step's weights.
+    /// </summary>
+    [TestMethod]
+    [DataRow(50, 1e-9)]
+    [DataRow(47, 1 / 47.0)]
+    [DataRow(7, 1 / 7.0)]
+    [DataRow(1, 1.0)]
+    [DataRow(1, 0.25)]
+    public void Follow_OverVeryFewEpochs_EndsWithTheLastStep(int stepsOfEpoch, double epochs)
+    {
+        NetworkDefinition definition = Definition(BatchNormalizationPlacement.BeforeActivation);
+        NetworkParameters parameters = Generated.Network(definition, 1), average = parameters.Clone();
+        var follower = new WeightAverage(average, parameters, stepsOfEpoch, epochs);
+        for (int step = 0; step < 3 * stepsOfEpoch; step++)
+        {
+            double[] before = Numbers(parameters);
+            parameters.CopyFrom(Generated.Network(definition, (ulong)step + 2));
+            Assert.IsGreaterThan(0.01, Difference(before), "The steps differ.");
+            follower.Follow(step);
+            if ((step + 1) % stepsOfEpoch == 0)
+                Assert.AreEqual(0, Difference(Numbers(average)), 1e-6, $"Step {step}.");
+        }
+
+        double Difference(double[] others) => Numbers(parameters).Zip(others, (a, b) => Math.Abs(a - b)).Max();
     }
 
     /// <summary>

@@ -242,7 +242,7 @@ public abstract partial class BatchNormNetworkOptions
     /// mostly learned to the last epoch, and for sparse rows, of which a step touches few weights and an average all. Range [0, 1000]. The
     /// average lies in the middle of the steps, as if the learning rate had been lowered already (Izmailov et al. 2018, arXiv:1803.05407):
     /// where few rows say little, the best epoch is an early one, and better for it. 0: the weights as the last step of an epoch leaves
-    /// them.
+    /// them; so it is with any value up to a sixteenth, or up to one step where an epoch has fewer than sixteen: 1 where it has one step.
     /// </value>
     [OptionRange(0, 1000, "0.5 to 2 are usual; set 0 to average nothing.")]
     public double? WeightAveragingEpochs { get; set; }
