@@ -134,6 +134,7 @@ internal static class SampleNetworks
             Objective = new SquaredLoss(), Scales = new TargetScales([new(40, 7), new(-1, 0.5), new(0, 3)]),
             TargetNames = SlotNames.Create(3, ["Price".AsMemory(), default, "Jahre".AsMemory()], out _),
             ClassNames = SlotNames.Create(3, ["klein".AsMemory(), default, "tall".AsMemory()], out _),
+            OutputShifts = [0.5f, -1, 0],
         };
     }
 

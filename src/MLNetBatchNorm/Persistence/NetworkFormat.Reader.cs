@@ -112,6 +112,7 @@ internal static partial class NetworkFormat
         (int Trial, double Share)[] parts = [(0, 1)];
         TrainedNetwork[] others = [];
         SlotNames? classNames = null;
+        float[]? shifts = null;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -136,6 +137,7 @@ internal static partial class NetworkFormat
                 targetNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "target", "targets"),
             [ClassNamesTag] = section =>
                 classNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "class", "classes"),
+            [OutputShiftsTag] = section => shifts = ReadOutputShifts(section, Required(definition, DefinitionTag).Outputs),
             [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
                 : ReadTrials(
@@ -153,8 +155,8 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder!, members, chosen)
         {
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
-            ClassNames = classNames, Intervals = intervals, Trials = trials, Trial = parts[0].Trial, Share = parts[0].Share,
-            Others = others,
+            ClassNames = classNames, OutputShifts = shifts, Intervals = intervals, Trials = trials, Trial = parts[0].Trial,
+            Share = parts[0].Share, Others = others,
         };
     }
 
@@ -209,6 +211,14 @@ internal static partial class NetworkFormat
         ? TargetScales.Read(reader, targets)
         : throw new NetworkFormatException(
             $"The data of the network has both a section '{ScaleTag}' and a section '{TargetScalesTag}'.");
+
+    private static float[] ReadOutputShifts(BinaryReader reader, int outputs)
+    {
+        reader.RequireBytes("shifts of outputs", outputs, sizeof(float));
+        var shifts = new float[outputs];
+        reader.ReadSingles(shifts, "shift of an output");
+        return shifts;
+    }
 
     private static PredictionIntervals ReadIntervals(
         BinaryReader reader, NetworkMemory memory, NetworkParameters[] networks, InputEncoder encoder, Objective objective)

@@ -67,6 +67,8 @@ internal static partial class NetworkFormat
     ///          int32 first slot, int32 number of slots         R times, rising
     /// -- "TNAM" names of several targets, behind the definition, as those of the slots; absent where there are none
     /// -- "CNAM" what the keys of classes stand for, behind the definition, as the names of the slots; absent where they do not say it
+    /// -- "SHIF" what priors of classes added to the last biases of all networks, behind the definition; absent without
+    /// float32  shift of each output, as many as there are
     /// -- "INTV" prediction intervals, behind encoding, networks and objective; absent where there are none
     /// int32    number of levels L, number of knots K
     /// float64  knot, rising                                    K times
@@ -126,6 +128,8 @@ internal static partial class NetworkFormat
             writer.WriteSection(TargetNamesTag, targets.Write);
         if (network.ClassNames is { } classes)
             writer.WriteSection(ClassNamesTag, classes.Write);
+        if (network.OutputShifts is { } shifts)
+            writer.WriteSection(OutputShiftsTag, section => section.WriteSingles([.. shifts]));
         if (network.Intervals is { } intervals)
             writer.WriteSection(IntervalsTag, section => WriteIntervals(section, intervals));
         if (network.Trials.Count > 0)

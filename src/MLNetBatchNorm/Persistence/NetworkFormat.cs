@@ -45,6 +45,7 @@ internal static partial class NetworkFormat
     private const string TargetNamesTag = "TNAM";
     private const string TargetMetricsTag = "TMET";
     private const string ClassNamesTag = "CNAM";
+    private const string OutputShiftsTag = "SHIF";
     private const string TrialsTag = "TRIA";
 
     /// <summary>What a block is.</summary>

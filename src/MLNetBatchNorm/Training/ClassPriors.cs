@@ -1,4 +1,5 @@
 using System.Globalization;
+using MLNetBatchNorm.Network;
 
 namespace MLNetBatchNorm.Training;
 
@@ -32,20 +33,35 @@ internal static class ClassPriors
         return [.. learned.Zip(wanted, (was, becomes) => was == 0 ? 0 : Math.Log(becomes / ofWanted / (was / ofLearned)))];
     }
 
-    /// <summary>Adds to the last biases of each network, which are logits: of each class, or of two classes that of true.</summary>
-    public static void Add(ReadOnlySpan<double> shifts, IEnumerable<NetworkMember> networks)
+    /// <summary>What that is for each output of a network: the logit of each class, or of two classes that of true.</summary>
+    public static float[] OfOutputs(double[] shifts, int outputs) =>
+        outputs == 1 ? [(float)(shifts[1] - shifts[0])] : [.. shifts.Select(shift => (float)shift)];
+
+    /// <summary>Adds a model's <see cref="TrainedNetwork.OutputShifts"/> to the last biases of all its networks.</summary>
+    public static void Add(TrainedNetwork model)
     {
-        foreach (NetworkMember network in networks)
+        foreach (NetworkMember network in model.Ensembles.SelectMany(own => own.Members))
         {
             Span<float> bias = network.Parameters.Linear[^1].Bias!.Span;
-            if (network.Parameters.Definition.Outputs == 1)
-            {
-                bias[0] += (float)(shifts[1] - shifts[0]);
-                continue;
-            }
-            for (int c = 0; c < shifts.Length; c++)
-                bias[c] += (float)shifts[c];
+            for (int output = 0; output < model.OutputShifts!.Count; output++)
+                bias[output] += model.OutputShifts[output];
         }
+    }
+
+    /// <summary>
+    /// One of a model's networks as it was trained, without the model's shifts: a training that goes on from it would have to unlearn them,
+    /// and add its own to what is left of them.
+    /// </summary>
+    public static NetworkParameters Without(TrainedNetwork model, int member)
+    {
+        NetworkParameters parameters = model.Members[member].Parameters;
+        if (model.OutputShifts is not { } shifts)
+            return parameters;
+        parameters = parameters.Clone();
+        Span<float> bias = parameters.Linear[^1].Bias!.Span;
+        for (int output = 0; output < shifts.Count; output++)
+            bias[output] -= shifts[output];
+        return parameters;
     }
 
     /// <summary>What a log says of them.</summary>

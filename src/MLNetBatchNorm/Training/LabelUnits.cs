@@ -48,7 +48,10 @@ internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
         return new LabelUnits(objective, scales.Length > 0 ? new TargetScales(scales) : null);
     }
 
-    /// <summary>What a training that goes on from a model is told of it: its predictions are moved to where the new labels are.</summary>
+    /// <summary>
+    /// What a training that goes on from a model is told of it: its predictions are moved to where the new labels are,
+    /// and back to where the priors of its classes moved them from.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="member">Which of its networks.</param>
     public TrainingStart StartFrom(TrainedNetwork model, int member)
@@ -60,7 +63,7 @@ internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
                 (model.Scales?[target].Mean ?? 0) + shift, model.Scales?[target].Deviation ?? 1)));
         }
 
-        return new TrainingStart(model.Members[member].Parameters, known);
+        return new TrainingStart(ClassPriors.Without(model, member), known);
     }
 
     /// <summary>Makes the last map of a network that is to be trained give scaled labels.</summary>

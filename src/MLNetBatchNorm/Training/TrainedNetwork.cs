@@ -98,6 +98,12 @@ internal sealed class TrainedNetwork
     /// </summary>
     public SlotNames? ClassNames { get; init; }
 
+    /// <summary>
+    /// What the priors of the classes (<see cref="ClassPriors"/>) have added to the last bias of each output, in all networks; null where
+    /// there were none. Kept to take it out again when training goes on.
+    /// </summary>
+    public IReadOnlyList<float>? OutputShifts { get; init; }
+
     /// <summary>What makes bounds of scores; null where none were asked for.</summary>
     public PredictionIntervals? Intervals { get; init; }
 

@@ -258,6 +258,9 @@ public sealed class NetworkFormatTests
         ["metrics of no network", Section("TMET", []), "ends too early"],
         ["fewer names than targets", Section("TNAM", []), "number of names of targets is"],
         ["fewer names than classes", Section("CNAM", []), "number of names of classes is"],
+        ["fewer shifts than outputs", Section("SHIF", [0, 0]), "number of shifts of outputs is 1, but only 2 bytes are left"],
+        ["more shifts than outputs", Section("SHIF", new byte[8]), "Section 'SHIF' of the data of the network is 4 bytes longer than"],
+        ["a shift of nonsense", Section("SHIF", BitConverter.GetBytes(float.NaN)), "A shift of an output is NaN; it must be finite."],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
         ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),
             "number of bytes in the names of feature slots is 5, but only 3"],
@@ -294,6 +297,22 @@ public sealed class NetworkFormatTests
         Assert.IsNull(Read(without).Objective);
         Assert.IsNull(Read(without).Scale);
         Assert.IsNull(Read(DocumentedBytes(version: 2)).Scale);
+    }
+
+    /// <summary>What priors of classes have added is known of a model that was read; of others nothing is said.</summary>
+    [TestMethod]
+    public void Read_ShiftsOfOutputs_AreWrittenBack()
+    {
+        TrainedNetwork sample = Sample(BatchNormalizationPlacement.None);
+        int outputs = sample.Parameters.Definition.Outputs;
+        float[] shifts = [.. Enumerable.Range(1, outputs).Select(output => output - 0.375f)];
+        byte[] bytes = Write(new TrainedNetwork(sample.Encoder, sample.Members) { OutputShifts = shifts });
+        TrainedNetwork read = Read(bytes);
+
+        CollectionAssert.AreEqual(shifts, read.OutputShifts!.ToArray());
+        CollectionAssert.AreEqual(bytes, Write(read));
+        Assert.AreEqual(-1, Write(sample).AsSpan().IndexOf("SHIF"u8));
+        Assert.IsNull(Read(Write(sample)).OutputShifts);
     }
 
     /// <summary>Sections behind those that a model must have.</summary>

@@ -131,10 +131,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             throw host.Except(e, DivergenceMessage(e.Message.TrimEnd('.'), plan));
         }
 
-        if (plan.ClassPriors is { } priors)
+        if (ClassShifts(plan, rows) is { } shifts)
         {
-            double[] shifts = ClassPriors.Shifts(priors, rows.Classes!.Weights, plan.Settings.ClassWeights);
-            ClassPriors.Add(shifts, [.. network.Ensembles.SelectMany(own => own.Members)]);
+            ClassPriors.Add(network);
             channel.Info(MessageSensitivity.None, ClassPriors.Text(shifts));
         }
 
@@ -160,7 +159,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
-            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames,
+            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, OutputShifts = OutputShifts(plan, rows),
             Intervals = Intervals(
                 plan, rows,
                 [.. first.Zip(best.Networks, (training, network) => new HeldOutNetwork[] { new(training, network.Parameters, 1) })],
@@ -185,7 +184,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         return new TrainedNetwork(first.Plan.Encoder, first.Networks, first.Plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
-            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, Trials = trials.Trials, Trial = first.Trial, Share = first.Weight,
+            TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, OutputShifts = OutputShifts(plan, rows),
+            Trials = trials.Trials, Trial = first.Trial, Share = first.Weight,
             Others =
             [
                 .. parts.Skip(1).Select(part => new TrainedNetwork(part.Plan.Encoder, part.Networks)
@@ -196,6 +196,14 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             Intervals = Intervals(plan, rows, networks, threads, channel, cancellation),
         };
     }
+
+    /// <summary>What the priors of the classes are worth, or null where none are given.</summary>
+    private static double[]? ClassShifts(FitPlan plan, FitRows rows) => plan.ClassPriors is { } priors
+        ? ClassPriors.Shifts(priors, rows.Classes!.Weights, plan.Settings.ClassWeights)
+        : null;
+
+    private static float[]? OutputShifts(FitPlan plan, FitRows rows) =>
+        ClassShifts(plan, rows) is { } shifts ? ClassPriors.OfOutputs(shifts, plan.Definition.Outputs) : null;
 
     private void SetConstants(IEnumerable<NetworkMember> networks, FitRows rows)
     {

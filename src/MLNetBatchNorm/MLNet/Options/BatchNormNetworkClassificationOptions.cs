@@ -68,7 +68,8 @@ public abstract class BatchNormNetworkClassificationOptions : BatchNormNetworkOp
     /// numbers are others (Elkan 2001, theorem 2; Saerens et al. 2002). Nothing is trained differently: of two classes the ranking by
     /// <c>Score</c> stays as it is. <c>PredictedLabel</c> follows the probabilities.</para>
     /// <para>Losses of the training history are those before. A class without training rows is left as it is, and so is a model of rows
-    /// that are all of one class.</para>
+    /// that are all of one class. Training that goes on from a model with priors takes out what was added, and adds what its own options
+    /// say.</para>
     /// </remarks>
     [OptionRange(
         0, 1_000_000_000, "Give the part of each class among the rows to be scored, or how many there are.", ExcludesMinimum = true)]

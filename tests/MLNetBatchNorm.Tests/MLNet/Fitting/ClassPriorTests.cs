@@ -2,6 +2,8 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Training;
+using Predictor = Microsoft.ML.Data.BinaryPredictionTransformer<Microsoft.ML.Calibrators.CalibratedModelParametersBase<
+    MLNetBatchNorm.BatchNormNetworkBinaryModelParameters, Microsoft.ML.Calibrators.PlattCalibrator>>;
 
 namespace MLNetBatchNorm.Tests.MLNet;
 
@@ -114,6 +116,79 @@ public sealed class ClassPriorTests
             BatchNormNetworkMulticlassTrainer.Options options = Options<BatchNormNetworkMulticlassTrainer.Options>();
             (options.ClassPriors, options.ClassWeights) = (ofClasses, weighted ? s_weights : null);
             return _context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(View(rows)).Transform(View(others));
+        }
+    }
+
+    /// <summary>
+    /// A training that goes on from a model with priors begins where one does that goes on from the same model without: what was added is
+    /// taken out first, and its own priors are added once.
+    /// </summary>
+    [TestMethod]
+    [DataRow(false, false)]
+    [DataRow(false, true)]
+    [DataRow(true, false)]
+    public void Fit_GoingOnFromAModelWithPriors_AddsThemOnce(bool isRead, bool ofOtherPriors)
+    {
+        Row[] rows = Rows(1, 900), others = Rows(2, 50);
+        double[] priors = [0.2, 0.8], last = ofOtherPriors ? [0.7, 0.3] : priors;
+        var start = Fit(null, null);
+        var moved = Fit(priors, null);
+        float[] before = Scores(start), after = Scores(moved);
+        double shift = after[0] - (double)before[0];
+        Assert.IsGreaterThan(1, shift, "The test shows nothing.");
+        if (isRead)
+        {
+            using var file = new MemoryStream();
+            _context.Model.Save(moved, View(rows).Schema, file);
+            file.Position = 0;
+            moved = (Predictor)_context.Model.Load(file, out _);
+            CollectionAssert.AreEqual(after, Scores(moved));
+        }
+
+        // What is subtracted leaves a rounding, and steps make it larger: far less than a hundredth of the shift.
+        float[] expected = Scores(Fit(last, start)), actual = Scores(Fit(last, moved));
+        float[] expectedWithout = Scores(Fit(null, start)), actualWithout = Scores(Fit(null, moved));
+        for (int i = 0; i < others.Length; i++)
+        {
+            Assert.AreEqual(expected[i], actual[i], 0.01 * shift);
+            Assert.AreEqual(expectedWithout[i], actualWithout[i], 0.01 * shift);
+        }
+        CollectionAssert.AreEqual(after, Scores(moved), "The model that training went on from is as it was.");
+
+        float[] Scores(ITransformer model) => model.Transform(View(others)).Scalars<float>("Score");
+
+        Predictor Fit(double[]? ofClasses, Predictor? from)
+        {
+            BatchNormNetworkBinaryTrainer.Options options = Options<BatchNormNetworkBinaryTrainer.Options>();
+            (options.LabelColumnName, options.ClassPriors) = (nameof(Row.IsRare), ofClasses);
+            return _context.BinaryClassification.Trainers.BatchNormNetwork(options).Fit(View(rows), null, from?.Model.SubModel);
+        }
+    }
+
+    /// <summary>Of several classes as well, each of which has a number of its own.</summary>
+    [TestMethod]
+    public void Fit_GoingOnFromAModelWithPriorsOfSeveralClasses_AddsThemOnce()
+    {
+        Row[] rows = Rows(1, 900), others = Rows(2, 50);
+        double[] priors = [3, 1, 40, 2];
+        var start = Fit(null, null);
+        var moved = Fit(priors, null);
+        Assert.IsGreaterThan(0.1, Math.Abs(Scores(start)[0][2] - Scores(moved)[0][2]), "The test shows nothing.");
+        float[][] expected = Scores(Fit(priors, start)), actual = Scores(Fit(priors, moved));
+        for (int i = 0; i < others.Length; i++)
+        {
+            for (int c = 0; c < Classes; c++)
+                Assert.AreEqual(expected[i][c], actual[i][c], 0.002);
+        }
+
+        float[][] Scores(ITransformer model) => [.. model.Transform(View(others)).GetColumn<float[]>("Score")];
+
+        MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters> Fit(
+            double[]? ofClasses, MulticlassPredictionTransformer<BatchNormNetworkMulticlassModelParameters>? from)
+        {
+            BatchNormNetworkMulticlassTrainer.Options options = Options<BatchNormNetworkMulticlassTrainer.Options>();
+            options.ClassPriors = ofClasses;
+            return _context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(View(rows), null, from?.Model);
         }
     }
 
