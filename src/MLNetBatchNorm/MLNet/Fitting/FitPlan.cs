@@ -69,16 +69,20 @@ internal sealed class FitPlan
     /// <summary>Networks of the model at most, where there are trials.</summary>
     public int MostNetworks { get; private set; }
 
+    /// <summary>What is done where rows turn out to be too few to judge trials by; null where there are no trials.</summary>
+    public FitPlan? Untried { get; private set; }
+
     /// <summary>Number of trainings of all networks; of trials at most.</summary>
     public int NumberOfTrainings => Chosen.Members * (1 + Restarts) * Math.Max(1, Trials.Count);
 
     /// <summary>The same with trials.</summary>
     /// <param name="plans">The plan of each, the first being this.</param>
     /// <param name="mostNetworks">Networks of the model at most.</param>
-    public FitPlan WithTrials(IReadOnlyList<FitPlan> plans, int mostNetworks)
+    /// <param name="untried">The plan without trials.</param>
+    public FitPlan WithTrials(IReadOnlyList<FitPlan> plans, int mostNetworks, FitPlan untried)
     {
         var plan = (FitPlan)MemberwiseClone();
-        (plan.Trials, plan.MostNetworks) = (plans, mostNetworks);
+        (plan.Trials, plan.MostNetworks, plan.Untried) = (plans, mostNetworks, untried);
         return plan;
     }
 

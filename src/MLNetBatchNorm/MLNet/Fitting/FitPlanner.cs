@@ -19,8 +19,9 @@ internal sealed class FitPlanner
     private readonly TrainedNetwork? _start;
     private readonly MatrixProducts _products;
     private readonly double[]? _classPriors;
+    private readonly bool _mayNormalizeInput;
 
-    // Of all trials, by the number of pieces.
+    // Of all trials, by the number of pieces: all else that an encoder depends on is the same in all of them.
     private readonly Dictionary<int, InputEncoder> _encoders = [];
 
     /// <summary>Refuses what cannot be done with any rows.</summary>
@@ -52,6 +53,7 @@ internal sealed class FitPlanner
         string order = task.LabelKind == LabelKind.Binary ? "that of false, that of true" : "in the order of the label's keys";
         GivenClassWeights = ClassWeightOptions.Given(host, options, task.Classes, order);
         _classPriors = ClassPriorOptions.Given(host, options, task.Classes, order);
+        _mayNormalizeInput = TrialOptions.MayNormalizeInput(options);
     }
 
     /// <summary>A planner of another trial of the same <c>Fit</c>.</summary>
@@ -59,6 +61,9 @@ internal sealed class FitPlanner
     {
         (_host, _options, _slots, _seed, _products) = (other._host, options, other._slots, other._seed, other._products);
         _encoders = other._encoders;
+        // Decided for all trials together: what one draws must not change how the features of another are encoded.
+        _mayNormalizeInput = other._mayNormalizeInput;
+        _classPriors = other._classPriors;
         GivenClassWeights = other.GivenClassWeights;
         _task = options is BatchNormNetworkMulticlassTrainer.Options several
             ? other._task with
@@ -77,7 +82,7 @@ internal sealed class FitPlanner
 
     /// <summary>Whether sparse rows may stay sparse.</summary>
     /// <remarks>Normalization of the input itself would fill every column, and pictures are written out.</remarks>
-    public bool AllowsSparse => Picture is null && !Network.Plan.NormalizesInput(Placement) && !TrialOptions.MayNormalizeInput(_options);
+    public bool AllowsSparse => Picture is null && !Network.Plan.NormalizesInput(Placement) && !_mayNormalizeInput;
 
     /// <summary>Whether of a category only its number is kept.</summary>
     /// <remarks>Not where every slot is to pass as it is, nor where normalization of the input needs them all.</remarks>
@@ -129,7 +134,8 @@ internal sealed class FitPlanner
 
         // Trial 0 is what was asked for, with as many networks as each trial has.
         BatchNormNetworkOptions options = _options.Copy<BatchNormNetworkOptions>();
-        int most = AutomaticOptions.ChooseMembersOfTrials(_options, plan.Definition.ParameterCount);
+        int most = AutomaticOptions.ChooseMembersOfTrials(
+            _options, plan.Definition.ParameterCount, ProjectedParameters(plan.Definition));
         options.NumberOfEnsembleMembers = Math.Min(TrialOptions.MostNetworksOfTrial, most);
         FitPlan usual = new FitPlanner(this, options).PlanOne(
             rows, categoricalSlots, categories, names, targetNames, classNames, isTrial: true);
@@ -142,7 +148,7 @@ internal sealed class FitPlanner
                 rows, categoricalSlots, categories, names, targetNames, classNames, isTrial: true);
         }
 
-        return usual.WithTrials(plans, most);
+        return usual.WithTrials(plans, most, untried: plan);
     }
 
     private FitPlan PlanOne(
@@ -159,7 +165,7 @@ internal sealed class FitPlanner
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class, definition.LargestMap,
-            projected: definition.Projections.Sum(projection => projection.Weights));
+            projected: ProjectedParameters(definition));
         PictureOptions.CheckBatch(_host, definition.LargestMap, chosen.BatchSize, rows.Count);
         bool measuresErrors = _task.IntervalLevels.Count > 0;
         if (measuresErrors && !rows.HasValidation && chosen.ValidationFraction == 0)
@@ -192,6 +198,8 @@ internal sealed class FitPlanner
             Pieces = pieces,
         };
     }
+
+    private static long ProjectedParameters(NetworkDefinition definition) => definition.Projections.Sum(projection => projection.Weights);
 
     /// <summary>Learned once for all trials of so many pieces.</summary>
     private InputEncoder EncoderOf(FitRows rows, SlotKind[] kinds, int pieces)

@@ -85,6 +85,9 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         if (!plan.IsConstant && rows is { HasValidation: false, Classes: { } classes } && ThinClasses.Text(classes, plan.Split) is { } thin)
             channel.Warning(MessageSensitivity.None, thin);
 
+        if (!plan.IsConstant && plan.Trials.Count == 0)
+            WarnOfSearchSpace(channel);
+
         TrainedNetwork trained = plan.IsConstant
             ? Constant(plan, rows, trainingSet, channel)
             : Train(plan, rows, checkpoints, channel, cancellation);
@@ -172,7 +175,23 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         FitPlan plan, FitRows rows, ITrainingRunner runner, int threads, FitCheckpoints? checkpoints, IChannel channel,
         CancellationToken cancellation)
     {
-        var trials = new TrialFit(host, channel, options, plan, rows, runner, checkpoints, threads);
+        var trials = new TrialFit(
+            host, channel, options, plan, rows, runner, checkpoints, threads, measuresErrors: task.IntervalLevels.Count > 0);
+        if (!trials.CanJudge(wantsEnough: options.NumberOfTrials is null, cancellation))
+        {
+            if (options.NumberOfTrials is { } wanted)
+            {
+                throw host.Except(
+                    $"NumberOfTrials is {wanted}, but of {rows.Count} training rows none are left to judge trials by. Give more rows or a "
+                    + "validation set, or set NumberOfTrials to 1.");
+            }
+
+            channel.Info(
+                MessageSensitivity.None, "Nothing is tried, because too few rows are held out to judge by; set NumberOfTrials to try.");
+            WarnOfSearchSpace(channel);
+            return TrainOnce(plan.Untried!, rows, runner, threads, checkpoints, channel, cancellation);
+        }
+
         IReadOnlyList<TrialFit.Part> parts = trials.Run(cancellation);
         SetConstants(parts.SelectMany(part => part.Networks), rows);
         HeldOutNetwork[][] networks =
@@ -205,6 +224,16 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
     private static float[]? OutputShifts(FitPlan plan, FitRows rows) =>
         ClassShifts(plan, rows) is { } shifts ? ClassPriors.OfOutputs(shifts, plan.Definition.Outputs) : null;
 
+    private void WarnOfSearchSpace(IChannel channel)
+    {
+        if (options.SearchSpace is null)
+            return;
+        channel.Warning(
+            MessageSensitivity.None,
+            "SearchSpace is set and has no effect: nothing is tried. Set NumberOfTrials to 2 or more (16 is usual), or SearchSpace to "
+            + "null.");
+    }
+
     private void SetConstants(IEnumerable<NetworkMember> networks, FitRows rows)
     {
         foreach (NetworkMember network in networks)
@@ -226,7 +255,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
 
         try
         {
-            return IntervalLearning.Learn(networks, task.IntervalLevels, plan.SpreadEncoding, threads, cancellation);
+            return IntervalLearning.Learn(
+                networks, task.IntervalLevels, plan.SpreadEncoding, sparesJudges: plan.Trials.Count > 0, threads, cancellation);
         }
         catch (TooFewHeldOutRowsException e)
         {

@@ -49,33 +49,45 @@ internal static class TrialDrawing
         int? units = Pick(ref random, space.NumberOfUnits, [.. s_unitFactors.Select(factor => Math.Max(1, (int)(factor * widest)))]);
         if (drawn.HiddenUnits is null && (layers is not null || units is not null))
             drawn.HiddenUnits = [.. Enumerable.Repeat(units ?? widest, layers ?? Math.Max(1, usualUnits.Length))];
-        drawn.Activation ??= Pick(ref random, space.Activation, s_activations);
-        drawn.Placement ??= Pick(ref random, space.Placement, s_placements);
-        drawn.DropoutRate ??= Pick(ref random, space.DropoutRate, s_dropoutRates);
+        // Drawn first and set then: an assignment that an option makes needless would draw nothing, and move all draws behind it.
+        ActivationFunction? activation = Pick(ref random, space.Activation, s_activations);
+        BatchNormalizationPlacement? placement = Pick(ref random, space.Placement, s_placements);
+        double? dropoutRate = Pick(ref random, space.DropoutRate, s_dropoutRates);
         int usualBatch = usual.Chosen.BatchSize;
-        drawn.BatchSize ??= Math.Max(
-            options.VirtualBatchSize ?? 0,
-            Pick(ref random, space.BatchSize, [.. s_batchFactors.Select(factor => Batch(factor * usualBatch))]) ?? usualBatch);
+        int? batch = Pick(ref random, space.BatchSize, BatchesAround(usualBatch, usual.Definition.LargestMap));
         int usualEpochs = usual.Chosen.Epochs;
-        drawn.MaximumNumberOfEpochs ??= Pick(
-            ref random, space.MaximumNumberOfEpochs, [.. s_epochFactors.Select(factor => Math.Max(1, (int)(factor * usualEpochs)))])
-            ?? usualEpochs;
+        int? epochs = Pick(
+            ref random, space.MaximumNumberOfEpochs, [.. s_epochFactors.Select(factor => Math.Max(1, (int)(factor * usualEpochs)))]);
+        drawn.Activation ??= activation;
+        drawn.Placement ??= placement;
+        drawn.DropoutRate ??= dropoutRate;
+        drawn.BatchSize ??= Math.Max(options.VirtualBatchSize ?? 0, batch ?? usualBatch);
+        drawn.MaximumNumberOfEpochs ??= epochs ?? usualEpochs;
         double factor = LowestRateFactor * Math.Pow(HighestRateFactor / LowestRateFactor, random.NextDouble());
-        drawn.LearningRate ??= Pick(ref random, space.LearningRate, [factor * AutomaticOptions.RateFor(drawn.BatchSize.Value)]);
+        double? rate = Pick(ref random, space.LearningRate, [factor * AutomaticOptions.RateFor(drawn.BatchSize.Value)]);
+        drawn.LearningRate ??= rate;
         double? decay = Pick(ref random, space.WeightDecay, s_weightDecays);
         if (drawn.Optimizer is null && decay is { } strength)
             drawn.Optimizer = new AdamWOptimizer { WeightDecay = strength };
         int usualPieces = usual.Pieces;
-        drawn.NumberOfInputPieces ??= Pick(
-            ref random, space.NumberOfInputPieces, [.. s_pieceFactors.Select(factor => (int)(factor * usualPieces))]) ?? usualPieces;
+        int? pieces = Pick(ref random, space.NumberOfInputPieces, [.. s_pieceFactors.Select(factor => (int)(factor * usualPieces))]);
+        drawn.NumberOfInputPieces ??= pieces ?? usualPieces;
         double? smoothing = Pick(ref random, space.LabelSmoothing, s_labelSmoothings);
         if (drawn is BatchNormNetworkMulticlassTrainer.Options several)
             several.LabelSmoothing ??= smoothing;
         return drawn;
     }
 
-    private static int Batch(double rows) =>
-        Math.Clamp((int)rows, AutomaticOptions.SmallestBatch, BatchNormNetworkOptions.MaximumBatchSize);
+    /// <summary>Batches that are drawn around the usual one, in the bounds in which that is chosen itself.</summary>
+    /// <param name="usual">What the option comes to: below the smallest of tables where pictures are large.</param>
+    /// <param name="largestMap">Numbers of the largest map of a picture; 0 where rows are none.</param>
+    internal static int[] BatchesAround(int usual, long largestMap)
+    {
+        long most = largestMap == 0 ? BatchNormNetworkOptions.MaximumBatchSize
+            : Math.Min(BatchNormNetworkOptions.MaximumBatchSize, Math.Max(usual, AutomaticOptions.LargestMapOfBatch / largestMap));
+        return [.. s_batchFactors.Select(factor =>
+            (int)Math.Clamp((long)(factor * usual), Math.Min(AutomaticOptions.SmallestBatch, usual), most))];
+    }
 
     /// <summary>One of the user's values, or of ours, or null for the default.</summary>
     private static T? Pick<T>(ref RandomStream random, T[]? given, T[] usual)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Training;
 
@@ -22,10 +23,9 @@ internal sealed class TrialFit
     /// <summary>More rows do not tell configurations apart any better than the luck of their networks does.</summary>
     private const int MostJudgedRows = 20_000;
 
-    /// <summary>Rows on which a trial may be given up.</summary>
+    /// <summary>Rows on which a trial may be given up. An effort by itself tries nothing with fewer.</summary>
     private const int EnoughJudgedRows = 300;
 
-    private readonly IHost _host;
     private readonly IChannel _channel;
     private readonly FitPlan _plan;
     private readonly FitRows _rows;
@@ -34,6 +34,7 @@ internal sealed class TrialFit
     private readonly FitObserver _observer;
     private readonly int _threads;
     private readonly int _members;
+    private readonly bool _measuresErrors;
 
     // Of each trial, of each of its networks.
     private readonly NetworkMember?[][] _networks;
@@ -51,11 +52,13 @@ internal sealed class TrialFit
     /// <param name="runner">Runs trainings.</param>
     /// <param name="store">Where these are kept and found again; may be null.</param>
     /// <param name="threads">Threads that may be used here; without influence on the result.</param>
+    /// <param name="measuresErrors">Whether half of the rows that would judge are left for prediction intervals.</param>
     public TrialFit(
         IHost host, IChannel channel, BatchNormNetworkOptions options, FitPlan plan, FitRows rows, ITrainingRunner runner,
-        ITrainingStore? store, int threads)
+        ITrainingStore? store, int threads, bool measuresErrors)
     {
-        (_host, _channel, _plan, _rows, _runner, _store, _threads) = (host, channel, plan, rows, runner, store, threads);
+        (_channel, _plan, _rows, _runner, _store, _threads) = (channel, plan, rows, runner, store, threads);
+        _measuresErrors = measuresErrors;
         _members = plan.Chosen.Members;
         int trials = plan.Trials.Count;
         _networks = [.. Enumerable.Range(0, trials).Select(_ => new NetworkMember?[_members])];
@@ -73,6 +76,10 @@ internal sealed class TrialFit
 
     /// <summary>What was tried, once all is done.</summary>
     public IReadOnlyList<BatchNormNetworkTrial> Trials { get; private set; } = [];
+
+    /// <summary>Whether there are rows that judge: enough of them, or any at all.</summary>
+    public bool CanJudge(bool wantsEnough, CancellationToken cancellation) =>
+        Rows(FirstRung(cancellation), cancellation) >= (wantsEnough ? EnoughJudgedRows : 1);
 
     /// <summary>Tries all, and gives the trials that are in the model, that of the largest weight first.</summary>
     /// <exception cref="TrainingDivergedException">The training of trial 0 diverged; of another trial it is given up.</exception>
@@ -122,13 +129,6 @@ internal sealed class TrialFit
         int networks = 1;
         while (networks < _members && Rows(networks, cancellation) < EnoughJudgedRows)
             networks = Math.Min(_members, 2 * networks);
-        if (Rows(networks, cancellation) == 0)
-        {
-            throw _host.Except(
-                $"NumberOfTrials is {_plan.Trials.Count}, but of {_rows.Count} training rows none are left to judge trials by. Give more "
-                + "rows or a validation set, or set NumberOfTrials to 1.");
-        }
-
         return networks;
     }
 
@@ -141,7 +141,7 @@ internal sealed class TrialFit
             // Of validation rows that were given all networks have the same.
             _judged[member] ??= member > 0 && _rows.HasValidation
                 ? _judged[0]
-                : new JudgedRows(TrainingOf(0, member), most, cancellation);
+                : new JudgedRows(TrainingOf(0, member), most, _measuresErrors, cancellation);
         }
 
         return _rows.HasValidation ? _judged[0]!.Count : _judged.Take(networks).Sum(rows => rows!.Count);
@@ -204,12 +204,21 @@ internal sealed class TrialFit
         (int Trial, int Member)[] all =
             [.. active.SelectMany(trial => Enumerable.Range(first, end - first).Select(member => (trial, member)))];
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = _threads, CancellationToken = cancellation };
+        var faults = new ExceptionDispatchInfo?[all.Length];
         Parallel.For(0, all.Length, parallel, i =>
         {
             (int trial, int member) = all[i];
-            _said[trial][member] = _judged[member]!.Score(
-                TrainingOf(trial, member), _networks[trial][member]!.Parameters, CancellationToken.None);
+            try
+            {
+                _said[trial][member] = _judged[member]!.Score(
+                    TrainingOf(trial, member), _networks[trial][member]!.Parameters, cancellation);
+            }
+            catch (Exception e)
+            {
+                faults[i] = ExceptionDispatchInfo.Capture(e);
+            }
         });
+        Array.Find(faults, fault => fault is not null)?.Throw();
     }
 
     /// <summary>The loss of each trial on the rows that its networks so far judge on.</summary>

@@ -189,8 +189,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         {
             double each = Math.Max(1, parameters - projected);
             members = Fitting(rule.UsualNumberOfAllParameters / each, Math.Min(FewestMembersOfSmallModels, members), members);
-            members = Fitting(LargestNumberOfAllParameters / each, 1, members);
-            members = Fitting(LargestNumberOfProjectedParameters / (double)Math.Max(1, projected), 1, members);
+            members = FittingModel(parameters, projected, members);
             members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(rule.FewMembers, members), members);
         }
         int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);
@@ -205,8 +204,18 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public static double RateFor(int batch) => Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0));
 
     /// <summary>Networks that trials may choose for the model: as many as fit into it, whatever their training takes.</summary>
-    public static int ChooseMembersOfTrials(BatchNormNetworkOptions options, long parameters) => options.NumberOfEnsembleMembers
-        ?? Fitting(LargestNumberOfAllParameters / (double)Math.Max(1, parameters), 1, EffortRule.Of(options.Effort).Members);
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="parameters">Parameters of one network, those of projections included.</param>
+    /// <param name="projected">How many of the parameters are those of projections.</param>
+    public static int ChooseMembersOfTrials(BatchNormNetworkOptions options, long parameters, long projected) =>
+        options.NumberOfEnsembleMembers ?? FittingModel(parameters, projected, EffortRule.Of(options.Effort).Members);
+
+    /// <summary>Of so many networks those that fit into a model; what projects has a bound of its own.</summary>
+    private static int FittingModel(long parameters, long projected, int members)
+    {
+        members = Fitting(LargestNumberOfAllParameters / (double)Math.Max(1, parameters - projected), 1, members);
+        return Fitting(LargestNumberOfProjectedParameters / (double)Math.Max(1, projected), 1, members);
+    }
 
     /// <summary>Number of configurations that are tried; 1: only that of the options.</summary>
     /// <param name="options">What is set stays as it is.</param>
@@ -219,9 +228,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     {
         if (options.NumberOfTrials is { } trials)
             return trials;
-        EffortRule rule = EffortRule.Of(options.Effort);
-        if (!canJudge || options.NumberOfRestarts > 0 || rows < FewestRowsOfTrials)
+        if (!canJudge || rows < FewestRowsOfTrials || TrialOptions.MostTrials(options) == 1)
             return 1;
+        EffortRule rule = EffortRule.Of(options.Effort);
         double work = 6.0 * weights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs;
         double networks = rule.LargestWork / work, affordable = networks / TrainingsOfTrial;
         return Fitting(affordable < FewestTrialsOfRungs ? networks / TrialOptions.MostNetworksOfTrial : affordable, 1, rule.Trials);

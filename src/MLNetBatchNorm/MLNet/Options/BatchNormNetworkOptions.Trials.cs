@@ -12,7 +12,8 @@ public abstract partial class BatchNormNetworkOptions
     /// </summary>
     /// <value>
     /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> 16 from 3,000 rows on, fewer where rows and features are
-    /// so many that training would take long. Range [1, 1000]. Training takes about as long as twice so many networks.
+    /// so many that training would take long, and 1 where <see cref="NumberOfEnsembleMembers"/> or <see cref="NumberOfRestarts"/> is set
+    /// or less than 300 rows would judge. Range [1, 1000]. Training takes about as long as twice so many networks.
     /// </value>
     /// <remarks>
     /// <para>
@@ -25,13 +26,17 @@ public abstract partial class BatchNormNetworkOptions
     /// </para>
     /// <para>
     /// It needs rows to judge by: <see cref="ValidationFraction"/> above 0, or a validation set. Training does not go on from another
-    /// model, nor is it repeated (<see cref="NumberOfRestarts"/>). The model is a function of data, options and seed, as any other.
+    /// model, nor is it repeated (<see cref="NumberOfRestarts"/>). With prediction intervals half of the rows that would judge measure
+    /// errors instead. The model is a function of data, options and seed, as any other.
     /// </para>
     /// </remarks>
     [OptionRange(1, MaximumNumberOfTrials, "16 to 64 are usual; set 1 to try nothing, or null to let Effort decide.")]
     public int? NumberOfTrials { get; set; }
 
     /// <summary>What trials draw for the options that are null.</summary>
-    /// <value>Default null: values around what each option comes to by the size of the data.</value>
+    /// <value>
+    /// Default null: values around what each option comes to by the size of the data. Where nothing is tried it has no effect, and a
+    /// warning says so.
+    /// </value>
     public SearchSpace? SearchSpace { get; set; }
 }

@@ -346,6 +346,7 @@ public abstract partial class BatchNormNetworkOptions
     /// <value>
     /// Default null: 8; fewer, down to 4, where all together would have more than 2^21 parameters, down to 1 where more than 2^23; down
     /// to 2 and then 1 where rows and features are so many that training would take minutes. <see cref="Effort"/> makes it 4 or 16.
+    /// Set, it is what is trained: <see cref="TrainingEffort.Best"/> then tries nothing unless <see cref="NumberOfTrials"/> is set too.
     /// Range [1, 100]. Training and prediction take so many times as long; the errors of single networks partly cancel.
     /// </value>
     [OptionRange(1, 100, "5 networks already have most of the gain; set null to let the size of the data decide.")]

@@ -59,7 +59,11 @@ internal static class TrialOptions
     }
 
     /// <summary>Trials at most, as far as is known before any row is read.</summary>
-    public static int MostTrials(BatchNormNetworkOptions options) => options.NumberOfTrials ?? EffortRule.Of(options.Effort).Trials;
+    /// <remarks>
+    /// Whoever sets the number of networks, or repeats their training, has said what is to be trained; an effort does not try on top of it.
+    /// </remarks>
+    public static int MostTrials(BatchNormNetworkOptions options) => options.NumberOfTrials
+        ?? (options.NumberOfEnsembleMembers is not null || options.NumberOfRestarts > 0 ? 1 : EffortRule.Of(options.Effort).Trials);
 
     /// <summary>Trainings of all trials at most.</summary>
     public static int MostTrainings(BatchNormNetworkOptions options)

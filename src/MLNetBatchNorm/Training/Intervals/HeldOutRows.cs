@@ -37,6 +37,11 @@ internal sealed class HeldOutRows(ulong seed, RowGroups? groups)
             new TableRows(validation.Table, [.. keptBack]) { NumbersInStore = () => [.. keptBackNumbers] });
     }
 
+    /// <summary>
+    /// Whether a row that is kept back judges trials where errors are measured too: those that chose the model are not to measure it.
+    /// </summary>
+    public bool Judges(int row) => (HashOf(row) & 2) == 0;
+
     /// <summary>Random bits of a row, the same for all rows of a group. The lowest one says whether it is kept back.</summary>
     public ulong HashOf(int row) => RandomStream.Mix(_key + (groups?.Of(row) ?? (ulong)row) * 0x9E3779B97F4A7C15);
 }

@@ -72,13 +72,15 @@ internal sealed class IntervalLearning
     private readonly IReadOnlyList<double> _levels;
     private readonly HeldOutRows _held;
     private readonly int _members;
+    private readonly bool _sparesJudges;
 
-    private IntervalLearning(FitRows rows, HeldOutRows held, IReadOnlyList<double> levels, int members)
+    private IntervalLearning(FitRows rows, HeldOutRows held, IReadOnlyList<double> levels, int members, bool sparesJudges)
     {
         _rows = rows;
         _held = held;
         _levels = levels;
         _members = members;
+        _sparesJudges = sparesJudges;
     }
 
     /// <summary>A row kept back, and what the networks that set it aside say of it.</summary>
@@ -115,15 +117,16 @@ internal sealed class IntervalLearning
     /// </param>
     /// <param name="levels">The levels.</param>
     /// <param name="encoding">How the features and, in a last slot, the prediction are encoded.</param>
+    /// <param name="sparesJudges">Whether rows that have judged trials are left out.</param>
     /// <param name="threads">Threads that may be used; without influence on the result.</param>
     /// <param name="cancellation">Asked before every block and step.</param>
     /// <exception cref="TooFewHeldOutRowsException">A level needs more rows.</exception>
     public static PredictionIntervals Learn(
         IReadOnlyList<IReadOnlyList<HeldOutNetwork>> networks, IReadOnlyList<double> levels,
-        EncodingRule encoding, int threads, CancellationToken cancellation)
+        EncodingRule encoding, bool sparesJudges, int threads, CancellationToken cancellation)
     {
         NetworkTraining training = networks[0][0].Training;
-        var learning = new IntervalLearning(training.Rows, training.Rows.HeldOut(training.Split), levels, networks.Count);
+        var learning = new IntervalLearning(training.Rows, training.Rows.HeldOut(training.Split), levels, networks.Count, sparesJudges);
         foreach (IReadOnlyList<HeldOutNetwork> same in networks)
             learning.Predict(same, cancellation);
         return learning.Learn(training, encoding, threads, cancellation);
@@ -174,6 +177,8 @@ internal sealed class IntervalLearning
         // Rows of a file are other copies in each network, and are not looked for again.
         int most = _rows.IsSpilled ? LargestNumberOfRows / _members : LargestNumberOfRows;
         double share = _rows.IsSpilled ? (double)most / keptBack.Count : (double)most / Math.Max(1, _rows.MostHeldOut / 2);
+        // Of half as many rows, twice the share.
+        share *= _sparesJudges ? 2 : 1;
         ReadOnlySpan<int> numbers = keptBack.Numbers;
         int[] entries = new int[keptBack.Count];
         for (int i = 0; i < entries.Length; i++)
@@ -182,6 +187,8 @@ internal sealed class IntervalLearning
                 continue;
             ulong hash = _held.HashOf(numbers[i]);
             entries[i] = -1;
+            if (_sparesJudges && _held.Judges(numbers[i]))
+                continue;
             if ((RandomStream.Mix(hash) >> 11) * (1.0 / (1UL << 53)) >= share)
                 continue;
             entries[i] = _entries.Count;

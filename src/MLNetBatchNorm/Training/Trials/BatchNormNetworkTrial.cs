@@ -55,7 +55,8 @@ public sealed class BatchNormNetworkTrial
     /// <summary>
     /// Mean loss of its networks on rows that they were neither trained on nor had their epochs chosen by, in the unit of
     /// <see cref="EpochRecord.ValidationLoss"/>: the lower, the better. Over the rows of the networks that were trained. Null where
-    /// training diverged.
+    /// it is no finite number, or training diverged before any network was judged; a trial that diverged later keeps the score it had, and
+    /// has weight 0.
     /// </summary>
     public double? Score { get; internal init; }
 

@@ -13,6 +13,7 @@ namespace MLNetBatchNorm.Training;
 /// falls.</para>
 /// <para>That is done on <see cref="Bags"/> random halves of the rows, and counts are added up: what is chosen by the peculiarities of some
 /// rows is chosen on few of the halves, and counts for little (section 2.3 there leaves out models at random for the same reason).</para>
+/// <para>A candidate whose loss is no number is not chosen, be it the defaults: the first of the others takes their part.</para>
 /// <para>All of it is in a fixed order, on one thread.</para>
 /// </remarks>
 internal static class GreedySelection
@@ -39,6 +40,20 @@ internal static class GreedySelection
         MixtureLoss loss, IReadOnlyList<float[]> candidates, ulong[] hashes, int most, CancellationToken cancellation)
     {
         double[] weights = new double[candidates.Count];
+        float[] rowLoss = new float[loss.Rows];
+        int[] usable = [.. Enumerable.Range(0, candidates.Count).Where(i =>
+        {
+            loss.Compute(candidates[i], rowLoss);
+            return double.IsFinite(loss.Mean(rowLoss));
+        })];
+        if (usable.Length > 0 && usable.Length < candidates.Count)
+        {
+            double[] chosen = Select(loss, [.. usable.Select(i => candidates[i])], hashes, most, cancellation);
+            for (int i = 0; i < usable.Length; i++)
+                weights[usable[i]] = chosen[i];
+            return weights;
+        }
+
         if (most == 1 || candidates.Count == 1)
         {
             weights[Best(loss, candidates)] = 1;

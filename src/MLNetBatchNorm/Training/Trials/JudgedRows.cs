@@ -8,7 +8,7 @@ namespace MLNetBatchNorm.Training;
 
 /// <summary>
 /// The rows that the networks of one number, of all trials, have neither learned from nor been chosen by: half of those that they set
-/// aside, or half of the validation rows that were given.
+/// aside, or half of the validation rows that were given. Where errors are measured too, half of these again.
 /// </summary>
 internal sealed class JudgedRows
 {
@@ -18,8 +18,9 @@ internal sealed class JudgedRows
 
     /// <param name="training">A training of a network of this number.</param>
     /// <param name="most">Rows at most: the first of them, which are in no order that matters, are as good as all.</param>
+    /// <param name="measuresErrors">Whether half of them are left for prediction intervals.</param>
     /// <param name="cancellation">Asked while a file is read.</param>
-    public JudgedRows(NetworkTraining training, int most, CancellationToken cancellation)
+    public JudgedRows(NetworkTraining training, int most, bool measuresErrors, CancellationToken cancellation)
     {
         using NetworkRows rows = training.Rows.Of(training, cancellation);
         _outputs = training.Definition.Outputs;
@@ -27,11 +28,15 @@ internal sealed class JudgedRows
         if (rows.KeptBack?.Source is not TableRows kept)
             return;
         // Evenly taken, because rows in memory stand in the order in which they came.
-        int count = Math.Min(most, kept.Count);
-        int[] taken = [.. Enumerable.Range(0, count).Select(i => (int)((long)i * kept.Count / count))];
-        ReadOnlySpan<int> numbers = kept.Numbers;
+        int[] numbers = kept.Numbers;
         HeldOutRows held = training.Rows.HeldOut(training.Split);
+        int[] judging = [.. Enumerable.Range(0, kept.Count).Where(i => !measuresErrors || held.Judges(numbers[i]))];
+        int count = Math.Min(most, judging.Length);
+        int[] taken = [.. Enumerable.Range(0, count).Select(i => judging[(int)((long)i * judging.Length / count)])];
         (_table, _rows) = (kept.Table, [.. taken.Select(i => kept.Rows[i])]);
+        // Of a file all rows that were set aside have been read, into a table that would be kept for each network.
+        if (training.Rows.IsSpilled && !training.Rows.HasValidation)
+            (_table, _rows) = (Copy(_table, _rows), [.. Enumerable.Range(0, _rows.Length)]);
         Hashes = new ulong[taken.Length];
         for (int i = 0; i < taken.Length; i++)
             Hashes[i] = held.HashOf(numbers[taken[i]]);
@@ -50,6 +55,9 @@ internal sealed class JudgedRows
 
         Weights = weights;
     }
+
+    /// <summary>The rows, and others where all are in memory; null: there are none.</summary>
+    public TrainingTable? Table => _table;
 
     /// <summary>Number of rows.</summary>
     public int Count => _rows.Length;
@@ -87,5 +95,13 @@ internal sealed class JudgedRows
         }
 
         return scores;
+    }
+
+    private static TrainingTable Copy(TrainingTable table, int[] rows)
+    {
+        TrainingTable copy = table.Shape.CreateTable();
+        foreach (int row in rows)
+            copy.AddFrom(table, row);
+        return copy;
     }
 }

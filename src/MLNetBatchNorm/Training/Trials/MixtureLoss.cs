@@ -17,6 +17,9 @@ internal sealed class MixtureLoss(TrainingSettings settings, float[] targets, fl
 
     private const int BlockRows = 256;
 
+    /// <summary>A mean that was too small for a float stands for this one, the smallest with all its digits: it has a logarithm.</summary>
+    private const float SmallestMean = 1.17549435e-38f;
+
     /// <summary>Number of rows.</summary>
     public int Rows { get; } = targets.Length / Math.Max(1, settings.TargetWeights?.Length ?? 1);
 
@@ -33,7 +36,11 @@ internal sealed class MixtureLoss(TrainingSettings settings, float[] targets, fl
             scores.Slice(first * outputs, count * outputs).CopyTo(said);
             // Means were averaged, and the loss reads their logarithms.
             if (settings.Objective.PredictsLogarithm)
+            {
+                TensorPrimitives.Max(said, SmallestMean, said);
                 TensorPrimitives.Log(said, said);
+            }
+
             PanelLayout.Pack(said, count, outputs, _block.Span, BlockRows);
             RowLosses.Compute(
                 settings, _block, targets.AsSpan(first * targetColumns, count * targetColumns),

@@ -48,6 +48,7 @@ public sealed class ClassPriorTests
     [DataRow("weight column")]
     [DataRow("spilled")]
     [DataRow("warm start")]
+    [DataRow("trials")]
     public void Fit_Priors_MultiplyTheOdds(string form)
     {
         Row[] rows = Rows(1, form == "spilled" ? 60_000 : 900);
@@ -78,6 +79,8 @@ public sealed class ClassPriorTests
             options.UnbalancedSets = form == "unbalanced sets";
             options.ExampleWeightColumnName = form == "weight column" ? nameof(Row.Weight) : null;
             options.MemoryBudgetInMegabytes = form == "spilled" ? 1 : 64;
+            if (form == "trials")
+                (options.NumberOfTrials, options.NumberOfEnsembleMembers) = (6, null);
             BatchNormNetworkBinaryTrainer trainer = _context.BinaryClassification.Trainers.BatchNormNetwork(options);
             if (form != "warm start")
                 return trainer.Fit(View(rows));

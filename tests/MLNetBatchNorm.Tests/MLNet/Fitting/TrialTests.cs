@@ -336,6 +336,74 @@ public sealed class TrialTests
                 new BatchNormNetworkRegressionTrainer.Options()).Fit(view, null, mixed)).Message);
     }
 
+    /// <summary>
+    /// Where too few rows judge, or somebody has said how many networks are to be trained, the highest effort trains as without trials.
+    /// </summary>
+    [TestMethod]
+    public void Fit_BestEffort_TriesOnlyWhereThatSaysSomething()
+    {
+        IDataView view = View(NetworkKind.Regression, 3000);
+        const string Few = "Nothing is tried, because too few rows are held out";
+        Assert.HasCount(16, NetworkOf(Fit(1000)).Trials);
+        Assert.DoesNotContain(line => line.StartsWith(Few, StringComparison.Ordinal), _log);
+        ITransformer few = Fit(100);
+        Assert.Contains(line => line.StartsWith(Few, StringComparison.Ordinal), _log);
+        Assert.IsEmpty(NetworkOf(few).Trials);
+        Assert.AreEqual(
+            ModelFile.Contents(_context, Fit(100, options => options.NumberOfTrials = 1), view.Schema),
+            ModelFile.Contents(_context, few, view.Schema));
+        BatchNormNetwork set = NetworkOf(Fit(1000, options => options.NumberOfEnsembleMembers = 2));
+        Assert.AreEqual((0, 2), (set.Trials.Count, set.Members.Count));
+
+        ITransformer Fit(int validationRows, Action<BatchNormNetworkOptions>? change = null)
+        {
+            var options = NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>();
+            (options.Effort, options.NumberOfEnsembleMembers, options.HiddenUnits) = (TrainingEffort.Best, null, [8]);
+            (options.BatchSize, options.MaximumNumberOfEpochs) = (256, 1);
+            change?.Invoke(options);
+            return _context.Regression.Trainers.BatchNormNetwork(options).Fit(
+                view, NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(validationRows, seed: 2)));
+        }
+    }
+
+    /// <summary>
+    /// Who asks for trials is told that no row is left to judge; a single validation row is one that judges or one that does not.
+    /// </summary>
+    [TestMethod]
+    public void Fit_TrialsWithoutAnyRowThatJudges_AreRefused()
+    {
+        IDataView view = View(NetworkKind.Regression, 40), one = View(NetworkKind.Regression, 1);
+        int tried = 0, refused = 0;
+        for (int seed = 1; seed <= 10; seed++)
+        {
+            var options = NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>();
+            (options.NumberOfTrials, options.Seed, options.MaximumNumberOfEpochs) = (2, seed, 1);
+            try
+            {
+                _context.Regression.Trainers.BatchNormNetwork(options).Fit(view, one);
+                tried++;
+            }
+            catch (InvalidOperationException e)
+            {
+                Assert.Contains("NumberOfTrials is 2, but of 40 training rows none are left to judge trials by.", e.Message);
+                refused++;
+            }
+        }
+
+        Assert.IsTrue(tried > 0 && refused > 0, $"{tried}, {refused}");
+    }
+
+    [TestMethod]
+    [DataRow(null)]
+    [DataRow(1)]
+    public void Fit_SearchSpaceWithoutTrials_Warns(int? trials)
+    {
+        Trainer(NetworkKind.Regression, options => options.NumberOfTrials = 2).Fit(View(NetworkKind.Regression, 60));
+        Assert.DoesNotContain(line => line.StartsWith("SearchSpace is set and has no effect", StringComparison.Ordinal), _log);
+        Trainer(NetworkKind.Regression, options => options.NumberOfTrials = trials).Fit(View(NetworkKind.Regression, 60));
+        Assert.Contains(line => line.StartsWith("SearchSpace is set and has no effect: nothing is tried.", StringComparison.Ordinal), _log);
+    }
+
     private static string Text(BatchNormNetworkTrial trial) => string.Join(
         "; ", trial.Number, string.Join(",", trial.HiddenUnits), trial.Activation, trial.Placement, trial.DropoutRate, trial.BatchSize,
         trial.MaximumNumberOfEpochs, trial.LearningRate, trial.WeightDecay, trial.NumberOfInputPieces, trial.LabelSmoothing,

@@ -225,12 +225,26 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(1, Trials(20_000, canJudge: false));
         Assert.AreEqual(64, TrialOptions.MostTrainings(options));
         options.NumberOfRestarts = 1;
-        Assert.AreEqual(1, Trials(20_000));
-        (options.NumberOfRestarts, options.NumberOfTrials) = (0, 40);
+        Assert.AreEqual((1, 0), (Trials(20_000), TrialOptions.MostTrainings(options)));
+        (options.NumberOfRestarts, options.NumberOfEnsembleMembers) = (0, 3);
+        Assert.AreEqual((1, 0), (Trials(20_000), TrialOptions.MostTrainings(options)));
+        options.NumberOfTrials = 40;
         Assert.AreEqual((40, 40), (Trials(100), Trials(100_000_000)));
 
         int Trials(long rows, bool canJudge = true) =>
             AutomaticOptions.ChooseTrials(options, rows, UsualWeights, Choose(options, rows), canJudge);
+    }
+
+    /// <summary>What projects has a bound of its own, four times 2^22 and not a part of 2^23, with trials as without.</summary>
+    [TestMethod]
+    public void ChooseMembersOfTrials_ProjectedParameters_HaveABoundOfTheirOwn()
+    {
+        var options = new BatchNormNetworkBinaryTrainer.Options { Effort = TrainingEffort.Best };
+        Assert.AreEqual(16, AutomaticOptions.ChooseMembersOfTrials(options, 1 << 19, projected: 0));
+        Assert.AreEqual(2, AutomaticOptions.ChooseMembersOfTrials(options, 1 << 22, projected: 0));
+        Assert.AreEqual(4, AutomaticOptions.ChooseMembersOfTrials(options, (1 << 22) + 1000, projected: 1 << 22));
+        options.NumberOfEnsembleMembers = 7;
+        Assert.AreEqual(7, AutomaticOptions.ChooseMembersOfTrials(options, 1 << 22, projected: 0));
     }
 
     [TestMethod]

@@ -92,6 +92,35 @@ public sealed class GreedySelectionTests
         Assert.AreEqual(first, classes.Mean(losses.AsSpan(0, 2), [true, false]), 1e-6);
     }
 
+    /// <summary>What is no number is not chosen, though it be the defaults; the rest is as if it had not been there.</summary>
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(2)]
+    public void Select_LossesThatAreNoNumbers_ComeLast(int broken)
+    {
+        (float[] targets, float[] weights, float[][] candidates, ulong[] hashes) = Sample(1, candidates: 5);
+        candidates[broken] = [.. candidates[broken].Select((said, row) => row == 4 ? float.NaN : said)];
+        foreach (int most in new[] { 1, 3 })
+        {
+            double[] chosen = Select(new SquaredLoss(), targets, weights, 1, candidates, hashes, most);
+            Assert.AreEqual(0, chosen[broken]);
+            float[][] others = [.. candidates.Where((_, i) => i != broken)];
+            CollectionAssert.AreEqual(
+                Select(new SquaredLoss(), targets, weights, 1, others, hashes, most), chosen.Where((_, i) => i != broken).ToArray());
+        }
+    }
+
+    /// <summary>A mean below all floats has a loss that is large and finite.</summary>
+    [TestMethod]
+    public void Loss_OfAMeanOfZero_IsFinite()
+    {
+        var poisson = new MixtureLoss(new TrainingSettings { Objective = new PoissonLoss() }, [0, 3], [], 1);
+        float[] losses = new float[2];
+        poisson.Compute([0, 0], losses);
+        Assert.AreEqual(0, losses[0], 1e-6);
+        Assert.AreEqual(2 * (3 * (Math.Log(3) - Math.Log(1.17549435e-38)) - 3), losses[1], 1e-2);
+    }
+
     private static double[] Select(
         Objective objective, float[] targets, float[] weights, int outputs, float[][] candidates, ulong[] hashes, int most) =>
         GreedySelection.Select(

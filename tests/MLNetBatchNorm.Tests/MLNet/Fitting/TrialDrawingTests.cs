@@ -1,0 +1,139 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Tests.Distribution;
+using MLNetBatchNorm.Training;
+
+namespace MLNetBatchNorm.Tests.MLNet;
+
+/// <summary>What is drawn for a trial depends on the seed, its number and what is left open, and on no other trial.</summary>
+[TestClass]
+public sealed class TrialDrawingTests
+{
+    private readonly MLContext _context = new(1);
+
+    /// <summary>
+    /// Whether features enter through a projection is one decision for all trials: with a normalized input among what may be drawn none
+    /// has one, whatever it draws itself and whichever was planned first.
+    /// </summary>
+    [TestMethod]
+    public void Fit_Placements_DoNotChangeWhatOtherTrialsRead()
+    {
+        var random = new Random(1);
+        Words[] rows = [.. Enumerable.Range(0, 200).Select(_ =>
+        {
+            var row = new Words { Label = random.NextSingle() };
+            for (int i = 0; i < 30; i++)
+                row.Features[random.Next(Words.Slots)] = 1;
+            return row;
+        })];
+        NetworkTraining[] mixed = Trainings(BatchNormalizationPlacement.LayerInput, BatchNormalizationPlacement.BeforeActivation);
+        Assert.HasCount(2, mixed.Select(training => training.Definition.Placement).Distinct().ToArray());
+        Assert.IsTrue(mixed.All(training => training.Encoder.Part<SparseSlots>() is null));
+        Assert.IsTrue(
+            Trainings(BatchNormalizationPlacement.BeforeActivation).All(training => training.Encoder.Part<SparseSlots>() is not null),
+            "These rows are not projected, and the test shows nothing.");
+
+        NetworkTraining[] Trainings(params BatchNormalizationPlacement[] placements)
+        {
+            var seen = new List<NetworkTraining>();
+            Trainer(options =>
+            {
+                (options.NumberOfTrials, options.MaximumNumberOfEpochs) = (8, 1);
+                options.SearchSpace = new SearchSpace { Placement = placements, NumberOfUnits = [4] };
+                options.TrainingRunner = new WatchedRunner(trainings => seen.AddRange(trainings.Trainings));
+            }).Fit(_context.Data.LoadFromEnumerable(rows));
+            return [.. seen];
+        }
+    }
+
+    /// <summary>An option that is set changes nothing of what is drawn for the others.</summary>
+    [TestMethod]
+    public void Fit_AnOptionThatIsSet_LeavesTheOtherDrawsAlone()
+    {
+        IDataView view = View(60);
+        string[] free = Draws(_ => { });
+        string[] set = Draws(options => (options.Activation, options.Placement, options.DropoutRate) =
+            (ActivationFunction.SiLU, BatchNormalizationPlacement.AfterActivation, 0.25));
+        CollectionAssert.AreEqual(free, set);
+        CollectionAssert.AreNotEqual(free, Draws(options => options.Seed = 12), "Other draws would have gone unnoticed.");
+
+        string[] Draws(Action<BatchNormNetworkOptions> change)
+        {
+            BatchNormNetwork network = Trainer(options =>
+            {
+                (options.NumberOfTrials, options.MaximumNumberOfEpochs) = (12, null);
+                options.SearchSpace!.MaximumNumberOfEpochs = [1, 2];
+                change(options);
+            }).Fit(view).Model.Network;
+            return [.. network.Trials.Skip(1).Select(trial => string.Join(
+                "; ", string.Join(",", trial.HiddenUnits), trial.BatchSize, trial.MaximumNumberOfEpochs, trial.LearningRate,
+                trial.WeightDecay, trial.NumberOfInputPieces))];
+        }
+    }
+
+    /// <summary>Batches stay in the bounds of the usual one: 32 of tables, fewer of pictures whose maps take all memory.</summary>
+    [TestMethod]
+    public void BatchesAround_StayWithinBounds()
+    {
+        CollectionAssert.AreEqual(new[] { 64, 128, 256 }, TrialDrawing.BatchesAround(128, 0));
+        CollectionAssert.AreEqual(new[] { 32, 32, 64 }, TrialDrawing.BatchesAround(32, 0));
+        CollectionAssert.AreEqual(new[] { 8, 8, 8 }, TrialDrawing.BatchesAround(8, AutomaticOptions.LargestMapOfBatch / 8));
+        CollectionAssert.AreEqual(new[] { 32, 64, 100 }, TrialDrawing.BatchesAround(64, AutomaticOptions.LargestMapOfBatch / 100));
+    }
+
+    /// <summary>Of rows in a file only those that judge are kept; where errors are measured too, half of them.</summary>
+    [TestMethod]
+    public void JudgedRows_OfAFile_AreATableOfTheirOwn()
+    {
+        int files = 0;
+        Trainer(options =>
+        {
+            (options.MemoryBudgetInMegabytes, options.BatchSize, options.MaximumNumberOfEpochs, options.NumberOfTrials) = (1, 1000, 1, 2);
+            options.TrainingRunner = new WatchedRunner(trainings =>
+            {
+                NetworkTraining training = trainings.Trainings[0];
+                files += training.Rows.IsSpilled ? 1 : 0;
+                var judged = new JudgedRows(training, 100, measuresErrors: false, CancellationToken.None);
+                Assert.AreEqual((100, 100), (judged.Count, judged.Table!.Rows));
+                var all = new JudgedRows(training, int.MaxValue, measuresErrors: false, CancellationToken.None);
+                var half = new JudgedRows(training, int.MaxValue, measuresErrors: true, CancellationToken.None);
+                Assert.IsInRange(0.45, 0.55, half.Count / (double)all.Count);
+                Assert.IsEmpty(half.Hashes.Except(all.Hashes));
+            });
+        }).Fit(View(40_000));
+        Assert.IsGreaterThan(0, files);
+    }
+
+    private IDataView View(int rows) => NetworkExamples.View(_context, NetworkKind.Regression, NetworkExamples.Rows(rows));
+
+    private BatchNormNetworkRegressionTrainer Trainer(Action<BatchNormNetworkOptions> change) =>
+        _context.Regression.Trainers.BatchNormNetwork(NetworkExamples.QuickOptions<BatchNormNetworkRegressionTrainer.Options>(options =>
+        {
+            (options.HiddenUnits, options.BatchSize) = (null, null);
+            (options.NumberOfInputPieces, options.NumberOfEnsembleMembers) = (null, null);
+            options.SearchSpace = new SearchSpace { NumberOfUnits = [6, 12], NumberOfHiddenLayers = [1, 2] };
+            change(options);
+        }));
+
+    private sealed class Words
+    {
+        public const int Slots = 3000;
+
+        [VectorType(Slots)]
+        public float[] Features { get; set; } = new float[Slots];
+
+        public float Label { get; set; }
+    }
+
+    /// <summary>Shows the trainings before they are run.</summary>
+    private sealed class WatchedRunner(Action<FitTrainings> watch) : TrainingRunner
+    {
+        public override void Run(FitTrainings trainings, CancellationToken cancellation)
+        {
+            watch(trainings);
+            new BytesRunner { SharesRows = true }.Run(trainings, cancellation);
+        }
+    }
+}
