@@ -150,9 +150,6 @@ internal static class TrainingFormat
         settings.Optimizer.Validate();
         settings.Schedule.Validate();
         Require(settings.BatchSize is >= 1 and <= MostBatchSize, "rows of a step", settings.BatchSize);
-        Require(
-            (double)BatchPlan.LargestBatchOf(settings.BatchSize) * definition.LargestMap <= NetworkDefinition.MaximumBatchValues,
-            "rows of a step", settings.BatchSize);
         Require(settings.MaximumEpochs is >= 1 and <= NetworkFormat.MaximumEpochs, "epochs at most", settings.MaximumEpochs);
         Require(
             settings.Rungs >= 1 && (long)settings.Rungs * settings.MaximumEpochs <= NetworkFormat.MaximumEpochs, "rungs", settings.Rungs);
@@ -180,6 +177,11 @@ internal static class TrainingFormat
     private static void Check(
         NetworkDefinition definition, InputEncoder encoder, FitRows rows, TrainingSettings settings, ValidationSplit split)
     {
+        // As many rows as there are, where a step could have more.
+        Require(
+            (double)Math.Min(rows.Count, BatchPlan.LargestBatchOf(settings.BatchSize)) * definition.LargestMap
+                <= NetworkDefinition.MaximumBatchValues,
+            "rows of a step", settings.BatchSize);
         if (encoder.EncodedInputs != definition.Inputs)
         {
             throw new NetworkFormatException(CheckedBytes.Text(

@@ -95,6 +95,11 @@ internal sealed class Evaluator
     /// <summary>What the metric of the last <see cref="Evaluate"/> is for each of several targets; empty where there is one.</summary>
     public IReadOnlyList<double> MetricsOfTargets => _metric.OfTargets;
 
+    /// <summary>
+    /// Whether any row counts: none does where they all lack the targets that are learned. Then there is nothing to choose an epoch by.
+    /// </summary>
+    public bool HasWeight => _lossWeights.Length == 0 || Array.Exists(_lossWeights, weight => weight > 0);
+
     private bool ScalesTemperature => _settings.Objective.ScalesTemperature;
 
     private static bool SharesInput(EncodedRows data, NetworkParameters parameters) =>

@@ -81,6 +81,12 @@ internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
             TargetScale? known = start.Scales?[target];
             if (known == Scales[target])
                 continue;
+            // What was the same in all rows says nothing of where it is now: the network begins at the mean of the new labels.
+            if (known is { Deviation: 0 })
+            {
+                outputLayer.Rescale(target, 0, 0);
+                continue;
+            }
             (double mean, double unit) = (Scales[target].Mean, Scales[target].Unit);
             double factor = (known?.Deviation ?? 1) / unit, shift = ((known?.Mean ?? 0) - mean) / unit;
             if (Scale is null)

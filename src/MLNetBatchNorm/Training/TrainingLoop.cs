@@ -47,6 +47,8 @@ internal static class TrainingLoop
             Average = settings.AveragedEpochs > 0 ? parameters.Clone() : null,
         };
         Evaluator? evaluator = validation is null ? null : new Evaluator(validation, state.Result, settings, team);
+        if (evaluator is { HasWeight: false })
+            evaluator = null;
         if (checkpoints?.Restore(state) == true)
         {
             Resume(state, network, optimizer, training, plan, settings);

@@ -35,6 +35,13 @@ public sealed class TrainingRunnerOptionTests
             options.LearningRateSchedule = new StepSchedule { Milestones = [3, 9], Factor = 0.5 };
             options.Statistics = BatchNormalizationStatistics.Population;
         }),
+        ["picture, a batch of all rows"] = (NetworkKind.Multiclass, 300, options =>
+        {
+            // A whole batch would be more than an array holds; there are not as many rows.
+            Picture(options);
+            options.Convolutions = [new ConvolutionLayer(1024, 2), new ConvolutionLayer(4, 1)];
+            options.BatchSize = BatchNormNetworkOptions.MaximumBatchSize;
+        }),
         ["regression, restarts"] = (NetworkKind.Regression, 300, options =>
         {
             options.NumberOfEnsembleMembers = 2;

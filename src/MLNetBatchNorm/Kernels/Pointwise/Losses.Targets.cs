@@ -5,8 +5,8 @@ namespace MLNetBatchNorm.Kernels;
 
 /// <content>
 /// The same losses where outputs are several targets of a row, each of which counts for something of its own, and some of which may be
-/// missing. Shapes as in the losses that treat every output by itself; targetWeights is [outputs], all positive; a target of NaN is
-/// missing: m[r,k] = 0, else 1.
+/// missing. Shapes as in the losses that treat every output by itself; targetWeights is [outputs], none negative; a target of NaN is
+/// missing: m[r,k] = 0, else 1. One of weight 0 counts as missing, whatever its output is.
 ///   rowLoss[r] = sum_k v[k] m[r,k] loss(z[r,k], targets[r,k]) / sum_k v[k] m[r,k]      (summed in double, k ascending)
 ///   dz[r,k] = weights[r] * gradientScale * v[k] m[r,k] / sum_j v[j] m[r,j] * loss'(z[r,k], targets[r,k])
 /// A row of weight 0, and one without any target, gets rowLoss 0 and dz 0.
@@ -139,7 +139,8 @@ internal static unsafe partial class Losses
         double sum = 0;
         for (int k = 0; k < columns && counts; k++)
         {
-            if (float.IsNaN(targets[k]))
+            // 0 times the loss of an output that has run away would be NaN.
+            if (float.IsNaN(targets[k]) || targetWeights[k] == 0f)
             {
                 continue;
             }

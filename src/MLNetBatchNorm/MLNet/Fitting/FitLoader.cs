@@ -156,8 +156,12 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
     /// <summary>The names of the targets of a label column that is a vector; null if there are none.</summary>
     public static SlotNames? TargetNames(RoleMappedData data) => NamesOf(data.Schema.Label!.Value);
 
-    /// <summary>What the keys of a label column stand for; null if it does not say it, or has none.</summary>
-    public static SlotNames? ClassNames(RoleMappedData data) => KeyValues.Of(data.Schema.Label!.Value) is { } values
+    /// <summary>
+    /// What the keys of a label column stand for; null if it does not say it of every key, or has none: the annotation is anybody's to
+    /// write, and need not have as many values as there are keys.
+    /// </summary>
+    public static SlotNames? ClassNames(RoleMappedData data) =>
+        KeyValues.Of(data.Schema.Label!.Value) is { } values && (ulong)values.Length == data.Schema.Label!.Value.Type.GetKeyCount()
         ? Encoding.SlotNames.Create(values.Length, values.Select(value => value.AsMemory()), out _)
         : null;
 
@@ -258,7 +262,7 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
-            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null, Ranges = ranges.Known, RangesAreGiven = ranges.AreGiven,
-            FindsCategories = !ranges.AreGiven,
+            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null, KnownScales = Start?.Scales, Ranges = ranges.Known,
+            RangesAreGiven = ranges.AreGiven, FindsCategories = !ranges.AreGiven,
         };
 }

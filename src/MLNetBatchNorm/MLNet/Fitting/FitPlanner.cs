@@ -183,7 +183,7 @@ internal sealed class FitPlanner
             SlotNames = names ?? _start?.SlotNames,
             SlotRanges = SlotRanges.Create(categories.Concat(RangesOf(rows, kinds))) ?? _start?.SlotRanges,
             TargetNames = targetNames ?? _start?.TargetNames,
-            ClassNames = classNames ?? _start?.ClassNames,
+            ClassNames = _task.LabelKind == LabelKind.Class ? classNames ?? _start?.ClassNames : null,
             Definition = definition,
             Chosen = chosen,
             Restarts = _options.NumberOfRestarts,

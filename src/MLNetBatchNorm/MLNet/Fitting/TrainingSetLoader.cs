@@ -42,6 +42,9 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>Whether training goes on from a model.</summary>
     public bool GoesOn { get; init; }
 
+    /// <summary>Means and deviations that the model to go on from knew of its targets; null where it says none, or is none.</summary>
+    public TargetScales? KnownScales { get; init; }
+
     /// <summary>The column that says which rows belong together; null: each is alone.</summary>
     public string? SamplingKeyColumnName { get; init; }
 
@@ -109,7 +112,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             if (ForTraining)
             {
                 CheckClasses(data, classes, rows.Rows);
-                store.ConstantTargets = GoesOn || targets is null ? [] : targets.Constants;
+                store.ConstantTargets = targets is null ? [] : GoesOn ? StillConstant(targets) : targets.Constants;
                 CheckTargets(data, targets, rows.Rows, store.ConstantTargets, channel);
                 CheckWeights(data, weights / rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows, slots, channel);
@@ -131,6 +134,15 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
         }
         return store;
     }
+
+    /// <summary>
+    /// The numbers that are the same in all rows and were so in those of the model to go on from: there is as little to learn of them as
+    /// there. What a model knew to vary is not forgotten because a few new rows are alike.
+    /// </summary>
+    private IReadOnlyList<ConstantTarget> StillConstant(TargetFacts targets) =>
+        KnownScales is not { } known || task.TargetWeights is null || task.Objective.PredictsLogarithm
+            ? []
+            : [.. targets.Constants.Where(constant => known[constant.Target].Deviation == 0)];
 
     /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>
     private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();

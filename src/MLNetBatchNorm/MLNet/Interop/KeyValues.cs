@@ -27,14 +27,24 @@ internal static class KeyValues
         [typeof(DataViewRowId)] = Read<DataViewRowId>,
     };
 
-    /// <summary>The values of an annotation that has one for each key, as text; null if the column has no such annotation.</summary>
+    /// <summary>
+    /// The values of an annotation that has one for each key, as text; null if the column has no such annotation, or it has more or fewer.
+    /// </summary>
     /// <param name="column">The column.</param>
     /// <param name="annotation">The annotation's kind.</param>
     public static string[]? Of(DataViewSchema.Column column, string annotation = AnnotationUtils.Kinds.KeyValues) =>
         column.Annotations.Schema.GetColumnOrNull(annotation)?.Type is VectorDataViewType type
+        && HasAsMany(column.Type, type.Size)
         && s_readers.TryGetValue(type.ItemType.RawType, out Func<DataViewSchema.Column, string, string[]>? read)
             ? read(column, annotation)
             : null;
+
+    private static bool HasAsMany(DataViewType column, int values) => column switch
+    {
+        KeyDataViewType key => key.Count == (ulong)values,
+        VectorDataViewType vector => vector.Size == values,
+        _ => true,
+    };
 
     private static string[] Read<T>(DataViewSchema.Column column, string annotation)
     {

@@ -51,7 +51,7 @@ internal sealed class FoldedModel
         internal Scratch(FoldedModel model, int maximumRows)
         {
             // A block has as many rows as suit all parts.
-            int rows = model._parts.Min(part => part.CreateScratch(maximumRows).Rows);
+            int rows = model._parts.Min(part => part.RowsOfScratch(maximumRows));
             Parts = [.. model._parts.Select(part => part.CreateScratch(rows))];
             Sum = Parts.Length > 1 ? new PanelMatrix(rows, model.Outputs) : null;
         }

@@ -126,7 +126,11 @@ internal sealed class FoldedNetwork
     /// <summary>
     /// Memory for calls of up to <paramref name="maximumRows"/> rows at once; one for each thread. Longer calls work in blocks.
     /// </summary>
-    public ScoringScratch CreateScratch(int maximumRows = BlockRows)
+    public ScoringScratch CreateScratch(int maximumRows = BlockRows) => new(
+        _plan, RowsOfScratch(maximumRows), _encoder, _form, _takesEntries, _members[0], isEnsemble: _members.Length > 1);
+
+    /// <summary>Rows of a block of <see cref="CreateScratch"/>.</summary>
+    public int RowsOfScratch(int maximumRows)
     {
         // Rows of very many columns are scored in smaller blocks: the encoded block should stay well below a processor's last cache.
         const int maximumBlock = 1 << 22;
@@ -136,8 +140,7 @@ internal sealed class FoldedNetwork
             maximumMap, _members[0].Max(operation => (long)operation.Node.OutputPositions * operation.Node.Outputs));
         int fitting = _plan.HasMaps ? Math.Max(1, maximumMap / largest) : BlockRows;
         int columns = _takesEntries || _form is { Columns: null } ? _encoder.Slots : (_form?.Columns ?? _encoder).EncodedInputs;
-        int rows = Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / columns, 1, Math.Min(fitting, BlockRows)));
-        return new ScoringScratch(_plan, rows, _encoder, _form, _takesEntries, _members[0], isEnsemble: _members.Length > 1);
+        return Math.Clamp(maximumRows, 1, Math.Clamp(maximumBlock / columns, 1, Math.Min(fitting, BlockRows)));
     }
 
     /// <summary>

@@ -51,6 +51,27 @@ public sealed class TargetLossTests
         Assert.IsTrue(float.IsNaN(data.Run(0, 19).Loss[missing / 5]));
     }
 
+    /// <summary>A target of weight 0 is as one that is missing: nothing keeps its output from running away.</summary>
+    [TestMethod]
+    public void TargetOfWeight0_ItsOutputMayBeAnything()
+    {
+        var data = new Case(5, 19, weighted: false);
+        data.TargetWeights[2] = 0;
+        (float[] gradient, float[] loss) = data.Run(0, 19);
+        foreach (float wild in new[] { 3e38f, float.PositiveInfinity, float.NaN })
+        {
+            for (int row = 0; row < 19; row++)
+                data.Z[PanelLayout.Index(row, 2, 19)] = wild;
+            (float[] again, float[] lossAgain) = data.Run(0, 19);
+            KernelTesting.AssertSameBits(gradient, again, "gradient");
+            KernelTesting.AssertSameBits(loss, lossAgain, "loss");
+        }
+
+        Assert.IsTrue(loss.All(float.IsFinite));
+        data.TargetWeights[2] = 1e-3f;
+        Assert.IsTrue(data.Run(0, 19).Loss.Any(float.IsNaN));
+    }
+
     [TestMethod]
     public void InPlace_GivesTheSameBits()
     {

@@ -71,6 +71,34 @@ public sealed class ClassNameTests
         Assert.IsFalse(model.GetOutputSchema(rows.Schema)["Score"].HasClassNames());
     }
 
+    /// <summary>
+    /// An annotation that anybody wrote, of more values than there are keys or fewer: it says nothing, and the model can be saved.
+    /// </summary>
+    [TestMethod]
+    public void GetClassNames_MoreOrFewerValuesThanKeys_AreNone()
+    {
+        BatchNormNetworkMulticlassModelParameters? before = null;
+        foreach (string[] names in new string[][] { ["x", "y"], ["a", "b", "c", "d"], ["p", "q", "r"] })
+        {
+            SchemaDefinition definition = SchemaDefinition.Create(typeof(Row));
+            definition[nameof(Row.Key)].AddAnnotation(
+                "KeyValues", new VBuffer<ReadOnlyMemory<char>>(names.Length, [.. names.Select(name => name.AsMemory())]),
+                new VectorDataViewType(TextDataViewType.Instance, names.Length));
+            IDataView rows = _context.Data.LoadFromEnumerable(Examples(), definition);
+            string[] expected = names.Length == 3 ? names : ["1", "2", "3"];
+            var trainer = (BatchNormNetworkMulticlassTrainer)NetworkExamples.Quick(
+                _context, NetworkKind.Multiclass, options => options.LabelColumnName = nameof(Row.Key));
+            var model = trainer.Fit(rows, rows, before);
+            before = model.Model;
+            using var saved = new MemoryStream();
+            _context.Model.Save(model, rows.Schema, saved);
+            saved.Position = 0;
+            ITransformer loaded = new MLContext().Model.Load(saved, out _);
+            CollectionAssert.AreEqual(expected, loaded.GetClassNames(rows.Schema).ToArray());
+            CollectionAssert.AreEqual(expected, rows.Schema[nameof(Row.Key)].GetClassNames().ToArray());
+        }
+    }
+
     [TestMethod]
     public void GetClassNames_OtherTrainers_HaveThemAsWell()
     {
@@ -111,14 +139,16 @@ public sealed class ClassNameTests
 
     private IEstimator<ITransformer> Trainer() => NetworkExamples.Quick(_context, NetworkKind.Multiclass);
 
-    private IDataView Rows()
+    private IDataView Rows() => _context.Data.LoadFromEnumerable(Examples());
+
+    private static Row[] Examples()
     {
         string[] texts = ["wasp", "ant", "bee"];
         int[] numbers = [30, -7, 5];
         double[] fractions = [0.5, -1.25, 2e20];
         int[] hours = [3, 1, 2];
         var random = new Random(1);
-        return _context.Data.LoadFromEnumerable(Enumerable.Range(0, 60).Select(i => new Row
+        return [.. Enumerable.Range(0, 60).Select(i => new Row
         {
             Features = [i % 3 + 0.3f * random.NextSingle(), random.NextSingle()],
             Text = texts[i % 3],
@@ -127,7 +157,7 @@ public sealed class ClassNameTests
             Flag = i % 3 != 1,
             Time = TimeSpan.FromHours(hours[i % 3]),
             Key = (uint)(i % 3),               // ML.NET makes keys of it, 1 to 3
-        }).ToArray());
+        })];
     }
 
     private sealed class Row

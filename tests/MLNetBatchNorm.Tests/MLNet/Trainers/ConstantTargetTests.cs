@@ -183,6 +183,49 @@ public sealed class ConstantTargetTests
                 .Distinct().Count());
     }
 
+    /// <summary>
+    /// Target 2 was 0 in all rows and is 1000 +- 1 now: it begins at 1000. From 0 it would be a thousand of its units away, and one epoch
+    /// would not have come so far.
+    /// </summary>
+    [TestMethod]
+    public void WarmStart_TargetThatWasTheSameFarAway_BeginsWhereItIsNow()
+    {
+        List<TargetExample> same = TargetExamples.Rows(400), varied = TargetExamples.Rows(400, seed: 4);
+        same.ForEach(row => row.Values[2] = 0);
+        varied.ForEach(row => row.Values[2] = 1000 + (row.Values[2] - 2000) / 20);
+        var first = TargetExamples.Numbers(_context).Fit(TargetExamples.View(_context, same));
+        var second = TargetExamples.Numbers(_context, options => options.MaximumNumberOfEpochs = 1).Fit(
+            TargetExamples.View(_context, varied), null, first.Model);
+
+        double unit = second.Model.TargetDeviations[2];
+        Assert.IsGreaterThan(0.5, unit);
+        float[] scores =
+            [.. TargetExamples.Column<float>(second.Transform(TargetExamples.View(_context, varied)), "Score").Select(row => row[2])];
+        Assert.IsTrue(scores.All(score => Math.Abs(score - 1000) < 5 * unit), $"{scores.Min()} to {scores.Max()}");
+    }
+
+    /// <summary>The same in all rows of both: no step is taken for it, whatever it is now, and the model says it.</summary>
+    [TestMethod]
+    public void WarmStart_TargetThatIsTheSameAgain_TakesNoPart()
+    {
+        List<TargetExample> rows = TargetExamples.Rows(200);
+        rows.ForEach(row => row.Values[1] = 5);
+        var first = TargetExamples.Numbers(_context).Fit(TargetExamples.View(_context, rows));
+
+        float[][] Again(float value)
+        {
+            List<TargetExample> others = TargetExamples.Rows(200, seed: 4);
+            others.ForEach(row => row.Values[1] = value);
+            var second = TargetExamples.Numbers(_context).Fit(TargetExamples.View(_context, others), null, first.Model);
+            return TargetExamples.Column<float>(second.Transform(TargetExamples.View(_context, Other())), "Score");
+        }
+
+        float[][] five = Again(5), large = Again(-3e30f);
+        Assert.IsTrue(five.All(row => row[1] == 5) && large.All(row => row[1] == -3e30f));
+        CollectionAssert.AreEqual(five.Select(row => row[0]).ToArray(), large.Select(row => row[0]).ToArray());
+        Assert.IsGreaterThan(100, five.Select(row => row[0]).Distinct().Count());
+    }
+
     private string TargetWarning() => _warnings.Single(warning => warning.StartsWith("Label column", StringComparison.Ordinal));
 
     private static List<TargetExample> Other() => TargetExamples.Rows(300, seed: 9);
