@@ -106,13 +106,16 @@ internal static class NetworkModelFile
     private static ModelGraph Begin(TrainedNetwork network, BatchNormNetworkOnnxOptions options)
     {
         IEnumerable<NetworkMember> members = network.Ensembles.SelectMany(own => own.Members);
-        long bytes = members.Sum(m => m.Parameters.Linear.Sum(l => (long)l.Inputs * l.Outputs)) * sizeof(float);
+        long bytes = members.Sum(Weights) * sizeof(float);
         if (bytes > LargestWeightBytes)
             throw new InvalidOperationException($"The network has {bytes} bytes of weights; an ONNX file holds at most 2 GiB.");
         var graph = new ModelGraph(nameof(MLNetBatchNorm), [options.InputName!, .. OnnxNames.Outputs]);
         graph.AddInput(options.InputName!, ElementType.Float, network.Encoder.RawInputs);
         return graph;
     }
+
+    private static long Weights(NetworkMember member) => member.Parameters.Linear.Sum(map => (long)map.Inputs * map.Outputs)
+        + member.Parameters.Definition.Plan.Nodes.OfType<ConvolutionNode>().Sum(node => (long)node.WindowInputs * node.Outputs);
 
     private static ModelProto End(ModelGraph graph, BatchNormNetworkOnnxOptions options)
     {

@@ -42,7 +42,7 @@ internal static class CourseSections
         Page page, IReadOnlyList<TrainingHistory> histories, IReadOnlyList<string> names, string measure, int drawn)
     {
         TrainingHistory[] trained = [.. histories.Where(
-            history => history.BestEpoch > 0 && Best(history).TargetValidationMetrics.Count == names.Count)];
+            history => history.BestEpoch > 0 && history.Epochs.All(epoch => epoch.TargetValidationMetrics.Count == names.Count))];
         if (trained.Length == 0)
             return;
         string lines = trained.Length == 1 ? "" : " Each line is one network.";

@@ -90,8 +90,10 @@ internal static class PictureSections
         int pixels = shape.Height * shape.Width, shown = Math.Min(shape.Channels, MostChannels);
         var rows = Enumerable.Range(0, shown).Select(channel =>
         {
-            // All pixels of a channel are scaled alike.
-            BatchNormNetworkSlot slot = encoder.Slots[shape.Order == PixelOrder.Planar ? channel * pixels : channel];
+            // All pixels of a channel are scaled alike, but those that no picture has.
+            IEnumerable<BatchNormNetworkSlot> slots = Enumerable.Range(0, pixels).Select(
+                pixel => encoder.Slots[shape.Order == PixelOrder.Planar ? channel * pixels + pixel : pixel * shape.Channels + channel]);
+            BatchNormNetworkSlot slot = slots.FirstOrDefault(one => one.Scale != 0) ?? slots.First();
             return new[]
             {
                 Numbers.Count(channel + 1), Numbers.Exact(slot.Center),

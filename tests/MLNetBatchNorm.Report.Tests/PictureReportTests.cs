@@ -79,7 +79,10 @@ public sealed class PictureReportTests
                 var pixels = new float[channels * Side * Side];
                 for (int i = 0; i < pixels.Length; i++)
                     pixels[i] = 100 * (order == PixelOrder.Planar ? i / (Side * Side) : i % channels) + random.NextSingle();
-                return new Row { Features = pixels, Label = pixels[0] > 0.5f };
+                bool label = pixels[0] > 0.5f;
+                // A pixel that no picture has says nothing of its channel.
+                pixels[0] = float.NaN;
+                return new Row { Features = pixels, Label = label };
             }).ToArray(),
             schema);
     }

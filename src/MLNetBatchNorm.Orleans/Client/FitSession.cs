@@ -138,11 +138,17 @@ internal sealed class FitSession : IDisposable
         }
     }
 
-    /// <summary>A training was not begun after all.</summary>
-    public void PutBack(int training)
+    /// <summary>A training was not begun after all: silos that had looked for one in vain take it, if they have a core.</summary>
+    /// <param name="training">Its number.</param>
+    /// <param name="refused">Where; it hears of the next core by itself.</param>
+    public void PutBack(int training, SiloLink refused)
     {
         lock (_lock)
+        {
             _waiting.Add(training);
+            foreach (SiloLink link in _joined.Where(link => link != refused && link.HasFreeCore))
+                link.Wake();
+        }
     }
 
     /// <summary>A core is free and no training waits: of those that wait at silos one is asked back.</summary>

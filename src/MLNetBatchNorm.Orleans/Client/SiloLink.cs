@@ -17,7 +17,7 @@ internal sealed class SiloLink
     private readonly List<Given> _given = [];
     private readonly List<int> _ended = [];
     private TaskCompletionSource _woken = Signal();
-    private bool _hasFreeCore = true;
+    private volatile bool _hasFreeCore = true;
     private int _count;
     private int _asked;
 
@@ -46,6 +46,9 @@ internal sealed class SiloLink
     /// <summary>Begins, and goes on until the fit is over or the silo is lost.</summary>
     /// <param name="cancellation">Ends it.</param>
     public void Start(CancellationToken cancellation) => Task = Task.Run(() => Run(cancellation), CancellationToken.None);
+
+    /// <summary>Whether the silo has said that it has one, and has refused no training since.</summary>
+    public bool HasFreeCore => _hasFreeCore;
 
     /// <summary>The silo is not in the cluster any more.</summary>
     public void Lose() => _lost.Cancel();
@@ -192,9 +195,13 @@ internal sealed class SiloLink
             }
             finally
             {
-                // All cores may be busy with another fit.
+                // All cores may be busy with another fit, as far as is known until the silo speaks again: two silos that refuse what the
+                // other gave back would go on for ever.
                 if (!isTaken)
-                    _session.PutBack(next.Training);
+                {
+                    _hasFreeCore = false;
+                    _session.PutBack(next.Training, this);
+                }
             }
 
             if (!isTaken)

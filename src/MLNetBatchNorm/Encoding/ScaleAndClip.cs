@@ -260,7 +260,7 @@ internal sealed class ScaleAndClip : EncodingPart
     /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median,
     /// scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a constant. Two values become 0 and 1; a category of very few rows less than
     /// 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing
-    /// else is done to it, so that zeros stay zeros. A slot without any value has the scale 0, whatever its kind.
+    /// else is done to it, so that zeros stay zeros. A slot without any value has no column, whatever its kind.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {

@@ -151,11 +151,16 @@ internal sealed class NetworkDefinition
     /// </summary>
     public bool NeedsTwoRows => Plan.Nodes.Any(node => node is BatchNormNode { Positions: 1 });
 
-    /// <summary>Numbers of the largest map that a row becomes, channels in whole panels; 0 where there are no maps.</summary>
+    /// <summary>
+    /// Numbers of the largest map that a row becomes, channels in whole panels; 0 where there are no maps. The pictures themselves are one
+    /// only where they are normalized; a convolution reads them as rows.
+    /// </summary>
     public long LargestMap => Enumerable.Range(0, Convolutions.Length)
-        .Select(layer => (Map: MapOf(layer), Convolution: Convolutions[layer]))
-        .SelectMany(layer => new[] { layer.Map, layer.Convolution.Convolved(layer.Map) })
-        .Select(map => (long)map.Pixels * PanelLayout.PanelCount(map.Channels) * PanelLayout.Width).DefaultIfEmpty().Max();
+        .Select(layer => (Map: MapOf(layer), Convolution: Convolutions[layer], IsRow: layer == 0 && Plan.Nodes[0] is RowNode))
+        .SelectMany(layer => new[] { layer.IsRow ? layer.Map.Values : Padded(layer.Map), Padded(layer.Convolution.Convolved(layer.Map)) })
+        .DefaultIfEmpty().Max();
+
+    private static long Padded(MapShape map) => (long)map.Pixels * PanelLayout.PanelCount(map.Channels) * PanelLayout.Width;
 
     /// <summary>Multiplications and additions of a row on its way through the network.</summary>
     public double WeightsOfRow => Plan.Nodes.Sum(node => node switch

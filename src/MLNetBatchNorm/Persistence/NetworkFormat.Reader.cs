@@ -414,6 +414,8 @@ internal static partial class NetworkFormat
                 // As it is and folded, padded to whole panels.
                 bytes += 2.0 * Padded(node.Outputs) * convolution.WindowInputs * sizeof(float) + LayerOverhead
                     + (double)ColumnBytes * node.Outputs;
+                if (FoldedConvolution.IsTransformed(convolution))
+                    bytes += (double)WinogradConvolution.TransformedLength(convolution.Inputs, convolution.Outputs) * sizeof(float);
             }
             else if (node.ParameterCount > 0)
             {

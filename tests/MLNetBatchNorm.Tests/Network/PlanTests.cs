@@ -30,6 +30,23 @@ public sealed class PlanTests
         Assert.AreEqual(placement == BatchNormalizationPlacement.LayerInput, Plan.NormalizesInput(placement));
     }
 
+    /// <summary>
+    /// Channels of a map are in panels of 16; a picture is rows as they come where a convolution reads it, and a map where it is
+    /// normalized.
+    /// </summary>
+    [TestMethod]
+    [DataRow(BatchNormalizationPlacement.BeforeActivation, 9 * 9 * 3)]
+    [DataRow(BatchNormalizationPlacement.LayerInput, 9 * 9 * 16)]
+    public void LargestMap_OfPictures_CountsWhatIsInMemory(BatchNormalizationPlacement placement, int expected)
+    {
+        var convolution = new ConvolutionDefinition { Filters = 5, KernelHeight = 3, KernelWidth = 3, StrideY = 3, StrideX = 3 };
+        NetworkDefinition definition = new NetworkDefinition
+        {
+            Inputs = 243, HiddenUnits = [4], Outputs = 1, Placement = placement,
+        }.With(new MapShape(9, 9, 3), PixelOrder.Planar, [convolution], averagesPixels: false);
+        Assert.AreEqual(expected, definition.LargestMap);
+    }
+
     [TestMethod]
     [DataRow(BatchNormalizationPlacement.BeforeActivation, "linear1 bn1 hidden1 dropout1 linear2 bn2 hidden2 dropout2 linear3+b")]
     [DataRow(BatchNormalizationPlacement.AfterActivation, "linear1+b hidden1 bn1 dropout1 linear2+b hidden2 bn2 dropout2 linear3+b")]

@@ -42,6 +42,7 @@ internal sealed class FitPlanner
         if (start is not null)
             WarmStart.CheckShape(host, start, slots, task, options);
         PictureOptions.CheckSlots(host, Picture, slots, options.FeatureColumnName);
+        PictureOptions.CheckChanges(host, options, Picture);
         if (start is not null && options.NumberOfTrials > 1)
         {
             throw host.ExceptUserArg(

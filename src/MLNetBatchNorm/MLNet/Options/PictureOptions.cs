@@ -45,15 +45,9 @@ internal static class PictureOptions
         if (options.InputShape is not { } shape)
         {
             string? option = options.Convolutions is not null ? nameof(options.Convolutions)
-                : options.GlobalAveragePooling ? nameof(options.GlobalAveragePooling)
-                : options.RandomShift > 0 ? nameof(options.RandomShift)
-                : options.RandomHorizontalFlip ? nameof(options.RandomHorizontalFlip) : null;
+                : options.GlobalAveragePooling ? nameof(options.GlobalAveragePooling) : null;
             if (option is not null)
-            {
-                throw context.ExceptUserArg(
-                    option,
-                    $"{option} is set, but InputShape is null; only pictures have pixels. Set InputShape to the size of the pictures.");
-            }
+                throw NeedsShape(context, option);
             return;
         }
         CheckNumbers(context, nameof(options.InputShape), shape);
@@ -69,20 +63,56 @@ internal static class PictureOptions
                 Text($"NumberOfInputPieces is {options.NumberOfInputPieces}, but InputShape is set; ")
                 + "pixels have no pieces. Set it to null or 0.");
         }
+        CheckChanges(context, options, ShapeOf(shape));
+        if (options.Convolutions is { } layers)
+            CheckLayers(context, layers);
+        CheckMaps(context, ShapeOf(shape)!.Value, options.Convolutions ?? Usual(ShapeOf(shape)!.Value));
+    }
+
+    /// <summary>
+    /// Refuses changes of pictures that cannot be made: where rows are none, or have nothing that could move. A model to go on from has
+    /// the size of its pictures, and the options need not say it again.
+    /// </summary>
+    /// <param name="context">Whose exceptions they are.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="picture">The size of the pictures; null where rows are none.</param>
+    public static void CheckChanges(IExceptionContext context, BatchNormNetworkOptions options, MapShape? picture)
+    {
+        if (picture is not { } shape)
+        {
+            if (options.RandomShift > 0)
+                throw NeedsShape(context, nameof(options.RandomShift));
+            if (options.RandomHorizontalFlip)
+                throw NeedsShape(context, nameof(options.RandomHorizontalFlip));
+            return;
+        }
         foreach (int side in new[] { shape.Height, shape.Width })
         {
             if (side > 1 && options.RandomShift >= side)
             {
                 throw context.ExceptUserArg(
                     nameof(options.RandomShift),
-                    Text($"RandomShift is {options.RandomShift}, but pictures are {ShapeOf(shape)}: nothing of them would be left. ")
+                    Text($"RandomShift is {options.RandomShift}, but pictures are {shape}: nothing of them would be left. ")
                     + Text($"Set it to at most {side - 1}."));
             }
         }
-        if (options.Convolutions is { } layers)
-            CheckLayers(context, layers);
-        CheckMaps(context, ShapeOf(shape)!.Value, options.Convolutions ?? Usual(ShapeOf(shape)!.Value));
+        if (options.RandomShift > 0 && shape.Pixels == 1)
+        {
+            throw context.ExceptUserArg(
+                nameof(options.RandomShift),
+                Text($"RandomShift is {options.RandomShift}, but pictures are {shape}: a single pixel cannot be moved. Set it to 0."));
+        }
+        if (options.RandomHorizontalFlip && shape.Width == 1)
+        {
+            throw context.ExceptUserArg(
+                nameof(options.RandomHorizontalFlip),
+                Text($"RandomHorizontalFlip is set, but pictures are {shape}: one column has no mirror image. Set it to false, or give ")
+                + "what runs in one direction as pictures of height 1.");
+        }
     }
+
+    private static Exception NeedsShape(IExceptionContext context, string option) => context.ExceptUserArg(
+        option, $"{option} is set, but InputShape is null; only pictures have pixels. Set InputShape to the size of the pictures.");
 
     /// <summary>Refuses a feature column whose length is not that of the pictures.</summary>
     public static void CheckSlots(IExceptionContext context, MapShape? picture, int slots, string column)

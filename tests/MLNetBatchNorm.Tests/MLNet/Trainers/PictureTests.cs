@@ -195,6 +195,8 @@ public sealed class PictureTests
     [DataRow("shift", "RandomShift is 9, but pictures are 9 x 10 x 2: nothing of them would be left. Set it to at most 8.")]
     [DataRow("shift without shape", "RandomShift is set, but InputShape is null;")]
     [DataRow("flip without shape", "RandomHorizontalFlip is set, but InputShape is null;")]
+    [DataRow("flip of one column", "RandomHorizontalFlip is set, but pictures are 180 x 1 x 1: one column has no mirror image.")]
+    [DataRow("shift of one pixel", "RandomShift is 2, but pictures are 1 x 1 x 180: a single pixel cannot be moved. Set it to 0.")]
     [DataRow("pieces", "NumberOfInputPieces is 8, but InputShape is set;")]
     public void Fit_WhatCannotWork_IsRefusedBeforeARowIsRead(string what, string message)
     {
@@ -217,12 +219,41 @@ public sealed class PictureTests
             case "shift": options.RandomShift = 9; break;
             case "shift without shape": (options.InputShape, options.Convolutions, options.RandomShift) = (null, null, 1); break;
             case "flip without shape": (options.InputShape, options.Convolutions, options.RandomHorizontalFlip) = (null, null, true); break;
+            case "flip of one column":
+                (options.InputShape, options.RandomHorizontalFlip) = (new ImageShape(180, 1, 1), true);
+                break;
+            case "shift of one pixel": (options.InputShape, options.RandomShift) = (new ImageShape(1, 1, 180), 2); break;
             case "pieces": options.NumberOfInputPieces = 8; break;
         }
         Exception e = Assert.Throws<ArgumentOutOfRangeException>(
             () => context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view));
         Assert.Contains(message, e.Message);
         Assert.AreEqual(0, ((CountingView)view).Rows);
+    }
+
+    /// <summary>The model knows the size of its pictures; what cannot be done with it is refused all the same.</summary>
+    [TestMethod]
+    public void Fit_WarmStartWithoutShape_ChangesPictures()
+    {
+        var context = new MLContext(1);
+        IDataView view = Picture.View(context, NetworkKind.Multiclass, Picture.Rows(60));
+        var options = NetworkExamples.QuickOptions<BatchNormNetworkMulticlassTrainer.Options>(Picture.Shape);
+        options.MaximumNumberOfEpochs = 1;
+        var model = context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view);
+        options.InputShape = null;
+        options.Convolutions = null;
+        float[] Again(int shift, bool flips)
+        {
+            (options.RandomShift, options.RandomHorizontalFlip) = (shift, flips);
+            return Scores(context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view, null, model.Model).Transform(view));
+        }
+
+        float[] unchanged = Again(0, false);
+        CollectionAssert.AreEqual(unchanged, Again(0, false));
+        CollectionAssert.AreNotEqual(unchanged, Again(1, false));
+        CollectionAssert.AreNotEqual(unchanged, Again(0, true));
+        Exception e = Assert.Throws<ArgumentOutOfRangeException>(() => Again(9, false));
+        Assert.Contains("RandomShift is 9, but pictures are 9 x 10 x 2: nothing of them would be left. Set it to at most 8.", e.Message);
     }
 
     /// <summary>A batch whose map has more numbers than an array holds; none is made.</summary>

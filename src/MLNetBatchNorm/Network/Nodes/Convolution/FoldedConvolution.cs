@@ -27,11 +27,14 @@ internal sealed class FoldedConvolution : FoldedMap
         _folded = folded;
         _before = before;
         _behind = behind;
-        // The network's own input need not be a map.
-        if (node.Index > 0 && WinogradConvolution.Takes(node.Grid, node.Inputs, node.Outputs))
+        if (IsTransformed(node))
             _transformed = new AlignedBuffer(WinogradConvolution.TransformedLength(node.Inputs, node.Outputs));
         Refold(network);
     }
+
+    /// <summary>Whether it keeps the transformed kernels too; of the network's own input, which need not be a map, it does not.</summary>
+    public static bool IsTransformed(ConvolutionNode node) =>
+        node.Index > 0 && WinogradConvolution.Takes(node.Grid, node.Inputs, node.Outputs);
 
     public override void Refold(NetworkParameters network)
     {
