@@ -104,10 +104,9 @@ public static class BatchNormNetworkOnnxCatalog
         this ModelOperationsCatalog catalog, BatchNormNetworkBinaryModelParameters modelParameters, Stream stream,
         BatchNormNetworkOnnxOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentNullException.ThrowIfNull(modelParameters);
-        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
-        Write(NetworkModelFile.Binary(NetworkOf(modelParameters), BinaryDecision.Default, copy), stream);
+        Write(
+            catalog, modelParameters, stream, options,
+            copy => NetworkModelFile.Binary(NetworkOf(modelParameters), BinaryDecision.Default, copy));
     }
 
     /// <summary>Writes a multiclass classifier. Model parameters do not know the names of the classes; the transformer does.</summary>
@@ -117,10 +116,9 @@ public static class BatchNormNetworkOnnxCatalog
         this ModelOperationsCatalog catalog, BatchNormNetworkMulticlassModelParameters modelParameters, Stream stream,
         BatchNormNetworkOnnxOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentNullException.ThrowIfNull(modelParameters);
-        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
-        Write(NetworkModelFile.Multiclass(NetworkOf(modelParameters), null, copy), stream);
+        Write(
+            catalog, modelParameters, stream, options,
+            copy => NetworkModelFile.Multiclass(NetworkOf(modelParameters), null, copy));
     }
 
     /// <summary>Writes a regression.</summary>
@@ -136,10 +134,9 @@ public static class BatchNormNetworkOnnxCatalog
         this ModelOperationsCatalog catalog, BatchNormNetworkRegressionModelParameters modelParameters, Stream stream,
         BatchNormNetworkOnnxOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentNullException.ThrowIfNull(modelParameters);
-        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
-        Write(NetworkModelFile.Regression(NetworkOf(modelParameters), copy), stream);
+        Write(
+            catalog, modelParameters, stream, options,
+            copy => NetworkModelFile.Regression(NetworkOf(modelParameters), copy));
     }
 
     /// <summary>Writes a regression of several numbers.</summary>
@@ -149,10 +146,9 @@ public static class BatchNormNetworkOnnxCatalog
         this ModelOperationsCatalog catalog, BatchNormNetworkMultiOutputRegressionModelParameters modelParameters, Stream stream,
         BatchNormNetworkOnnxOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentNullException.ThrowIfNull(modelParameters);
-        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
-        Write(NetworkModelFile.MultiOutput(NetworkOf(modelParameters), modelParameters.TargetNames, copy), stream);
+        Write(
+            catalog, modelParameters, stream, options,
+            copy => NetworkModelFile.MultiOutput(NetworkOf(modelParameters), modelParameters.TargetNames, copy));
     }
 
     /// <summary>Writes a classifier of several labels, each true where its score is above 0.</summary>
@@ -162,10 +158,20 @@ public static class BatchNormNetworkOnnxCatalog
         this ModelOperationsCatalog catalog, BatchNormNetworkMultiLabelModelParameters modelParameters, Stream stream,
         BatchNormNetworkOnnxOptions? options = null)
     {
+        Write(
+            catalog, modelParameters, stream, options,
+            copy => NetworkModelFile.Labels(NetworkOf(modelParameters), modelParameters.TargetNames, copy));
+    }
+
+    /// <summary>Checks what all forms of model parameters are given, and writes what becomes of them; the input has the usual name.</summary>
+    private static void Write<TModel>(
+        ModelOperationsCatalog catalog, TModel modelParameters, Stream stream, BatchNormNetworkOnnxOptions? options,
+        Func<BatchNormNetworkOnnxOptions, ModelProto> convert)
+        where TModel : class
+    {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(modelParameters);
-        BatchNormNetworkOnnxOptions copy = Name(Check(stream, options), OnnxNames.Features);
-        Write(NetworkModelFile.Labels(NetworkOf(modelParameters), modelParameters.TargetNames, copy), stream);
+        Write(convert(Name(Check(stream, options), OnnxNames.Features)), stream);
     }
 
     private static BatchNormNetworkOnnxOptions Check(Stream stream, BatchNormNetworkOnnxOptions? options)
