@@ -163,7 +163,7 @@ public static class BatchNormNetworkOnnxCatalog
             copy => NetworkModelFile.Labels(NetworkOf(modelParameters), modelParameters.TargetNames, copy));
     }
 
-    /// <summary>Checks what all forms of model parameters are given, and writes what becomes of them; the input has the usual name.</summary>
+    /// <summary>Checks what all forms of model parameters are given and writes what they become; the input has its usual name.</summary>
     private static void Write<TModel>(
         ModelOperationsCatalog catalog, TModel modelParameters, Stream stream, BatchNormNetworkOnnxOptions? options,
         Func<BatchNormNetworkOnnxOptions, ModelProto> convert)
