@@ -28,7 +28,7 @@ internal static class ClusterState
         long began = Stopwatch.GetTimestamp();
         while ((await Describe(cluster)).Length != count)
         {
-            if (Stopwatch.GetElapsedTime(began).TotalSeconds > 30)
+            if (Stopwatch.GetElapsedTime(began).TotalSeconds > 120)
                 throw new TimeoutException($"There are still not {count} silos.");
             await Task.Delay(100);
         }

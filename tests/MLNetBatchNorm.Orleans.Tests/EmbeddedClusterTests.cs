@@ -27,7 +27,7 @@ public sealed class EmbeddedClusterTests
             ClusterId = s_name, SiloPort = RedisServer.FreePort(), GatewayPort = RedisServer.FreePort(),
         };
         s_cluster = await TrainingCluster.StartSiloAsync(
-            s_options, new TrainingSiloOptions { Name = "first", NumberOfCores = 2, LeaseInSeconds = 5 }, context.CancellationToken);
+            s_options, new TrainingSiloOptions { Name = "first", NumberOfCores = 2 }, context.CancellationToken);
     }
 
     [ClassCleanup]
@@ -63,7 +63,8 @@ public sealed class EmbeddedClusterTests
         options.CancellationToken = source.Token;
         long began = Stopwatch.GetTimestamp();
         Assert.Throws<OperationCanceledException>(() => Fits.Regression(_context, options, epochs: 100_000));
-        Assert.IsLessThan(20, Stopwatch.GetElapsedTime(began).TotalSeconds);
+        // 100,000 epochs take minutes.
+        Assert.IsLessThan(60, Stopwatch.GetElapsedTime(began).TotalSeconds);
         AssertFreed();
     }
 
@@ -110,7 +111,8 @@ public sealed class EmbeddedClusterTests
         var thrown = await Assert.ThrowsAsync<InvalidOperationException>(() => TrainingCluster.ConnectAsync(
             new TrainingClusterOptions { ClusterId = "nobody", GatewayPort = RedisServer.FreePort() }));
         Assert.Contains("No silo answers in the cluster 'nobody'", thrown.Message);
-        Assert.IsLessThan(15, Stopwatch.GetElapsedTime(began).TotalSeconds);
+        // It tries for five seconds; the rest is for a machine that does other things beside.
+        Assert.IsLessThan(60, Stopwatch.GetElapsedTime(began).TotalSeconds);
     }
 
     [TestMethod]
@@ -199,8 +201,12 @@ public sealed class EmbeddedClusterTests
             Assert.AreEqual(s_expected.Value, Fits.Regression(_context, Options(directory: folder, silos: 2), members: 6));
             Assert.IsEmpty(Directory.GetFileSystemEntries(folder));
 
+            // The first silo alone would not be ready with it.
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+            BatchNormNetworkRegressionTrainer.Options elsewhere = Options(directory: other, silos: 2);
+            elsewhere.CancellationToken = limit.Token;
             var thrown = Assert.Throws<InvalidOperationException>(
-                () => Fits.Regression(_context, Options(directory: other, silos: 2), members: 64));
+                () => Fits.Regression(_context, elsewhere, members: 64, epochs: 100_000));
             Assert.Contains("Silo 'second' does not see the rows", thrown.Message);
             Assert.Contains(folder, thrown.Message);
             Assert.IsEmpty(Directory.GetFileSystemEntries(other));
@@ -290,15 +296,20 @@ public sealed class EmbeddedClusterTests
     [TestMethod]
     public async Task Client_Killed_RowsAreFreed()
     {
+        var options = new TrainingClusterOptions
+        {
+            ClusterId = s_name + "-lease", SiloPort = RedisServer.FreePort(), GatewayPort = RedisServer.FreePort(),
+        };
+        await using TrainingCluster silo = await TrainingCluster.StartSiloAsync(options, new TrainingSiloOptions { LeaseInSeconds = 5 });
         using SiloProcess client = SiloProcess.StartClient(new Dictionary<string, string>
         {
-            ["cluster"] = s_name, ["first"] = $"127.0.0.1:{s_options.GatewayPort}",
+            ["cluster"] = options.ClusterId, ["first"] = $"127.0.0.1:{options.GatewayPort}",
         });
         client.WaitUntilReady();
-        Assert.AreEqual(1, (await Describe()).Fits);
+        Assert.AreEqual(1, (await ClusterState.Describe(silo)).Single().Fits);
         client.Kill();
-        Assert.AreEqual(1, (await Describe()).Fits);
-        AssertFreed(seconds: 15);
+        Assert.AreEqual(1, (await ClusterState.Describe(silo)).Single().Fits);
+        AssertFreed(silo);
     }
 
     /// <summary>Nothing stays behind: a short form of what CLUSTER_FITS=200 asks for.</summary>
@@ -355,20 +366,17 @@ public sealed class EmbeddedClusterTests
 
     private static Task WaitForSilos(int count) => ClusterState.WaitForSilos(s_cluster, count);
 
-    private static async Task<SiloDescription> Describe() =>
-        (await ClusterState.Describe(s_cluster)).Single(silo => silo.Name == "first");
-
-    /// <summary>No silo has rows or trainings any more.</summary>
-    private static void AssertFreed(int seconds = 4)
+    /// <summary>No silo has rows or trainings any more, and long before a lease of 30 s would end.</summary>
+    private static void AssertFreed(TrainingCluster? cluster = null)
     {
         long began = Stopwatch.GetTimestamp();
         while (true)
         {
-            SiloDescription[] silos = ClusterState.Describe(s_cluster).GetAwaiter().GetResult();
+            SiloDescription[] silos = ClusterState.Describe(cluster ?? s_cluster).GetAwaiter().GetResult();
             if (silos.All(silo => silo is { Fits: 0, Running: 0 }))
                 return;
             Assert.IsLessThan(
-                seconds, Stopwatch.GetElapsedTime(began).TotalSeconds,
+                20, Stopwatch.GetElapsedTime(began).TotalSeconds,
                 string.Join(' ', silos.Select(silo => $"{silo.Name}: {silo.Fits} fits, {silo.Running} trainings.")));
             Thread.Sleep(100);
         }

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.ML;
 using Orleans.Configuration;
 using Orleans.Hosting;
+using Orleans.Storage;
 using StackExchange.Redis;
 
 namespace MLNetBatchNorm.Clustering.Tests;
@@ -20,7 +21,8 @@ internal static class ProcessRole
     public static async Task<int> Run(string[] args)
     {
         Dictionary<string, string> given = args.Skip(1).Select(arg => arg.Split('=', 2)).ToDictionary(parts => parts[0], parts => parts[1]);
-        TrainingClusterOptions cluster = Cluster(given);
+        var released = new TaskCompletionSource();
+        TrainingClusterOptions cluster = Cluster(given, released.Task);
         if (args[0] == Client)
         {
             await using TrainingCluster client = await TrainingCluster.ConnectAsync(cluster);
@@ -34,14 +36,13 @@ internal static class ProcessRole
         {
             Name = given["name"],
             NumberOfCores = NumberOf(given, "cores", 1), MemoryBudgetInMegabytes = NumberOf(given, "megabytes", 512),
-            RowsDirectory = given.GetValueOrDefault("rows"), LeaseInSeconds = 5, CheckpointIntervalInSeconds = NumberOf(given, "keep", 0),
+            RowsDirectory = given.GetValueOrDefault("rows"), CheckpointIntervalInSeconds = NumberOf(given, "keep", 0),
         };
         // A silo lives as long as its parent holds its input open.
         _ = Task.Run(() =>
         {
             while (Console.In.ReadLine() is not null)
-            {
-            }
+                released.TrySetResult();
 
             Environment.Exit(0);
         });
@@ -54,7 +55,7 @@ internal static class ProcessRole
     private static int NumberOf(Dictionary<string, string> given, string name, int otherwise) =>
         given.TryGetValue(name, out string? value) ? int.Parse(value, CultureInfo.InvariantCulture) : otherwise;
 
-    private static TrainingClusterOptions Cluster(Dictionary<string, string> given)
+    private static TrainingClusterOptions Cluster(Dictionary<string, string> given, Task released)
     {
         var cluster = new TrainingClusterOptions
         {
@@ -67,9 +68,14 @@ internal static class ProcessRole
             silo.Services.AddLogging(log => log.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
             if (given.ContainsKey("checkpoints"))
             {
-                silo.AddRedisGrainStorage(
-                    TrainingSiloOptions.StorageName,
-                    storage => storage.ConfigurationOptions = ConfigurationOptions.Parse(cluster.Redis!));
+                bool holds = given.ContainsKey("hold");
+                string name = holds ? "held" : TrainingSiloOptions.StorageName;
+                silo.AddRedisGrainStorage(name, storage => storage.ConfigurationOptions = ConfigurationOptions.Parse(cluster.Redis!));
+                if (holds)
+                {
+                    silo.Services.AddKeyedSingleton<IGrainStorage>(TrainingSiloOptions.StorageName, (services, _) => new HeldStorage(
+                        services.GetRequiredKeyedService<IGrainStorage>(name), NumberOf(given, "hold", 1), released));
+                }
             }
         };
         return cluster;

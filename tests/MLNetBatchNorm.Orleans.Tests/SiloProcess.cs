@@ -5,9 +5,11 @@ namespace MLNetBatchNorm.Clustering.Tests;
 /// <summary>A silo, or a client, in a process of its own.</summary>
 internal sealed class SiloProcess : IDisposable
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(40);
+    // For a machine that does much beside.
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(120);
     private readonly Process _process;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<string> _errors = [];
 
     private SiloProcess(string role, string line, IReadOnlyDictionary<string, string> given)
@@ -23,6 +25,8 @@ internal sealed class SiloProcess : IDisposable
         {
             if (e.Data == line)
                 _ready.TrySetResult();
+            else if (e.Data == HeldStorage.Line)
+                _held.TrySetResult();
         };
         _process.ErrorDataReceived += (_, e) =>
         {
@@ -30,7 +34,8 @@ internal sealed class SiloProcess : IDisposable
                 _errors.Add(e.Data ?? "");
         };
         _process.EnableRaisingEvents = true;
-        _process.Exited += (_, _) => _ready.TrySetException(new InvalidOperationException("The process has ended: " + Errors));
+        _process.Exited += (_, _) => Array.ForEach(
+            [_ready, _held], signal => signal.TrySetException(new InvalidOperationException("The process has ended: " + Errors)));
         _process.Start();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
@@ -72,6 +77,12 @@ internal sealed class SiloProcess : IDisposable
             throw new TimeoutException("The process is not ready: " + Errors);
         _ready.Task.GetAwaiter().GetResult();
     }
+
+    /// <summary>Waits until a silo with a <see cref="HeldStorage"/> holds a training.</summary>
+    public Task WaitUntilHeld() => _held.Task.WaitAsync(s_limit);
+
+    /// <summary>Lets the training go on that a silo holds.</summary>
+    public void Release() => _process.StandardInput.WriteLine();
 
     /// <summary>SIGKILL.</summary>
     public void Kill()
