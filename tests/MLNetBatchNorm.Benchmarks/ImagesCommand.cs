@@ -13,9 +13,9 @@ namespace MLNetBatchNorm.Benchmarks;
 /// </summary>
 /// <remarks>
 /// Every folder under the given one, or that one itself, with <c>train</c> and <c>test</c>: <c>meta.json</c> (n, channels, height, width,
-/// classes), <c>images.u8.gz</c> (bytes, picture after picture, channel after channel) and <c>labels.u8.gz</c>. Lines:
+/// classes), <c>images.u8.gz</c> (bytes, picture after picture, channel after channel) and <c>labels.u8.gz</c>.
 /// A folder with the four files of MNIST is read as well. With --validation the last sixth of the training part is scored and not trained
-/// on, and the test part is left alone: to choose defaults by.
+/// on, and the test part is left alone: to choose defaults by. Lines:
 /// NAME images METHOD SEED acc VALUE logloss VALUE fit_s SECONDS images_per_s VALUE, the last one of training pictures and epochs.
 /// </remarks>
 internal static class ImagesCommand

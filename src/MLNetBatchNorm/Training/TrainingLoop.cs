@@ -143,6 +143,7 @@ internal static class TrainingLoop
         int epoch, TrainingStep step, BatchPlan plan, TrainingSettings settings, WeightAverage? average, CancellationToken cancellation)
     {
         long stepsOfARung = (long)plan.Batches * settings.MaximumEpochs;
+        bool changes = settings.ChangesPictures(epoch);
         double loss = 0, weight = 0, rate = 0;
         for (int batch = 0; batch < plan.Batches; batch++)
         {
@@ -152,7 +153,7 @@ internal static class TrainingLoop
             (int first, int rows) = plan.Batch(batch);
             (double batchLoss, double batchWeight) = step.Run(
                 first, rows, rate, RandomStream.Mix(settings.Seed ^ RandomStream.Mix(RandomPurpose.Dropout + (ulong)number)),
-                RandomStream.Mix(settings.Seed ^ (RandomStream.Mix(RandomPurpose.PictureChanges) + (ulong)number)));
+                changes ? RandomStream.Mix(settings.Seed ^ (RandomStream.Mix(RandomPurpose.PictureChanges) + (ulong)number)) : null);
             if (!double.IsFinite(batchLoss))
                 throw new TrainingDivergedException(epoch, number, rate);
             average?.Follow(number);

@@ -43,11 +43,11 @@ internal sealed class TrainingStep
     /// <param name="rows">Number of rows.</param>
     /// <param name="learningRate">Rate of this step.</param>
     /// <param name="dropoutKey">Chooses the dropout masks.</param>
-    /// <param name="changesKey">Chooses how pictures are changed.</param>
+    /// <param name="changesKey">Chooses how pictures are changed; null: not at all.</param>
     /// <returns>Weighted sum of the rows' losses before the update, in training mode, and the sum of their weights.</returns>
-    public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey, ulong changesKey = 0)
+    public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey, ulong? changesKey = null)
     {
-        _network.Input.Change(_changes, changesKey);
+        _network.Input.Change(changesKey is null ? default : _changes, changesKey ?? 0);
         Begin(first, rows);
         _network.SetDropout(dropoutKey);
         _optimizer.BeginStep(learningRate);

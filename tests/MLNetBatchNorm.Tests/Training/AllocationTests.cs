@@ -246,8 +246,8 @@ public sealed class AllocationTests
     {
         for (int i = 0; i < Steps; i++)
         {
-            step.Run(0, 24, 1e-4, dropoutKey: (ulong)i);
-            step.Run(24, 17, 1e-4, dropoutKey: (ulong)i);
+            step.Run(0, 24, 1e-4, dropoutKey: (ulong)i, changesKey: (ulong)i);
+            step.Run(24, 17, 1e-4, dropoutKey: (ulong)i, changesKey: (ulong)i + 100);
         }
     }
 

@@ -9,9 +9,12 @@ internal readonly record struct PictureChanges(int Shift, bool Flips)
     public bool AreNone => Shift == 0 && !Flips;
 
     /// <summary>
-    /// Draws one of all changes, each as likely as the others, and copies a picture with it; what comes in at an edge repeats the pixels
-    /// of the edge.
+    /// Draws a change and copies a picture with it; what comes in at an edge repeats the pixels of the edge.
     /// </summary>
+    /// <remarks>
+    /// A move along a side is the difference of two numbers up to the shift, each as likely as the others: none is the most likely one, so
+    /// that of two classes that differ by a place the right one stays more likely where it is.
+    /// </remarks>
     /// <param name="random">Where the change is drawn from.</param>
     /// <param name="from">The picture.</param>
     /// <param name="height">Rows of pixels; a picture of one row is not moved down or up.</param>
@@ -22,8 +25,8 @@ internal readonly record struct PictureChanges(int Shift, bool Flips)
     public void Apply(
         RandomStream random, ReadOnlySpan<float> from, int height, int width, int channels, PixelOrder order, Span<float> to)
     {
-        int down = height == 1 ? 0 : random.Next(2 * Shift + 1) - Shift;
-        int right = width == 1 ? 0 : random.Next(2 * Shift + 1) - Shift;
+        int down = height == 1 ? 0 : random.Next(Shift + 1) - random.Next(Shift + 1);
+        int right = width == 1 ? 0 : random.Next(Shift + 1) - random.Next(Shift + 1);
         bool flips = Flips && random.Next(2) == 1;
         (int planes, int pixel) = order == PixelOrder.Planar ? (channels, 1) : (1, channels);
         int line = width * pixel;

@@ -1,3 +1,5 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Encoding;
@@ -92,6 +94,10 @@ internal sealed class FitPlanner
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
     public int MostTrainings => Math.Max(
         AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts), TrialOptions.MostTrainings(_options));
+
+    /// <summary>What is odd about the order in which the feature column has the numbers of pictures, or null.</summary>
+    public string? OddOrder(DataViewSchema.Column features) => PictureOptions.OddOrder(
+        Picture, PictureOptions.Order(_options, _start), features.Type as VectorDataViewType, features.Name);
 
     /// <summary>Refuses a first layer that does not fit into one array whatever the rows are.</summary>
     public void CheckSize()
@@ -245,6 +251,8 @@ internal sealed class FitPlanner
     {
         if (definition.Picture is not null && _options.Convolutions is null && _start is null)
             yield return $"Convolutions = [{PictureOptions.Describe(definition.Convolutions)}]";
+        if (_options.RandomShift is null && Shift > 0)
+            yield return Text($"RandomShift = {Shift}");
         if (_options.HiddenUnits is null && _start is null)
             yield return $"HiddenUnits = [{string.Join(", ", definition.HiddenUnits)}]";
         if (_options.BatchSize is null)
@@ -276,7 +284,7 @@ internal sealed class FitPlanner
         AveragedEpochs = AutomaticOptions.ChooseAveraging(
             _options, chosen.Epochs, numbers: _task.LabelKind == LabelKind.Number, sparse: rows.IsSparse),
         Shuffle = _options.Shuffle,
-        RandomShift = _options.RandomShift,
+        RandomShift = Shift,
         RandomHorizontalFlip = _options.RandomHorizontalFlip,
         EarlyStoppingPatience = AutomaticOptions.ChoosePatience(_options, chosen.Epochs),
         Products = _products,
@@ -333,6 +341,9 @@ internal sealed class FitPlanner
 
     /// <summary>Whether slots may enter through a projection: where there is a layer behind it, and no normalization in front.</summary>
     private bool Projects => AllowsSparse && HiddenUnits(rows: long.MaxValue).Length > 0;
+
+    private int Shift => AutomaticOptions.ChooseShift(
+        _options, Picture, classes: _task.LabelKind is LabelKind.Binary or LabelKind.Class);
 
     private MapShape? Picture => PictureOptions.Picture(_options, _start);
 

@@ -65,6 +65,8 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
             SamplingKeyColumnName = options.SamplingKeyColumnName,
             ClassWeights = planner.GivenClassWeights, Fingerprint = checkpoints?.Fingerprint,
         };
+        if (planner.OddOrder(trainingSet.Schema.Feature!.Value) is { } odd)
+            channel.Warning(MessageSensitivity.Schema, "{0}", odd);
         if (validationSet is not null)
             loader.CheckValidationSet(trainingSet, validationSet);
         if (planner.Start is { TargetNames: { } targets })

@@ -123,6 +123,15 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public const int WorkOfPictures = 40;
 
+    /// <summary>
+    /// Pixels of both sides from which on pictures are moved in training: of 8 one is an eighth, gained little (digits), and few thin lines
+    /// at an edge were lost by it.
+    /// </summary>
+    public const int SmallestMovedSide = 12;
+
+    /// <summary>Pixels by which they are moved: two of 14 or 16 gained half as much.</summary>
+    public const int UsualShift = 1;
+
     /// <summary>Numbers of all pictures of a batch in their largest map at most, where the batch is chosen: 512 MB.</summary>
     public const long LargestMapOfBatch = 1 << 27;
 
@@ -259,6 +268,16 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public static double ChooseAveraging(BatchNormNetworkOptions options, int epochs, bool numbers, bool sparse) =>
         options.WeightAveragingEpochs ?? (numbers || sparse ? 0 : Math.Min(1, epochs / EpochsOfLongTrainings));
+
+    /// <summary>
+    /// Pixels by which pictures are moved in training. A class is mostly the same one pixel further; a number may be the place itself.
+    /// Of signals nothing is known.
+    /// </summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="picture">The size of the pictures; null where rows are none.</param>
+    /// <param name="classes">Whether the label is a class, yes and no included.</param>
+    public static int ChooseShift(BatchNormNetworkOptions options, MapShape? picture, bool classes) => options.RandomShift
+        ?? (classes && picture is { } shape && Math.Min(shape.Height, shape.Width) >= SmallestMovedSide ? UsualShift : 0);
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>

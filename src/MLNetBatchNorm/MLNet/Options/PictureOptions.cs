@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Reflection;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Kernels;
@@ -124,6 +125,29 @@ internal static class PictureOptions
                 Text($"InputShape is {shape}, which is {shape.Values} numbers, but feature column '{column}' has {slots}. ")
                 + "Give the shape as height, width, channels of the pictures in the column.");
         }
+    }
+
+    /// <summary>
+    /// What is odd about a column that says in which order its numbers are, as one of <c>ExtractPixels</c> does, and not in that of the
+    /// shape; null where it says nothing, or the same. Such a network trains, and finds little.
+    /// </summary>
+    /// <param name="picture">The size of the pictures; null where rows are none.</param>
+    /// <param name="order">The order that the options say.</param>
+    /// <param name="type">The type of the column.</param>
+    /// <param name="column">Its name.</param>
+    public static string? OddOrder(MapShape? picture, PixelOrder order, VectorDataViewType? type, string column)
+    {
+        if (picture is not { } shape || type is not { Dimensions: { Length: 3 } dimensions } || dimensions.Contains(0))
+            return null;
+        int[] expected = order == PixelOrder.Planar
+            ? [shape.Channels, shape.Height, shape.Width] : [shape.Height, shape.Width, shape.Channels];
+        // A side of one pixel, or one channel, stands anywhere without changing the order.
+        if (expected.Where(size => size > 1).SequenceEqual(dimensions.Where(size => size > 1)))
+            return null;
+        return $"Feature column '{column}' has the dimensions {string.Join(" x ", dimensions)}, but InputShape is {shape} in "
+            + $"{order} order, which is {string.Join(" x ", expected)}. ExtractPixels gives channels x height x width, "
+            + "which is Planar, and with interleavePixelColors height x width x channels, which is Interleaved. "
+            + "Look at height, width and Order of InputShape.";
     }
 
     /// <summary>Refuses a batch whose pictures have a map together that does not fit into one array.</summary>

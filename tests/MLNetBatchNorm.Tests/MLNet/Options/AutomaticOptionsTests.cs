@@ -288,6 +288,25 @@ public sealed class AutomaticOptionsTests
             new BatchNormNetworkBinaryTrainer.Options(), 100_000, UsualWeights, parameters: 10_000, start: null, largestMap: largestMap)
             .BatchSize);
 
+    /// <summary>Classes of pictures whose sides are long enough are moved by a pixel; places, signals and tables stay.</summary>
+    [TestMethod]
+    [DataRow(28, 28, true, 1)]
+    [DataRow(12, 40, true, 1)]
+    [DataRow(11, 40, true, 0)]
+    [DataRow(1, 128, true, 0)]
+    [DataRow(28, 28, false, 0)]
+    [DataRow(0, 0, true, 0)]
+    public void ChooseShift_FollowsTheLabelAndTheSize(int height, int width, bool classes, int expected)
+    {
+        var options = new BatchNormNetworkMulticlassTrainer.Options();
+        MapShape? picture = height == 0 ? null : new MapShape(height, width, 3);
+        Assert.AreEqual(expected, AutomaticOptions.ChooseShift(options, picture, classes));
+        options.RandomShift = 3;
+        Assert.AreEqual(3, AutomaticOptions.ChooseShift(options, picture, classes));
+        options.RandomShift = 0;
+        Assert.AreEqual(0, AutomaticOptions.ChooseShift(options, picture, classes));
+    }
+
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>
         AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, start: null);
 }

@@ -80,7 +80,7 @@ public sealed partial class OptionDocumentationTests
             "Activation", "BatchSize", "DropoutRate", "EarlyStoppingPatience", "HiddenUnits", "LabelSmoothing", "LearningRate",
             "LearningRateSchedule",
             "MaximumNumberOfEpochs", "NumberOfEnsembleMembers", "NumberOfInputPieces", "NumberOfTrials", "Optimizer", "Placement",
-            "ValidationFraction", "WeightAveragingEpochs",
+            "RandomShift", "ValidationFraction", "WeightAveragingEpochs",
         ];
         // Null has a meaning of its own here: no column, no library, no weights, no checkpoint, the whole batch, any seed, all threads.
         string[] otherNulls =

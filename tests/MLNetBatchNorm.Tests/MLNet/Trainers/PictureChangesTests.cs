@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Kernels;
 using MLNetBatchNorm.Tests.Distribution;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm.Tests.MLNet.Trainers;
 
@@ -46,6 +47,35 @@ public sealed class PictureChangesTests
         }
         // Moves of two pixels can look alike at an edge; those that differ have all been seen.
         Assert.HasCount(allowed.Count, seen);
+    }
+
+    /// <summary>Along each side, and so together, staying is the most likely move, and larger ones are rarer.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void Apply_Moves_AreTheRarerTheLarger(int shift)
+    {
+        const int Side = 16, Draws = 40_000, At = 8 * Side + 8;
+        var counts = new Dictionary<(int Down, int Right), int>();
+        float[] picture = new float[Side * Side], moved = new float[picture.Length];
+        picture[At] = 1;
+        for (ulong key = 0; key < Draws; key++)
+        {
+            new PictureChanges(shift, false).Apply(new RandomStream(key, 3), picture, Side, Side, 1, PixelOrder.Planar, moved);
+            int at = Array.IndexOf(moved, 1);
+            (int Down, int Right) move = (at / Side - 8, at % Side - 8);
+            counts[move] = counts.GetValueOrDefault(move) + 1;
+        }
+        double Chance(int move) => (shift + 1 - Math.Abs(move)) / Math.Pow(shift + 1, 2);
+        for (int down = -shift; down <= shift; down++)
+        {
+            for (int right = -shift; right <= shift; right++)
+            {
+                double expected = Draws * Chance(down) * Chance(right);
+                // Five deviations.
+                Assert.AreEqual(expected, counts.GetValueOrDefault((down, right)), 5 * Math.Sqrt(expected), $"{down} {right}");
+            }
+        }
     }
 
     /// <summary>A signal is moved along its only side.</summary>
@@ -96,6 +126,19 @@ public sealed class PictureChangesTests
         CollectionAssert.AreNotEqual(moved, Train(1, 1, flips: false));
         CollectionAssert.AreNotEqual(moved, Train(1, 0, flips: true));
         CollectionAssert.AreNotEqual(Train(1, 0, flips: false), Train(1, 0, flips: true));
+    }
+
+    /// <summary>The last fifth of the epochs, of each rung, sees pictures as they are.</summary>
+    [TestMethod]
+    [DataRow(4, 4)]
+    [DataRow(5, 4)]
+    [DataRow(11, 9)]
+    [DataRow(24, 20)]
+    public void ChangesPictures_EndsBeforeTheLastFifth(int epochs, int changed)
+    {
+        var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, MaximumEpochs = epochs, Rungs = 2 };
+        for (int epoch = 1; epoch <= settings.EpochsOfAllRungs; epoch++)
+            Assert.AreEqual((epoch - 1) % epochs < changed, settings.ChangesPictures(epoch), $"{epoch}");
     }
 
     /// <summary>What they are for: a picture whose place was never trained on.</summary>

@@ -24,6 +24,12 @@ public sealed class PicturePipelineTests
     public void Fit_PicturesFromFiles_EitherOrderAndSaved()
     {
         var context = new MLContext(1);
+        var warnings = new List<string>();
+        context.Log += (_, e) =>
+        {
+            if (e.RawMessage.Contains("dimensions", StringComparison.Ordinal))
+                warnings.Add(e.RawMessage);
+        };
         List<PictureFile> files = WriteFiles();
         IDataView view = context.Data.LoadFromEnumerable(files);
         ITransformer planar = Pipeline(context, interleaved: false, PixelOrder.Planar).Fit(view);
@@ -32,8 +38,13 @@ public sealed class PicturePipelineTests
         Assert.IsGreaterThan(0.9, context.MulticlassClassification.Evaluate(planar.Transform(view)).MicroAccuracy);
         CollectionAssert.AreEqual(
             expected, Scores(Pipeline(context, interleaved: true, PixelOrder.Interleaved).Fit(view).Transform(view)));
+        Assert.IsEmpty(warnings, string.Join("\n", warnings));
         CollectionAssert.AreNotEqual(
             expected, Scores(Pipeline(context, interleaved: true, PixelOrder.Planar).Fit(view).Transform(view)));
+        Assert.HasCount(1, warnings);
+        Assert.StartsWith(
+            "Feature column 'Features' has the dimensions 8 x 8 x 3, but InputShape is 8 x 8 x 3 in Planar order, which is 3 x 8 x 8.",
+            warnings[0]);
 
         using var stream = new MemoryStream();
         context.Model.Save(planar, view.Schema, stream);

@@ -160,9 +160,11 @@ public sealed class PictureTests
 
         var again = context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view, null, model.Model);
         CollectionAssert.AreNotEqual(expected, Scores(again.Transform(view)));
-        options.InputShape = options.InputShape = new ImageShape(Picture.Width, Picture.Height, Picture.Channels);
+        options.InputShape = new ImageShape(Picture.Width, Picture.Height, Picture.Channels);
+        var counting = new CountingView(view);
         Exception e = Assert.Throws<ArgumentOutOfRangeException>(
-            () => context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(view, null, model.Model));
+            () => context.MulticlassClassification.Trainers.BatchNormNetwork(options).Fit(counting, null, model.Model));
+        Assert.AreEqual(0, counting.Rows);
         Assert.Contains("9 x 10 x 2", e.Message);
         Assert.Contains("10 x 9 x 2", e.Message);
 
@@ -186,6 +188,8 @@ public sealed class PictureTests
     [DataRow("kernel", "has a kernel of 12 x 12, larger than the map that it reads, which is 9 x 10 with its padding.")]
     [DataRow("stride", "Convolutions[0].Stride is 0; it must be in [1, 255].")]
     [DataRow("pooling", "Convolutions[0] pools windows of 11 x 11, but its map is 9 x 10: nothing is left.")]
+    [DataRow("stride and pooling", "Convolutions[0] pools windows of 3 x 3, but its map is 2 x 2: nothing is left.")]
+    [DataRow("stride and kernel", "Convolutions[1] has a kernel of 3 x 3, larger than the map that it reads, which is 2 x 2 with")]
     [DataRow("filters", "Convolutions[0].Filters is 0; it must be in [1, 65536].")]
     [DataRow("empty", "Convolutions is empty;")]
     [DataRow("null", "Convolutions[1] is null;")]
@@ -210,6 +214,10 @@ public sealed class PictureTests
             case "kernel": options.Convolutions = [new ConvolutionLayer(4, 12) { Padding = 0 }]; break;
             case "stride": options.Convolutions![0].Stride = 0; break;
             case "pooling": options.Convolutions![0].PoolingSize = 11; break;
+            case "stride and pooling": (options.Convolutions![0].Stride, options.Convolutions[0].PoolingSize) = (5, 3); break;
+            case "stride and kernel":
+                options.Convolutions = [new ConvolutionLayer(4, 3) { Stride = 5 }, new ConvolutionLayer(4, 3) { Padding = 0 }];
+                break;
             case "filters": options.Convolutions![0].Filters = 0; break;
             case "empty": options.Convolutions = []; break;
             case "null": options.Convolutions![1] = null!; break;
