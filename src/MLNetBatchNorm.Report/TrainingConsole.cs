@@ -96,7 +96,9 @@ public static class TrainingConsole
 
     private static string Epoch(TrainingProgress progress)
         => (progress.NumberOfTrials > 1 ? Text($"trial {progress.Trial}/{progress.NumberOfTrials}, ") : "")
-            + (progress.NumberOfMembers > 1 ? Text($"network {progress.Member}/{progress.NumberOfMembers}, ") : "")
+            + (progress.IsCompacting ? "compact network, " : "")
+            + (progress is { NumberOfMembers: > 1, IsCompacting: false }
+                ? Text($"network {progress.Member}/{progress.NumberOfMembers}, ") : "")
             + (progress.Restart > 0 ? Text($"restart {progress.Restart}/{progress.NumberOfRestarts}, ") : "")
             + Text($"epoch {progress.Epoch}/{progress.MaximumNumberOfEpochs}");
 
@@ -110,6 +112,8 @@ public static class TrainingConsole
             string best = progress.BestTrial is { } trial ? Text($", best {trial}") : "";
             return Text($" trial {progress.Trial}/{progress.NumberOfTrials}{best}");
         }
+        if (progress.IsCompacting)
+            return " compact";
         int trainings = 1 + progress.NumberOfRestarts;
         return progress.NumberOfMembers * trainings > 1
             ? Text($" net {(progress.Member - 1) * trainings + progress.Restart + 1}/{progress.NumberOfMembers * trainings}")

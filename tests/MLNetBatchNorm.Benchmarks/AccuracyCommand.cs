@@ -114,6 +114,7 @@ internal sealed class AccuracyCommand
         ("binary", "batchnorm") => ml.BinaryClassification.Trainers.BatchNormNetwork(Set(new BatchNormNetworkBinaryTrainer.Options())),
         (_, "batchnorm-fast") => TrainerOfEffort(ml, task, TrainingEffort.Fast),
         (_, "batchnorm-best") => TrainerOfEffort(ml, task, TrainingEffort.Best),
+        (_, "batchnorm-compact") => new AccuracyCommand(["CompactModel=true"]).TrainerAsSet(ml, task, "batchnorm"),
         ("binary", "lightgbm") => ml.BinaryClassification.Trainers.LightGbm(),
         ("binary", "fasttree") => ml.BinaryClassification.Trainers.FastTree(),
         ("multiclass", "batchnorm") => ml.MulticlassClassification.Trainers.BatchNormNetwork(

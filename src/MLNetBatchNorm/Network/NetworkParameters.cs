@@ -63,13 +63,15 @@ internal sealed class NetworkParameters
     /// <summary>Takes over all values and statistics of a network of the same shape.</summary>
     public void CopyFrom(NetworkParameters source)
     {
-        if (source._ofNodes.Length != _ofNodes.Length)
+        // Dropout, which one may have and the other not, has learned nothing.
+        NodeParameters[] own = [.. _ofNodes.OfType<NodeParameters>()], others = [.. source._ofNodes.OfType<NodeParameters>()];
+        if (others.Length != own.Length)
         {
             throw new ArgumentException(
                 $"The source has {source.Linear.Length} linear maps, this network {Linear.Length}.", nameof(source));
         }
-        for (int i = 0; i < _ofNodes.Length; i++)
-            _ofNodes[i]?.CopyFrom(source._ofNodes[i]!);
+        for (int i = 0; i < own.Length; i++)
+            own[i].CopyFrom(others[i]);
     }
 
     /// <summary>Comes closer to a network of the same shape: every number <c>x += share (target - x)</c>, statistics included.</summary>

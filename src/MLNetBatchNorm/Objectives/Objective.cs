@@ -74,6 +74,15 @@ public abstract class Objective
         PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
         Span<float> rowLoss, int firstRow, int endRow);
 
+    /// <summary>
+    /// The same against what other networks say of the rows, with what <see cref="LinkOf"/> has made of it, for labels that are not scaled:
+    /// of each row as many numbers as there are outputs. At the minimum the outputs are theirs.
+    /// </summary>
+    internal virtual void ComputeTaught(
+        PanelMatrix outputs, ReadOnlySpan<float> taught, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow) =>
+        Compute(outputs, taught, weights, gradientScale, gradient, rowLoss, firstRow, endRow);
+
     /// <summary>Throws if a value is outside its range.</summary>
     internal virtual void Validate()
     {

@@ -47,6 +47,20 @@ public sealed class QuantileLoss : RegressionLoss
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, (float)Level, gradient.Span, rowLoss,
             firstRow, endRow);
 
+    /// <summary>
+    /// By the squared distance: what networks say is the quantile already, and its own loss would look for the quantile of that. The losses
+    /// are halves of distances, those of the median, so that they have the label's unit.
+    /// </summary>
+    internal override void ComputeTaught(
+        PanelMatrix outputs, ReadOnlySpan<float> taught, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow)
+    {
+        Losses.SquaredError(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, taught, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
+        foreach (ref float loss in rowLoss[firstRow..endRow])
+            loss = 0.5f * MathF.Sqrt(loss);
+    }
+
     /// <summary>q (y - z) where y is above z, (1 - q) (z - y) below; derivative by z -q, 1 - q, and 0 where they are equal.</summary>
     internal readonly struct Kernel : IPointwiseLoss
     {

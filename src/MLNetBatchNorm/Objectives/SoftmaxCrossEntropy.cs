@@ -44,4 +44,10 @@ internal sealed class SoftmaxCrossEntropy(double labelSmoothing = 0, bool scales
         Losses.SoftmaxCrossEntropy(
             outputs.Span, outputs.RowCapacity, outputs.Columns, targets, weights, gradientScale, (float)labelSmoothing, gradient.Span,
             rowLoss, firstRow, endRow);
+
+    internal override void ComputeTaught(
+        PanelMatrix outputs, ReadOnlySpan<float> taught, ReadOnlySpan<float> weights, float gradientScale, PanelMatrix gradient,
+        Span<float> rowLoss, int firstRow, int endRow) =>
+        Losses.DistributionCrossEntropy(
+            outputs.Span, outputs.RowCapacity, outputs.Columns, taught, weights, gradientScale, gradient.Span, rowLoss, firstRow, endRow);
 }

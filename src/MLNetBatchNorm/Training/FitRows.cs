@@ -103,16 +103,22 @@ internal sealed class FitRows : IDisposable
         ChannelLearning.Learn(_training, channels, order, scale);
 
     /// <summary>The rows that one network trains on, and those it is validated on.</summary>
-    /// <param name="network">The training; each network sets aside another part of the rows.</param>
+    /// <param name="network">
+    /// The training; each network sets aside another part of the rows, and one that is taught by others none: it has no labels to learn by
+    /// heart, and those that chose its epoch would choose one of the first by chance.
+    /// </param>
     /// <param name="cancellation">Asked while a file is read.</param>
     public NetworkRows Of(NetworkTraining network, CancellationToken cancellation)
     {
         InputEncoder encoder = network.Encoder;
         (double fraction, ulong seed, bool byClass, bool keepsBack) = network.Split;
         int largestBatch = BatchPlan.LargestBatchOf(network.Settings.BatchSize);
-        (RowSource training, TableRows? validation) = _validation is null
-            ? _training.Split(fraction, seed, byClass, network.Number.Member, largestBatch, cancellation)
-            : (_training.All(largestBatch), new TableRows(_validation));
+        (RowSource training, TableRows? validation) = (_validation, network.Settings.Teacher) switch
+        {
+            (_, { }) => (_training.All(largestBatch), null),
+            (null, _) => _training.Split(fraction, seed, byClass, network.Number.Member, largestBatch, cancellation),
+            ({ } given, _) => (_training.All(largestBatch), new TableRows(given)),
+        };
         TableRows? keptBack = null;
         if (keepsBack && validation is not null)
             (validation, keptBack) = HeldOut(network.Split).Part(validation);

@@ -69,6 +69,19 @@ internal static class RowLosses
             outputs, targets, targetWeights, weights, gradientScale, gradient, rowLoss, firstRow, endRow);
     }
 
+    /// <summary>
+    /// The same against what a <see cref="Teacher"/> says of the rows, one number for each output; it knows every target of every row.
+    /// </summary>
+    public static void ComputeTaught(
+        TrainingSettings settings, PanelMatrix outputs, ReadOnlySpan<float> taught, ReadOnlySpan<float> weights, float gradientScale,
+        PanelMatrix gradient, Span<float> rowLoss, int firstRow, int endRow)
+    {
+        if (settings.TargetWeights is null)
+            settings.Objective.ComputeTaught(outputs, taught, weights, gradientScale, gradient, rowLoss, firstRow, endRow);
+        else
+            Compute(settings, outputs, taught, weights, gradientScale, gradient, rowLoss, firstRow, endRow);
+    }
+
     /// <summary>The measure of validation rows that people look at, of one target or the mean of several.</summary>
     public static ValidationMetric CreateMetric(TrainingSettings settings, int rows, int outputs) =>
         settings.TargetWeights is not { } targetWeights

@@ -26,6 +26,7 @@ public sealed class TrainingProgress
         NumberOfRestarts = training.Restarts;
         Trial = training.Trial + 1;
         NumberOfTrials = training.Trials;
+        IsCompacting = training.IsCompact;
         FractionDone = fractionDone;
         EstimatedRemainingSeconds = elapsed.TotalSeconds / fractionDone * (1 - fractionDone);
     }
@@ -46,6 +47,12 @@ public sealed class TrainingProgress
     /// Number of networks that are trained, of each trial; see <see cref="BatchNormNetworkOptions.NumberOfEnsembleMembers"/>.
     /// </summary>
     public int NumberOfMembers { get; }
+
+    /// <summary>
+    /// Whether this epoch was of the one network that the networks of the ensemble teach, once they are trained:
+    /// <see cref="BatchNormNetworkOptions.CompactModel"/>. <see cref="Member"/> is 1 then.
+    /// </summary>
+    public bool IsCompacting { get; }
 
     /// <summary>Which restart of the network this epoch was of; 0: its first training.</summary>
     public int Restart { get; }

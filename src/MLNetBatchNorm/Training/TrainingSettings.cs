@@ -81,6 +81,10 @@ internal sealed record TrainingSettings
     /// <summary>Seed of row order and dropout.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>The networks whose outputs are learned instead of the labels; null: the labels are learned.</summary>
+    [JsonIgnore]
+    public Teacher? Teacher { get; init; }
+
     /// <summary>
     /// What multiplies the matrices. With native products the result depends on the library, the processor and the number of threads.
     /// </summary>

@@ -16,10 +16,13 @@ internal sealed class TrainingStep
     private readonly float[] _weights;
     private readonly float[] _rowLoss;
     private readonly PictureChanges _changes;
+    private readonly Lessons? _lessons;
     private readonly Action<Worker> _trainBody;
     private readonly Action<Worker> _forwardBody;
     private int _first;
     private int _rows;
+    private PictureChanges _changesNow;
+    private ulong _changesKey;
 
     /// <summary>A step over mini-batches of up to the network's row capacity, taken from <paramref name="data"/>.</summary>
     public TrainingStep(TrainingSettings settings, EncodedRows data, FeedForwardNetwork network, OptimizerState optimizer, WorkerTeam team)
@@ -34,6 +37,7 @@ internal sealed class TrainingStep
         _weights = RowLosses.AreWeighted(settings, data.Shape) ? new float[capacity] : [];
         _rowLoss = new float[capacity];
         _changes = new PictureChanges(settings.RandomShift, settings.RandomHorizontalFlip);
+        _lessons = settings.Teacher is { } teacher ? new Lessons(teacher, settings, data, capacity, team.Count) : null;
         _trainBody = Train;
         _forwardBody = Forward;
     }
@@ -47,7 +51,8 @@ internal sealed class TrainingStep
     /// <returns>Weighted sum of the rows' losses before the update, in training mode, and the sum of their weights.</returns>
     public (double Loss, double Weight) Run(int first, int rows, double learningRate, ulong dropoutKey, ulong? changesKey = null)
     {
-        _network.Input.Change(changesKey is null ? default : _changes, changesKey ?? 0);
+        (_changesNow, _changesKey) = (changesKey is null ? default : _changes, changesKey ?? 0);
+        _network.Input.Change(_changesNow, _changesKey);
         Begin(first, rows);
         _network.SetDropout(dropoutKey);
         _optimizer.BeginStep(learningRate);
@@ -80,12 +85,26 @@ internal sealed class TrainingStep
 
     private void Train(Worker worker)
     {
+        if (_lessons is not null)
+        {
+            (int begin, int end) = worker.Share(_rows);
+            _lessons.Fill(worker.Index, _first, begin, end, _changesNow, _changesKey);
+        }
+
         Forward(worker);
 
         (int firstRow, int endRow) = FeedForwardNetwork.OutputRows(_rows, worker);
         ReadOnlySpan<float> weights = _weights.AsSpan(0, Math.Min(_rows, _weights.Length));
-        RowLosses.Compute(
-            _settings, _network.Output, _targets, weights, GradientScale(weights), _network.OutputGradient, _rowLoss, firstRow, endRow);
+        float scale = GradientScale(weights);
+        if (_lessons is null)
+        {
+            RowLosses.Compute(_settings, _network.Output, _targets, weights, scale, _network.OutputGradient, _rowLoss, firstRow, endRow);
+        }
+        else
+        {
+            RowLosses.ComputeTaught(
+                _settings, _network.Output, _lessons.Targets, weights, scale, _network.OutputGradient, _rowLoss, firstRow, endRow);
+        }
 
         _network.Backward(_rows, worker, _team, _optimizer);
     }

@@ -101,6 +101,30 @@ public sealed class AllocationTests
         Assert.AreEqual(0, AllocatedBy(() => Run(step)));
     }
 
+    /// <summary>Neither where what networks say is asked for, nor where it is remembered.</summary>
+    [TestMethod]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 1)]
+    [DataRow(nameof(KnownObjectives.SoftmaxCrossEntropy), 2)]
+    [DataRow(nameof(KnownObjectives.Quantile), 1)]
+    public void Run_TaughtByOthers_AllocatesNothing(string loss, int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        NetworkDefinition definition = Definition(BatchNormalizationPlacement.BeforeActivation);
+        var teacher = new Teacher(InputEncoder.Identity(7), [Generated.Network(definition, 2), Generated.Network(definition, 3)]);
+        foreach (bool remembers in new[] { true, false })
+        {
+            var settings = new TrainingSettings
+            {
+                Objective = KnownObjectives.Named(loss), Optimizer = new AdamWOptimizer(), Teacher = teacher,
+                RandomShift = remembers ? 0 : 1,
+            };
+            EncodedRows data = Generated.Data(settings.Objective, 41, 7, 3, 1, weighted: true);
+            var network = new FeedForwardNetwork(Generated.Network(definition, 1), 24);
+            var step = new TrainingStep(settings, data, network, OptimizerState.Create(settings.Optimizer, network.Parameters), team);
+            Assert.AreEqual(0, AllocatedBy(() => Run(step)));
+        }
+    }
+
     [TestMethod]
     [DataRow(1, false)]
     [DataRow(2, false)]

@@ -40,6 +40,9 @@ internal static class RandomPurpose
     /// <summary>What rows each bag of the selection among trials leaves out.</summary>
     public const ulong SelectionBag = 2201;
 
+    /// <summary>Seed of the network that is taught by an ensemble.</summary>
+    public const ulong CompactSeed = 2202;
+
     /// <summary>What a trial draws: trial i has <c>TrialOptions + i</c>.</summary>
     public const ulong TrialOptions = 10_000;
 

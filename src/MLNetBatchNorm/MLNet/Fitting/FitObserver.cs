@@ -39,12 +39,12 @@ internal sealed class FitObserver : ITrainingsObserver
     /// <param name="options">Whose progress handler is told.</param>
     /// <param name="plan">What is trained.</param>
     /// <param name="rows">On what.</param>
-    /// <param name="keep">Given the results.</param>
+    /// <param name="keep">Given the results, but for that of a network which the others teach.</param>
     public FitObserver(
         IHost host, IChannel channel, BatchNormNetworkOptions options, FitPlan plan, FitRows rows,
         Action<NetworkTraining, NetworkMember> keep)
     {
-        int trainings = plan.NumberOfTrainings;
+        int trainings = plan.NumberOfTrainings + (plan.Compact is null ? 0 : 1);
         _host = host;
         _channel = channel;
         _options = options;
@@ -65,6 +65,9 @@ internal sealed class FitObserver : ITrainingsObserver
 
     /// <inheritdoc cref="BestTrial"/>
     public double? BestTrialScore { get; set; }
+
+    /// <summary>The network that the others have taught, once it is trained.</summary>
+    public NetworkMember? Compact { get; private set; }
 
     /// <summary>Trainings that are about to begin, and epochs that will be trained behind them, as far as is known.</summary>
     public void Announce(IEnumerable<NetworkTraining> trainings, double laterEpochs = 0)
@@ -97,6 +100,18 @@ internal sealed class FitObserver : ITrainingsObserver
             MessageSensitivity.None, $"Training {networks} of {shape} ({parameters}){times}, for {steps} at {rate}. {_inputs}");
         if (_plan.ChosenOptions.Count > 0)
             _channel.Info(MessageSensitivity.None, $"Chosen where the options leave it open: {string.Join(", ", _plan.ChosenOptions)}.");
+        if (_options.CompactModel && _plan.Compact is null)
+            _channel.Info(MessageSensitivity.None, "CompactModel has no effect: the model is one network already.");
+    }
+
+    /// <summary>Says that one network is about to be taught by all others.</summary>
+    public void BeginCompact(NetworkTraining training)
+    {
+        NetworkDefinition definition = training.Definition;
+        _channel.Info(MessageSensitivity.None, Text(
+            $"Compacting: one network of {string.Join(" + ", definition.HiddenUnits)} hidden units ({definition.ParameterCount} ")
+            + Text($"parameters) learns what the {training.Number.Members} networks say."));
+        Announce([training]);
     }
 
     /// <summary>How rows are kept, and what the first layer reads of them.</summary>
@@ -123,7 +138,7 @@ internal sealed class FitObserver : ITrainingsObserver
     public void Started(NetworkTraining training, int rows, int validationRows)
     {
         _rows[training.Number.Index] = rows;
-        if (validationRows == 0 && _plan.Split.Fraction > 0 && !_hasSaidThatRowsAreFew)
+        if (validationRows == 0 && _plan.Split.Fraction > 0 && !training.Number.IsCompact && !_hasSaidThatRowsAreFew)
         {
             _hasSaidThatRowsAreFew = true;
             string why = rows < 3
@@ -182,7 +197,10 @@ internal sealed class FitObserver : ITrainingsObserver
     /// <inheritdoc/>
     public void Ended(NetworkTraining training, NetworkMember result)
     {
-        _keep(training, result);
+        if (training.Number.IsCompact)
+            Compact = result;
+        else
+            _keep(training, result);
         TrainingHistory history = result.History;
         _ended[training.Number.Index] = true;
         _epochsDone[training.Number.Index] = history.Epochs.Count;

@@ -63,6 +63,12 @@ internal sealed class FitPlan
     /// <summary>Pieces of a numeric slot at most.</summary>
     public required int Pieces { get; init; }
 
+    /// <summary>The shape of the one network that all others teach, and that is the model; null: they are the model themselves.</summary>
+    public NetworkDefinition? Compact { get; init; }
+
+    /// <summary>Epochs of that network: what it learns has no noise that it could learn by heart if it were given time.</summary>
+    public int CompactEpochs => Compact is null ? 0 : AutomaticOptions.EpochsOfCompact * Settings.MaximumEpochs;
+
     /// <summary>The plans of the trials, this one the first; empty where nothing is tried.</summary>
     public IReadOnlyList<FitPlan> Trials { get; private set; } = [];
 
@@ -72,7 +78,7 @@ internal sealed class FitPlan
     /// <summary>What is done where rows turn out to be too few to judge trials by; null where there are no trials.</summary>
     public FitPlan? Untried { get; private set; }
 
-    /// <summary>Number of trainings of all networks; of trials at most.</summary>
+    /// <summary>Number of trainings of all networks, but for one that the others teach; of trials at most.</summary>
     public int NumberOfTrainings => Chosen.Members * (1 + Restarts) * Math.Max(1, Trials.Count);
 
     /// <summary>The same with trials.</summary>
@@ -118,6 +124,30 @@ internal sealed class FitPlan
         Settings = Settings with { Seed = number.SeedFrom(Seed) },
         Start = Start is null ? null : rows.Target.StartFrom(Start, number.Member),
     };
+
+    /// <summary>The training of the network that all others teach.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="networks">The others, trained.</param>
+    public NetworkTraining CompactTrainingOn(FitRows rows, IReadOnlyList<NetworkMember> networks)
+    {
+        var number = TrainingNumber.OfCompact(Chosen.Members, Restarts);
+        return new NetworkTraining
+        {
+            Number = number,
+            Rows = rows,
+            Split = Split,
+            Encoder = Encoder,
+            Definition = Compact!,
+            Settings = Settings with
+            {
+                Seed = number.SeedFrom(Seed),
+                MaximumEpochs = CompactEpochs,
+                Teacher = new Teacher(Encoder, [.. networks.Select(network => network.Parameters)]),
+            },
+            // What the networks of a model to go on from knew may not be in the new rows, which can be few.
+            Start = Start is null ? null : new TrainingStart(networks[0].Parameters, rows.Target.Scales),
+        };
+    }
 
     /// <summary>What is said of this plan as a trial.</summary>
     public BatchNormNetworkTrial Describe(int number, int trained, double? score, double weight) => new()

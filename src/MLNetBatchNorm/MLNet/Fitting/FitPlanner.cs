@@ -92,7 +92,7 @@ internal sealed class FitPlanner
     public bool AllowsCategories => AllowsSparse && _options.ScaleInputs;
 
     /// <summary>Trainings of all networks at most, as far as is known before any row is read.</summary>
-    public int MostTrainings => Math.Max(
+    public int MostTrainings => (_options.CompactModel ? 1 : 0) + Math.Max(
         AutomaticOptions.MostMembers(_options, _start) * (1 + _options.NumberOfRestarts), TrialOptions.MostTrainings(_options));
 
     /// <summary>What is odd about the order in which the feature column has the numbers of pictures, or null.</summary>
@@ -202,6 +202,7 @@ internal sealed class FitPlanner
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
+            Compact = _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition) : null,
             Pieces = pieces,
         };
     }
@@ -349,7 +350,15 @@ internal sealed class FitPlanner
 
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
-    private NetworkDefinition Define(int inputs, int[] hiddenUnits) => new()
+    /// <summary>The network that the others teach. What it learns from has no noise that dropout would have to keep it from.</summary>
+    private NetworkDefinition DefineCompact(InputEncoder encoder, NetworkDefinition taughtBy) =>
+        Define(encoder.EncodedInputs, AutomaticOptions.ChooseHiddenUnitsOfCompact(_options, _start, taughtBy), dropoutRate: 0)
+            .Reading(encoder);
+
+    private NetworkDefinition Define(int inputs, int[] hiddenUnits) =>
+        Define(inputs, hiddenUnits, _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate);
+
+    private NetworkDefinition Define(int inputs, int[] hiddenUnits, double dropoutRate) => new()
     {
         Inputs = inputs,
         Picture = Picture,
@@ -366,6 +375,6 @@ internal sealed class FitPlanner
         Statistics = _options.Statistics,
         VirtualBatchSize = _options.VirtualBatchSize ?? 0,
         InitialGamma = _options.InitialGamma,
-        DropoutRate = _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate,
+        DropoutRate = dropoutRate,
     };
 }

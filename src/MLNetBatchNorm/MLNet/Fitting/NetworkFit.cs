@@ -155,13 +155,16 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         var observer = new FitObserver(host, channel, options, plan, rows, (training, network) => best.Add(training.Number, network));
         NetworkTraining[] trainings = plan.TrainingsOn(rows);
         observer.Begin();
-        observer.Announce(trainings);
+        observer.Announce(trainings, laterEpochs: plan.CompactEpochs);
         runner.Run(trainings, observer, checkpoints, cancellation);
         observer.AllEnded(best);
         SetConstants(best.Networks, rows);
+        IReadOnlyList<NetworkMember> networks = plan.Compact is null
+            ? best.Networks
+            : [Compact(plan, rows, best.Networks, observer, threads, checkpoints, cancellation)];
         // Of each network any training: all set the same rows aside.
         IEnumerable<NetworkTraining> first = trainings.Where(training => training.Number.Restart == 0);
-        return new TrainedNetwork(plan.Encoder, best.Networks, plan.ChosenSettings(rows))
+        return new TrainedNetwork(plan.Encoder, networks, plan.ChosenSettings(rows))
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
             TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, OutputShifts = OutputShifts(plan, rows),
@@ -170,6 +173,20 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
                 [.. first.Zip(best.Networks, (training, network) => new HeldOutNetwork[] { new(training, network.Parameters, 1) })],
                 threads, channel, cancellation),
         };
+    }
+
+    /// <summary>One network that has learned what those of an ensemble say.</summary>
+    private NetworkMember Compact(
+        FitPlan plan, FitRows rows, NetworkMember[] networks, FitObserver observer, int threads, FitCheckpoints? checkpoints,
+        CancellationToken cancellation)
+    {
+        NetworkTraining training = plan.CompactTrainingOn(rows, networks);
+        observer.BeginCompact(training);
+        // A single training, and what it needs beside rows are all others: it is not sent elsewhere.
+        new ThreadRunner(threads, sideBySide: 1).Run([training], observer, checkpoints, cancellation);
+        NetworkMember compact = observer.Compact!;
+        SetConstants([compact], rows);
+        return compact;
     }
 
     /// <summary>Trains what the plan's trials draw, and makes a model of those that are best together.</summary>

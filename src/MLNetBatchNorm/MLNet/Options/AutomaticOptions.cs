@@ -135,6 +135,11 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Numbers of all pictures of a batch in their largest map at most, where the batch is chosen: 512 MB.</summary>
     public const long LargestMapOfBatch = 1 << 27;
 
+    /// <summary>
+    /// Epochs of a network that is taught by others, for each of theirs: one keeps most of their gain, two nearly all of it, three no more.
+    /// </summary>
+    public const int EpochsOfCompact = 2;
+
     /// <summary>Units of the hidden layers.</summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="start">The network that training goes on from, or null; it has the layers it has.</param>
@@ -148,6 +153,21 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         if (options.InputShape is not null)
             units = HiddenUnitsOfPictures;
         return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? [.. units];
+    }
+
+    /// <summary>
+    /// Units of the hidden layers of a network that is taught by others: for two classes and numbers at least those of small tables,
+    /// because with a narrower first layer it keeps less of what it is taught.
+    /// </summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="start">The model that training goes on from, or null; the network begins as one of its networks.</param>
+    /// <param name="taughtBy">The shape of the networks that teach.</param>
+    public static int[] ChooseHiddenUnitsOfCompact(
+        BatchNormNetworkOptions options, TrainedNetwork? start, NetworkDefinition taughtBy)
+    {
+        ImmutableArray<int> units = EffortRule.Of(options.Effort).HiddenUnitsOfSmallTables;
+        bool isNarrower = taughtBy.HiddenUnits.Length == units.Length && taughtBy.HiddenUnits[0] < units[0];
+        return isNarrower && start is null && options.HiddenUnits is null && options.InputShape is null ? [.. units] : taughtBy.HiddenUnits;
     }
 
     /// <summary>Where batch normalization stands.</summary>

@@ -27,6 +27,14 @@ internal static class TrialOptions
                 + "null.");
         }
 
+        if (options.CompactModel)
+        {
+            throw context.ExceptUserArg(
+                nameof(options.CompactModel),
+                $"CompactModel is true, and NumberOfTrials is {trials}: one network is taught by networks of one shape, and those of "
+                + "trials have several. Set CompactModel to false, or NumberOfTrials to 1 or null.");
+        }
+
         if (options.NumberOfRestarts > 0)
         {
             throw context.ExceptUserArg(
@@ -60,10 +68,12 @@ internal static class TrialOptions
 
     /// <summary>Trials at most, as far as is known before any row is read.</summary>
     /// <remarks>
-    /// Whoever sets the number of networks, or repeats their training, has said what is to be trained; an effort does not try on top of it.
+    /// Whoever sets the number of networks, repeats their training, or wants one taught by them, has said what is to be trained; an effort
+    /// does not try on top of it.
     /// </remarks>
     public static int MostTrials(BatchNormNetworkOptions options) => options.NumberOfTrials
-        ?? (options.NumberOfEnsembleMembers is not null || options.NumberOfRestarts > 0 ? 1 : EffortRule.Of(options.Effort).Trials);
+        ?? (options.NumberOfEnsembleMembers is not null || options.NumberOfRestarts > 0 || options.CompactModel
+            ? 1 : EffortRule.Of(options.Effort).Trials);
 
     /// <summary>Trainings of all trials at most.</summary>
     public static int MostTrainings(BatchNormNetworkOptions options)

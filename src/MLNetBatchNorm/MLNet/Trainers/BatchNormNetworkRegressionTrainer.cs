@@ -99,6 +99,13 @@ public sealed class BatchNormNetworkRegressionTrainer : BatchNormNetworkTrainerB
         {
             OptionValidation.CheckLoss(context, Loss);
             OptionValidation.CheckLevels(context, IntervalLevels);
+            if (CompactModel && IntervalLevels.Length > 0)
+            {
+                throw context.ExceptUserArg(
+                    nameof(CompactModel),
+                    "CompactModel is true, and IntervalLevels is not empty: errors are measured on rows that a network has not seen, and "
+                    + "those that teach the one network have seen all. Set CompactModel to false, or leave IntervalLevels empty.");
+            }
         }
 
         private protected override void OwnParts()

@@ -15,7 +15,7 @@ internal sealed class MapInput(MapShape picture, PixelOrder order, int rowCapaci
         TakeRows(begin, end);
     }
 
-    public override void Change(PictureChanges changes, ulong key) => _rows.Change(changes, key);
+    public override void Change(PictureChanges changes, ulong key, int firstRow = 0) => _rows.Change(changes, key, firstRow);
 
     /// <summary>Takes raw rows.</summary>
     public void Encode(InputEncoder encoder, ReadOnlySpan<float> raw, int rows)

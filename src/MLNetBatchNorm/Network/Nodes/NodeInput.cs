@@ -29,7 +29,8 @@ internal abstract class NodeInput
     /// <summary>Says how the rows of the next mini-batches are changed where they are pictures; others stay as they are.</summary>
     /// <param name="changes">What may happen to them.</param>
     /// <param name="key">Chooses what does; another number for each mini-batch.</param>
-    public virtual void Change(PictureChanges changes, ulong key)
+    /// <param name="firstRow">Where in the mini-batch of this key the rows begin.</param>
+    public virtual void Change(PictureChanges changes, ulong key, int firstRow = 0)
     {
     }
 

@@ -13,6 +13,7 @@ internal sealed class PictureInput(MapShape picture, PixelOrder order, int rowCa
 
     private PictureChanges _changes;
     private ulong _key;
+    private int _firstRow;
 
     // The pictures before they are changed; null until some are.
     private AlignedBuffer? _unchanged;
@@ -26,9 +27,9 @@ internal sealed class PictureInput(MapShape picture, PixelOrder order, int rowCa
     /// <summary>One picture.</summary>
     public Span<float> Row(int row) => _values.Span.Slice(row * _stride, (int)picture.Values);
 
-    public override void Change(PictureChanges changes, ulong key)
+    public override void Change(PictureChanges changes, ulong key, int firstRow = 0)
     {
-        (_changes, _key) = (changes, key);
+        (_changes, _key, _firstRow) = (changes, key, firstRow);
         if (!changes.AreNone)
             _unchanged ??= new AlignedBuffer(_values.Length);
     }
@@ -45,8 +46,8 @@ internal sealed class PictureInput(MapShape picture, PixelOrder order, int rowCa
         for (int row = begin; row < end; row++)
         {
             _changes.Apply(
-                new RandomStream(_key, (ulong)row), unchanged.Slice(row * _stride, (int)picture.Values), picture.Height, picture.Width,
-                picture.Channels, order, Row(row));
+                new RandomStream(_key, (ulong)(_firstRow + row)), unchanged.Slice(row * _stride, (int)picture.Values), picture.Height,
+                picture.Width, picture.Channels, order, Row(row));
         }
     }
 
