@@ -9,7 +9,7 @@ internal sealed class RunningTraining : IDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly NewsPace _pace;
     private readonly double _interval;
-    private readonly TrainingWorker _worker;
+    private TrainingWorker? _worker;
     private CheckpointStorage? _storage;
     private long _lastState = Stopwatch.GetTimestamp();
 
@@ -59,16 +59,22 @@ internal sealed class RunningTraining : IDisposable
     /// <summary>Begins, and calls back when it has ended.</summary>
     public void Begin(Action ended)
     {
+        TrainingWorker worker = _worker ?? throw new InvalidOperationException("The training was withdrawn.");
         HasBegun = true;
-        new Thread(() => Run(ended)) { IsBackground = true, Name = "BatchNormNetwork training" }.Start();
+        new Thread(() => Run(worker, ended)) { IsBackground = true, Name = "BatchNormNetwork training" }.Start();
     }
 
-    /// <summary>Asks the training to end; one that waits for a core has ended with that.</summary>
+    /// <summary>
+    /// Asks the training to end; one that waits for a core has ended with that. It stays known until the fit ends, and by then there may be
+    /// many: what is to be trained, which may be a network to go on from, is not kept for that.
+    /// </summary>
     public void Cancel()
     {
         _stop.Cancel();
-        if (!HasBegun)
-            _ended.TrySetResult();
+        if (HasBegun)
+            return;
+        _worker = null;
+        _ended.TrySetResult();
     }
 
     public void Dispose() => _stop.Dispose();
@@ -79,11 +85,11 @@ internal sealed class RunningTraining : IDisposable
         _pace.Tell();
     }
 
-    private void Run(Action ended)
+    private void Run(TrainingWorker worker, Action ended)
     {
         try
         {
-            if (_worker.Run(_stop.Token))
+            if (worker.Run(_stop.Token))
                 ClearStorage();
         }
         catch (OperationCanceledException)

@@ -81,8 +81,9 @@ internal sealed record LabelUnits(Objective Objective, TargetScales? Scales)
             TargetScale? known = start.Scales?[target];
             if (known == Scales[target])
                 continue;
-            // What was the same in all rows says nothing of where it is now: the network begins at the mean of the new labels.
-            if (known is { Deviation: 0 })
+            // What was the same in all rows says nothing of where it is now: the network begins at the mean of the new labels. Old models
+            // do not say the scale, but then their last map has no weights.
+            if (known is { Deviation: 0 } || (known is null && outputLayer.IsConstant(target)))
             {
                 outputLayer.Rescale(target, 0, 0);
                 continue;

@@ -90,6 +90,12 @@ internal sealed class TrainedNetwork
         init => Scales = value is null ? null : new TargetScales([value]);
     }
 
+    /// <summary>
+    /// Whether a target is said to be the same of every row, as one is that was the same in all rows of the training set.
+    /// </summary>
+    public bool IsConstant(int target) =>
+        Ensembles.All(own => own.Members.All(member => member.Parameters.Linear[^1].IsConstant(target)));
+
     /// <summary>The names of the targets, where there are several; null where they have none.</summary>
     public SlotNames? TargetNames { get; init; }
 

@@ -262,7 +262,7 @@ internal sealed class FitLoader(IHost host, NetworkTask task, int seed, long bud
         new(host, task, unchecked((ulong)seed), cancellation)
         {
             Sparse = sparse, BudgetBytes = budget, ForTraining = forTraining, ClassWeights = ClassWeights, Fingerprint = Fingerprint,
-            SamplingKeyColumnName = samplingKey, GoesOn = Start is not null, KnownScales = Start?.Scales, Ranges = ranges.Known,
+            SamplingKeyColumnName = samplingKey, Start = Start, Ranges = ranges.Known,
             RangesAreGiven = ranges.AreGiven, FindsCategories = !ranges.AreGiven,
         };
 }

@@ -4,6 +4,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MLNetBatchNorm.Data;
 using MLNetBatchNorm.Objectives;
+using MLNetBatchNorm.Training;
 
 namespace MLNetBatchNorm;
 
@@ -39,11 +40,8 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// <summary>What a row of each class counts for, to leave out the rows of a class that counts for nothing; null: all count.</summary>
     public float[]? ClassWeights { get; init; }
 
-    /// <summary>Whether training goes on from a model.</summary>
-    public bool GoesOn { get; init; }
-
-    /// <summary>Means and deviations that the model to go on from knew of its targets; null where it says none, or is none.</summary>
-    public TargetScales? KnownScales { get; init; }
+    /// <summary>The model that training goes on from, or null.</summary>
+    public TrainedNetwork? Start { get; init; }
 
     /// <summary>The column that says which rows belong together; null: each is alone.</summary>
     public string? SamplingKeyColumnName { get; init; }
@@ -112,7 +110,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             if (ForTraining)
             {
                 CheckClasses(data, classes, rows.Rows);
-                store.ConstantTargets = targets is null ? [] : GoesOn ? StillConstant(targets) : targets.Constants;
+                store.ConstantTargets = targets is null ? [] : Start is null ? targets.Constants : StillConstant(targets, Start);
                 CheckTargets(data, targets, rows.Rows, store.ConstantTargets, channel);
                 CheckWeights(data, weights / rows.Rows);
                 CheckSlots(data, seenSlots, rows.Rows, slots, channel);
@@ -139,10 +137,10 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     /// The numbers that are the same in all rows and were so in those of the model to go on from: there is as little to learn of them as
     /// there. What a model knew to vary is not forgotten because a few new rows are alike.
     /// </summary>
-    private IReadOnlyList<ConstantTarget> StillConstant(TargetFacts targets) =>
-        KnownScales is not { } known || task.TargetWeights is null || task.Objective.PredictsLogarithm
+    private IReadOnlyList<ConstantTarget> StillConstant(TargetFacts targets, TrainedNetwork start) =>
+        task.TargetWeights is null || task.Objective.PredictsLogarithm
             ? []
-            : [.. targets.Constants.Where(constant => known[constant.Target].Deviation == 0)];
+            : [.. targets.Constants.Where(constant => start.IsConstant(constant.Target))];
 
     /// <summary>Where temporary files go: <c>MLContext.TempFilePath</c>, or the system's choice.</summary>
     private string Directory => (host as IHostEnvironmentInternal)?.TempFilePath ?? Path.GetTempPath();
@@ -184,7 +182,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
     private void CheckTargets(
         RoleMappedData data, TargetFacts? targets, int rows, IReadOnlyList<ConstantTarget> constants, IChannel channel)
     {
-        if (targets is null || GoesOn || task.TargetWeights is null)
+        if (targets is null || Start is not null || task.TargetWeights is null)
             return;
         DataViewSchema.Column label = data.Schema.Label!.Value;
         if (targets.FirstWithoutValue is { } without)
@@ -251,7 +249,7 @@ internal sealed class TrainingSetLoader(IHost host, NetworkTask task, ulong seed
             throw host.Except($"{column}. At least one slot with a value is needed.");
         string others = seen.CountWithout > 1 ? $"; so it is with {seen.CountWithout} slots" : "";
         // A model to go on from has the slot, and may know it.
-        string learned = GoesOn ? "Nothing new is learned of it" : "Nothing is learned of it. Leave the slot out, or fill it";
+        string learned = Start is null ? "Nothing is learned of it. Leave the slot out, or fill it" : "Nothing new is learned of it";
         channel.Warning(MessageSensitivity.Schema, "{0}", $"{column} at {ExampleReader.SlotText(data, slot)}. {learned}{others}.");
     }
 

@@ -47,6 +47,9 @@ internal sealed class IntervalLearning
     /// <summary>Labels whose usual distance is more than this part of the mean error are apart.</summary>
     private const double LargestGap = 0.2;
 
+    /// <summary>Of the table that rows of a file are copied into, network by network.</summary>
+    private const int ChunkBytesOfCopies = 1 << 20;
+
     /// <summary>Networks for the spread; each leaves out one part of as many.</summary>
     private const int Folds = 4;
 
@@ -181,6 +184,8 @@ internal sealed class IntervalLearning
         share *= _sparesJudges ? 2 : 1;
         ReadOnlySpan<int> numbers = keptBack.Numbers;
         int[] entries = new int[keptBack.Count];
+        // The table of rows of a file is this network's own, up to a quarter of the budget, and would be kept for the few that are taken.
+        TrainingTable? copies = _rows.IsSpilled ? keptBack.Shape.CreateTable(ChunkBytesOfCopies) : null;
         for (int i = 0; i < entries.Length; i++)
         {
             if (!_rows.IsSpilled && _entryOfRow.TryGetValue(numbers[i], out entries[i]))
@@ -192,9 +197,12 @@ internal sealed class IntervalLearning
             if ((RandomStream.Mix(hash) >> 11) * (1.0 / (1UL << 53)) >= share)
                 continue;
             entries[i] = _entries.Count;
-            if (!_rows.IsSpilled)
+            copies?.AddFrom(keptBack.Table, keptBack.Rows[i]);
+            if (copies is null)
                 _entryOfRow[numbers[i]] = _entries.Count;
-            _entries.Add(new Entry(keptBack.Table, keptBack.Rows[i], hash));
+            _entries.Add(copies is null
+                ? new Entry(keptBack.Table, keptBack.Rows[i], hash)
+                : new Entry(copies, copies.Rows - 1, hash));
         }
 
         return entries;

@@ -13,6 +13,9 @@ public sealed class ThinClassTests
 {
     private const int Slots = 8;
 
+    /// <summary>From 1,024 slots on sparse rows are kept as such.</summary>
+    private const int ManySlots = 1100;
+
     private readonly MLContext _context = new(1);
     private readonly SpillLog _spill;
     private readonly List<string> _warnings = [];
@@ -30,6 +33,7 @@ public sealed class ThinClassTests
     [TestMethod]
     [DataRow("dense", true)]
     [DataRow("sparse", true)]
+    [DataRow("sparse storage", true)]
     [DataRow("weighted", false)]
     [DataRow("spilled", true)]
     public void Fit_ClassesOfOneRow_AreRecognized(string what, bool text)
@@ -65,6 +69,8 @@ public sealed class ThinClassTests
     [DataRow("dense", 2)]
     [DataRow("sparse", 1)]
     [DataRow("sparse", 2)]
+    [DataRow("sparse storage", 1)]
+    [DataRow("sparse storage", 2)]
     [DataRow("spilled", 1)]
     [DataRow("spilled", 2)]
     public void Fit_AFewThinClasses_AreRecognized(string what, int rowsOfThin)
@@ -115,14 +121,18 @@ public sealed class ThinClassTests
     }
 
     /// <summary>
-    /// The rows in a form: sparse ones have no noise where the centre is 0, and spilled ones have each slot so often that few rows are
-    /// more than a megabyte.
+    /// The rows in a form: sparse ones have no noise where the centre is 0 (and are kept as such where there are many more slots), and
+    /// spilled ones have each slot so often that few rows are more than a megabyte.
     /// </summary>
     private IDataView View(string what, IEnumerable<Row> rows, int copies)
     {
-        if (what == "sparse")
+        if (what is "sparse" or "sparse storage")
         {
-            var sparse = new SparseView(_context.Data.LoadFromEnumerable(rows.Select(WithoutNoiseAtZero).ToList()), nameof(Row.Features));
+            int slots = what == "sparse" ? Slots : ManySlots;
+            SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
+            schema[nameof(Row.Features)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
+            List<Row> quiet = [.. rows.Select(row => WithoutNoiseAtZero(row, slots))];
+            var sparse = new SparseView(_context.Data.LoadFromEnumerable(quiet, schema), nameof(Row.Features));
             Assert.IsFalse(sparse.GetColumn<VBuffer<float>>(nameof(Row.Features)).Any(row => row.IsDense));
             return sparse;
         }
@@ -132,9 +142,9 @@ public sealed class ThinClassTests
             nameof(Row.Features), [.. Enumerable.Repeat(nameof(Row.Features), copies)]).Fit(view).Transform(view);
     }
 
-    private static Row WithoutNoiseAtZero(Row row)
+    private static Row WithoutNoiseAtZero(Row row, int slots)
     {
-        row.Features = [.. row.Features.Select(value => value > 1 ? value : 0)];
+        row.Features = [.. row.Features.Select(value => value > 1 ? value : 0), .. new float[slots - Slots]];
         return row;
     }
 

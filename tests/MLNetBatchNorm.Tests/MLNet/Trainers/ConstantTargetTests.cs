@@ -226,6 +226,31 @@ public sealed class ConstantTargetTests
         Assert.IsGreaterThan(100, five.Select(row => row[0]).Distinct().Count());
     }
 
+    /// <summary>The same of labels: true in all rows of both or false in all, the others learn the same.</summary>
+    [TestMethod]
+    public void WarmStart_LabelThatIsTheSameAgain_TakesNoPart()
+    {
+        List<TargetExample> rows = TargetExamples.Rows(200);
+        rows.ForEach(row => row.Known[1] = 1);
+        var first = TargetExamples.Labels(_context).Fit(TargetExamples.View(_context, rows, nameof(TargetExample.Known)));
+
+        float[][] Again(float value)
+        {
+            List<TargetExample> others = TargetExamples.Rows(200, seed: 4);
+            others.ForEach(row => row.Known[1] = value);
+            var second = TargetExamples.Labels(_context).Fit(
+                TargetExamples.View(_context, others, nameof(TargetExample.Known)), null, first.Model);
+            IDataView scored = second.Transform(TargetExamples.View(_context, Other(), nameof(TargetExample.Known)));
+            return TargetExamples.Column<float>(scored, "Probability");
+        }
+
+        float[][] same = Again(1), other = Again(0);
+        foreach ((float[][] found, double expected) in new[] { (same, 201.0 / 202), (other, 1.0 / 202) })
+            Assert.AreEqual(expected, found.Select(row => row[1]).Distinct().Single(), 1e-6);
+        CollectionAssert.AreEqual(same.Select(row => row[0]).ToArray(), other.Select(row => row[0]).ToArray());
+        Assert.IsGreaterThan(100, same.Select(row => row[0]).Distinct().Count());
+    }
+
     private string TargetWarning() => _warnings.Single(warning => warning.StartsWith("Label column", StringComparison.Ordinal));
 
     private static List<TargetExample> Other() => TargetExamples.Rows(300, seed: 9);

@@ -112,6 +112,18 @@ internal sealed class LinearParameters : NodeParameters
             bias = (float)(bias * factor + shift);
     }
 
+    /// <summary>Whether one output is the same whatever comes in.</summary>
+    public bool IsConstant(int output)
+    {
+        for (int input = 0; input < Inputs; input++)
+        {
+            if (Weight(output, input) != 0)
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>Makes one output of a map with a bias <c>factor y + shift</c>, in double precision, rounded once.</summary>
     public void Rescale(int output, double factor, double shift)
     {
