@@ -138,7 +138,9 @@ internal static class SampleNetworks
         };
     }
 
-    /// <summary>Categories beside numbers: with weights of their own, with values of their own, and through a projection.</summary>
+    /// <summary>
+    /// Categories beside numbers: with weights of their own, with values of their own, and through a projection; taught by others.
+    /// </summary>
     private static TrainedNetwork OfCategories()
     {
         const int slots = 14;
@@ -158,7 +160,7 @@ internal static class SampleNetworks
         }.Reading(encoder);
         return new TrainedNetwork(encoder, Parameters(definition, 1), History)
         {
-            Objective = new BinaryCrossEntropy(), SlotRanges = SlotRanges.Create([(1, 3), (5, 2), (8, 6)]),
+            Objective = new BinaryCrossEntropy(), SlotRanges = SlotRanges.Create([(1, 3), (5, 2), (8, 6)]), Teachers = 8,
         };
     }
 

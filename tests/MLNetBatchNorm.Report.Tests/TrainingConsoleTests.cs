@@ -100,6 +100,22 @@ public sealed class TrainingConsoleTests
             StringAssert.Contains(console.Output, part);
     }
 
+    /// <summary>The network that the others teach is named as what it is.</summary>
+    [TestMethod]
+    public void CompactNetwork_IsNamed()
+    {
+        var console = new TestConsole();
+        TrainingConsole.Show(
+            "sizes", progress => s_mlContext.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                LabelColumnName = "Amount", HiddenUnits = [4], MaximumNumberOfEpochs = 2, Seed = 1, NumberOfEnsembleMembers = 2,
+                CompactModel = true, NumberOfThreads = 1, Progress = progress,
+            }).Fit(s_rows), console, live: false);
+        StringAssert.Contains(console.Output, "sizes: network 2/2, epoch 1/2, ");
+        StringAssert.Contains(console.Output, "sizes: compact network, epoch 1/4, ");
+        StringAssert.Contains(console.Output, "sizes: compact network, epoch 4/4, best epoch 4, ");
+    }
+
     /// <summary>
     /// The area under the ROC curve of rows of one class is nothing; a network without validation rows has no metric at all.
     /// </summary>

@@ -113,6 +113,7 @@ internal static partial class NetworkFormat
         TrainedNetwork[] others = [];
         SlotNames? classNames = null;
         float[]? shifts = null;
+        int teachers = 0;
         Sections.Read(reader, "the data of the network", new Dictionary<string, Action<BinaryReader>>
         {
             [DefinitionTag] = section => definition = NetworkDefinition.Read(section),
@@ -138,6 +139,7 @@ internal static partial class NetworkFormat
             [ClassNamesTag] = section =>
                 classNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "class", "classes"),
             [OutputShiftsTag] = section => shifts = ReadOutputShifts(section, Required(definition, DefinitionTag).Outputs),
+            [TeachersTag] = section => teachers = ReadTeachers(section, Required(networks, NetworksTag)),
             [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
                 : ReadTrials(
@@ -155,8 +157,8 @@ internal static partial class NetworkFormat
         return new TrainedNetwork(encoder!, members, chosen)
         {
             Objective = objective, Scales = scales, SlotNames = names, SlotRanges = ranges, TargetNames = targetNames,
-            ClassNames = classNames, OutputShifts = shifts, Intervals = intervals, Trials = trials, Trial = parts[0].Trial,
-            Share = parts[0].Share, Others = others,
+            ClassNames = classNames, OutputShifts = shifts, Teachers = teachers, Intervals = intervals, Trials = trials,
+            Trial = parts[0].Trial, Share = parts[0].Share, Others = others,
         };
     }
 
@@ -219,6 +221,10 @@ internal static partial class NetworkFormat
         reader.ReadSingles(shifts, "shift of an output");
         return shifts;
     }
+
+    private static int ReadTeachers(BinaryReader reader, NetworkParameters[] networks) => networks.Length == 1
+        ? reader.ReadCount("networks that have taught the only one", 2, MaximumMembers, 0)
+        : throw new NetworkFormatException(CheckedBytes.Text($"There is a section '{TeachersTag}' of {networks.Length} networks."));
 
     private static PredictionIntervals ReadIntervals(
         BinaryReader reader, NetworkMemory memory, NetworkParameters[] networks, InputEncoder encoder, Objective objective)

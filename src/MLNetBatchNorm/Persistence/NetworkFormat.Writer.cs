@@ -69,6 +69,8 @@ internal static partial class NetworkFormat
     /// -- "CNAM" what the keys of classes stand for, behind the definition, as the names of the slots; absent where they do not say it
     /// -- "SHIF" what priors of classes added to the last biases of all networks, behind the definition; absent without
     /// float32  shift of each output, as many as there are
+    /// -- "TAUG" networks that have taught the only one, behind the networks; absent where it has learned from labels
+    /// int32    their number
     /// -- "INTV" prediction intervals, behind encoding, networks and objective; absent where there are none
     /// int32    number of levels L, number of knots K
     /// float64  knot, rising                                    K times
@@ -130,6 +132,8 @@ internal static partial class NetworkFormat
             writer.WriteSection(ClassNamesTag, classes.Write);
         if (network.OutputShifts is { } shifts)
             writer.WriteSection(OutputShiftsTag, section => section.WriteSingles([.. shifts]));
+        if (network.Teachers > 0)
+            writer.WriteSection(TeachersTag, section => section.Write(network.Teachers));
         if (network.Intervals is { } intervals)
             writer.WriteSection(IntervalsTag, section => WriteIntervals(section, intervals));
         if (network.Trials.Count > 0)

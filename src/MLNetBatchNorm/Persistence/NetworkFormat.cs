@@ -47,6 +47,7 @@ internal static partial class NetworkFormat
     private const string ClassNamesTag = "CNAM";
     private const string OutputShiftsTag = "SHIF";
     private const string TrialsTag = "TRIA";
+    private const string TeachersTag = "TAUG";
 
     /// <summary>What a block is.</summary>
     private enum BlockKind

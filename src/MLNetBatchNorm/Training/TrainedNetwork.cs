@@ -110,6 +110,11 @@ internal sealed class TrainedNetwork
     /// </summary>
     public IReadOnlyList<float>? OutputShifts { get; init; }
 
+    /// <summary>
+    /// Number of networks that have taught the only one, which has taken their place; 0: it has learned from labels, as all others have.
+    /// </summary>
+    public int Teachers { get; init; }
+
     /// <summary>What makes bounds of scores; null where none were asked for.</summary>
     public PredictionIntervals? Intervals { get; init; }
 

@@ -172,6 +172,7 @@ public sealed class FuzzTests
         ["names of targets"] = ("TNAM", network => network.TargetNames?[0] is { } name && name != "Price"),
         ["names of classes"] = ("CNAM", network => network.ClassNames?[2] is { } name && name != "tall"),
         ["shifts of outputs"] = ("SHIF", network => network.OutputShifts?[1] is not (null or -1f)),
+        ["networks that have taught"] = ("TAUG", network => network.Teachers is not (0 or 8)),
         ["weights of half precision"] = ("HALF", network => network.Parameters.Linear[1].Weights.Span.ContainsAnyInRange(50, 1e38f)),
         ["categories"] = ("CATN", network => network.Encoder.Part<Categories>()!.TrustOf(0, 1) is not 0.5f),
         ["words"] = ("SPAR", network => network.Encoder.Part<SparseSlots>()!.ScaleOf(5) is not 1f),

@@ -261,6 +261,8 @@ public sealed class NetworkFormatTests
         ["fewer shifts than outputs", Section("SHIF", [0, 0]), "number of shifts of outputs is 1, but only 2 bytes are left"],
         ["more shifts than outputs", Section("SHIF", new byte[8]), "Section 'SHIF' of the data of the network is 4 bytes longer than"],
         ["a shift of nonsense", Section("SHIF", BitConverter.GetBytes(float.NaN)), "A shift of an output is NaN; it must be finite."],
+        ["one teacher", Section("TAUG", Int(1)), "The number of networks that have taught the only one is 1; it must be in [2, "],
+        ["half a number of teachers", Section("TAUG", [2, 0]), "ends too early"],
         ["fewer names than slots", Section("SLOT", [3]), "number of names of feature slots is 2, but only 1 bytes"],
         ["names without an end", Section("SLOT", [3, 0, 2, 0, 65, 66, 67]),
             "number of bytes in the names of feature slots is 5, but only 3"],
@@ -313,6 +315,20 @@ public sealed class NetworkFormatTests
         CollectionAssert.AreEqual(bytes, Write(read));
         Assert.AreEqual(-1, Write(sample).AsSpan().IndexOf("SHIF"u8));
         Assert.IsNull(Read(Write(sample)).OutputShifts);
+    }
+
+    /// <summary>A network that others have taught is known when it was read; of several there is none.</summary>
+    [TestMethod]
+    public void Read_Teachers_AreWrittenBack()
+    {
+        TrainedNetwork sample = Sample(BatchNormalizationPlacement.None);
+        byte[] bytes = Write(new TrainedNetwork(sample.Encoder, [sample.Members[0]]) { Teachers = 8 });
+        Assert.AreEqual(8, Read(bytes).Teachers);
+        CollectionAssert.AreEqual(bytes, Write(Read(bytes)));
+        Assert.AreEqual(-1, Write(sample).AsSpan().IndexOf("TAUG"u8));
+        Assert.AreEqual(0, Read(Write(sample)).Teachers);
+        byte[] several = Write(new TrainedNetwork(sample.Encoder, [sample.Members[0], sample.Members[0]]) { Teachers = 8 });
+        Assert.Contains("section 'TAUG' of 2 networks", Assert.ThrowsExactly<NetworkFormatException>(() => Read(several)).Message);
     }
 
     /// <summary>Sections behind those that a model must have.</summary>

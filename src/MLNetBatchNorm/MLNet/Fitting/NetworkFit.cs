@@ -168,6 +168,7 @@ internal sealed class NetworkFit(IHost host, BatchNormNetworkOptions options, Ne
         {
             Objective = task.Objective, Scales = rows.Target.Scales, SlotNames = plan.SlotNames, SlotRanges = plan.SlotRanges,
             TargetNames = plan.TargetNames, ClassNames = plan.ClassNames, OutputShifts = OutputShifts(plan, rows),
+            Teachers = plan.Compact is null ? 0 : plan.Chosen.Members,
             Intervals = Intervals(
                 plan, rows,
                 [.. first.Zip(best.Networks, (training, network) => new HeldOutNetwork[] { new(training, network.Parameters, 1) })],

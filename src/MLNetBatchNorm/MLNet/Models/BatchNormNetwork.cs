@@ -24,6 +24,7 @@ public sealed class BatchNormNetwork
         ValidationMetricName = trained.Objective?.MetricName;
         Encoder = new BatchNormNetworkEncoder(trained.Encoder, trained.SlotNames, trained.SlotRanges);
         Trials = trained.Trials;
+        NumberOfTeachers = trained.Teachers;
         var members = ImmutableArray.CreateBuilder<BatchNormNetworkMember>();
         foreach (TrainedNetwork own in trained.Ensembles)
         {
@@ -51,6 +52,12 @@ public sealed class BatchNormNetwork
     /// of theirs times <see cref="BatchNormNetworkMember.Weight"/>.
     /// </summary>
     public IReadOnlyList<BatchNormNetworkMember> Members { get; }
+
+    /// <summary>
+    /// Number of networks that have taught the one there is, with <see cref="BatchNormNetworkOptions.CompactModel"/>; 0 where networks have
+    /// learned from labels, and in models of older versions.
+    /// </summary>
+    public int NumberOfTeachers { get; }
 
     /// <summary>
     /// What was tried before the networks were chosen, in the order of the trials' numbers, with

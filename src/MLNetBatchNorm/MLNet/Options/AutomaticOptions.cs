@@ -155,21 +155,6 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? [.. units];
     }
 
-    /// <summary>
-    /// Units of the hidden layers of a network that is taught by others: for two classes and numbers at least those of small tables,
-    /// because with a narrower first layer it keeps less of what it is taught.
-    /// </summary>
-    /// <param name="options">What is set stays as it is.</param>
-    /// <param name="start">The model that training goes on from, or null; the network begins as one of its networks.</param>
-    /// <param name="taughtBy">The shape of the networks that teach.</param>
-    public static int[] ChooseHiddenUnitsOfCompact(
-        BatchNormNetworkOptions options, TrainedNetwork? start, NetworkDefinition taughtBy)
-    {
-        ImmutableArray<int> units = EffortRule.Of(options.Effort).HiddenUnitsOfSmallTables;
-        bool isNarrower = taughtBy.HiddenUnits.Length == units.Length && taughtBy.HiddenUnits[0] < units[0];
-        return isNarrower && start is null && options.HiddenUnits is null && options.InputShape is null ? [.. units] : taughtBy.HiddenUnits;
-    }
-
     /// <summary>Where batch normalization stands.</summary>
     public static BatchNormalizationPlacement ChoosePlacement(BatchNormNetworkOptions options, TrainedNetwork? start) =>
         options.Placement ?? start?.Parameters.Definition.Placement ?? UsualPlacement;

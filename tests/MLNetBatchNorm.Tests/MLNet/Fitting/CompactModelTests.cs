@@ -325,7 +325,9 @@ public sealed class CompactModelTests
             before - 0.3, _context.Regression.Evaluate(Trainer(true, 3, 2).Fit(few).Transform(rows)).RSquared,
             "Sixty rows alone would have taught as much.");
 
+        Assert.AreEqual(3, from.Model.Network.NumberOfTeachers);
         var again = Trainer(true, null, 2).Fit(few, null, from.Model);
+        Assert.AreEqual(0, again.Model.Network.NumberOfTeachers, "It has learned from labels since.");
         Assert.HasCount(1, again.Model.Network.Members);
         Assert.IsTrue(_log.Any(line => line.Contains("CompactModel has no effect", StringComparison.Ordinal)));
         Assert.Contains("NumberOfEnsembleMembers 1", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
@@ -355,6 +357,8 @@ public sealed class CompactModelTests
         ITransformer loaded = _context.Model.Load(stream, out _);
         CollectionAssert.AreEqual(Scores(model, rows), Scores(loaded, rows));
         Assert.HasCount(1, NetworkOf(loaded).Members);
+        Assert.AreEqual(Members, NetworkOf(loaded).NumberOfTeachers);
+        Assert.AreEqual(0, NetworkOf(Trainer(NetworkKind.Regression, compact: false).Fit(rows)).NumberOfTeachers);
         var folds = _context.Regression.CrossValidate(rows, Trainer(NetworkKind.Regression, compact: true), numberOfFolds: 2);
         Assert.IsTrue(folds.All(fold => NetworkOf(fold.Model).Members.Count == 1 && double.IsFinite(fold.Metrics.RSquared)));
     }
