@@ -10,7 +10,7 @@ public sealed class RedisClusterTests
 {
     private const string GoesOn = "goes on from its checkpoint";
 
-    // Epochs that take longer than the 50 ms between two answers of a silo: when one is told, the training is still under way.
+    // Epochs that take longer than messages, so that a training is under way when one of its first is told.
     private const int Members = 6, Epochs = 12, Rows = 30_000;
 
     private readonly MLContext _context = new(1);

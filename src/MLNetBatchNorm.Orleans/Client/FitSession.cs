@@ -16,7 +16,7 @@ internal sealed class FitSession : IDisposable
     private readonly SortedSet<int> _waiting = [];
     private readonly int[] _attempts;
     private readonly List<string>[] _lostWith;
-    private readonly BlockingCollection<(int Training, byte[] News, TaskCompletionSource<bool> Told)> _news = [];
+    private readonly BlockingCollection<(int Training, IReadOnlyList<byte[]> News, TaskCompletionSource<bool> Told)> _news = [];
     private readonly Dictionary<string, SiloLink> _links = [];
     private readonly Dictionary<string, (string Text, long Since)> _refusals = [];
     private readonly HashSet<SiloLink> _joined = [];
@@ -65,10 +65,15 @@ internal sealed class FitSession : IDisposable
         Task closed = work.ContinueWith(_ => _news.CompleteAdding(), TaskScheduler.Default);
         try
         {
-            foreach ((int training, byte[] news, TaskCompletionSource<bool> told) in _news.GetConsumingEnumerable())
+            foreach ((int training, IReadOnlyList<byte[]> news, TaskCompletionSource<bool> told) in _news.GetConsumingEnumerable())
             {
-                _trainings.Receive(training, news);
-                bool hasEnded = _trainings.HasEnded(training);
+                bool hasEnded = false;
+                for (int i = 0; i < news.Count && !hasEnded; i++)
+                {
+                    _trainings.Receive(training, news[i]);
+                    hasEnded = _trainings.HasEnded(training);
+                }
+
                 told.SetResult(hasEnded);
                 if (hasEnded && --left == 0)
                     return;
@@ -183,7 +188,7 @@ internal sealed class FitSession : IDisposable
     }
 
     /// <summary>Hands news to the thread that called Fit; true if the training has ended with it.</summary>
-    public async Task<bool> Tell(int training, byte[] news, CancellationToken stop)
+    public async Task<bool> Tell(int training, IReadOnlyList<byte[]> news, CancellationToken stop)
     {
         var told = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         try

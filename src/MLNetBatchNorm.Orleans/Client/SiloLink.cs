@@ -277,14 +277,11 @@ internal sealed class SiloLink
                 continue;
             if (answer.News[i] is not { } piece)
                 throw new SiloLostException();
-            foreach (byte[] news in given[i].News.Add(piece))
-            {
-                if (!await Tell(given[i].Training, news, stop))
-                    continue;
-                _ended.Add(given[i].Training);
-                Remove(given[i]);
-                break;
-            }
+            // All together: the threads that hand them over and take them wake once, and not for each epoch.
+            if (given[i].News.Add(piece) is not { Count: > 0 } news || !await Tell(given[i].Training, news, stop))
+                continue;
+            _ended.Add(given[i].Training);
+            Remove(given[i]);
         }
     }
 
@@ -292,7 +289,7 @@ internal sealed class SiloLink
     /// Hands news to the thread that called Fit; true if the training has ended with it. A handler of progress may keep that thread for
     /// longer than silos go without a word of their client.
     /// </summary>
-    private async Task<bool> Tell(int training, byte[] news, CancellationToken stop)
+    private async Task<bool> Tell(int training, IReadOnlyList<byte[]> news, CancellationToken stop)
     {
         Task<bool> told = _session.Tell(training, news, stop);
         while (true)
