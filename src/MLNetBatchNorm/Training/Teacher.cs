@@ -9,7 +9,7 @@ namespace MLNetBatchNorm.Training;
 /// </summary>
 /// <remarks>
 /// What they say of a row is their mean, with what the objective makes of it: probabilities, or scaled labels. It has no noise of labels,
-/// so that nothing is to be gained by holding the learning network back, with dropout or an early end. All networks
+/// so that nothing is to be gained by holding the learning network back, with dropout, a small first layer, or an early end. All networks
 /// speak of every row, also those that have learned from it.
 /// </remarks>
 /// <param name="encoder">From raw slots to the networks' inputs.</param>

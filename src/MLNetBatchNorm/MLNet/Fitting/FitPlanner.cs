@@ -350,11 +350,10 @@ internal sealed class FitPlanner
 
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
-    /// <summary>
-    /// The network that the others teach, of their shape. What it learns from has no noise that dropout would have to keep it from.
-    /// </summary>
-    private NetworkDefinition DefineCompact(InputEncoder encoder, int[] hiddenUnits) =>
-        Define(encoder.EncodedInputs, hiddenUnits, dropoutRate: 0).Reading(encoder);
+    /// <summary>The network that the others teach. What it learns from has no noise that dropout would have to keep it from.</summary>
+    private NetworkDefinition DefineCompact(InputEncoder encoder, int[] taughtBy) =>
+        Define(encoder.EncodedInputs, AutomaticOptions.ChooseHiddenUnitsOfCompact(_options, _start, taughtBy), dropoutRate: 0)
+            .Reading(encoder);
 
     private NetworkDefinition Define(int inputs, int[] hiddenUnits) =>
         Define(inputs, hiddenUnits, _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate);

@@ -155,6 +155,20 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         return start?.Parameters.Definition.HiddenUnits ?? options.HiddenUnits ?? [.. units];
     }
 
+    /// <summary>
+    /// Units of the hidden layers of a network that is taught by others: for two classes and numbers those of small tables, also where the
+    /// others are narrower. Where labels are sharp (bike sharing), one of their layers kept a third of their gain, and a wider one most.
+    /// </summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="start">The model that training goes on from, or null; the network begins as one of its networks.</param>
+    /// <param name="taughtBy">Those of the networks that teach.</param>
+    public static int[] ChooseHiddenUnitsOfCompact(BatchNormNetworkOptions options, TrainedNetwork? start, int[] taughtBy)
+    {
+        ImmutableArray<int> units = EffortRule.Of(options.Effort).HiddenUnitsOfSmallTables;
+        bool areNarrower = taughtBy.Length == units.Length && taughtBy[0] < units[0];
+        return areNarrower && start is null && options.HiddenUnits is null && options.InputShape is null ? [.. units] : taughtBy;
+    }
+
     /// <summary>Where batch normalization stands.</summary>
     public static BatchNormalizationPlacement ChoosePlacement(BatchNormNetworkOptions options, TrainedNetwork? start) =>
         options.Placement ?? start?.Parameters.Definition.Placement ?? UsualPlacement;

@@ -13,10 +13,10 @@ public abstract partial class BatchNormNetworkOptions
     /// <remarks>
     /// <para>
     /// Once the networks are trained, another one is, on all training rows, for twice as many epochs; instead of labels it learns the mean
-    /// of their outputs: probabilities of classes, predictions of numbers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531). It has their
-    /// layers, and no dropout. The network of its last epoch is kept, because validation rows would choose by their labels: its history has
-    /// no validation losses, and its training losses are the distance from what the networks say. docs/defaults.md says how much of the
-    /// gain it keeps.
+    /// of their outputs: probabilities of classes, predictions of numbers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531). It has no
+    /// dropout, and their layers; where these are chosen 256 and 128 units for two classes and numbers also from 10,000 rows on. The
+    /// network of its last epoch is kept, because validation rows would choose by their labels: its history has no validation losses, and
+    /// its training losses are the distance from what the networks say. docs/defaults.md says how much of the gain it keeps.
     /// </para>
     /// <para>
     /// What comes out is a model like any other of one network, which training can go on from with a single network. It is trained once,

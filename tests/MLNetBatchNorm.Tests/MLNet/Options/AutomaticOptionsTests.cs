@@ -307,6 +307,23 @@ public sealed class AutomaticOptionsTests
         Assert.AreEqual(0, AutomaticOptions.ChooseShift(options, picture, classes));
     }
 
+    /// <summary>A network that is taught by narrower ones is as wide as those of small tables, unless layers were said.</summary>
+    [TestMethod]
+    public void ChooseHiddenUnitsOfCompact_IsNeverNarrowerThanTheOthers()
+    {
+        var options = new BatchNormNetworkRegressionTrainer.Options();
+        int[] Units(params int[] taughtBy) => AutomaticOptions.ChooseHiddenUnitsOfCompact(options, start: null, taughtBy);
+        CollectionAssert.AreEqual(new[] { 256, 128 }, Units(128, 64));
+        CollectionAssert.AreEqual(new[] { 256, 128 }, Units(256, 128));
+        CollectionAssert.AreEqual(new[] { 512, 128 }, Units(512, 128));
+        CollectionAssert.AreEqual(new[] { 256, 256, 256 }, Units(256, 256, 256), "several classes");
+        options.Effort = TrainingEffort.Fast;
+        CollectionAssert.AreEqual(new[] { 64, 64 }, Units(64, 64));
+        options.Effort = TrainingEffort.Balanced;
+        options.HiddenUnits = [128, 64];
+        CollectionAssert.AreEqual(new[] { 128, 64 }, Units(128, 64), "what is set stays");
+    }
+
     private static AutomaticOptions Choose(BatchNormNetworkBinaryTrainer.Options options, long rows) =>
         AutomaticOptions.Choose(options, rows, UsualWeights, parameters: 10_000, start: null);
 }
