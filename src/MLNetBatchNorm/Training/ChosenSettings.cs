@@ -3,7 +3,10 @@ namespace MLNetBatchNorm;
 /// <summary>
 /// What a training used where options were left open, and what it was given: saved with the model, so that it can be asked for later.
 /// </summary>
-/// <remarks>Models that format version 1 or 2 saved have none.</remarks>
+/// <remarks>
+/// Models that format version 1 or 2 saved have none. Where one network has been taught by others
+/// (<see cref="BatchNormNetwork.NumberOfTeachers"/>), these are the settings of its own training.
+/// </remarks>
 public sealed class ChosenSettings
 {
     internal ChosenSettings()

@@ -13,7 +13,7 @@ namespace MLNetBatchNorm.Training;
 /// </remarks>
 internal sealed class Lessons
 {
-    /// <summary>Numbers that are remembered at most: 256 MB.</summary>
+    /// <summary>Numbers that are remembered at most: 256 MB, beside the budget of rows.</summary>
     private const long MostRemembered = 1 << 26;
 
     private readonly EncodedRows _data;
@@ -41,12 +41,14 @@ internal sealed class Lessons
         _outputs = _teacher.Outputs;
         _scratches = [.. Enumerable.Range(0, workers).Select(_ => _teacher.CreateScratch(capacity))];
         _targets = new float[capacity * _outputs];
-        if (data.Source is TableRows { Table.Rows: var rows } && settings is { RandomShift: 0, RandomHorizontalFlip: false }
-            && (long)rows * _outputs <= MostRemembered)
-        {
+        if (Remembers(settings, data, _outputs) is { } rows)
             (_remembered, _isKnown) = (new float[rows * _outputs], new bool[rows]);
-        }
     }
+
+    /// <summary>Number of rows of which it is remembered what was said; null: it is said anew in each epoch.</summary>
+    public static int? Remembers(TrainingSettings settings, EncodedRows data, int outputs) =>
+        data.Source is TableRows { Table.Rows: var rows } && settings is { RandomShift: 0, RandomHorizontalFlip: false }
+            && (long)rows * outputs <= MostRemembered ? rows : null;
 
     /// <summary>What was said of the mini-batch, row by row, one number for each output.</summary>
     public ReadOnlySpan<float> Targets => _targets;

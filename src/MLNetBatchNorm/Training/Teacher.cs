@@ -16,6 +16,15 @@ namespace MLNetBatchNorm.Training;
 /// <param name="networks">The networks, all of one shape; they are not changed any more.</param>
 internal sealed class Teacher(InputEncoder encoder, IReadOnlyList<NetworkParameters> networks)
 {
+    /// <summary>From raw slots to the networks' inputs.</summary>
+    public InputEncoder Encoder => encoder;
+
+    /// <summary>Number of the networks.</summary>
+    public int Count => networks.Count;
+
+    /// <summary>Their shape.</summary>
+    public NetworkDefinition Definition => networks[0].Definition;
+
     /// <summary>Folds the networks for rows of a kind.</summary>
     public FoldedNetwork Fold(Data.RowShape rows) => FoldedNetwork.CreateFor(rows, encoder, networks);
 

@@ -27,8 +27,10 @@ internal static class TrainingLoop
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1)
     {
-        using var team = new WorkerTeam(
-            UsefulThreads.Of(parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads));
+        bool remembers = Lessons.Remembers(settings, training, parameters.Definition.Outputs) is not null;
+        using var team = new WorkerTeam(UsefulThreads.Of(
+            parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads,
+            teacher: remembers ? null : settings.Teacher));
         return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 

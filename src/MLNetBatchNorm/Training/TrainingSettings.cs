@@ -11,7 +11,7 @@ internal sealed record TrainingSettings
     /// <summary>
     /// Part of the epochs of a rung, its last ones, that see pictures as they are: what is scored is not changed either (Touvron et al.
     /// 2019, arXiv:1906.06423), and what a place says to the pixel is learned then. A fifth costs nothing where place says nothing; nearly
-    /// a third did.
+    /// a third did. Of few epochs it is one, and none of a single one.
     /// </summary>
     private const double UnchangedShare = 0.2;
 
@@ -70,7 +70,7 @@ internal sealed record TrainingSettings
     /// <summary>Whether an epoch changes its pictures, if any does.</summary>
     /// <param name="epoch">Number of the epoch, from 1, of all rungs.</param>
     public bool ChangesPictures(int epoch) =>
-        (epoch - 1) % MaximumEpochs < MaximumEpochs - (int)(UnchangedShare * MaximumEpochs);
+        (epoch - 1) % MaximumEpochs < Math.Max(1, MaximumEpochs - Math.Max(1, (int)(UnchangedShare * MaximumEpochs)));
 
     /// <summary>
     /// Epochs of a rung without a better validation loss in it after which training stops; 0: never. The

@@ -8,6 +8,7 @@ namespace MLNetBatchNorm.Training;
 internal sealed class TrainingStep
 {
     private readonly TrainingSettings _settings;
+    private readonly TrainingSettings _weighing;
     private readonly EncodedRows _data;
     private readonly FeedForwardNetwork _network;
     private readonly OptimizerState _optimizer;
@@ -32,9 +33,11 @@ internal sealed class TrainingStep
         _network = network;
         _optimizer = optimizer;
         _team = team;
+        // Every target of every row is taught, whichever labels are missing.
+        _weighing = settings.Teacher is null ? settings : settings with { TargetWeights = null };
         int capacity = network.Output.RowCapacity;
         _targets = new float[capacity * data.Shape.TargetColumns];
-        _weights = RowLosses.AreWeighted(settings, data.Shape) ? new float[capacity] : [];
+        _weights = RowLosses.AreWeighted(_weighing, data.Shape) ? new float[capacity] : [];
         _rowLoss = new float[capacity];
         _changes = new PictureChanges(settings.RandomShift, settings.RandomHorizontalFlip);
         _lessons = settings.Teacher is { } teacher ? new Lessons(teacher, settings, data, capacity, team.Count) : null;
@@ -117,8 +120,8 @@ internal sealed class TrainingStep
         Span<float> targets = _targets.AsSpan(begin * targetColumns, (end - begin) * targetColumns);
         Span<float> weights = _weights.Length > 0 ? _weights.AsSpan(begin, end - begin) : default;
         _data.GatherTargets(_first + begin, end - begin, targets, _data.Shape.IsWeighted ? weights : default);
-        RowLosses.WeighByClass(_settings, targets, weights, _data.Shape.IsWeighted);
-        RowLosses.WeighByTargets(_settings, targets, weights, _data.Shape.IsWeighted);
+        RowLosses.WeighByClass(_weighing, targets, weights, _data.Shape.IsWeighted);
+        RowLosses.WeighByTargets(_weighing, targets, weights, _data.Shape.IsWeighted);
         _team.Barrier();
         _network.Forward(_rows, worker, _team);
     }

@@ -23,8 +23,15 @@ internal static class UsefulThreads
     /// <param name="encoder">From raw slots to its inputs, of which a row reads few where they are pieces or categories.</param>
     /// <param name="batch">Rows of the largest mini-batch.</param>
     /// <param name="threads">Threads that may be used.</param>
-    public static int Of(NetworkDefinition definition, InputEncoder encoder, int batch, int threads) =>
-        (int)Math.Clamp(MultiplyAdds(definition, encoder) * batch / MultiplyAddsPerThread, 1, threads);
+    /// <param name="teacher">The networks that speak of every mini-batch anew; null: none do.</param>
+    public static int Of(NetworkDefinition definition, InputEncoder encoder, int batch, int threads, Teacher? teacher = null)
+    {
+        double work = MultiplyAdds(definition, encoder);
+        // They have no way backward, which is two thirds of a step.
+        if (teacher is not null)
+            work += teacher.Count * MultiplyAdds(teacher.Definition, teacher.Encoder) / 3;
+        return (int)Math.Clamp(work * batch / MultiplyAddsPerThread, 1, threads);
+    }
 
     /// <summary>Of a row written out, forward.</summary>
     private static double MultiplyAdds(NetworkDefinition definition, InputEncoder encoder)

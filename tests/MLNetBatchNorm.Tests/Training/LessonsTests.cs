@@ -82,13 +82,7 @@ public sealed class LessonsTests
     [TestMethod]
     public void Fill_ChangedPictures_SpeaksOfThePicturesThatAreLearned()
     {
-        var picture = new MapShape(4, 5, 2);
-        var definition = new NetworkDefinition
-        {
-            Inputs = (int)picture.Values, Picture = picture,
-            Convolutions = [new ConvolutionDefinition { Filters = 6, KernelHeight = 3, KernelWidth = 3 }],
-            HiddenUnits = [8], Outputs = Outputs,
-        };
+        NetworkDefinition definition = OfPictures();
         NetworkParameters[] networks = [Generated.Network(definition, 1), Generated.Network(definition, 2)];
         var settings = new TrainingSettings
         {
@@ -155,6 +149,79 @@ public sealed class LessonsTests
         Assert.AreEqual(learned[0], learned[1]);
     }
 
+    /// <summary>Of several targets all are taught, of a row with few labels as much as of one that has them all.</summary>
+    [TestMethod]
+    [DataRow(nameof(KnownObjectives.SquaredError), false)]
+    [DataRow(nameof(KnownObjectives.SquaredError), true)]
+    [DataRow(nameof(KnownObjectives.BinaryCrossEntropy), false)]
+    public void Train_SeveralTargetsSomeMissing_LearnsAsMuchOfEveryRow(string loss, bool weighted)
+    {
+        Objective objective = KnownObjectives.Named(loss);
+        double[][] rows = Generated.Rows(200, Inputs, 1), targets = Generated.Targets(objective, rows, Outputs, 3);
+        double[][] few = [.. targets.Select((row, r) => row.Select((target, k) => r % 2 == 0 && k != r % Outputs ? double.NaN : target))
+            .Select(row => row.ToArray())];
+        TrainingSettings taught = Taught(objective) with
+        {
+            TargetWeights = [1, 2, 0.5f], BatchSize = 50, MaximumEpochs = 3, LearningRate = 0.02,
+        };
+        string Train(double[][] labels, TrainingSettings settings)
+        {
+            NetworkParameters parameters = Generated.Network(Definition(), 9);
+            var data = new EncodedRows(Generated.Table(rows, labels, weighted ? Generated.Weights(rows.Length, 4) : null));
+            TrainingLoop.Train(parameters, data, null, settings, null, CancellationToken.None);
+            return Generated.Hash(parameters);
+        }
+
+        Assert.AreEqual(Train(targets, taught), Train(few, taught));
+        Assert.AreNotEqual(Train(targets, taught), Train(targets, taught with { TargetWeights = [1, 1, 1] }), "What targets count for");
+    }
+
+    /// <summary>Whoever of a team speaks of which rows, the network that learns has the same bits.</summary>
+    [TestMethod]
+    [DataRow("dense")]
+    [DataRow("sparse")]
+    [DataRow("streamed")]
+    [DataRow("moved pictures")]
+    public void Train_TaughtByATeam_SameBitsForAnyNumberOfThreads(string form)
+    {
+        Objective objective = KnownObjectives.SoftmaxCrossEntropy;
+        NetworkDefinition definition = form == "moved pictures" ? OfPictures() : Definition();
+        string Train(int threads, ulong teacher = 1)
+        {
+            using FileRows? file = form == "streamed" ? InAFile(objective) : null;
+            using StreamedRows? stream = file?.Read(RowPart.All, largestBatch: 97);
+            EncodedRows data = stream is not null ? new EncodedRows(stream, InputEncoder.Identity(Inputs))
+                : form == "sparse" ? Generated.SparseData(objective, 300, Inputs, Outputs, 1)
+                : Generated.Data(objective, 300, definition.Inputs, Outputs, 1);
+            TrainingSettings settings = Taught(objective, definition, teacher) with
+            {
+                BatchSize = 96, MaximumEpochs = 3, LearningRate = 0.01, RandomShift = form == "moved pictures" ? 1 : 0,
+            };
+            Assert.AreEqual(form is "dense" or "sparse" ? 300 : null, Lessons.Remembers(settings, data, Outputs));
+            NetworkParameters parameters = Generated.Network(definition, 9);
+            using var team = new WorkerTeam(threads);
+            TrainingLoop.Train(team, parameters, data, null, settings, null, CancellationToken.None);
+            return Generated.Hash(parameters);
+        }
+
+        string one = Train(1);
+        Assert.AreEqual(one, Train(2));
+        Assert.AreEqual(one, Train(3));
+        Assert.AreNotEqual(one, Train(3, teacher: 5), "Other teachers would have gone unnoticed.");
+    }
+
+    /// <summary>More rows than the smallest budget allows in memory.</summary>
+    private static FileRows InAFile(Objective objective)
+    {
+        const int Count = 32_000;
+        var collector = new RowCollector(
+            new RowShape(Inputs, 1, false, false), 1 << 20, () => SpillFile.Create(Path.GetTempPath()), seed: 1);
+        double[][] rows = Generated.Rows(Count, Inputs, 1), targets = Generated.Targets(objective, rows, Outputs, 1);
+        for (int row = 0; row < Count; row++)
+            collector.Add([.. rows[row].Select(value => (float)value)], [(float)targets[row][0]], 1);
+        return (FileRows)collector.Complete();
+    }
+
     /// <summary>Mean distance between what the teacher and a network say of rows.</summary>
     private static float Distance(NetworkParameters parameters, TrainingSettings settings, double[][] rows)
     {
@@ -173,11 +240,20 @@ public sealed class LessonsTests
         static double Total(float[] values, int output) => values.Where((_, i) => i % Outputs == output).Sum(value => (double)value);
     }
 
-    private static TrainingSettings Taught(Objective objective) => new()
+    private static TrainingSettings Taught(Objective objective) => Taught(objective, Definition(), 1);
+
+    private static TrainingSettings Taught(Objective objective, NetworkDefinition definition, ulong seed) => new()
     {
         Objective = objective, Optimizer = new AdamWOptimizer(),
         Teacher = new Teacher(
-            InputEncoder.Identity(Inputs), [Generated.Network(Definition(), 1), Generated.Network(Definition(), 2)]),
+            InputEncoder.Identity(definition.Inputs), [Generated.Network(definition, seed), Generated.Network(definition, seed + 1)]),
+    };
+
+    private static NetworkDefinition OfPictures() => new()
+    {
+        Inputs = 40, Picture = new MapShape(4, 5, 2),
+        Convolutions = [new ConvolutionDefinition { Filters = 6, KernelHeight = 3, KernelWidth = 3 }],
+        HiddenUnits = [8], Outputs = Outputs,
     };
 
     private static NetworkDefinition Definition() => new() { Inputs = Inputs, HiddenUnits = [24, 12], Outputs = Outputs };

@@ -44,6 +44,20 @@ public sealed class UsefulThreadsTests
         Assert.AreEqual(expected, UsefulThreads.Of(definition, encoder, batch, threads: 8));
     }
 
+    /// <summary>Six networks that speak of every batch, forward only, are twice the work of the one that learns from them.</summary>
+    [TestMethod]
+    [DataRow(999, 1)]
+    [DataRow(1_000, 2)]
+    [DataRow(1_500, 3)]
+    public void Of_TeachersThatSpeakAnew_CountsTheirWayForward(int batch, int expected)
+    {
+        var definition = new NetworkDefinition { Inputs = 100, HiddenUnits = [], Outputs = 10 };
+        InputEncoder encoder = InputEncoder.Identity(100);
+        var teacher = new Teacher(encoder, [.. Enumerable.Range(1, 6).Select(seed => Generated.Network(definition, (ulong)seed))]);
+        Assert.AreEqual(expected, UsefulThreads.Of(definition, encoder, batch, threads: 8, teacher));
+        Assert.AreEqual(1, UsefulThreads.Of(definition, encoder, batch, threads: 8));
+    }
+
     private static InputEncoder WithPieces(int slots, int pieces) => new(slots,
     [
         new UntouchedSlots(slots),

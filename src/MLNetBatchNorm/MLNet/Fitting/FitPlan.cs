@@ -69,6 +69,8 @@ internal sealed class FitPlan
     /// <summary>Epochs of that network: what it learns has no noise that it could learn by heart if it were given time.</summary>
     public int CompactEpochs => Compact is null ? 0 : AutomaticOptions.EpochsOfCompact * Settings.MaximumEpochs;
 
+    private bool IsTaught => Compact is not null && !IsConstant;
+
     /// <summary>The plans of the trials, this one the first; empty where nothing is tried.</summary>
     public IReadOnlyList<FitPlan> Trials { get; private set; } = [];
 
@@ -92,13 +94,13 @@ internal sealed class FitPlan
         return plan;
     }
 
-    /// <summary>What is kept of it with the model.</summary>
+    /// <summary>What is kept of it with the model, of the training of the networks that are in it.</summary>
     public ChosenSettings ChosenSettings(FitRows rows) => new()
     {
         BatchSize = Chosen.BatchSize,
-        MaximumNumberOfEpochs = Chosen.Epochs,
+        MaximumNumberOfEpochs = IsTaught ? CompactEpochs : Chosen.Epochs,
         LearningRate = Chosen.LearningRate,
-        ValidationFraction = rows.HasValidation ? 0 : Chosen.ValidationFraction,
+        ValidationFraction = IsTaught || rows.HasValidation ? 0 : Chosen.ValidationFraction,
         Seed = unchecked((int)Seed),
         NumberOfTrainingRows = rows.Count,
         LibraryVersion = LibraryBuild.Version,

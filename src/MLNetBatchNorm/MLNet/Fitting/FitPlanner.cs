@@ -202,7 +202,7 @@ internal sealed class FitPlanner
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
-            Compact = _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition.HiddenUnits) : null,
+            Compact = _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition, chosen.Members) : null,
             Pieces = pieces,
         };
     }
@@ -351,9 +351,14 @@ internal sealed class FitPlanner
     private BatchNormalizationPlacement Placement => AutomaticOptions.ChoosePlacement(_options, _start);
 
     /// <summary>The network that the others teach. What it learns from has no noise that dropout would have to keep it from.</summary>
-    private NetworkDefinition DefineCompact(InputEncoder encoder, int[] taughtBy) =>
-        Define(encoder.EncodedInputs, AutomaticOptions.ChooseHiddenUnitsOfCompact(_options, _start, taughtBy), dropoutRate: 0)
-            .Reading(encoder);
+    private NetworkDefinition DefineCompact(InputEncoder encoder, NetworkDefinition taughtBy, int members)
+    {
+        return Of(AutomaticOptions.ChooseHiddenUnitsOfCompact(
+            _options, _start, taughtBy.HiddenUnits,
+            share: units => Of(units).ParameterCount / (double)(members * taughtBy.ParameterCount)));
+
+        NetworkDefinition Of(int[] hiddenUnits) => Define(encoder.EncodedInputs, hiddenUnits, dropoutRate: 0).Reading(encoder);
+    }
 
     private NetworkDefinition Define(int inputs, int[] hiddenUnits) =>
         Define(inputs, hiddenUnits, _options.DropoutRate ?? AutomaticOptions.UsualDropoutRate);

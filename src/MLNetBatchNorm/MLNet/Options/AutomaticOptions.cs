@@ -129,6 +129,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// </summary>
     public const int SmallestMovedSide = 12;
 
+    /// <summary>
+    /// Times that the longer side of a moved picture is as long as the shorter one, at most: what is longer is mostly signals one below the
+    /// other, and a move would make one signal out of another.
+    /// </summary>
+    public const int MostLopsided = 4;
+
     /// <summary>Pixels by which they are moved: two of 14 or 16 gained half as much.</summary>
     public const int UsualShift = 1;
 
@@ -139,6 +145,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// Epochs of a network that is taught by others, for each of theirs: one keeps most of their gain, two nearly all of it, three no more.
     /// </summary>
     public const int EpochsOfCompact = 2;
+
+    /// <summary>
+    /// Part of the parameters of those who teach it that such a network has at most where it is wider than they are: of eight of a usual
+    /// table it has little more than a quarter, of two it would have as many as both.
+    /// </summary>
+    public const double LargestShareOfCompact = 1.0 / 3;
 
     /// <summary>Units of the hidden layers.</summary>
     /// <param name="options">What is set stays as it is.</param>
@@ -158,15 +170,19 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>
     /// Units of the hidden layers of a network that is taught by others: for two classes and numbers those of small tables, also where the
     /// others are narrower. Where labels are sharp (bike sharing), one of their layers kept a third of their gain, and a wider one most.
+    /// Not where that would be a large part of what few networks are.
     /// </summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="start">The model that training goes on from, or null; the network begins as one of its networks.</param>
     /// <param name="taughtBy">Those of the networks that teach.</param>
-    public static int[] ChooseHiddenUnitsOfCompact(BatchNormNetworkOptions options, TrainedNetwork? start, int[] taughtBy)
+    /// <param name="share">How large a network of such layers is, of all that teach together.</param>
+    public static int[] ChooseHiddenUnitsOfCompact(
+        BatchNormNetworkOptions options, TrainedNetwork? start, int[] taughtBy, Func<int[], double> share)
     {
         ImmutableArray<int> units = EffortRule.Of(options.Effort).HiddenUnitsOfSmallTables;
         bool areNarrower = taughtBy.Length == units.Length && taughtBy[0] < units[0];
-        return areNarrower && start is null && options.HiddenUnits is null && options.InputShape is null ? [.. units] : taughtBy;
+        return areNarrower && start is null && options.HiddenUnits is null && options.InputShape is null
+            && share([.. units]) <= LargestShareOfCompact ? [.. units] : taughtBy;
     }
 
     /// <summary>Where batch normalization stands.</summary>
@@ -290,13 +306,20 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
 
     /// <summary>
     /// Pixels by which pictures are moved in training. A class is mostly the same one pixel further; a number may be the place itself.
-    /// Of signals nothing is known.
+    /// Of signals nothing is known, nor of several as the rows of a picture.
     /// </summary>
     /// <param name="options">What is set stays as it is.</param>
     /// <param name="picture">The size of the pictures; null where rows are none.</param>
     /// <param name="classes">Whether the label is a class, yes and no included.</param>
-    public static int ChooseShift(BatchNormNetworkOptions options, MapShape? picture, bool classes) => options.RandomShift
-        ?? (classes && picture is { } shape && Math.Min(shape.Height, shape.Width) >= SmallestMovedSide ? UsualShift : 0);
+    public static int ChooseShift(BatchNormNetworkOptions options, MapShape? picture, bool classes)
+    {
+        if (options.RandomShift is { } shift)
+            return shift;
+        if (!classes || picture is not { } shape)
+            return 0;
+        int shorter = Math.Min(shape.Height, shape.Width), longer = Math.Max(shape.Height, shape.Width);
+        return shorter >= SmallestMovedSide && longer <= MostLopsided * shorter ? UsualShift : 0;
+    }
 
     /// <summary>No more networks than this will be trained, as far as is known before any row is read.</summary>
     public static int MostMembers(BatchNormNetworkOptions options, TrainedNetwork? start) =>

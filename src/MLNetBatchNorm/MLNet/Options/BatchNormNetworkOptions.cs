@@ -118,13 +118,16 @@ public abstract partial class BatchNormNetworkOptions
     /// another place. What comes in at an edge repeats the pixels of the edge.
     /// </summary>
     /// <value>
-    /// Default null: 1 where the label is a class and both sides have at least 12 pixels, else 0, because where something is may be the
-    /// number that is asked for. Range [0, 64], and less than each side of more than one pixel. 0 where a single pixel decides; 2 of 28 or
-    /// 32 pixels makes up for missing pictures (docs/defaults.md). Only with <see cref="InputShape"/>; prediction moves nothing.
+    /// Default null: 1 where labels are classes, several of a row included, and both sides have at least 12 pixels, neither more than four
+    /// times the other; else 0, because where something is may be the number that is asked for. Range [0, 64], and less than each side of
+    /// more than one pixel. 0 where a single pixel decides, or where rows are signals, which would come to lie on one another (better are
+    /// channels of height 1); 2 of 28 or 32 pixels makes up for missing pictures (docs/defaults.md). Only with <see cref="InputShape"/>;
+    /// prediction moves nothing.
     /// </value>
     /// <remarks>
-    /// Of all moves the small ones come up more often, none most often, and the last fifth of the epochs sees pictures as they are: a class
-    /// that is a place is learned all the same.
+    /// Of all moves the small ones come up more often, none most often, and the last fifth of <see cref="MaximumNumberOfEpochs"/>, at least
+    /// the last of several, sees pictures as they are: a class that is a place is learned all the same. A training that
+    /// <see cref="EarlyStoppingPatience"/> ends before has none of these.
     /// </remarks>
     [OptionRange(0, 64, "Set 0 to leave pictures where they are; 1 of 16 pixels of a side is usual.")]
     public int? RandomShift { get; set; }
@@ -132,7 +135,7 @@ public abstract partial class BatchNormNetworkOptions
     /// <summary>Whether left and right of a picture change places in half of the times that it is trained on.</summary>
     /// <value>
     /// Default false. True where a mirrored picture has the same label, as of animals and things, and not of letters, digits and signals.
-    /// Only with <see cref="InputShape"/>; prediction mirrors nothing, nor does the last fifth of the epochs.
+    /// Only with <see cref="InputShape"/>; prediction mirrors nothing, nor do the last epochs (<see cref="RandomShift"/>).
     /// </value>
     public bool RandomHorizontalFlip { get; set; }
 

@@ -1,3 +1,4 @@
+// Length: one network in place of an ensemble, in every form of rows, task, loss and interruption that a model is used in.
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
@@ -60,6 +61,10 @@ public sealed class CompactModelTests
         Assert.HasCount(48, history.Epochs);
         Assert.AreEqual(48, history.BestEpoch);
         Assert.IsTrue(history.Epochs.All(epoch => epoch.ValidationLoss is null));
+        Assert.AreEqual((48, 0.0), Chosen(network));
+        Assert.AreEqual((24, 0.2), Chosen(NetworkOf(ensemble)));
+        static (int, double) Chosen(BatchNormNetwork of) =>
+            (of.ChosenSettings!.MaximumNumberOfEpochs, of.ChosenSettings.ValidationFraction);
         Assert.IsTrue(_log.Any(line => line.Contains($"Compact network, training on {NoisyRows} rows, 0 for", StringComparison.Ordinal)));
         Assert.IsTrue(_log.Any(line => line.Contains("Compacting: one network of 64 + 32 hidden units", StringComparison.Ordinal)));
     }
@@ -119,6 +124,23 @@ public sealed class CompactModelTests
         Assert.HasCount(models.Count, models.Distinct().ToArray(), "each of them matters");
     }
 
+    /// <summary>What is wider than the networks that teach it is never larger than a part of them.</summary>
+    [TestMethod]
+    [DataRow(2, "128 + 64")]
+    [DataRow(9, "256 + 128")]
+    public void Fit_FewNetworks_TeachOneThatIsSmaller(int members, string expected)
+    {
+        IDataView rows = View(NetworkKind.Regression, AutomaticOptions.RowsOfLargerTables);
+        Trainer(NetworkKind.Regression, compact: true, options =>
+        {
+            (options.HiddenUnits, options.NumberOfInputPieces, options.NumberOfEnsembleMembers) = (null, 32, members);
+            (options.MaximumNumberOfEpochs, options.BatchSize) = (1, 1000);
+        }).Fit(rows);
+        Assert.IsTrue(
+            _log.Any(line => line.Contains($"Compacting: one network of {expected} hidden units", StringComparison.Ordinal)),
+            string.Join('\n', _log));
+    }
+
     /// <summary>Losses whose outputs are logarithms, quantiles, or numbers that are far off.</summary>
     [TestMethod]
     [DataRow(typeof(HuberLoss))]
@@ -148,14 +170,34 @@ public sealed class CompactModelTests
     {
         List<TargetExample> all = TargetExamples.Rows(500, missing: 0.3);
         IDataView numbers = TargetExamples.View(_context, all), labels = TargetExamples.View(_context, all, nameof(TargetExample.Known));
-        void Compact(BatchNormNetworkOptions options) =>
-            (options.CompactModel, options.NumberOfEnsembleMembers, options.MaximumNumberOfEpochs) = (true, 3, 8);
-        var ofNumbers = TargetExamples.Numbers(_context, Compact).Fit(numbers);
-        var ofLabels = TargetExamples.Labels(_context, Compact).Fit(labels);
-        Assert.HasCount(1, ofNumbers.Model.Network.Members);
-        Assert.HasCount(1, ofLabels.Model.Network.Members);
         IDataView others = TargetExamples.View(_context, TargetExamples.Rows(300, seed: 2));
-        Assert.IsGreaterThan(0.1, _context.Regression.EvaluateMultiOutput(ofNumbers.Transform(others)).RSquared);
+        foreach (bool areNumbers in new[] { true, false })
+        {
+            float[][] Fit(bool compact, int members, int seed)
+            {
+                void Change(BatchNormNetworkOptions options)
+                {
+                    (options.CompactModel, options.NumberOfEnsembleMembers, options.Seed) = (compact, members, seed);
+                    (options.MaximumNumberOfEpochs, options.HiddenUnits) = (16, [64, 32]);
+                }
+
+                ITransformer model = areNumbers
+                    ? TargetExamples.Numbers(_context, Change).Fit(numbers) : TargetExamples.Labels(_context, Change).Fit(labels);
+                return TargetExamples.Column<float>(model.Transform(others), "Score");
+            }
+
+            float[][] expected = Fit(compact: false, 4, seed: 1);
+            double near = Distance(expected, Fit(compact: true, 4, seed: 1));
+            double[] alone = [.. new[] { 1, 2, 3 }.Select(seed => Distance(expected, Fit(compact: false, 1, seed)))];
+            Assert.IsLessThan(alone.Min(), near, $"numbers: {areNumbers}, networks of their own: {string.Join(", ", alone)}");
+        }
+
+        // In the deviation of each target, whose units are unlike.
+        static double Distance(float[][] one, float[][] other) => Enumerable.Range(0, one[0].Length).Average(target =>
+        {
+            float[] expected = [.. one.Select(row => row[target])];
+            return CompactModelTests.Distance(expected, [.. other.Select(row => row[target])]) / Deviation(expected);
+        });
     }
 
     /// <summary>Rows of a temporary file are spoken of anew in each epoch: the same for any number of threads.</summary>
@@ -183,15 +225,23 @@ public sealed class CompactModelTests
     [DataRow(true)]
     public void Fit_Pictures_TeachOneNetwork(bool changed)
     {
-        List<Picture> pictures = Picture.Rows(150);
-        IDataView rows = Picture.View(_context, NetworkKind.Multiclass, pictures);
-        string[] models = [.. new[] { 1, 2 }.Select(threads => Contents(NetworkKind.Multiclass, rows, options =>
-        {
-            Picture.Shape(options);
-            (options.NumberOfEnsembleMembers, options.MaximumNumberOfEpochs, options.NumberOfThreads) = (2, 2, threads);
-            (options.RandomShift, options.RandomHorizontalFlip) = (changed ? 1 : 0, changed);
-        }))];
-        Assert.AreEqual(models[0], models[1]);
+        IDataView rows = Picture.View(_context, NetworkKind.Multiclass, Picture.Rows(150));
+        IDataView others = Picture.View(_context, NetworkKind.Multiclass, Picture.Rows(200, seed: 2));
+        ITransformer Fit(bool compact, int threads, int members = 3, int seed = 11) =>
+            Trainer(NetworkKind.Multiclass, compact, options =>
+            {
+                Picture.Shape(options);
+                (options.NumberOfEnsembleMembers, options.MaximumNumberOfEpochs, options.NumberOfThreads, options.Seed) =
+                    (members, 8, threads, seed);
+                (options.RandomShift, options.RandomHorizontalFlip) = (changed ? 1 : 0, changed);
+            }).Fit(rows);
+        ITransformer model = Fit(compact: true, 1);
+        Assert.AreEqual(
+            ModelFile.Contents(_context, model, rows.Schema), ModelFile.Contents(_context, Fit(compact: true, 2), rows.Schema));
+        float[] expected = Scores(Fit(compact: false, 2), others);
+        double[] alone =
+            [.. new[] { 1, 2, 3 }.Select(seed => Distance(expected, Scores(Fit(compact: false, 2, members: 1, seed), others)))];
+        Assert.IsLessThan(alone.Average(), Distance(expected, Scores(model, others)), string.Join(", ", alone));
     }
 
     /// <summary>Categories kept as numbers, and very many words, which are projected, in rows of entries.</summary>

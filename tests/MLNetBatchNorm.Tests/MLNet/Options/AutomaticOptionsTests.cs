@@ -288,10 +288,14 @@ public sealed class AutomaticOptionsTests
             new BatchNormNetworkBinaryTrainer.Options(), 100_000, UsualWeights, parameters: 10_000, start: null, largestMap: largestMap)
             .BatchSize);
 
-    /// <summary>Classes of pictures whose sides are long enough are moved by a pixel; places, signals and tables stay.</summary>
+    /// <summary>
+    /// Classes of pictures whose sides are long enough, and not too unlike, are moved by a pixel; places, signals and tables stay.
+    /// </summary>
     [TestMethod]
     [DataRow(28, 28, true, 1)]
-    [DataRow(12, 40, true, 1)]
+    [DataRow(12, 48, true, 1)]
+    [DataRow(12, 49, true, 0)]
+    [DataRow(1000, 12, true, 0)]
     [DataRow(11, 40, true, 0)]
     [DataRow(1, 128, true, 0)]
     [DataRow(28, 28, false, 0)]
@@ -312,11 +316,15 @@ public sealed class AutomaticOptionsTests
     public void ChooseHiddenUnitsOfCompact_IsNeverNarrowerThanTheOthers()
     {
         var options = new BatchNormNetworkRegressionTrainer.Options();
-        int[] Units(params int[] taughtBy) => AutomaticOptions.ChooseHiddenUnitsOfCompact(options, start: null, taughtBy);
+        double share = 0.33;
+        int[] Units(params int[] taughtBy) => AutomaticOptions.ChooseHiddenUnitsOfCompact(options, start: null, taughtBy, units => share);
         CollectionAssert.AreEqual(new[] { 256, 128 }, Units(128, 64));
         CollectionAssert.AreEqual(new[] { 256, 128 }, Units(256, 128));
         CollectionAssert.AreEqual(new[] { 512, 128 }, Units(512, 128));
         CollectionAssert.AreEqual(new[] { 256, 256, 256 }, Units(256, 256, 256), "several classes");
+        share = 0.34;
+        CollectionAssert.AreEqual(new[] { 128, 64 }, Units(128, 64), "more than a third of all that teach");
+        share = 0;
         options.Effort = TrainingEffort.Fast;
         CollectionAssert.AreEqual(new[] { 64, 64 }, Units(64, 64));
         options.Effort = TrainingEffort.Balanced;
