@@ -8,22 +8,22 @@ internal static class CourseSections
     /// <summary>More rows than these make a table that nobody reads, and a heavy page.</summary>
     private const int MaximumRows = 2000;
 
-    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task, string? metric)
+    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, NetworkTask task, string? metric, int teachers = 0)
     {
         // The deviance explained belongs to losses that have units of their own.
         bool hasDeviance = metric == "D2";
         Add(
             page, histories, hasDeviance ? "loss" : task == NetworkTask.Regression ? "loss (squared label units)" : "loss (nats)",
-            hasDeviance ? "D²" : AxisOf(task));
+            hasDeviance ? "D²" : AxisOf(task), teachers);
     }
 
     /// <summary>The same, of losses and a metric that are called so.</summary>
-    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, string loss, string axis)
+    public static void Add(Page page, IReadOnlyList<TrainingHistory> histories, string loss, string axis, int teachers)
     {
         TrainingHistory[] trained = [.. histories.Where(history => history.BestEpoch > 0)];
         if (trained.Length == 0)
             return;
-        page.Section("Training", trained.Length == 1 ? Describe(trained[0]) : Describe(trained));
+        page.Section("Training", trained.Length == 1 ? Describe(trained[0]) + Taught(teachers) : Describe(trained));
         AddLoss(page, trained, loss);
         if (trained.Any(history => history.Epochs.Any(epoch => Metric(epoch) is not null)))
             AddMetric(page, trained, axis);
@@ -101,6 +101,10 @@ internal static class CourseSections
             + $"The model is that of epoch {Numbers.Count(history.BestEpoch)}.";
     }
 
+    private static string Taught(int teachers) => teachers == 0
+        ? ""
+        : $" It has learned what {Numbers.Count(teachers)} other networks say together, instead of labels; its losses are against that.";
+
     private static string Describe(IReadOnlyList<TrainingHistory> histories)
     {
         int least = histories.Min(history => history.Epochs.Count), most = histories.Max(history => history.Epochs.Count);
@@ -127,10 +131,10 @@ internal static class CourseSections
             end = Numbers.Exact(histories.Average(history => history.Epochs[^1].TrainingLoss));
         string there = Numbers.Exact(best.Average(epoch => epoch.TrainingLoss));
         string description = histories.Count == 1
-            ? $"It fell from {start} to {end} on the training rows (measured while they are learned from, with dropout). "
+            ? $"It fell from {start} to {end} on the training rows (measured while they are learned from, with dropout if layers have it). "
                 + $"In the best epoch, {Numbers.Count(best[0].Epoch)}, it was {there} there{validation}."
             : $"Each line is one network. On average it fell from {start} to {end} on the training rows (measured while they are learned "
-                + $"from, with dropout). In the best epochs it was {there} there{validation}.";
+                + $"from, with dropout if layers have it). In the best epochs it was {there} there{validation}.";
         (string[] header, IEnumerable<string[]> rows) = Table(histories);
         page.Figure("Loss", figure, description, header, rows);
     }

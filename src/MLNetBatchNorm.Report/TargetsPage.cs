@@ -78,7 +78,7 @@ internal sealed class TargetsPage
         targets.AddPictures(page, scored, label, areLabels);
         TrialSection.Add(page, network.Network.Trials);
         TrainingHistory[] histories = [.. network.Network.Members.Select(member => member.TrainingHistory)];
-        CourseSections.Add(page, histories, targets._loss, targets._axis);
+        CourseSections.Add(page, histories, targets._loss, targets._axis, network.Network.NumberOfTeachers);
         CourseSections.AddTargets(
             page, histories, [.. targets._targets.Select(target => target.Name)], targets._measure, MostTargetsDrawn);
         if (options.PermutationCount > 0)

@@ -62,7 +62,9 @@ public static class TrainingReport
         if (results is RegressionResults numbers)
             IntervalSections.Add(page, numbers, network.IntervalLevels);
         TrialSection.Add(page, network.Trials);
-        CourseSections.Add(page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task, network.MetricName);
+        CourseSections.Add(
+            page, [.. network.Members.Select(member => member.TrainingHistory)], network.Task, network.MetricName,
+            network.Network.NumberOfTeachers);
         if (options.PermutationCount > 0 && results.WhyNoMeasure is { } reason)
             ImportanceSection.AddReason(page, reason);
         else if (options.PermutationCount > 0)

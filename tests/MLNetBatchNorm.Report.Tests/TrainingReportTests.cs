@@ -226,6 +226,20 @@ public sealed class TrainingReportTests
     }
 
     [TestMethod]
+    [DataRow(0, "")]
+    [DataRow(8, " It has learned what 8 other networks say together, instead of labels; its losses are against that.")]
+    public void Course_OfATaughtNetwork_SaysSo(int teachers, string expected)
+    {
+        var history = new TrainingHistory
+        {
+            Epochs = [Epoch(1, 0.1, 0.9, null), Epoch(2, 0.1, 0.7, null)], BestEpoch = 2, StopReason = TrainingStopReason.AllEpochsDone,
+        };
+        Assert.AreEqual(
+            "2 epochs; training ended because all epochs were done. The model is that of epoch 2." + expected,
+            Course(teachers, history).Descendants("section").Single().Element("p")!.Value);
+    }
+
+    [TestMethod]
     public void Course_OfOneNetwork_IsItsHistory()
     {
         var history = new TrainingHistory
@@ -420,10 +434,12 @@ public sealed class TrainingReportTests
         return XElement.Load(reader);
     }
 
-    private static XElement Course(params TrainingHistory[] histories)
+    private static XElement Course(params TrainingHistory[] histories) => Course(0, histories);
+
+    private static XElement Course(int teachers, params TrainingHistory[] histories)
     {
         var page = new Page("course");
-        CourseSections.Add(page, histories, NetworkTask.Binary, null);
+        CourseSections.Add(page, histories, NetworkTask.Binary, null, teachers);
         return Parse(page.ToHtml());
     }
 
