@@ -42,6 +42,8 @@ internal static class TrainingLoop
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
         var network = new FeedForwardNetwork(parameters, plan.LargestBatch, training, settings.Products);
+        foreach (BatchNormLayer layer in network.Normalizations)
+            layer.KeepsVarianceOfConstants = settings.KeepsVarianceOfConstants;
         var optimizer = OptimizerState.Create(settings.Optimizer, network.Parameters);
         var step = new TrainingStep(settings, training, network, optimizer, team);
         var state = new TrainingState(parameters, optimizer.Memory)

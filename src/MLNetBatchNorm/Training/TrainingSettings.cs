@@ -58,6 +58,12 @@ internal sealed record TrainingSettings
     /// <summary>Epochs over which parameters are averaged, see <see cref="WeightAverage"/>; 0: not at all.</summary>
     public double AveragedEpochs { get; init; }
 
+    /// <summary>
+    /// Whether batches in which a column is constant leave its running variance as it is: where nearly all rows are alike
+    /// (<see cref="RareRows"/>).
+    /// </summary>
+    public bool KeepsVarianceOfConstants { get; init; }
+
     /// <summary>Whether every epoch visits the rows in a new random order.</summary>
     public bool Shuffle { get; init; } = true;
 

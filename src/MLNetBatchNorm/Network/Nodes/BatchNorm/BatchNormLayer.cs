@@ -63,6 +63,9 @@ internal class BatchNormLayer : ColumnOperation
     /// <summary>What the next forward pass does with statistics.</summary>
     public StatisticsPolicy Policy { get; set; }
 
+    /// <summary>Whether batches in which a column is constant leave its running variance as it is.</summary>
+    public bool KeepsVarianceOfConstants { get; set; }
+
     public override IReadOnlyList<ParameterBlock> Parameters { get; }
 
     /// <summary>
@@ -250,6 +253,8 @@ internal class BatchNormLayer : ColumnOperation
                 continue;
             }
             _parameters.RunningMean[column] += weight * (mean - _parameters.RunningMean[column]);
+            if (variance[lane] == 0 && KeepsVarianceOfConstants && Policy == StatisticsPolicy.RunningAverage)
+                continue;
             _parameters.RunningVariance[column] += weight * (variance[lane] * unbiased - _parameters.RunningVariance[column]);
         }
         if (panel == 0)                                // one panel speaks for the layer: all see the same batches
