@@ -43,6 +43,8 @@ try
             return TextCommand.Run(rest);
         case "words":
             return WordsCommand.Run(rest);
+        case "categories":
+            return CategoriesCommand.Run(rest);
         default:
             Console.Error.WriteLine(
                 """
@@ -68,6 +70,7 @@ try
                   text DIR [--peers] [seed]                          FeaturizeText and a trainer, nothing cached: ours, SDCA, LightGBM
                   text DIR --cached [--peers] [seed]                 the trainers alone, on features computed before and kept in memory
                   words [CASE...] [seed...] [--peers] [--cached]     short generated texts of many classes: ours, SDCA
+                  categories [ROWS [CATEGORIES [SEED]]] [METHOD...]  a column of very many categories: ours, SDCA, LightGBM
                   stream ROWS BUDGET_MB [SMALLER_ROWS] [EPOCHS]      more rows than the memory budget holds, beside training in memory
                   mnist-paper IDX_DIR [picture.png] [seed]           the batch-normalization paper's experiment on MNIST, with and without
                 """);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using Microsoft.ML;
@@ -19,10 +18,11 @@ namespace MLNetBatchNorm.Benchmarks;
 /// </para>
 /// <para>
 /// Lines <c>text plain|cached METHOD auc VALUE acc VALUE logloss VALUE fit_s SECONDS cpu_s SECONDS peak_mb MEGABYTES before_mb MEGABYTES
-/// dim SLOTS</c>; for ours also <c>weights_mb</c> (weights and optimizer state) and <c>data_mb</c> (the entries of the training rows, 8
-/// bytes each), for the others <c>batchnorm_share</c>: fit_s of ours divided by theirs. cpu_s is the processor time of the fit on all
-/// threads, which other programs disturb less; before_mb and peak_mb are the process's working set before the fit and its largest during
-/// it. DIR holds train.tsv.gz and test.tsv.gz: a header, then label (0 or 1), tab, text.
+/// dim SLOTS</c>; for ours also <c>weights_mb</c> (weights and optimizer state, <see cref="FitMeasurement.WeightBytes"/>) and
+/// <c>data_mb</c> (the entries of the training rows, 8 bytes each), for the others <c>batchnorm_share</c>: fit_s of ours divided by
+/// theirs. cpu_s is the processor time of the fit on all threads, which other programs disturb less; before_mb and peak_mb are the
+/// process's working set before the fit and its largest during it. DIR holds train.tsv.gz and test.tsv.gz: a header, then label (0 or
+/// 1), tab, text.
 /// </para>
 /// </remarks>
 internal static class TextCommand
@@ -102,43 +102,27 @@ internal static class TextCommand
     private static double Measure(
         MLContext ml, string name, IEstimator<ITransformer> pipeline, IDataView train, IDataView test, double secondsOfOurs)
     {
-        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        long before = Environment.WorkingSet;
-        long peak = before;
-        using var stop = new CancellationTokenSource();
-        Task watch = Task.Run(() =>
-        {
-            while (!stop.IsCancellationRequested)
-            {
-                peak = Math.Max(peak, Environment.WorkingSet);
-                Thread.Sleep(20);
-            }
-        });
-        TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
-        var clock = Stopwatch.StartNew();
-        ITransformer model = pipeline.Fit(train);
-        double seconds = clock.Elapsed.TotalSeconds, processorSeconds = (Environment.CpuUsage.TotalTime - processorBefore).TotalSeconds;
-        stop.Cancel();
-        watch.Wait();
+        FitMeasurement fit = FitMeasurement.Of(() => pipeline.Fit(train));
+        (ITransformer model, double seconds) = (fit.Model, fit.Seconds);
         IDataView scored = model.Transform(test);
         CalibratedBinaryClassificationMetrics metrics = ml.BinaryClassification.Evaluate(scored);
         string more = secondsOfOurs > 0 ? Text($"\tbatchnorm_share\t{secondsOfOurs / seconds:F3}") : Sizes(model, train);
         Console.WriteLine(
             Text($"{name}\tauc\t{metrics.AreaUnderRocCurve:F5}\tacc\t{metrics.Accuracy:F5}\tlogloss\t{metrics.LogLoss * Math.Log(2):F5}")
-            + Text($"\tfit_s\t{seconds:F2}\tcpu_s\t{processorSeconds:F2}\tpeak_mb\t{peak >> 20}\tbefore_mb\t{before >> 20}")
+            + Text($"\tfit_s\t{seconds:F2}\tcpu_s\t{fit.ProcessorSeconds:F2}\tpeak_mb\t{fit.Peak >> 20}\tbefore_mb\t{fit.Before >> 20}")
             + Text($"\tdim\t{((VectorDataViewType)scored.Schema[Features].Type).Size}{more}"));
         return seconds;
     }
 
-    /// <summary>Of our own model: what weights and optimizer state (three numbers a weight) and the sparse rows take.</summary>
+    /// <summary>Of our own model: what weights and optimizer state of its networks and the sparse rows take.</summary>
     private static string Sizes(ITransformer model, IDataView train)
     {
         ITransformer last = model is IEnumerable<ITransformer> chain ? chain.Last() : model;
         var network =
             (BinaryPredictionTransformer<CalibratedModelParametersBase<BatchNormNetworkBinaryModelParameters, PlattCalibrator>>)last;
-        long weights = network.Model.SubModel.Network.Members[0].Layers.Sum(layer => (long)layer.Inputs * layer.Outputs);
+        long weights = FitMeasurement.WeightBytes(network.Model.SubModel);
         long entries = model.Transform(train).GetColumn<VBuffer<float>>(Features).Sum(row => (long)row.GetValues().Length);
-        return Text($"\tweights_mb\t{3 * sizeof(float) * weights >> 20}\tdata_mb\t{2 * sizeof(float) * entries >> 20}");
+        return Text($"\tweights_mb\t{weights >> 20}\tdata_mb\t{2 * sizeof(float) * entries >> 20}");
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

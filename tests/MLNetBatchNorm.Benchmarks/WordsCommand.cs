@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -99,31 +98,16 @@ internal static class WordsCommand
 
     private static void Measure(MLContext ml, string name, IEstimator<ITransformer> pipeline, IDataView train, IDataView test)
     {
-        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        long before = Environment.WorkingSet, peak = before;
-        using var stop = new CancellationTokenSource();
-        Task watch = Task.Run(() =>
-        {
-            while (!stop.IsCancellationRequested)
-            {
-                peak = Math.Max(peak, Environment.WorkingSet);
-                Thread.Sleep(20);
-            }
-        });
-        TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
-        var clock = Stopwatch.StartNew();
-        ITransformer model = pipeline.Fit(train);
-        double seconds = clock.Elapsed.TotalSeconds, processorSeconds = (Environment.CpuUsage.TotalTime - processorBefore).TotalSeconds;
-        stop.Cancel();
-        watch.Wait();
+        FitMeasurement fit = FitMeasurement.Of(() => pipeline.Fit(train));
+        ITransformer model = fit.Model;
         IDataView scored = model.Transform(test);
         MulticlassClassificationMetrics metrics = ml.MulticlassClassification.Evaluate(scored);
         using var stream = new MemoryStream();
         ml.Model.Save(model is IEnumerable<ITransformer> chain ? chain.Last() : model, scored.Schema, stream);
         Console.WriteLine(
             Text($"{name}\tacc\t{metrics.MicroAccuracy:F4}\tlogloss\t{metrics.LogLoss:F4}")
-            + Text($"\tfit_s\t{seconds:F2}\tcpu_s\t{processorSeconds:F2}")
-            + Text($"\tpeak_mb\t{(peak - before) >> 20}\tslots\t{((VectorDataViewType)scored.Schema["Features"].Type).Size}")
+            + Text($"\tfit_s\t{fit.Seconds:F2}\tcpu_s\t{fit.ProcessorSeconds:F2}")
+            + Text($"\tpeak_mb\t{(fit.Peak - fit.Before) >> 20}\tslots\t{((VectorDataViewType)scored.Schema["Features"].Type).Size}")
             + Text($"\tmodel_mb\t{stream.Length / 1e6:F1}"));
     }
 

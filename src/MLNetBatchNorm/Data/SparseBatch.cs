@@ -88,17 +88,29 @@ internal sealed class SparseBatch(int columns)
         return _values.AsSpan(at, indices.Length);
     }
 
+    /// <summary>Entries of a row of which none is left out, and entries from which on the rate is a full one.</summary>
+    private const float FewEntries = 12;
+
+    /// <inheritdoc cref="FewEntries"/>
+    private const float ManyEntries = 36;
+
     /// <summary>
-    /// Leaves each entry out with a probability and divides the others by one minus it, as a hash of key and place has it.
+    /// Leaves each entry out with a probability and divides the others by one minus it, as a hash of key and place has it: where a row has
+    /// <see cref="ManyEntries"/> with the rate, where it has fewer with less of it.
     /// </summary>
+    /// <remarks>
+    /// What stands for it is that many entries of a text say the same several times over. Of few each says something of its own, and what
+    /// is left out is missed: where three of some twelve words add up to a number, R2 fell from .90 to .68 at a rate of 0.4.
+    /// </remarks>
     public void Drop(ulong key, float rate)
     {
-        ulong least = (ulong)(rate * (double)(1UL << 32));
-        float factor = 1 / (1 - rate);
         int kept = 0;
         for (int row = 0, at = 0; row < Rows; row++)
         {
-            for (int end = _starts[row + 1]; at < end; at++)
+            int end = _starts[row + 1];
+            float rateOfRow = rate * Math.Clamp((end - at - FewEntries) / (ManyEntries - FewEntries), 0, 1), factor = 1 / (1 - rateOfRow);
+            ulong least = (ulong)(rateOfRow * (double)(1UL << 32));
+            for (; at < end; at++)
             {
                 if (RandomStream.Mix(key + (ulong)at) >> 32 < least)
                     continue;

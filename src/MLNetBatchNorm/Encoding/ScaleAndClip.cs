@@ -259,13 +259,11 @@ internal sealed class ScaleAndClip : EncodingPart
     /// <summary>
     /// Robust scaling of each numeric slot (Holzmüller et al. 2024, arXiv:2407.04491): centre = median,
     /// scale = 1 / <see cref="SlotSample.Spread"/>, 0 for a constant. Two values become 0 and 1; a category of very few rows less than
-    /// 1. A slot that is mostly 0 is divided by its largest magnitude where that is above <see cref="LargestUnscaled"/>, and nothing
-    /// else is done to it, so that zeros stay zeros. A slot without any value has no column, whatever its kind.
+    /// 1. A slot that is mostly 0 is only multiplied, as one that is projected is (<see cref="SparseSlots.ScaleOf(in SlotFacts)"/>): zeros
+    /// stay zeros. A slot without any value has no column, whatever its kind.
     /// </summary>
     internal sealed class Learner(int slots) : PartLearner
     {
-        // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income among
-        // them does not: LargestUnscaled.
         private readonly float[] _center = new float[slots];
         private readonly float[] _scale = new float[slots];
         private readonly bool[] _clipped = new bool[slots];
@@ -297,7 +295,7 @@ internal sealed class ScaleAndClip : EncodingPart
                         _scale[slot] *= Categories.Trust(sample.Facts.RowsOn(sample.Rows, 0).Count);
                     break;
                 case SlotKind.Sparse:
-                    _scale[slot] = sample.Facts.Largest > LargestUnscaled ? 1 / sample.Facts.Largest : 1;
+                    _scale[slot] = SparseSlots.ScaleOf(sample.Facts);
                     break;
                 case SlotKind.Numeric:
                     _clipped[slot] = true;

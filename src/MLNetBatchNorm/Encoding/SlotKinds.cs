@@ -52,7 +52,7 @@ internal static class SlotKinds
                 several++;
         }
         // Words among few numbers, a number among many words: the more slots, the more rows one has to say something about. Nothing jumps.
-        double crowd = Math.Clamp((several - FewSlots) / (double)ManySlots, 0, 1);
+        double crowd = CrowdOf(several);
         for (int slot = 0; slot < kinds.Length; slot++)
         {
             double share = crowd * (slots[slot].Largest > 1 ? LargestShare : LargestShareOfFractions);
@@ -61,7 +61,30 @@ internal static class SlotKinds
         }
         foreach ((int first, int count) in Groups(slots, kinds))
             kinds.AsSpan(first, count).Fill(SlotKind.OneOfGroup);
+        FindRareWords(kinds, slots, several);
     }
+
+    /// <summary>
+    /// A word that one text has, or that has the same weight in two, holds two values by chance: brought to 0 and 1 it would weigh many
+    /// times as much as its neighbours. So among many slots of which rows have few, it is one of them; the more there are, the more rows
+    /// may have it.
+    /// </summary>
+    private static void FindRareWords(SlotKind[] kinds, SlotSummary slots, int several)
+    {
+        bool IsRare(int slot, double share) =>
+            kinds[slot] == SlotKind.TwoValues && slots[slot].HasZero && slots[slot].NonZero <= share * slots.Rows;
+        int rare = 0;
+        for (int slot = 0; slot < kinds.Length; slot++)
+            rare += IsRare(slot, LargestShareOfRare) ? 1 : 0;
+        double crowd = CrowdOf(several + rare);
+        for (int slot = 0; slot < kinds.Length; slot++)
+        {
+            if (IsRare(slot, crowd * LargestShareOfRare))
+                kinds[slot] = SlotKind.Sparse;
+        }
+    }
+
+    private static double CrowdOf(int slots) => Math.Clamp((slots - FewSlots) / (double)ManySlots, 0, 1);
 
     /// <summary>
     /// Very many slots of which a row has few, in whatever way they are known, are projected, and those that are always 0 not used.

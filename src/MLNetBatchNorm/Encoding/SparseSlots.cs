@@ -17,9 +17,10 @@ namespace MLNetBatchNorm.Encoding;
 internal sealed class SparseSlots : EncodingPart
 {
     /// <summary>
-    /// Slots at most that enter as they are: 2,048 times 256 units are half a million weights a network.
+    /// Slots at most that enter as they are. With weights in every unit rows are known by heart by their words the sooner the more there
+    /// are: from some hundreds of them on, other rows are predicted better through a projection.
     /// </summary>
-    public const int MostDirect = 2048;
+    public const int MostDirect = 512;
 
     /// <summary>Rows that must have a slot. One of a single row is that row's name.</summary>
     public const int FewestRows = 2;
@@ -88,6 +89,17 @@ internal sealed class SparseSlots : EncodingPart
 
     /// <summary>What a slot is multiplied with; 0 where it has no column.</summary>
     public float ScaleOf(int slot) => ColumnOf(slot) is >= 0 and int column ? _scales[column] : 0;
+
+    /// <summary>What the values of a slot that is mostly 0 are multiplied with, whether it is projected or not.</summary>
+    /// <remarks>
+    /// Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income does not. Where
+    /// few rows have a slot, it counts for less.
+    /// </remarks>
+    public static float ScaleOf(in SlotFacts facts)
+    {
+        float largest = facts.Largest, largestUnscaled = facts.HasTwoValues(out _, out _) ? 1 : ScaleAndClip.LargestUnscaled;
+        return Categories.Trust(facts.NonZero) * (largest > largestUnscaled ? 1 / largest : 1);
+    }
 
     public override void Encode(ReadOnlySpan<float> raw, Span<float> encoded)
     {
@@ -179,22 +191,13 @@ internal sealed class SparseSlots : EncodingPart
     /// <summary>Takes slots of kind <see cref="SlotKind.Projected"/> and <see cref="SlotKind.ProjectedUnchanged"/>.</summary>
     internal sealed class Learner : PartLearner
     {
-        // Text features, counts of words and indicators keep their own scale, which says how much a term matters; an income does not.
-        private const float LargestUnscaled = ScaleAndClip.LargestUnscaled;
-
         private readonly List<(int Slot, int Rows, float Scale, float Mean)> _slots = [];
 
         public override void Take(in SlotSample slot)
         {
             if (slot.Kind is not (SlotKind.Projected or SlotKind.ProjectedUnchanged))
                 return;
-            float scale = 1;
-            if (slot.Kind == SlotKind.Projected)
-            {
-                float largest = slot.Facts.Largest;
-                bool isScaled = largest > (slot.Facts.HasTwoValues(out _, out _) ? 1 : LargestUnscaled);
-                scale = Categories.Trust(slot.Facts.NonZero) * (isScaled ? 1 / largest : 1);
-            }
+            float scale = slot.Kind == SlotKind.Projected ? ScaleOf(slot.Facts) : 1;
             _slots.Add((slot.Slot, slot.Facts.NonZero, scale, (float)(slot.Facts.Sum / slot.Rows * scale)));
         }
 

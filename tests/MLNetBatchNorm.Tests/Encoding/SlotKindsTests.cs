@@ -104,6 +104,49 @@ public sealed class SlotKindsTests
         CollectionAssert.AreEqual(Enumerable.Repeat(SlotKind.Sparse, words).ToArray(), kinds[1..^1]);
     }
 
+    /// <summary>
+    /// A word of one text, and one that weighs the same in two, are words like their neighbours, and keep their weight: less of it where
+    /// hardly any row has them. Beside few slots what holds two values is a question of its own, as is what half of the rows have.
+    /// </summary>
+    [TestMethod]
+    public void Of_WordsThatHoldTwoValuesByChance_AreWords()
+    {
+        int[] sparse = [.. new[] { 150, 600, 1_000, 1_400, 2_000 }.Select(words =>
+        {
+            InputEncoder encoder = LearnWords(words, out SlotKind[] kinds);
+            Assert.AreEqual(SlotKind.TwoValues, kinds[words], "Half of the rows have it.");
+            for (int word = 0; word < words; word++)
+            {
+                float expected = kinds[word] == SlotKind.TwoValues ? 8 : word % 3 == 0 ? 0.25f : word % 3 == 1 ? 0.5f : 1;
+                Assert.AreEqual(expected, encoder.ScalingOf(word).Scale, 1e-5f, $"Word {word} of {words}, {kinds[word]}.");
+            }
+            return kinds[..words].Count(kind => kind == SlotKind.Sparse);
+        })];
+        CollectionAssert.AreEqual(new[] { 0, 600, 1_000, 1_400, 2_000 }, sparse, string.Join(", ", sparse));
+    }
+
+    /// <summary>Every third word is in one row, every third in two, and the others are in as many rows as the table is small.</summary>
+    private static InputEncoder LearnWords(int words, out SlotKind[] kinds)
+    {
+        var table = new RowShape(words + 1, 1, IsWeighted: false, IsSparse: true).CreateTable();
+        for (int row = 0; row < Rows; row++)
+        {
+            List<int> filled = [];
+            for (int word = 0; word < words; word++)
+            {
+                int own = word % Rows, rows = word % 3 == 0 ? 1 : word % 3 == 1 ? 2 : 25;
+                if ((row + Rows - own) % Rows < rows)
+                    filled.Add(word);
+            }
+            if (row % 2 == 0)
+                filled.Add(words);
+            table.AddSparse([.. filled], [.. filled.Select(_ => 0.125f)], [0], 1);
+        }
+        var store = new MemoryRows(table);
+        kinds = SlotKinds.Of(store.Slots, [], scale: true);
+        return EncoderLearning.Learn(store, kinds, 0);
+    }
+
     private static SlotKind[] Kinds(bool sparse, Func<int, float[]> row) => SlotKinds.Of(Store(sparse, row).Slots, [], scale: true);
 
     private static RowStore Store(bool sparse, Func<int, float[]> row)

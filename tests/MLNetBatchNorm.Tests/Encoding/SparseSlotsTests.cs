@@ -145,7 +145,7 @@ public sealed class SparseSlotsTests
         Assert.AreEqual(0f, encoder.ScalingOf(8).Scale, "One row has it.");
         Assert.AreEqual(1 / 40f, encoder.ScalingOf(11).Scale, "A word that is counted up to 40 times.");
         Assert.AreEqual(2, encoder.Part<Pieces>()!.All.ToArray().Select(piece => piece.Source).Distinct().Count());
-        Assert.IsNull(Learn(1500, sparse, scale: true).Part<SparseSlots>());
+        Assert.IsNull(Learn(500, sparse, scale: true).Part<SparseSlots>());
         Assert.IsNull(Learn(Words, sparse, scale: true, projects: false).Part<SparseSlots>());
         encoder = Learn(Words, sparse, scale: false);
         Assert.IsTrue(encoder.Projected.Single() is SparseSlots && encoder.ScalingOf(11) == (0, 1, false));

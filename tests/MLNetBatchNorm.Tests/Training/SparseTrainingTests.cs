@@ -228,11 +228,12 @@ public sealed class SparseTrainingTests
         var batch = new SparseBatch(6);
         encoder.EncodeSparse([0, 2, 4], [0.5f, -80f, float.NaN], batch);
         CollectionAssert.AreEqual(new[] { 0, 2, 4, 5 }, batch.Indices(0).ToArray());
-        CollectionAssert.AreEqual(new[] { 0.5f, -1f, 0f, 1f }, batch.Values(0).ToArray());
+        // One row has slot 0, and two have slot 2: a quarter and half of what they would be in four rows and more.
+        CollectionAssert.AreEqual(new[] { 0.125f, -0.5f, 0f, 1f }, batch.Values(0).ToArray());
 
         var written = new float[6];
         encoder.Encode([0.5f, 0, -80f, 0, float.NaN], written);
-        CollectionAssert.AreEqual(new[] { 0.5f, 0, -1f, 0, 0, 1f }, written);
+        CollectionAssert.AreEqual(new[] { 0.125f, 0, -0.5f, 0, 0, 1f }, written);
     }
 
     [TestMethod]

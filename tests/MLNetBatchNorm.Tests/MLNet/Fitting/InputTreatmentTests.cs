@@ -160,9 +160,12 @@ public sealed class InputTreatmentTests
             float[] dense = [.. model.Transform(View(rows, 1101, sparse: false)).GetColumn<float>("Score")];
             CollectionAssert.AreEqual(sparse, dense, "A row has its score however it comes.");
         }
+        // The number, and of the others, which are projected, those that two rows have.
+        int scaled = 1 + Enumerable.Range(1, 1100).Count(slot => rows.Count(row => row.Features[slot] != 0) > 1);
+        Assert.IsInRange(100, 1000, scaled);
         Assert.IsTrue(
             log.Any(line => line.Contains(
-                "Rows are kept sparse, 3 entries a row; columns of the first layer: 1101 scaled, 5 piece.", StringComparison.Ordinal)),
+                $"Rows are kept sparse, 3 entries a row; columns of the first layer: {scaled} scaled, 5 piece.", StringComparison.Ordinal)),
             string.Join("\n", log));
     }
 

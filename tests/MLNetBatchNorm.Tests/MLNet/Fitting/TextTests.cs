@@ -35,6 +35,52 @@ public sealed class TextTests
         Assert.IsEmpty(shown.Slots[Slots - 1].Parts, "No row has it.");
     }
 
+    /// <summary>
+    /// The same words that say something, beside two numbers and among more and more words that say nothing, from a hundred slots to a
+    /// hundred thousand: there is no number of them at which other rows are predicted much worse than with fewer.
+    /// </summary>
+    [TestMethod]
+    public void Fit_SameWordsAmongMoreAndMoreOthers_IsSmooth()
+    {
+        int[] widths = [100, 300, 900, 1_200, 1_600, 2_000, 2_150, 3_000, 10_000, 100_000];
+        double[] shares = [.. widths.Select(width =>
+        {
+            var model = _context.Regression.Trainers.BatchNormNetwork(new BatchNormNetworkRegressionTrainer.Options
+            {
+                Seed = 1, HiddenUnits = [128, 64], NumberOfEnsembleMembers = 2, NumberOfThreads = 1,
+            }).Fit(Walk(width, 2000, seed: 1));
+            return _context.Regression.Evaluate(model.Transform(Walk(width, 1000, seed: 2))).RSquared;
+        })];
+        string all = string.Join(", ", widths.Zip(shares, (width, share) => $"{width}: {share:F3}"));
+        Assert.IsGreaterThan(0.8, shares.Min(), all);
+        for (int i = 1; i < shares.Length; i++)
+            Assert.IsGreaterThan(shares[..i].Min() - 0.06, shares[i], all);
+    }
+
+    private IDataView Walk(int width, int count, int seed)
+    {
+        const int saying = 40;
+        var random = new Random(seed);
+        int step = (width - 2) / saying;
+        Row[] rows = [.. Enumerable.Range(0, count).Select(_ =>
+        {
+            float year = 1990 + random.Next(35), kelvin = 288 + 10 * random.NextSingle();
+            int[] said = [.. Enumerable.Range(0, 3).Select(_ => random.Next(saying)).Distinct()];
+            IEnumerable<int> others = Enumerable.Range(0, 6 + random.Next(12)).Select(_ => 1 + random.Next(width - 2));
+            int[] words = [.. said.Select(word => 1 + word * step).Concat(others.Where(slot => (slot - 1) % step != 0)).Distinct().Order()];
+            double label = Math.Sin(year / 3) + (kelvin > 293 ? 1 : 0) + said.Sum(word => word % 5 - 2);
+            return new Row
+            {
+                Features = new VBuffer<float>(
+                    width, words.Length + 2, [year, .. words.Select(_ => 1 / MathF.Sqrt(words.Length)), kelvin], [0, .. words, width - 1]),
+                Label = (float)label,
+            };
+        })];
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
+        schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, width);
+        return _context.Data.LoadFromEnumerable(rows, schema);
+    }
+
     /// <summary>Alone, in blocks, through Transform, saved and loaded: a row has one score.</summary>
     [TestMethod]
     public void Score_InAnyWay_IsTheSame()
