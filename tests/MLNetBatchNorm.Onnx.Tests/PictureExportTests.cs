@@ -44,6 +44,36 @@ public sealed class PictureExportTests
         }
     }
 
+    /// <summary>Signals and pictures of unlike sides, with the layers that their shape chooses.</summary>
+    [TestMethod]
+    [DataRow(1, 90, 2, PixelOrder.Interleaved)]
+    [DataRow(180, 1, 1, PixelOrder.Planar)]
+    [DataRow(5, 36, 1, PixelOrder.Planar)]
+    [DataRow(20, 3, 3, PixelOrder.Interleaved)]
+    public void Export_ShapeAlone_AgreesWithModel(int height, int width, int channels, PixelOrder order)
+    {
+        var context = new MLContext(1);
+        foreach (NetworkKind kind in Enum.GetValues<NetworkKind>())
+        {
+            ITransformer transformer = NetworkExamples.Quick(context, kind, options =>
+            {
+                options.InputShape = new ImageShape(height, width, channels) { Order = order };
+                options.MaximumNumberOfEpochs = 2;
+            }).Fit(Picture.View(context, kind, OfOneScale(60, seed: 1)));
+            float[][] rows = [.. OfOneScale(10, seed: 3).Select(row => row.Features)];
+            Parity.Check(OnnxModel.Of(context, transformer, opSet: 13, fold: true), context, transformer, rows, $"{kind}");
+        }
+    }
+
+    /// <summary>Pictures whose numbers may stand in any shape: those of both channels alike.</summary>
+    private static List<Picture> OfOneScale(int count, int seed)
+    {
+        List<Picture> rows = Picture.Rows(count, seed);
+        foreach (Picture row in rows)
+            row.Features = [.. row.Features.Select(value => value > 900 ? (value - 1000) / 7 : value)];
+        return rows;
+    }
+
     /// <summary>A pipeline that ends in a network of pictures, through ML.NET's own converter.</summary>
     [TestMethod]
     [DataRow(PixelOrder.Planar, 9)]

@@ -65,6 +65,25 @@ public sealed class PictureReportTests
             $"Layer 1: {channels} → {Filters}, windows of 3 x 3", page.Descendants("h2").Select(heading => heading.Value).ToArray());
     }
 
+    /// <summary>Filters of a signal are one line high, whatever the kernel; their table says so.</summary>
+    [TestMethod]
+    public void Page_OfSignals_ShowsFiltersOfOneLine()
+    {
+        var mlContext = new MLContext(1);
+        IDataView rows = Rows(mlContext, 1, PixelOrder.Planar);
+        var trained = mlContext.BinaryClassification.Trainers.BatchNormNetwork(new BatchNormNetworkBinaryTrainer.Options
+        {
+            InputShape = new ImageShape(1, Side * Side, 1), MaximumNumberOfEpochs = 2, NumberOfEnsembleMembers = 1, BatchSize = 32,
+            Seed = 1,
+        }).Fit(rows);
+        string html = TrainingReport.ToHtml(mlContext, trained, rows, new TrainingReportOptions { PermutationCount = 0 });
+        XElement page = XElement.Parse(html[html.IndexOf("<html", StringComparison.Ordinal)..]);
+        XElement filters = Figure(page, "Filters of the first layer");
+        Assert.HasCount(32 * 3, filters.Descendants().Where(element => element.Name.LocalName == "rect").ToArray());
+        Assert.Contains("32 filters of 1 x 3", filters.Value);
+        Assert.Contains("Rows are pictures of 1 x 36 pixels and 1 channel", page.Value);
+    }
+
     private static XElement Figure(XElement page, string caption) =>
         page.Descendants("figure").Single(figure => figure.Element("figcaption")!.Value == caption);
 
