@@ -169,7 +169,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
 
     /// <summary>
     /// Units of the hidden layers of a network that is taught by others: for two classes and numbers those of small tables, also where the
-    /// others are narrower. Where labels are sharp (bike sharing), one of their layers kept a third of their gain, and a wider one most.
+    /// others are narrower. Where labels are sharp (bike sharing), one of their layers was worse than they are themselves.
     /// Not where that would be a large part of what few networks are.
     /// </summary>
     /// <param name="options">What is set stays as it is.</param>
