@@ -55,6 +55,12 @@ internal sealed class FitRows : IDisposable
     /// <summary>Whether validation rows were given, so that none are set aside.</summary>
     public bool HasValidation => _validation is not null;
 
+    /// <summary>
+    /// Whether the rows that a network sets aside are copies of its own, read from the file for it alone. Validation rows that were given
+    /// are the same in all networks, wherever the training rows are.
+    /// </summary>
+    public bool CopiesHeldOut => IsSpilled && !HasValidation;
+
     /// <summary>Mean number of entries of a sparse row; of spilled rows from the memory they would take.</summary>
     public double EntriesOfRow => _training.EntriesOfRow;
 

@@ -12,13 +12,17 @@ namespace MLNetBatchNorm;
 /// </summary>
 internal sealed class PermutationImportance
 {
-    /// <summary>Rows that are scored at once.</summary>
-    private const int BlockRows = 4096;
+    /// <summary>Rows that are scored at once, at most.</summary>
+    private const int MostBlockRows = 4096;
+
+    /// <summary>Numbers that a block holds, at most: 16 MB. One row may be more.</summary>
+    private const int MostBlockNumbers = 1 << 22;
 
     private readonly BatchNormNetworkMultiOutputModelParametersBase _model;
     private readonly ITargetwiseLoss _measure;
     private readonly List<float[]> _features = [];
     private readonly List<float[]> _labels = [];
+    private readonly int _blockRows;
     private readonly float[] _block;
     private readonly float[] _scores;
 
@@ -26,9 +30,13 @@ internal sealed class PermutationImportance
     {
         _model = model;
         _measure = measure;
-        _block = new float[BlockRows * model.NumberOfFeatures];
-        _scores = new float[BlockRows * model.NumberOfTargets];
+        _blockRows = BlockRows(model.NumberOfFeatures, model.NumberOfTargets);
+        _block = new float[_blockRows * model.NumberOfFeatures];
+        _scores = new float[_blockRows * model.NumberOfTargets];
     }
+
+    /// <summary>Rows that are scored at once: fewer where each has very many slots or targets.</summary>
+    internal static int BlockRows(int slots, int targets) => Math.Clamp(MostBlockNumbers / Math.Max(slots, targets), 1, MostBlockRows);
 
     /// <summary>Measures every slot, in their order.</summary>
     /// <param name="host">Whose exceptions they are; its random numbers shuffle if there is no seed.</param>
@@ -80,7 +88,7 @@ internal sealed class PermutationImportance
         DataViewSchema.Column features = rows.Schema[featureColumnName];
         using DataViewRowCursor cursor = rows.GetRowCursor([labels, features]);
         var labelReader = new LabelReader(host, cursor, labels);
-        Func<float[]> readFeatures = ScoredTargets.Values(cursor, features);
+        Func<float[]> readFeatures = ScoredTargets.Values(host, cursor, features);
         while (cursor.MoveNext())
         {
             ReadOnlySpan<float> targets = labelReader.Read();
@@ -132,9 +140,9 @@ internal sealed class PermutationImportance
     {
         int slots = _model.NumberOfFeatures, targets = _model.NumberOfTargets;
         var scores = new float[_labels.Count][];
-        for (int first = 0; first < scores.Length; first += BlockRows)
+        for (int first = 0; first < scores.Length; first += _blockRows)
         {
-            int rows = Math.Min(BlockRows, scores.Length - first);
+            int rows = Math.Min(_blockRows, scores.Length - first);
             for (int row = 0; row < rows; row++)
             {
                 _features[first + row].CopyTo(_block, row * slots);

@@ -78,14 +78,22 @@ internal sealed class ScoredTargets
         ];
     }
 
-    /// <summary>Reads the values of a vector column of a cursor's row.</summary>
-    public static Func<float[]> Values(DataViewRowCursor cursor, DataViewSchema.Column column)
+    /// <summary>Reads the values of a vector column of a cursor's row; refuses a row that has more or fewer than the others.</summary>
+    public static Func<float[]> Values(IExceptionContext context, DataViewRowCursor cursor, DataViewSchema.Column column)
     {
         ValueGetter<VBuffer<float>> get = cursor.GetGetter<VBuffer<float>>(column);
         VBuffer<float> buffer = default;
+        int slots = LabelReader.CountOf(column);
         return () =>
         {
             get(ref buffer);
+            if (buffer.Length != slots)
+            {
+                throw context.Except(
+                    $"Column '{column.Name}' has {buffer.Length} slots in row {cursor.Position}; its type says {slots}. "
+                    + "Every row needs the same slots, NaN where a value is missing.");
+            }
+
             return [.. buffer.DenseValues()];
         };
     }
@@ -112,8 +120,8 @@ internal sealed class ScoredTargets
         using DataViewRowCursor cursor =
             data.GetRowCursor(new[] { labels, scores, probabilities }.OfType<DataViewSchema.Column>());
         var labelReader = new LabelReader(host, cursor, labels);
-        Func<float[]> readScores = Values(cursor, scores);
-        Func<float[]>? readProbabilities = probabilities is { } column ? Values(cursor, column) : null;
+        Func<float[]> readScores = Values(host, cursor, scores);
+        Func<float[]>? readProbabilities = probabilities is { } column ? Values(host, cursor, column) : null;
         while (cursor.MoveNext())
         {
             ReadOnlySpan<float> targets = labelReader.Read();

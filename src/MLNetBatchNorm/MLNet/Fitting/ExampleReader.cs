@@ -14,8 +14,8 @@ namespace MLNetBatchNorm;
 /// </summary>
 /// <remarks>
 /// Values that can only be a mistake end the reading with ML.NET's <see cref="InvalidOperationException"/>, which names the row (counted
-/// from 0, in the order read), the column and the slot: an infinite feature or label, a weight that is
-/// not a finite number, a label that is no class.
+/// from 0, in the order read), the column and the slot: an infinite feature or label, features of another number than the column's type
+/// says, a weight that is not a finite number, a label that is no class.
 /// </remarks>
 internal sealed class ExampleReader : IDisposable
 {
@@ -179,6 +179,13 @@ internal sealed class ExampleReader : IDisposable
     private void ReadFeatures()
     {
         _getFeatures(ref _buffer);
+        if (_buffer.Length != _slots)
+        {
+            throw _host.Except(
+                $"Feature column '{_data.Schema.Feature!.Value.Name}' has {_buffer.Length} slots in row {_cursor.Position}; its type says "
+                + $"{_slots}. Every row needs the same slots, NaN where a value is missing.");
+        }
+
         ReadOnlySpan<float> values = _buffer.GetValues();
         // NaN and infinity both make the sum of x * 0 NaN; nearly every row is through after this one pass.
         if (!float.IsNaN(TensorPrimitives.Dot(values, Zeros.AsSpan(0, values.Length))))

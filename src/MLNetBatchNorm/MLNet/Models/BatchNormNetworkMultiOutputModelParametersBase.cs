@@ -74,8 +74,10 @@ public abstract class BatchNormNetworkMultiOutputModelParametersBase
     {
         Contracts.CheckValue(env, nameof(env));
         env.CheckValue(schema, nameof(schema));
-        DataViewType found = schema.Feature!.Value.Type, needed = Scoring.InputType;
-        if (!found.Equals(needed))
+        DataViewType found = schema.Feature!.Value.Type;
+        VectorDataViewType needed = Scoring.InputType;
+        // Pixels come as a vector of several dimensions, of which only their product matters.
+        if (found is not VectorDataViewType vector || !vector.ItemType.Equals(needed.ItemType) || vector.Size != needed.Size)
             throw env.Except("Incompatible features column type: '{0}' vs '{1}'", found, needed);
         return new TargetsRowMapper(this, schema, Scoring, OutputColumns());
     }

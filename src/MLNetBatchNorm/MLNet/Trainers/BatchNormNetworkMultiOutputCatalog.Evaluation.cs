@@ -41,7 +41,7 @@ public static partial class BatchNormNetworkMultiOutputCatalog
     /// <param name="samplingKeyColumnName">Rows of the same value in this column stay in one part; null: each row is alone.</param>
     /// <param name="seed">Decides the parts; null: the context's seed.</param>
     /// <exception cref="InvalidOperationException">
-    /// A training fails, for example because a target has the same value in all rows that it is trained on.
+    /// A training fails, for example because a target is missing (NaN) in all rows that it is trained on.
     /// </exception>
     public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MultiOutputRegressionMetrics>> CrossValidateMultiOutput(
         this RegressionCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,
@@ -111,7 +111,7 @@ public static partial class BatchNormNetworkMultiOutputCatalog
     /// <param name="samplingKeyColumnName">Rows of the same value in this column stay in one part; null: each row is alone.</param>
     /// <param name="seed">Decides the parts; null: the context's seed.</param>
     /// <exception cref="InvalidOperationException">
-    /// A training fails, for example because a label has the same value in all rows that it is trained on.
+    /// A training fails, for example because a label is missing (NaN) in all rows that it is trained on.
     /// </exception>
     public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MultiLabelClassificationMetrics>> CrossValidateMultiLabel(
         this BinaryClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,

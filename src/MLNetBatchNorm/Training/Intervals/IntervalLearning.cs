@@ -177,18 +177,18 @@ internal sealed class IntervalLearning
     /// <summary>The entry of each row, new ones where a row was not seen; -1 where there are enough.</summary>
     private int[] EntriesOf(TableRows keptBack)
     {
-        // Rows of a file are other copies in each network, and are not looked for again.
-        int most = _rows.IsSpilled ? LargestNumberOfRows / _members : LargestNumberOfRows;
-        double share = _rows.IsSpilled ? (double)most / keptBack.Count : (double)most / Math.Max(1, _rows.MostHeldOut / 2);
+        // Rows of a file are other copies in each network, and are not looked for again; validation rows that were given are the same.
+        int most = _rows.CopiesHeldOut ? LargestNumberOfRows / _members : LargestNumberOfRows;
+        double share = _rows.CopiesHeldOut ? (double)most / keptBack.Count : (double)most / Math.Max(1, _rows.MostHeldOut / 2);
         // Of half as many rows, twice the share.
         share *= _sparesJudges ? 2 : 1;
         ReadOnlySpan<int> numbers = keptBack.Numbers;
         int[] entries = new int[keptBack.Count];
         // The table of rows of a file is this network's own, up to a quarter of the budget, and would be kept for the few that are taken.
-        TrainingTable? copies = _rows.IsSpilled ? keptBack.Shape.CreateTable(ChunkBytesOfCopies) : null;
+        TrainingTable? copies = _rows.CopiesHeldOut ? keptBack.Shape.CreateTable(ChunkBytesOfCopies) : null;
         for (int i = 0; i < entries.Length; i++)
         {
-            if (!_rows.IsSpilled && _entryOfRow.TryGetValue(numbers[i], out entries[i]))
+            if (!_rows.CopiesHeldOut && _entryOfRow.TryGetValue(numbers[i], out entries[i]))
                 continue;
             ulong hash = _held.HashOf(numbers[i]);
             entries[i] = -1;

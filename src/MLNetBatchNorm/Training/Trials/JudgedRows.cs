@@ -35,7 +35,7 @@ internal sealed class JudgedRows
         int[] taken = [.. Enumerable.Range(0, count).Select(i => judging[(int)((long)i * judging.Length / count)])];
         (_table, _rows) = (kept.Table, [.. taken.Select(i => kept.Rows[i])]);
         // Of a file all rows that were set aside have been read, into a table that would be kept for each network.
-        if (training.Rows.IsSpilled && !training.Rows.HasValidation)
+        if (training.Rows.CopiesHeldOut)
             (_table, _rows) = (Copy(_table, _rows), [.. Enumerable.Range(0, _rows.Length)]);
         Hashes = new ulong[taken.Length];
         for (int i = 0; i < taken.Length; i++)

@@ -390,6 +390,35 @@ public sealed class IntervalTests
         Assert.Contains("The model has no prediction intervals; it was trained without IntervalLevels.", error.Message);
     }
 
+    /// <summary>
+    /// Validation rows that were given are the same in every network, wherever the training rows are: five networks measure each of them
+    /// once, as one does.
+    /// </summary>
+    [TestMethod]
+    public void Fit_SpilledRowsAndAValidationSet_MeasureEachRowOnce()
+    {
+        IDataView rows = View("dense", Rows(1, RowsBeyondTheBudget, "dense"));
+        Row[] validation = Rows(3, 300, "dense");
+        Trained Fit(int budget, int networks, double level)
+        {
+            BatchNormNetworkRegressionTrainer.Options options = Options("dense", level);
+            (options.MaximumNumberOfEpochs, options.BatchSize) = (1, 1024);
+            (options.MemoryBudgetInMegabytes, options.NumberOfEnsembleMembers) = (budget, networks);
+            return _context.Regression.Trainers.BatchNormNetwork(options).Fit(rows, View("dense", validation));
+        }
+
+        long Measured(int budget, int networks) => ((INetworkModel)Fit(budget, networks, 0.9).Model).Network.Intervals!.Rows;
+
+        long expected = Measured(100, 1);
+        Assert.IsFalse(_spill.HasSpilled);
+        Assert.IsInRange(110L, 190L, expected);
+        Assert.AreEqual(expected, Measured(1, 5));
+        Assert.IsTrue(_spill.HasSpilled);
+        // Five times as many would be enough for this level.
+        var error = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(1, 5, 0.995));
+        Assert.Contains($"which needs 399 held-out rows that did not choose an epoch; there are {expected}", error.Message);
+    }
+
     private Trained Fit(string form, Row[] rows, params double[] levels)
     {
         BatchNormNetworkRegressionTrainer trainer = Trainer(form, levels);

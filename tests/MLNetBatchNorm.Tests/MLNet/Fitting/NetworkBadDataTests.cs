@@ -261,6 +261,30 @@ public sealed class NetworkBadDataTests
             Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, NetworkKind.Regression).Fit(named)));
     }
 
+    /// <summary>ML.NET takes any array for a row, whatever its column's type says; null comes as one without slots.</summary>
+    [TestMethod]
+    [DataRow(3, false)]
+    [DataRow(5, false)]
+    [DataRow(0, false)]
+    [DataRow(-1, false)]
+    [DataRow(3, true)]
+    [DataRow(5, true)]
+    public void Fit_RowOfAnotherNumberOfFeatures_NamesRow(int slots, bool sparse)
+    {
+        List<Example> rows = NetworkExamples.Rows(30);
+        rows[17].Features = slots < 0 ? null! : [.. Enumerable.Range(1, slots).Select(i => i % 2 == 0 ? 0f : i)];
+        foreach (NetworkKind kind in Enum.GetValues<NetworkKind>())
+        {
+            IDataView view = NetworkExamples.View(_context, kind, rows), good = NetworkExamples.View(_context, kind, rows[..17]);
+            view = sparse ? new SparseView(view, "Features") : view;
+            IEstimator<ITransformer> validated = NetworkExamples.Quick(_context, kind, options => options.ValidationSet = view);
+            string needed = $"Feature column 'Features' has {Math.Max(0, slots)} slots in row 17; its type says 4. Every row needs the same "
+                + "slots, NaN where a value is missing.";
+            Assert.Contains(needed, Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, kind).Fit(view)));
+            Assert.Contains(needed, Refusal<InvalidOperationException>(() => validated.Fit(good)));
+        }
+    }
+
     [TestMethod]
     [DataRow(float.NaN, "NaN")]
     [DataRow(float.PositiveInfinity, "infinity")]

@@ -146,6 +146,34 @@ public sealed class TargetEvaluationTests
             () => _context.BinaryClassification.PermutationFeatureImportanceMultiLabel(model, named)).Message);
     }
 
+    /// <summary>Rows are scored in blocks that take 16 MB at most, but of one row at least.</summary>
+    [TestMethod]
+    [DataRow(4, 3, 4096)]
+    [DataRow(1024, 3, 4096)]
+    [DataRow(2048, 3, 2048)]
+    [DataRow(200_000, 5, 20)]
+    [DataRow(524_288, 3, 8)]
+    [DataRow(3, 100_000, 41)]
+    [DataRow(1 << 24, 3, 1)]
+    public void PermutationFeatureImportance_OfManySlots_TakesFewerRowsAtOnce(int slots, int targets, int expected)
+    {
+        Assert.AreEqual(expected, PermutationImportance.BlockRows(slots, targets));
+        Assert.IsTrue(expected == 1 || (long)expected * Math.Max(slots, targets) <= 1 << 22);
+    }
+
+    /// <summary>A row that is longer or shorter than its column's type says would push all others of its block aside.</summary>
+    [TestMethod]
+    [DataRow(3)]
+    [DataRow(5)]
+    public void PermutationFeatureImportance_RowOfAnotherNumberOfFeatures_IsRefused(int slots)
+    {
+        List<TargetExample> rows = TargetExamples.Rows(40);
+        ITransformer model = TargetExamples.Numbers(_context).Fit(TargetExamples.View(_context, rows));
+        rows[7].Features = new float[slots];
+        Assert.Contains($"Column 'Features' has {slots} slots in row 7; its type says 4.", Assert.ThrowsExactly<InvalidOperationException>(
+            () => _context.Regression.PermutationFeatureImportanceMultiOutput(model, TargetExamples.View(_context, rows))).Message);
+    }
+
     private sealed class Number
     {
         public float Label { get; set; }

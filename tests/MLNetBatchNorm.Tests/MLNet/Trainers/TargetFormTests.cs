@@ -78,6 +78,34 @@ public sealed class TargetFormTests
         Assert.IsLessThan(0.7 * Loss("Weight"), Loss(null));
     }
 
+    /// <summary>Pixels come as a vector of several dimensions, of which only their product matters, as for a single target.</summary>
+    [TestMethod]
+    [DataRow(Numbers)]
+    [DataRow(Labels)]
+    public void Fit_FeaturesOfSeveralDimensions_AreThoseOfOne(string trainer)
+    {
+        List<TargetExample> rows = TargetExamples.Rows(150, missing: 0.2);
+        IDataView flat = View(trainer, rows), square = Shaped(trainer, rows, 2, 2);
+        Assert.AreEqual("2 2", string.Join(' ', ((VectorDataViewType)square.Schema["Features"].Type).Dimensions));
+        ITransformer model = Fit(trainer, square);
+        float[] expected = Scores(Fit(trainer, flat), flat);
+
+        CollectionAssert.AreEqual(expected, Scores(model, square));
+        CollectionAssert.AreEqual(expected, Scores(model, flat));
+        using var file = new MemoryStream();
+        _context.Model.Save(model, square.Schema, file);
+        file.Position = 0;
+        ITransformer loaded = new MLContext(3).Model.Load(file, out DataViewSchema schema);
+        Assert.AreEqual(square.Schema["Features"].Type, schema["Features"].Type);
+        CollectionAssert.AreEqual(expected, Scores(loaded, square));
+        CollectionAssert.AreEqual(expected, Scores(Fit(trainer, flat), square));
+        Assert.Contains("Incompatible features column type", Assert.ThrowsExactly<InvalidOperationException>(
+            () => model.Transform(Shaped(trainer, rows, 2, 3))).Message);
+        Assert.Contains("Incompatible features column type", Assert.ThrowsExactly<InvalidOperationException>(
+            () => model.Transform(_context.Transforms.Conversion.ConvertType("Features", outputKind: DataKind.Double).Fit(flat)
+                .Transform(flat))).Message);
+    }
+
     /// <summary>Cancelled in the second network: it goes on from its checkpoint to the same model.</summary>
     [TestMethod]
     [DataRow(Numbers)]
@@ -371,6 +399,18 @@ public sealed class TargetFormTests
 
     private IDataView View(string trainer, List<TargetExample> rows) =>
         TargetExamples.View(_context, rows, trainer == Numbers ? nameof(TargetExample.Values) : nameof(TargetExample.Known));
+
+    private IDataView Shaped(string trainer, List<TargetExample> rows, params int[] dimensions)
+    {
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(SparseTargets));
+        schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, dimensions);
+        return _context.Data.LoadFromEnumerable(
+            rows.Select(row => new SparseTargets
+            {
+                Features = new VBuffer<float>(row.Features.Length, row.Features), Label = trainer == Numbers ? row.Values : row.Known,
+            }),
+            schema);
+    }
 
     private IDataView Sparse(string trainer, List<TargetExample> rows)
     {
