@@ -10,6 +10,11 @@ internal sealed record CategoryRange(int First, int Count, float[]? Off = null, 
     /// <summary>Behind the last slot.</summary>
     public int End => First + Count;
 
+    /// <summary>
+    /// Whether nothing but the rows so far says that it is a category; of these none lacks a slot, and one that does says that it is none.
+    /// </summary>
+    public bool IsFound { get; init; }
+
     /// <summary>What a slot is where it is not set.</summary>
     public float OffOf(int place) => Off is null ? 0 : Off[place];
 
@@ -17,5 +22,8 @@ internal sealed record CategoryRange(int First, int Count, float[]? Off = null, 
     public float OnOf(int place) => On is null ? 1 : On[place];
 
     /// <summary>Whether some slot is not 0 where it is not set, so that no row leaves it out.</summary>
-    public bool IsFull { get; } = Off is not null && Off.AsSpan().ContainsAnyExcept(0f);
+    public bool IsFull => NeededEntries > 0;
+
+    /// <summary>Slots that are not 0 where they are not set: entries that every row has.</summary>
+    public int NeededEntries { get; } = Off is null ? 0 : Off.Length - Off.AsSpan().Count(0f);
 }

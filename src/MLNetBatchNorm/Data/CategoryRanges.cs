@@ -110,7 +110,10 @@ internal sealed class CategoryRanges
     /// <summary>Brings a raw row into the form in which it is kept.</summary>
     /// <param name="raw">All slots.</param>
     /// <param name="kept">Room for <see cref="Slots"/> values.</param>
-    /// <returns>The number of the first range without a category that has a number; -1: all have one.</returns>
+    /// <returns>
+    /// The number of the first range of which the kept row loses what the raw one says; -1: of none. It does where there is no category
+    /// that has a number, where a slot is missing and another one set, and where a slot of a range is missing that was found in the rows.
+    /// </returns>
     public int Keep(ReadOnlySpan<float> raw, Span<float> kept)
     {
         int from = 0, to = 0, failed = -1;
@@ -120,9 +123,8 @@ internal sealed class CategoryRanges
             raw[from..range.First].CopyTo(kept[to..]);
             to += range.First - from;
             from = range.End;
-            float number = NumberOf(range, raw.Slice(range.First, range.Count));
-            kept[Numbers + i] = number;
-            if (float.IsNaN(number) && failed < 0)
+            kept[Numbers + i] = NumberOf(range, raw.Slice(range.First, range.Count), out bool isLost);
+            if (isLost && failed < 0)
                 failed = i;
         }
         raw[from..].CopyTo(kept[to..]);
@@ -138,7 +140,7 @@ internal sealed class CategoryRanges
         while (reader.Next(out int slot, out float value))
         {
             kept[slot] = value;
-            if (slot >= Numbers && float.IsNaN(value) && failed < 0)
+            if (reader.IsLost && failed < 0)
                 failed = slot - Numbers;
         }
         return failed;
@@ -165,12 +167,12 @@ internal sealed class CategoryRanges
                 count++;
                 continue;
             }
+            if (reader.IsLost && failed < 0)
+                failed = slot - Numbers;
             if (value == 0)
                 continue;
             waiting++;
             (keptIndices[^waiting], keptValues[^waiting]) = (slot, value);
-            if (float.IsNaN(value) && failed < 0)
-                failed = slot - Numbers;
         }
         for (int i = 1; i <= waiting; i++, count++)
             (keptIndices[count], keptValues[count]) = (keptIndices[^i], keptValues[^i]);
@@ -210,20 +212,23 @@ internal sealed class CategoryRanges
 
     private static (int First, int Count) SlotsOf(CategoryRange range) => (range.First, range.Count);
 
-    private static float NumberOf(CategoryRange range, ReadOnlySpan<float> values)
+    private static float NumberOf(CategoryRange range, ReadOnlySpan<float> values, out bool isLost)
     {
+        isLost = false;
         int at = Set(range, values, 0);
         if (at == values.Length)
             return 0;
         if (values[at] == range.OnOf(at) && Set(range, values, at + 1) == values.Length)
             return at + 1;
         // A slot that is missing says that the category is.
-        foreach (float value in values)
+        bool isMissing = false, isSet = false;
+        for (int place = at; place < values.Length; place++)
         {
-            if (float.IsNaN(value))
-                return 0;
+            isMissing |= float.IsNaN(values[place]);
+            isSet |= !float.IsNaN(values[place]) && values[place] != range.OffOf(place);
         }
-        return float.NaN;
+        isLost = !isMissing || isSet || range.IsFound;
+        return isMissing ? 0 : float.NaN;
     }
 
     /// <summary>The first slot from one on that is set or missing; behind the last one where none is.</summary>
@@ -243,14 +248,18 @@ internal sealed class CategoryRanges
         private int _at;
         private int _range;
 
+        /// <summary>Whether the number of the range that was read last loses what the row says of it.</summary>
+        public bool IsLost { get; private set; }
+
         public bool Next(out int slot, out float value)
         {
             int raw = _at < _indices.Length ? _indices[_at] : int.MaxValue;
+            IsLost = false;
             for (; _range < ranges._ranges.Length && ranges._ranges[_range].End <= raw; _range++)
             {
                 if (!ranges._ranges[_range].IsFull)
                     continue;
-                (slot, value) = (ranges.Numbers + _range++, float.NaN);
+                (slot, value, IsLost) = (ranges.Numbers + _range++, float.NaN, true);
                 return true;
             }
             if (_at == _indices.Length)
@@ -269,21 +278,26 @@ internal sealed class CategoryRanges
             CategoryRange range = ranges._ranges[_range];
             slot = ranges.Numbers + _range++;
             value = 0;
-            bool isMissing = false;
+            bool isMissing = false, isSet = false;
             int entries = 0;
-            for (; _at < _indices.Length && _indices[_at] < range.End; _at++, entries++)
+            for (; _at < _indices.Length && _indices[_at] < range.End; _at++)
             {
                 float entry = _values[_at];
                 isMissing |= float.IsNaN(entry);
                 int place = _indices[_at] - range.First;
+                entries += range.OffOf(place) != 0 ? 1 : 0;
                 if (entry == range.OffOf(place))
                     continue;
+                isSet |= !float.IsNaN(entry);
                 value = value == 0 && entry == range.OnOf(place) ? place + 1 : float.NaN;
             }
+            // What is left out is 0, which is neither where 0 is not what the slot is unset.
+            isSet |= entries < range.NeededEntries;
             if (isMissing)
                 value = 0;
-            else if (range.IsFull && entries < range.Count)
-                value = float.NaN;                     // what is left out is 0, which is neither
+            else if (entries < range.NeededEntries)
+                value = float.NaN;
+            IsLost = float.IsNaN(value) || (isMissing && (isSet || range.IsFound));
             return true;
         }
     }

@@ -145,10 +145,8 @@ internal static class SlotKinds
             int end = first;
             while (end < kinds.Length && IsOneOfTwo(kinds[end]))
                 end++;
-            int count = SlotGroups.CountFrom(slots, first, end);
-            if (count > 0)
-                groups.Add((first, count));
-            first += Math.Max(1, count);
+            groups.AddRange(SlotGroups.Among(slots, first, end));
+            first = end + 1;
         }
         return groups;
     }

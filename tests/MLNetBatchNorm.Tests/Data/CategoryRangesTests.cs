@@ -32,7 +32,10 @@ public sealed class CategoryRangesTests
         [new float[] { 1, 1, 1, 0, 0, 0, -1, 2, 0, 0, 0 }, new float[] { 1, 0, 0, 0, float.NaN, 2, 0 }, 0],
         [new float[] { 1, 0, 0.5f, 0, 0, 0, -1, 2, 0, 0, 0 }, new float[] { 1, 0, 0, 0, float.NaN, 2, 0 }, 0],
         [new float[] { 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 }, new float[] { 1, 0, 0, 0, 0, float.NaN, float.NaN }, 1],
-        [new float[] { 1, float.NaN, 1, 0, 0, 0, float.NaN, -1, 5, 0, float.NaN }, new float[] { 1, 0, 0, float.NaN, 0, 0, 1 }, -1],
+        [new float[] { 1, float.NaN, 1, 0, 0, 0, float.NaN, -1, 5, 0, float.NaN }, new float[] { 1, 0, 0, float.NaN, 0, 0, 1 }, 0],
+        [new float[] { 1, 0, 0, float.NaN, 0, 0, float.NaN, -1, 5, 0, 9 }, new float[] { 1, 0, 0, 9, 0, 0, 1 }, -1],
+        [new float[] { 1, 0, 0, float.NaN, 0, 0, float.NaN, 2, 5, 0, 9 }, new float[] { 1, 0, 0, 9, 0, 0, 1 }, 1],
+        [new float[] { 1, 0, 0, float.NaN, 0, 0, 0, float.NaN, 0, 0, 9 }, new float[] { 1, 0, 0, 9, 0, 0, 0 }, 1],
     ];
 
     [TestMethod]
@@ -66,6 +69,32 @@ public sealed class CategoryRangesTests
         for (int i = 0; i < entries; i++)
             restored[rawIndices[i]] = rawValues[i];
         CollectionAssert.AreEqual(raw, restored);
+    }
+
+    /// <summary>
+    /// A range that only the rows so far make one is kept as a number as long as no slot of it is missing, also where no other is set; and
+    /// of one in which only some slots are 0 where they are not set, sparse rows leave these out.
+    /// </summary>
+    [TestMethod]
+    [DataRow(2f, 0f, 1f, -1)]
+    [DataRow(-1f, 1f, 2f, -1)]
+    [DataRow(-1f, 0f, 0f, -1)]
+    [DataRow(0f, 0f, float.NaN, 0)]
+    [DataRow(2f, 1f, float.NaN, 0)]
+    [DataRow(float.NaN, 0f, 0f, 0)]
+    [DataRow(float.NaN, 1f, 0f, 0)]
+    [DataRow(-1f, float.NaN, 0f, 0)]
+    public void Keep_RangeThatWasFound_FailsWhereASlotIsMissing(float first, float second, float number, int failed)
+    {
+        var ranges = new CategoryRanges(2, [new CategoryRange(0, 2, [-1, 0], [2, 1]) { IsFound = true }]);
+        float[] raw = [first, second], kept = new float[1], dense = new float[1], sparse = new float[1], keptValues = new float[3];
+        int[] indices = [.. Enumerable.Range(0, 2).Where(slot => raw[slot] != 0)], keptIndices = new int[3];
+        float[] values = [.. indices.Select(slot => raw[slot])];
+        Assert.AreEqual(failed, ranges.Keep(raw, kept));
+        Assert.AreEqual(failed, ranges.KeepDense(indices, values, dense));
+        Assert.AreEqual(failed, ranges.KeepSparse(indices, values, keptIndices, keptValues, out int count));
+        keptValues.AsSpan(0, count).CopyTo(sparse);
+        Assert.AreEqual((number, number, number), (kept[0], dense[0], sparse[0]));
     }
 
     [TestMethod]

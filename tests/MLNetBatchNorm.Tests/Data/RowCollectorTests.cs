@@ -142,6 +142,61 @@ public sealed class RowCollectorTests
         Assert.AreEqual(500, seen);
     }
 
+    /// <summary>
+    /// What held a single one of a group in every row so far does so no longer where a slot is missing: the slots are kept, and what a row
+    /// says of the others with them.
+    /// </summary>
+    [TestMethod]
+    [DataRow("found", 1 << 30, false)]
+    [DataRow("found", 8192, false)]
+    [DataRow("found", 8192, true)]
+    [DataRow("known", 1 << 30, false)]
+    [DataRow("known", 8192, false)]
+    [DataRow("known", 8192, true)]
+    public void Complete_OfRowsThatLackASlotOfACategory_KeepsAllSlots(string ranges, int budget, bool sparse)
+    {
+        const int rows = 500, slots = 9;
+        RowShape shape = ranges == "found"
+            ? new RowShape(slots, 1, false, false)
+            : new RowShape(slots - 6, 1, false, false, new CategoryRanges(slots, [new CategoryRange(1, 7)]));
+        var collector = new RowCollector(shape, budget, () => SpillFile.Create(Path.GetTempPath()), 1, isDecided: false)
+        {
+            FindsCategories = ranges == "found",
+        };
+        static float[] Row(int row)
+        {
+            float[] values = [row, .. Enumerable.Range(0, 7).Select(i => i == row % 7 ? 1f : 0), row % 2];
+            // Beside another one that is set, which says more than that the category is missing.
+            if (row >= 450 && row % 7 > 0)
+                values[1] = float.NaN;
+            return values;
+        }
+        for (int row = 0; row < rows; row++)
+        {
+            float[] values = Row(row);
+            int[] indices = [.. Enumerable.Range(0, slots).Where(i => values[i] != 0)];
+            if (sparse)
+                collector.AddSparse(indices, [.. indices.Select(i => values[i])], [row], 1);
+            else
+                collector.Add(values, [row], 1);
+            if (row == 449)
+                Assert.AreEqual(ranges == "found" && budget > 1 << 20, collector.Shape.Ranges is null);
+        }
+        using RowStore store = collector.Complete();
+        Assert.AreEqual(budget > 1 << 20, store.IsInMemory);
+        Assert.IsNull(store.Shape.Ranges);
+        int seen = 0;
+        foreach (TrainingTable table in store.Tables())
+        {
+            for (int row = 0; row < table.Rows; row++, seen++)
+            {
+                CollectionAssert.AreEqual(
+                    Row((int)table.Targets[row]), Enumerable.Range(0, slots).Select(slot => table.Value(row, slot)).ToArray());
+            }
+        }
+        Assert.AreEqual(rows, seen);
+    }
+
     private static float[] Values(int row, int count, int entries, string arrival)
     {
         var values = new float[Slots];
