@@ -54,6 +54,34 @@ public sealed class ExportParityTests
         TestContext.WriteLine($"Largest deviation so far: {Parity.Worst:G3}");
     }
 
+    /// <summary>A slot that was constant says nothing, and infinity in it says nothing either: no NaN comes of it.</summary>
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(4)]
+    public void Export_ConstantSlot_TakesNoNoticeOfIt(int pieces)
+    {
+        const int slot = 1;
+        var context = new MLContext(1);
+        List<Example> training = NetworkExamples.Rows(120);
+        training.ForEach(example => example.Features[slot] = 7);
+        ITransformer transformer = TinyNetworks.Trainer(
+            context, NetworkKind.Regression, options => options.NumberOfInputPieces = pieces)
+            .Fit(NetworkExamples.View(context, NetworkKind.Regression, training));
+        float[][] With(float value) =>
+            [.. NetworkExamples.Rows(40, seed: 2).Select(row => row.Features.Select((v, i) => i == slot ? value : v).ToArray())];
+        foreach (bool fold in new[] { true, false })
+        {
+            OnnxModel model = OnnxModel.Of(context, transformer, fold: fold);
+            var expected = (float[])model.Run(With(7))["Score"];
+            Assert.IsGreaterThan(10, expected.Distinct().Count());
+            foreach (float value in new[] { -1e6f, float.PositiveInfinity, float.NegativeInfinity })
+            {
+                CollectionAssert.AreEqual(expected, (float[])model.Run(With(value))["Score"], $"fold {fold}, {value}");
+                Parity.Check(model, context, transformer, With(value), $"fold {fold}, {value}");
+            }
+        }
+    }
+
     /// <summary>A slot that no training row has makes no difference to the graph either, whatever it holds.</summary>
     [TestMethod]
     [DataRow(0, true)]

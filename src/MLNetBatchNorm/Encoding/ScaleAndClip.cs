@@ -188,6 +188,12 @@ internal sealed class ScaleAndClip : EncodingPart
             scaled = graph.Node("Sub", "input.centered", [scaled, centers]);
         if (scale.AsSpan().ContainsAnyExcept(1f))
             scaled = graph.Node("Mul", "input.scaled", [scaled, graph.Floats("input.scale", scale, scale.Length)]);
+        // Infinity times 0 is not a number.
+        if (scale.Contains(0f))
+        {
+            string constant = graph.Booleans("input.constant_slots", [.. scale.Select(factor => factor == 0)]);
+            scaled = graph.Node("Where", "input.varying", [constant, graph.Floats("input.of_constant", [0], 1), scaled]);
+        }
         if (!clipped.Contains(true))
             return AddMissing(graph, isMissing, scaled);
 

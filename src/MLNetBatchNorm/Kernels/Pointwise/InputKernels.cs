@@ -16,7 +16,8 @@ internal static unsafe class InputKernels
     /// </summary>
     /// <remarks>
     /// x, y: equal lengths, a multiple of 16; center, scale, clip, missing: at least as long. clip 0 leaves t as it is, exactly; NaN
-    /// becomes what missing has. An infinity becomes ±1/sqrt(clip), the limit, where clip is above 0. y may be x.
+    /// becomes what missing has. An infinity becomes ±1/sqrt(clip), the limit, where clip is above 0, and 0 where scale is 0: of what was
+    /// constant nothing is learned, and infinity times nothing is nothing. y may be x.
     /// </remarks>
     public static void ScaleAndClip(
         ReadOnlySpan<float> x, ReadOnlySpan<float> center, ReadOnlySpan<float> scale, ReadOnlySpan<float> clip,
@@ -51,6 +52,8 @@ internal static unsafe class InputKernels
         if (float.IsNaN(x))
             return missing;
         float t = (x - center) * scale;
+        if (float.IsNaN(t))
+            return 0;
         if (!(clip > 0))
             return t;
         float cut = MathF.Max(MathF.Min(t, LargestClipped), -LargestClipped);
@@ -128,6 +131,8 @@ internal static unsafe class InputKernels
             V value = TSimd.Load(x + i);
             V coefficient = TSimd.Load(clip + i);
             V t = TSimd.Multiply(TSimd.Subtract(value, TSimd.Load(center + i)), TSimd.Load(scale + i));
+            // What is infinitely far from the centre of a slot of scale 0.
+            t = TSimd.Select(TSimd.AreEqual(t, t), t, TSimd.Broadcast(0f));
             V cut = TSimd.Max(TSimd.Min(t, limit), TSimd.Negate(limit));
             V clipped = TSimd.Divide(cut, TSimd.Sqrt(TSimd.FusedMultiplyAdd(TSimd.Multiply(cut, cut), coefficient, one)));
             V result = TSimd.Select(TSimd.GreaterThan(coefficient, TSimd.Broadcast(0f)), clipped, t);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using MLNetBatchNorm.Encoding;
 using MLNetBatchNorm.Kernels;
@@ -47,6 +48,36 @@ public sealed class InputKernelsTests
         Assert.AreEqual(3f, y[3], 1e-6f);
         Assert.AreEqual(0f, y[4]);
         Assert.AreEqual(float.PositiveInfinity, y[5]);
+    }
+
+    /// <summary>
+    /// A slot that was constant has scale 0, and no value of it says anything: infinity neither, nor what is infinitely far from the centre.
+    /// </summary>
+    [TestMethod]
+    public unsafe void ScaleAndClip_OfConstantSlots_IsZero_OnEveryPath()
+    {
+        float[] values = [float.PositiveInfinity, float.NegativeInfinity, 3e38f, -3e38f, 7, 0, 1e30f, float.NaN];
+        float[] x = new float[16], center = new float[16], scale = new float[16], clip = new float[16], missing = new float[16];
+        for (int i = 0; i < 16; i++)
+            (x[i], center[i], clip[i]) = (values[i % 8], (i % 8) switch { 2 => -3e38f, 3 => 3e38f, _ => 7 }, i < 8 ? 0 : 1f / 9);
+        // As it is where the slot is not constant.
+        (scale[4], scale[12]) = (2, 2);
+        x[4] = x[12] = float.PositiveInfinity;
+        float[] y = new float[16], narrow = new float[16], middle = new float[16], wide = new float[16];
+        InputKernels.ScaleAndClip(x, center, scale, clip, missing, y);
+        for (int i = 0; i < 16; i++)
+        {
+            Assert.AreEqual(i == 4 ? float.PositiveInfinity : i == 12 ? 3f : 0f, y[i], 1e-6f, $"Element {i}.");
+            Assert.AreEqual(y[i], InputKernels.ScaleAndClip(x[i], center[i], scale[i], clip[i], missing[i]));
+        }
+        fixed (float* px = x, pCenter = center, pScale = scale, pClip = clip, pMissing = missing, pn = narrow, pm = middle, pw = wide)
+        {
+            InputKernels.ScaleAndClip<Simd128, Vector128<float>>(px, pCenter, pScale, pClip, pMissing, pn, 16);
+            InputKernels.ScaleAndClip<Simd256, Vector256<float>>(px, pCenter, pScale, pClip, pMissing, pm, 16);
+            InputKernels.ScaleAndClip<Simd512, Vector512<float>>(px, pCenter, pScale, pClip, pMissing, pw, 16);
+        }
+        foreach (float[] other in new[] { narrow, middle, wide })
+            KernelTesting.AssertSameBits(y, other, "width");
     }
 
     [TestMethod]

@@ -156,6 +156,65 @@ public sealed class EmptySlotTests
         Assert.Contains("has no value", _warnings.Single());
     }
 
+    /// <summary>Nothing is learned of a slot that was constant: whatever comes later, infinity too, is as if it had come again.</summary>
+    [TestMethod]
+    [DataRow("dense")]
+    [DataRow("pieces")]
+    [DataRow("layer inputs normalized")]
+    public void Fit_ConstantSlot_TakesNoNoticeOfIt(string what)
+    {
+        IDataView view = NetworkExamples.View(_context, NetworkKind.Regression, With(7, NetworkExamples.Rows(Count)));
+        var model = (RegressionPredictionTransformer<BatchNormNetworkRegressionModelParameters>)Trainer(NetworkKind.Regression, what)
+            .Fit(view);
+        float[] expected = Scores(model, 7);
+        Assert.IsGreaterThan(10, expected.Distinct().Count());
+        foreach (float later in new[] { 0, -1e6f, float.PositiveInfinity, float.NegativeInfinity })
+        {
+            List<Example> rows = With(later, NetworkExamples.Rows(40, seed: 3));
+            CollectionAssert.AreEqual(expected, Scores(model, later), $"{later}");
+            var block = new float[rows.Count];
+            model.Model.Score([.. rows.SelectMany(row => row.Features)], rows.Count, block);
+            CollectionAssert.AreEqual(expected, block, $"{later}, block");
+            IDataView sparse = new SparseView(NetworkExamples.Unlabelled(_context, rows), "Features");
+            CollectionAssert.AreEqual(expected, model.Transform(sparse).GetColumn<float>("Score").ToArray(), $"{later}, sparse");
+        }
+    }
+
+    /// <summary>The same among many slots of which rows have few, where a network reads only these.</summary>
+    [TestMethod]
+    public void Fit_ConstantSlotAmongManySparseOnes_TakesNoNoticeOfIt()
+    {
+        const int slots = 1100;
+        IDataView View(float value, int seed, bool dense)
+        {
+            SchemaDefinition schema = SchemaDefinition.Create(typeof(SparseRow));
+            schema["Features"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, slots);
+            return _context.Data.LoadFromEnumerable(
+                NetworkExamples.Rows(300, seed).Select(row =>
+                {
+                    var features = new VBuffer<float>(
+                        slots, 4, [row.Features[0], row.Features[1], value, 100 * row.Features[2]], [3, 80, 500, 501]);
+                    return new SparseRow
+                    {
+                        Features = dense ? new VBuffer<float>(slots, [.. features.DenseValues()]) : features, Label = row.Value,
+                    };
+                }),
+                schema);
+        }
+
+        ITransformer model = Trainer(NetworkKind.Regression, "dense").Fit(View(7, 1, dense: false));
+        float[] expected = [.. model.Transform(View(7, 2, dense: false)).GetColumn<float>("Score")];
+        Assert.IsGreaterThan(10, expected.Distinct().Count());
+        foreach (float later in new[] { -1e6f, float.PositiveInfinity, float.NegativeInfinity })
+        {
+            foreach (bool dense in new[] { false, true })
+            {
+                CollectionAssert.AreEqual(
+                    expected, model.Transform(View(later, 2, dense)).GetColumn<float>("Score").ToArray(), $"{later}, dense: {dense}");
+            }
+        }
+    }
+
     /// <summary>A saved model says the same, and none of its predictions is because of the slot.</summary>
     [TestMethod]
     [DataRow(0)]
