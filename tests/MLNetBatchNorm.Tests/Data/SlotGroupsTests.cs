@@ -46,7 +46,7 @@ public sealed class SlotGroupsTests
     public void Among_NoRows_IsNone() => Assert.IsEmpty(
         SlotGroups.Among(new MemoryRows(new RowShape(3, 1, IsWeighted: false, IsSparse: false).CreateTable()).Slots, 0, 3));
 
-    /// <summary>One-hot groups, now and then spoilt, beside slots that are set at random, constant ones and some that are missing.</summary>
+    /// <summary>One-hot groups, now and then spoilt, beside slots set at random, constant ones and some that are missing.</summary>
     private static float[][] Rows(Random random)
     {
         int count = random.Next(2, 7);

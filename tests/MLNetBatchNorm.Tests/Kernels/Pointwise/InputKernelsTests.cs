@@ -51,7 +51,7 @@ public sealed class InputKernelsTests
     }
 
     /// <summary>
-    /// A slot that was constant has scale 0, and no value of it says anything: infinity neither, nor what is infinitely far from the centre.
+    /// A slot that was constant has scale 0, and no value of it says anything: nor does infinity, or what is that far from the centre.
     /// </summary>
     [TestMethod]
     public unsafe void ScaleAndClip_OfConstantSlots_IsZero_OnEveryPath()

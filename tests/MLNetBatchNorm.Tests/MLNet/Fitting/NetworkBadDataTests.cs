@@ -278,8 +278,8 @@ public sealed class NetworkBadDataTests
             IDataView view = NetworkExamples.View(_context, kind, rows), good = NetworkExamples.View(_context, kind, rows[..17]);
             view = sparse ? new SparseView(view, "Features") : view;
             IEstimator<ITransformer> validated = NetworkExamples.Quick(_context, kind, options => options.ValidationSet = view);
-            string needed = $"Feature column 'Features' has {Math.Max(0, slots)} slots in row 17; its type says 4. Every row needs the same "
-                + "slots, NaN where a value is missing.";
+            string needed = $"Feature column 'Features' has {Math.Max(0, slots)} slots in row 17; its type says 4. Every row needs the "
+                + "same slots, NaN where a value is missing.";
             Assert.Contains(needed, Refusal<InvalidOperationException>(() => NetworkExamples.Quick(_context, kind).Fit(view)));
             Assert.Contains(needed, Refusal<InvalidOperationException>(() => validated.Fit(good)));
         }
