@@ -16,11 +16,11 @@ public abstract partial class BatchNormNetworkOptions
     /// Once the networks are trained, another one is, on all training rows, for twice as many epochs; instead of labels it learns the mean
     /// of their outputs: probabilities of classes, predictions of numbers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531). It has no
     /// dropout in hidden layers (convolutions keep what <see cref="ConvolutionLayer.DropoutRate"/> says), and their layers; where these are
-    /// chosen, 256 and 128 units for two classes and numbers also from 10,000 rows on, unless that is more than a third of all networks
-    /// together. The network of its last epoch is kept, because validation rows would choose by their labels: its history has no
-    /// validation losses. Its training losses are those of the loss with what the networks say in place of labels; of classes that is
-    /// their cross-entropy, which stays above 0 by as much as the networks are in doubt. docs/defaults.md says how much of the gain it
-    /// keeps.
+    /// chosen, and rows are no pictures, 256 and 128 units for two classes and numbers also from 10,000 rows on, unless that is more than a
+    /// third of all networks together. The network of its last epoch is kept, because validation rows would choose by their labels: its
+    /// history has no validation losses. Its training losses are those of the loss with what the networks say in place of labels; of
+    /// classes that is their cross-entropy, which stays above 0 by as much as the networks are in doubt. docs/defaults.md says how much of
+    /// the gain it keeps.
     /// </para>
     /// <para>
     /// What comes out is a model like any other of one network, which training can go on from with a single network. It is trained once,
