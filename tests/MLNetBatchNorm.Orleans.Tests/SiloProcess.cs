@@ -43,6 +43,9 @@ internal sealed class SiloProcess : IDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>Whether a silo is in the cluster.</summary>
+    public bool IsReady => _ready.Task.IsCompletedSuccessfully;
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>Seconds of processor time that it has taken.</summary>
