@@ -126,7 +126,7 @@ public sealed class RedisClusterTests
         if (Environment.GetEnvironmentVariable("CLUSTER_KILLS") is not "1")
             Assert.Inconclusive("skipped: it takes minutes; set CLUSTER_KILLS=1");
         using RedisServer redis = RedisServer.StartOrSkip();
-        const int trainings = 64, epochs = 120, count = 6000;
+        const int trainings = 64, epochs = 300, count = 6000;
         string expected = Fits.Regression(_context, members: trainings, epochs: epochs, count: count);
         await WithSilos(redis, new(), (silos, client) =>
         {
