@@ -20,6 +20,9 @@ internal sealed class RowCollector : IDisposable
     private readonly ulong _seed;
     private readonly int _rawSlots;
     private bool _isDecided;
+
+    // A range has been given up for a row that is not among the rows yet: without it the same range would be found again.
+    private bool _isGivenUpForNext;
     private RowStore _rows;
 
     // A row in the form in which it is kept, written out or sparse, and on the way there.
@@ -76,6 +79,7 @@ internal sealed class RowCollector : IDisposable
             {
                 GiveUp(failed);
                 Add(features, target, weight);
+                _isGivenUpForNext = false;
                 return;
             }
             kept = row;
@@ -128,6 +132,7 @@ internal sealed class RowCollector : IDisposable
         }
         GiveUp(failed);
         AddSparse(indices, values, target, weight);
+        _isGivenUpForNext = false;
     }
 
     /// <summary>All rows have been added; they belong to the caller.</summary>
@@ -164,12 +169,13 @@ internal sealed class RowCollector : IDisposable
         CategoryRanges? left = ranges.Without(range);
         _isDecided |= isBag;
         KeepAgain(Shape with { Ranges = left, Inputs = left?.Slots ?? _rawSlots, IsSparse = Shape.IsSparse || isBag });
+        _isGivenUpForNext = true;
     }
 
     /// <summary>Makes ranges of the groups that are categories in all rows so far.</summary>
     private void TakeCategories()
     {
-        if (!FindsCategories || RangesAreGiven || Rows == 0)
+        if (!FindsCategories || RangesAreGiven || Rows == 0 || _isGivenUpForNext)
             return;
         List<CategoryRange> groups = SlotGroups.Find(_rows.Slots, Shape.Ranges);
         if (groups.Count == 0)

@@ -197,6 +197,58 @@ public sealed class RowCollectorTests
         Assert.AreEqual(rows, seen);
     }
 
+    /// <summary>
+    /// Rows that are in memory again only because a group became a category leave it when the group is given up, and are not looked through
+    /// for the same group again before the row is among them that it was given up for.
+    /// </summary>
+    [TestMethod]
+    [DataRow(false, false)]
+    [DataRow(true, false)]
+    [DataRow(false, true)]
+    public void Complete_OfACategoryThatMadeRoomAndIsNone_KeepsAllSlots(bool sparse, bool twoSet)
+    {
+        const int rows = 500, group = 16, slots = group + 2, odd = 400;
+        // Room for 300 rows with their slots, and for twice as many with a category.
+        const int budget = 300 * 32 * sizeof(float);
+        var collector = new RowCollector(
+            new RowShape(slots, 1, false, false), budget, () => SpillFile.Create(Path.GetTempPath()), 1, isDecided: false)
+        {
+            FindsCategories = true,
+        };
+        static float[] Row(int row, bool twoSet)
+        {
+            float[] values = [row, .. Enumerable.Range(0, group).Select(i => i == row % group ? 1f : 0), row * 0.5f];
+            if (row == odd)
+                values[1 + (row + 1) % group] = twoSet ? 1 : float.NaN;
+            return values;
+        }
+        bool wasTaken = false;
+        for (int row = 0; row < rows; row++)
+        {
+            float[] values = Row(row, twoSet);
+            int[] indices = [.. Enumerable.Range(0, slots).Where(i => values[i] != 0)];
+            if (sparse)
+                collector.AddSparse(indices, [.. indices.Select(i => values[i])], [row], 1);
+            else
+                collector.Add(values, [row], 1);
+            wasTaken |= collector.Shape.Ranges is not null;
+        }
+        Assert.IsTrue(wasTaken, "the group is a category until the row that says that it is none");
+        using RowStore store = collector.Complete();
+        Assert.IsFalse(store.IsInMemory);
+        Assert.IsNull(store.Shape.Ranges);
+        int seen = 0;
+        foreach (TrainingTable table in store.Tables())
+        {
+            for (int row = 0; row < table.Rows; row++, seen++)
+            {
+                CollectionAssert.AreEqual(
+                    Row((int)table.Targets[row], twoSet), Enumerable.Range(0, slots).Select(slot => table.Value(row, slot)).ToArray());
+            }
+        }
+        Assert.AreEqual(rows, seen);
+    }
+
     private static float[] Values(int row, int count, int entries, string arrival)
     {
         var values = new float[Slots];
