@@ -21,7 +21,7 @@ internal static class RareRows
 
     /// <summary>Whether there are batches in which nothing varies.</summary>
     /// <param name="slots">What is known of the rows.</param>
-    /// <param name="batchSize">Rows of a mini-batch.</param>
+    /// <param name="batchSize">Rows that are normalized together: those of a mini-batch, or of a virtual one.</param>
     public static bool Are(SlotSummary slots, int batchSize)
     {
         double most = FewValues * slots.Rows / batchSize, unusual = 0;

@@ -284,7 +284,7 @@ internal sealed class FitPlanner
         Schedule = AutomaticOptions.ChooseSchedule(_options),
         AveragedEpochs = AutomaticOptions.ChooseAveraging(
             _options, chosen.Epochs, numbers: _task.LabelKind == LabelKind.Number, sparse: rows.IsSparse),
-        KeepsVarianceOfConstants = RareRows.Are(rows.Slots, chosen.BatchSize),
+        KeepsVarianceOfConstants = RareRows.Are(rows.Slots, Math.Min(_options.VirtualBatchSize ?? chosen.BatchSize, chosen.BatchSize)),
         Shuffle = _options.Shuffle,
         RandomShift = Shift,
         RandomHorizontalFlip = _options.RandomHorizontalFlip,

@@ -23,9 +23,12 @@ public sealed class RareRowTests
 
     public static IEnumerable<object[]> Forms =>
         from one in new[] { 400, 1000 }
-        from form in new[] { "missing", "zeros", "flags", "sparse", "weighted", "spilled", "three layers", "virtual batches" }
+        from form in new[]
+        {
+            "missing", "zeros", "flags", "sparse", "weighted", "spilled", "three layers", "virtual batches", "large batches",
+        }
         // Two rows among a thousand batches of eight say too little of any scale.
-        where form != "virtual batches" || one == 400
+        where !IsVirtual(form) || one == 400
         select new object[] { form, one };
 
     /// <summary>One row in so many holds something, and labels are noise: nothing can be learned, and no row is far off.</summary>
@@ -73,10 +76,14 @@ public sealed class RareRowTests
         Assert.IsGreaterThan(0.8, _context.Regression.Evaluate(model.Transform(View(form, test)), nameof(Row.Value)).RSquared);
     }
 
+    // What is normalized together is a virtual batch, however many of them are in a step.
+    private static bool IsVirtual(string form) => form is "virtual batches" or "large batches";
+
     private static BatchNormNetworkOptions Shape(BatchNormNetworkOptions options, string form)
     {
         (options.Seed, options.NumberOfEnsembleMembers, options.HiddenUnits) = (3, 2, form == "three layers" ? [64, 32, 32] : [64, 32]);
-        options.VirtualBatchSize = form == "virtual batches" ? 8 : null;
+        options.VirtualBatchSize = IsVirtual(form) ? 8 : null;
+        options.BatchSize = form == "large batches" ? 1024 : null;
         if (form == "spilled")
             (options.MemoryBudgetInMegabytes, options.MaximumNumberOfEpochs) = (1, 6);
         return options;
