@@ -139,7 +139,9 @@ internal static partial class NetworkFormat
             [ClassNamesTag] = section =>
                 classNames = SlotNames.Read(section, Required(definition, DefinitionTag).Outputs, "class", "classes"),
             [OutputShiftsTag] = section => shifts = ReadOutputShifts(section, Required(definition, DefinitionTag).Outputs),
-            [TeachersTag] = section => teachers = ReadTeachers(section, Required(networks, NetworksTag)),
+            [TeachersTag] = section => teachers = kind != BlockKind.Model
+                ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TeachersTag}' itself.")
+                : ReadTeachers(section, Required(networks, NetworksTag)),
             [TrialsTag] = section => (trials, parts, others) = kind != BlockKind.Model
                 ? throw new NetworkFormatException($"{NameOf(kind)} has a section '{TrialsTag}' itself.")
                 : ReadTrials(
@@ -152,6 +154,8 @@ internal static partial class NetworkFormat
                 isHalf)
             : throw new NetworkFormatException($"The data of the network has a section '{NetworksTag}' and a section '{HalfNetworksTag}'.");
 
+        if (teachers > 0 && others.Length > 0)
+            throw new NetworkFormatException($"There is a section '{TeachersTag}' of the networks of several trials.");
         TrainingHistory[] known = Required(histories, HistoriesTag);
         NetworkMember[] members = [.. networks!.Zip(known, (parameters, history) => new NetworkMember(parameters, history))];
         return new TrainedNetwork(encoder!, members, chosen)
