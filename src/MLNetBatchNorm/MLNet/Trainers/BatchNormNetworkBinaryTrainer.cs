@@ -58,6 +58,8 @@ public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
     BatchNormNetworkBinaryTrainer.Options, BinaryPredictionTransformer<BinaryModel>, BinaryModel,
     BatchNormNetworkBinaryModelParameters>
 {
+    private int _oneVersusAllIsSaid;
+
     internal const string LoadNameValue = "BatchNormNetworkBinary";
 
     internal BatchNormNetworkBinaryTrainer(IHostEnvironment env, Options options)
@@ -97,6 +99,13 @@ public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
     private protected override NetworkTask CreateTask(RoleMappedData trainingSet)
     {
         trainingSet.CheckBinaryLabel();
+        // Said by the first of its fits only.
+        if (OneVersusAllNotice.Text(trainingSet.Schema) is { } text && Interlocked.Exchange(ref _oneVersusAllIsSaid, 1) == 0)
+        {
+            using IChannel channel = Host.Start("Training");
+            channel.Warning(MessageSensitivity.Schema, "{0}", text);
+        }
+
         return new NetworkTask(new BinaryCrossEntropy(NetworkOptions.TemperatureScaling), Classes: 2);
     }
 

@@ -112,6 +112,19 @@ public sealed class ConstantLabelTests
         Assert.IsTrue(
             _warnings.Any(warning => warning.Contains("the model says false of every row", StringComparison.Ordinal)),
             string.Join('\n', _warnings));
+        // Once for a trainer, however many fits work with it.
+        string notice = _warnings.Single(warning => warning.Contains("OneVersusAll", StringComparison.Ordinal));
+        Assert.Contains("Label column 'Label' stands for one of 4 classes", notice);
+        Assert.Contains("MulticlassClassification.Trainers.BatchNormNetwork learns all classes", notice);
+    }
+
+    /// <summary>A label that takes no key's place is no class of several.</summary>
+    [TestMethod]
+    public void Fit_YesOrNo_SaysNothingOfOneVersusAll()
+    {
+        IDataView rows = NetworkExamples.View(_context, NetworkKind.Binary, NetworkExamples.Rows(Count));
+        NetworkExamples.Quick(_context, NetworkKind.Binary).Fit(rows);
+        Assert.DoesNotContain("OneVersusAll", string.Join('\n', _warnings));
     }
 
     /// <summary>
