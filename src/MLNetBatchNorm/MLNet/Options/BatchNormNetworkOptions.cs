@@ -146,7 +146,7 @@ public abstract partial class BatchNormNetworkOptions
     /// train. Pictures may do without any hidden layer: an empty array.
     /// </value>
     /// <remarks>
-    /// More than 2,048 slots of which rows have few, such as those of <c>FeaturizeText</c>, and categories of more than 2,048 values do not
+    /// More than 512 slots of which rows have few, such as those of <c>FeaturizeText</c>, and categories of more than 2,048 values do not
     /// meet the first layer themselves: they are projected to 32 numbers (more than 65,536 slots to 16) and 8 numbers, which do.
     /// </remarks>
     [OptionRange(1, MaximumNumberOfUnits, "Give each hidden layer at least one unit, for example { 256, 128 }.")]
