@@ -117,8 +117,7 @@ internal sealed class SparseSlots : EncodingPart
     {
         for (int i = 0; i < indices.Length; i++)
         {
-            // A 0 that is stored is no entry either where rows are written out.
-            int column = values[i] == 0 ? -1 : ColumnOf(indices[i]);
+            int column = ColumnOf(indices[i]);
             if (column >= 0)
                 batch.Add(firstColumn + column, Encode(column, values[i]));
         }

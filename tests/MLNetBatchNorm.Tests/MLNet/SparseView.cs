@@ -4,7 +4,10 @@ using Microsoft.ML.Data;
 namespace MLNetBatchNorm.Tests.MLNet;
 
 /// <summary>A view that passes on another one with the zeros of one vector column left out, as text featurizers deliver them.</summary>
-internal sealed class SparseView(IDataView source, string column) : IDataView
+/// <param name="source">The other one.</param>
+/// <param name="column">The column.</param>
+/// <param name="storesSome">Whether the zeros of one slot in 64 are stored all the same, as weights of terms that every text has.</param>
+internal sealed class SparseView(IDataView source, string column, bool storesSome = false) : IDataView
 {
     public bool CanShuffle => source.CanShuffle;
 
@@ -13,12 +16,12 @@ internal sealed class SparseView(IDataView source, string column) : IDataView
     public long? GetRowCount() => source.GetRowCount();
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
-        new Cursor(source.GetRowCursor(columnsNeeded, rand), column);
+        new Cursor(source.GetRowCursor(columnsNeeded, rand), column, storesSome);
 
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
-        [.. source.GetRowCursorSet(columnsNeeded, n, rand).Select(cursor => new Cursor(cursor, column))];
+        [.. source.GetRowCursorSet(columnsNeeded, n, rand).Select(cursor => new Cursor(cursor, column, storesSome))];
 
-    private sealed class Cursor(DataViewRowCursor source, string column) : DataViewRowCursor
+    private sealed class Cursor(DataViewRowCursor source, string column, bool storesSome) : DataViewRowCursor
     {
         public override long Position => source.Position;
 
@@ -42,7 +45,10 @@ internal sealed class SparseView(IDataView source, string column) : IDataView
             {
                 dense(ref buffer);
                 (int Slot, float Value)[] stored =
-                    [.. buffer.Items().Where(item => item.Value != 0).Select(item => (item.Key, item.Value))];
+                [
+                    .. buffer.Items(all: true).Where(item => item.Value != 0 || (storesSome && item.Key % 64 == 0))
+                        .Select(item => (item.Key, item.Value)),
+                ];
                 VBufferEditor<float> editor = VBufferEditor.Create(ref value, buffer.Length, stored.Length);
                 // A buffer that stores every slot is dense and has no indices.
                 if (stored.Length == buffer.Length)

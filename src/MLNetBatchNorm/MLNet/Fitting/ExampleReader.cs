@@ -186,6 +186,8 @@ internal sealed class ExampleReader : IDisposable
                 + $"{_slots}. Every row needs the same slots, NaN where a value is missing.");
         }
 
+        if (!_buffer.IsDense && _buffer.GetValues().Contains(0f))
+            LeaveOutZeros();
         ReadOnlySpan<float> values = _buffer.GetValues();
         // NaN and infinity both make the sum of x * 0 NaN; nearly every row is through after this one pass.
         if (!float.IsNaN(TensorPrimitives.Dot(values, Zeros.AsSpan(0, values.Length))))
@@ -199,6 +201,25 @@ internal sealed class ExampleReader : IDisposable
                 $"Feature column '{_data.Schema.Feature!.Value.Name}' is {Show(values[i])} in row {_cursor.Position}, "
                 + $"{SlotText(_data, infinite)}. A feature must be finite, or NaN where it is missing.");
         }
+    }
+
+    /// <summary>
+    /// A 0 that a sparse row stores, such as the weight of a term that every text has, is no entry: what is learned of a row does not
+    /// depend on how it was written.
+    /// </summary>
+    private void LeaveOutZeros()
+    {
+        VBufferEditor<float> row = VBufferEditor.CreateFromBuffer(ref _buffer);
+        int count = 0;
+        for (int i = 0; i < row.Values.Length; i++)
+        {
+            if (row.Values[i] == 0)
+                continue;
+            (row.Indices[count], row.Values[count]) = (row.Indices[i], row.Values[i]);
+            count++;
+        }
+
+        _buffer = row.CommitTruncated(count);
     }
 
     private float[] Zeros => field ??= new float[_slots];

@@ -57,6 +57,19 @@ public sealed class TextTests
             Assert.IsGreaterThan(shares[..i].Min() - 0.06, shares[i], all);
     }
 
+    /// <summary>Zeros that sparse rows store are no entries: the model is the same to the last bit.</summary>
+    [TestMethod]
+    [DataRow(300)]
+    [DataRow(3000)]
+    public void Fit_StoredZeros_AreNoEntries(int width)
+    {
+        IDataView rows = Walk(width, 400, seed: 1);
+        string Model(IDataView view) => ModelFile.Contents(_context, Trainer(epochs: 2).Fit(view), view.Schema);
+        string expected = Model(new SparseView(rows, "Features"));
+        Assert.AreEqual(expected, Model(new SparseView(rows, "Features", storesSome: true)));
+        Assert.AreNotEqual(expected, Model(Walk(width, 400, seed: 2)), "Other rows would have gone unnoticed.");
+    }
+
     private IDataView Walk(int width, int count, int seed)
     {
         const int saying = 40;
