@@ -80,6 +80,8 @@ public sealed class TrialsFormatTests
     [DataRow("outputs", "The networks of a trial have 2 outputs, those of another 1.")]
     [DataRow("slots", "The networks of a trial read 5 slots, those of another 4.")]
     [DataRow("nested", "A trial of the model has a section 'TRIA' itself.")]
+    [DataRow("taught", "There is a section 'TAUG' of the networks of several trials.")]
+    [DataRow("another is taught", "A trial of the model has a section 'TAUG' itself.")]
     public void Read_TrialsThatDoNotGoTogether_SaysWhy(string what, string expected)
     {
         TrainedNetwork wrong = what switch
@@ -88,7 +90,9 @@ public sealed class TrialsFormatTests
             "twice" => Sample(otherTrial: 2),
             "outputs" => Sample(otherOutputs: 2),
             "slots" => Sample(otherSlots: 5),
-            _ => Sample(nested: true),
+            "nested" => Sample(nested: true),
+            "taught" => Sample(teachers: 8),
+            _ => Sample(otherMembers: 1, otherTeachers: 8),
         };
 
         Assert.Contains(expected, Assert.ThrowsExactly<NetworkFormatException>(() => Read(Write(wrong))).Message);
@@ -137,7 +141,8 @@ public sealed class TrialsFormatTests
     }
 
     private static TrainedNetwork Sample(
-        double otherShare = 0.25, int otherTrial = 0, int otherOutputs = 1, int otherSlots = 4, bool nested = false)
+        double otherShare = 0.25, int otherTrial = 0, int otherOutputs = 1, int otherSlots = 4, bool nested = false, int otherMembers = 2,
+        int otherTeachers = 0, int teachers = 0)
     {
         BatchNormNetworkTrial[] trials =
         [
@@ -151,13 +156,13 @@ public sealed class TrialsFormatTests
                 Score = -1.5,
             },
         ];
-        var other = new TrainedNetwork(InputEncoder.Identity(otherSlots), Members(otherSlots, [3], otherOutputs, 2))
+        var other = new TrainedNetwork(InputEncoder.Identity(otherSlots), Members(otherSlots, [3], otherOutputs, otherMembers))
         {
-            Trial = otherTrial, Share = otherShare, Trials = nested ? trials : [],
+            Trial = otherTrial, Share = otherShare, Trials = nested ? trials : [], Teachers = otherTeachers,
         };
         return new TrainedNetwork(InputEncoder.Identity(4), Members(4, [5, 4], 1, 1))
         {
-            Trials = trials, Trial = 2, Share = 0.75, Others = [other],
+            Trials = trials, Trial = 2, Share = 0.75, Others = [other], Teachers = teachers,
         };
     }
 
