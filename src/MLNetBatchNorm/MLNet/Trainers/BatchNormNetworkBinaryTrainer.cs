@@ -58,9 +58,9 @@ public sealed class BatchNormNetworkBinaryTrainer : BatchNormNetworkTrainerBase<
     BatchNormNetworkBinaryTrainer.Options, BinaryPredictionTransformer<BinaryModel>, BinaryModel,
     BatchNormNetworkBinaryModelParameters>
 {
-    private int _oneVersusAllIsSaid;
-
     internal const string LoadNameValue = "BatchNormNetworkBinary";
+
+    private int _oneVersusAllIsSaid;
 
     internal BatchNormNetworkBinaryTrainer(IHostEnvironment env, Options options)
         : base(env, LoadNameValue, OptionValidation.CheckedCopy(env, options), TrainerUtils.MakeBoolScalarLabel)

@@ -15,14 +15,10 @@ public sealed class CompactModelTests
     private const int NoisyRows = 1000;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("batchnorm-test-").FullName;
-    private readonly List<string> _log = [];
+    private readonly LogLines _log;
     private readonly MLContext _context = new(1);
 
-    public CompactModelTests() => _context.Log += (_, e) =>
-    {
-        lock (_log)
-            _log.Add(e.RawMessage);
-    };
+    public CompactModelTests() => _log = new LogLines(_context);
 
     [TestCleanup]
     public void Cleanup() => Directory.Delete(_folder, recursive: true);

@@ -16,13 +16,9 @@ public sealed class ConstantLabelTests
     private const int Count = 40;
 
     private readonly MLContext _context = new(1);
-    private readonly List<string> _warnings = [];
+    private readonly LogLines _warnings;
 
-    public ConstantLabelTests() => _context.Log += (_, e) =>
-    {
-        if (e.Kind >= ChannelMessageKind.Warning)
-            _warnings.Add(e.RawMessage);
-    };
+    public ConstantLabelTests() => _warnings = new LogLines(_context, ChannelMessageKind.Warning);
 
     [TestMethod]
     [DataRow(true, "dense")]

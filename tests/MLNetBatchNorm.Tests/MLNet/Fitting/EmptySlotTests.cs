@@ -17,17 +17,13 @@ public sealed class EmptySlotTests
     private const int RowsBeyondTheBudget = 60_000;
 
     private readonly MLContext _context = new(1);
-    private readonly List<string> _warnings = [];
+    private readonly LogLines _warnings;
     private readonly SpillLog _spill;
 
     public EmptySlotTests()
     {
         _spill = new SpillLog(_context);
-        _context.Log += (_, e) =>
-        {
-            if (e.Kind >= ChannelMessageKind.Warning)
-                _warnings.Add(e.RawMessage);
-        };
+        _warnings = new LogLines(_context, ChannelMessageKind.Warning);
     }
 
     [TestMethod]

@@ -11,14 +11,10 @@ public sealed class RestartTests
     private const int Epochs = 5;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("batchnorm-test-").FullName;
-    private readonly List<string> _log = [];
+    private readonly LogLines _log;
     private readonly MLContext _context = new(1);
 
-    public RestartTests() => _context.Log += (_, e) =>
-    {
-        lock (_log)
-            _log.Add(e.RawMessage);
-    };
+    public RestartTests() => _log = new LogLines(_context);
 
     [TestCleanup]
     public void Cleanup() => Directory.Delete(_folder, recursive: true);

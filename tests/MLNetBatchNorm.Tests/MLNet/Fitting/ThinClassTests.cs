@@ -18,16 +18,12 @@ public sealed class ThinClassTests
 
     private readonly MLContext _context = new(1);
     private readonly SpillLog _spill;
-    private readonly List<string> _warnings = [];
+    private readonly LogLines _warnings;
 
     public ThinClassTests()
     {
         _spill = new SpillLog(_context);
-        _context.Log += (_, e) =>
-        {
-            if (e.Kind >= ChannelMessageKind.Warning)
-                _warnings.Add(e.RawMessage);
-        };
+        _warnings = new LogLines(_context, ChannelMessageKind.Warning);
     }
 
     [TestMethod]

@@ -12,14 +12,10 @@ public sealed class TrialTests
     private const int Trials = 6;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("batchnorm-test-").FullName;
-    private readonly List<string> _log = [];
+    private readonly LogLines _log;
     private readonly MLContext _context = new(1);
 
-    public TrialTests() => _context.Log += (_, e) =>
-    {
-        lock (_log)
-            _log.Add(e.RawMessage);
-    };
+    public TrialTests() => _log = new LogLines(_context);
 
     [TestCleanup]
     public void Cleanup() => Directory.Delete(_folder, recursive: true);

@@ -19,17 +19,13 @@ public sealed class ConstantTargetTests
     private const int SparseSlots = 1100;
 
     private readonly MLContext _context = new(1);
-    private readonly List<string> _warnings = [];
+    private readonly LogLines _warnings;
     private readonly SpillLog _spill;
 
     public ConstantTargetTests()
     {
         _spill = new SpillLog(_context);
-        _context.Log += (_, e) =>
-        {
-            if (e.Kind >= ChannelMessageKind.Warning)
-                _warnings.Add(e.RawMessage);
-        };
+        _warnings = new LogLines(_context, ChannelMessageKind.Warning);
     }
 
     public static IEnumerable<object[]> Forms =>
