@@ -115,10 +115,28 @@ internal sealed class Categories : EncodingPart
             while (at < indices.Length && indices[at] < slot)
                 at++;
             bool has = at < indices.Length && indices[at] == slot;
-            var entries = new Entries(_parts[i], has ? values[at++] : 0);
-            while (entries.Next(out int column, out float value))
-                batch.Add(firstColumn + column, value);
+            Add(_parts[i], has ? values[at++] : 0, batch, firstColumn);
         }
+    }
+
+    public override bool TryEncodeFilled(ReadOnlySpan<float> raw, SparseBatch batch, int firstColumn)
+    {
+        for (int i = 0; i < _parts.Length; i++)
+            Add(_parts[i], raw[_ranges.Numbers + _numbers[i]], batch, firstColumn);
+        return true;
+    }
+
+    private static void Add(Range range, float number, SparseBatch batch, int firstColumn)
+    {
+        // What nearly all are: a category of enough rows, one entry.
+        if (number >= 0 && (int)number is int category && range.Counts[category] >= RowsToTrust)
+        {
+            batch.Add(firstColumn + range.ColumnOf(category), 1);
+            return;
+        }
+        var entries = new Entries(range, number);
+        while (entries.Next(out int column, out float value))
+            batch.Add(firstColumn + column, value);
     }
 
     public override string AddTo(OnnxGraph graph, OnnxSlots slots)

@@ -110,7 +110,10 @@ internal sealed class EncodedRows
             ReadOnlySpan<float> allTargets = run.Table.Targets, allWeights = run.Table.Weights;
             foreach (int row in run.Rows)
             {
-                allTargets.Slice(row * columns, columns).CopyTo(targets[(done * columns)..]);
+                if (columns == 1)                      // a call for a single number costs more than the number
+                    targets[done] = allTargets[row];
+                else
+                    allTargets.Slice(row * columns, columns).CopyTo(targets[(done * columns)..]);
                 if (!weights.IsEmpty)
                     weights[done] = allWeights[row];
                 done++;
@@ -128,15 +131,20 @@ internal sealed class EncodedRows
         for (int done = 0; done < count;)
         {
             RowRun run = Source.Run(first + done, count - done);
-            SparseRows? sparse = run.Table.Sparse;
-            foreach (int row in run.Rows)
+            TrainingTable table = run.Table;
+            ReadOnlySpan<int> rows = run.Rows;
+            for (int r = 0; r < rows.Length; r++)
             {
-                if (sparse is null)
-                    parts.EncodeFilled(run.Table.Features(row), batch, firstPart);
-                else
-                    parts.EncodeSparse(sparse.Indices(row), sparse.Values(row), batch, firstPart);
+                if (table.Sparse is { } sparse)
+                {
+                    parts.EncodeSparse(sparse.Indices(rows[r]), sparse.Values(rows[r]), batch, firstPart);
+                    continue;
+                }
+                if (r + PrefetchDistance < rows.Length)
+                    Prefetch(table.PaddedFeatures(rows[r + PrefetchDistance]));
+                parts.EncodeFilled(table.Features(rows[r]), batch, firstPart);
             }
-            done += run.Rows.Length;
+            done += rows.Length;
         }
         batch.FindTouched();
     }

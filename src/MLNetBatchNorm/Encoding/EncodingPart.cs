@@ -56,6 +56,13 @@ internal abstract class EncodingPart
     /// <param name="firstColumn">The part's first column.</param>
     public abstract void EncodeSparse(ReadOnlySpan<int> indices, ReadOnlySpan<float> values, SparseBatch batch, int firstColumn);
 
+    /// <summary>The same of a row that is written out, where the part knows its slots; the same entries.</summary>
+    /// <param name="raw">All slots.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="firstColumn">The part's first column.</param>
+    /// <returns>False, with nothing added: the part has to be given what is not 0.</returns>
+    public virtual bool TryEncodeFilled(ReadOnlySpan<float> raw, SparseBatch batch, int firstColumn) => false;
+
     /// <summary>Adds what the part does to an ONNX graph.</summary>
     /// <returns>Name of its columns, [rows, columns].</returns>
     public abstract string AddTo(OnnxGraph graph, OnnxSlots slots);

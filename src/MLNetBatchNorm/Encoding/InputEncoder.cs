@@ -219,8 +219,19 @@ internal sealed class InputEncoder
     /// <summary>The same of a kept row that is written out.</summary>
     public void EncodeFilled(ReadOnlySpan<float> kept, SparseBatch batch, int firstPart = 0)
     {
-        batch.Fill(kept, out ReadOnlySpan<int> indices, out ReadOnlySpan<float> values);
-        EncodeSparse(indices, values, batch, firstPart);
+        batch.BeginRow();
+        ReadOnlySpan<int> indices = default;
+        ReadOnlySpan<float> values = default;
+        bool isFilled = false;                         // looking for what is not 0 is dear: only for who needs it, and once
+        for (int i = firstPart; i < _parts.Length; i++)
+        {
+            if (_parts[i].TryEncodeFilled(kept, batch, _firsts[i]))
+                continue;
+            if (!isFilled)
+                batch.Fill(kept, out indices, out values);
+            isFilled = true;
+            _parts[i].EncodeSparse(indices, values, batch, _firsts[i]);
+        }
     }
 
     /// <summary>Adds what the encoder does to an ONNX graph.</summary>

@@ -38,6 +38,36 @@ public sealed class CategoriesTests
         }
     }
 
+    /// <summary>A row that is written out is read by its slots, a sparse one by what is not 0: the entries are the same, in order.</summary>
+    [TestMethod]
+    public void EncodeFilled_AnyCategory_GivesTheEntriesOfTheSparseRow()
+    {
+        var ranges = new CategoryRanges(9, [new CategoryRange(1, 3), new CategoryRange(5, 4)]);
+        var encoder = new InputEncoder(
+            9,
+            [
+                new ScaleAndClip([0.5f, 0], [1, 1], [false, true]), new Categories(ranges, [[3, 9, 0, 2], [0, 12, 8, 0, 0]]),
+                new Pieces([new InputPiece(1, 0, 0.5f)]),
+            ],
+            ranges);
+        var filled = new SparseBatch(encoder.EncodedInputs);
+        var sparse = new SparseBatch(encoder.EncodedInputs);
+        float[] numbers = [0, 1, 2, 3, float.NaN, CategoryRanges.Silent];
+        foreach (float[] kept in from one in numbers from other in (float[])[.. numbers, 4] select (float[])[0, 2, one, other])
+        {
+            int[] slots = [.. Enumerable.Range(0, kept.Length).Where(slot => kept[slot] != 0)];
+            encoder.EncodeFilled(kept, filled);
+            encoder.EncodeSparse(slots, [.. slots.Select(slot => kept[slot])], sparse);
+        }
+        Assert.AreEqual(42, filled.Rows);
+        for (int row = 0; row < filled.Rows; row++)
+        {
+            CollectionAssert.AreEqual(sparse.Indices(row).ToArray(), filled.Indices(row).ToArray());
+            CollectionAssert.AreEqual(sparse.Values(row).ToArray(), filled.Values(row).ToArray());
+        }
+        Assert.IsGreaterThan(filled.Indices(0).Length, filled.Indices(41).Length, "some rows have fewer entries than others");
+    }
+
     [TestMethod]
     public void Read_WhatWasWritten_EncodesTheSameBits()
     {
