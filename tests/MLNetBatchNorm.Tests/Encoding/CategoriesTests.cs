@@ -38,7 +38,7 @@ public sealed class CategoriesTests
         }
     }
 
-    /// <summary>A row that is written out is read by its slots, a sparse one by what is not 0: the entries are the same, in order.</summary>
+    /// <summary>A row that is written out is read by its slots, a sparse one by what is not 0; the entries are the same.</summary>
     [TestMethod]
     public void EncodeFilled_AnyCategory_GivesTheEntriesOfTheSparseRow()
     {

@@ -17,11 +17,15 @@ internal static unsafe class Dropout
     /// the backward pass. The rate is rounded to a multiple of 2^-16, at most 1 - 2^-16, and the kept values are divided by one minus the
     /// rounded rate, so that the expectation is x. A dropped value is multiplied by 0: NaN stays NaN and an infinity becomes NaN.
     /// </remarks>
+    public static void Apply(Span<float> x, int rows, ulong key, int panel, float rate) => Apply(x, x, rows, key, panel, rate);
+
+    /// <summary>The same from one panel to another, which may be the same one: y[r, c] := x[r, c] * mask / (1 - rate).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Apply(Span<float> x, int rows, ulong key, int panel, float rate)
+    public static void Apply(ReadOnlySpan<float> x, Span<float> y, int rows, ulong key, int panel, float rate)
     {
         KernelArguments.RequireAtLeast(rows, 0, nameof(rows));
         KernelArguments.RequireLength(x.Length, (long)rows * Width, nameof(x));
+        KernelArguments.RequireLength(y.Length, (long)rows * Width, nameof(y));
         if (!(rate >= 0f && rate < 1f))
         {
             throw new ArgumentOutOfRangeException(nameof(rate), rate, "A dropout rate is at least 0 and below 1.");
@@ -29,28 +33,29 @@ internal static unsafe class Dropout
 
         if (rate == 0f)
         {
+            x[..(rows * Width)].CopyTo(y);
             return;
         }
 
-        fixed (float* px = x)
+        fixed (float* px = x, py = y)
         {
             if (Vector512.IsHardwareAccelerated)
             {
-                Apply<Simd512, Vector512<float>>(px, rows, key, panel, rate);
+                Apply<Simd512, Vector512<float>>(px, py, rows, key, panel, rate);
             }
             else if (Vector256.IsHardwareAccelerated)
             {
-                Apply<Simd256, Vector256<float>>(px, rows, key, panel, rate);
+                Apply<Simd256, Vector256<float>>(px, py, rows, key, panel, rate);
             }
             else
             {
-                Apply<Simd128, Vector128<float>>(px, rows, key, panel, rate);
+                Apply<Simd128, Vector128<float>>(px, py, rows, key, panel, rate);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Apply<TSimd, V>(float* x, int rows, ulong key, int panel, float rate)
+    internal static void Apply<TSimd, V>(float* x, float* y, int rows, ulong key, int panel, float rate)
         where TSimd : struct, ISimd<V>
         where V : struct
     {
@@ -69,23 +74,24 @@ internal static unsafe class Dropout
         {
             // One hash serves two rows: its upper half row 2i, its lower half row 2i + 1.
             V counter = TSimd.AddBits(start, TSimd.AddBits(TSimd.LaneNumberBits, TSimd.BroadcastBits(c)));
-            float* line = x + c;
+            float* from = x + c, to = y + c;
             int left = rows;
             for (; left >= 2; left -= 2)
             {
                 V hash = HashBits<TSimd, V>(counter, second);
                 V upper = TSimd.GreaterThanBits(TSimd.ShiftRightLogicalBits(hash, 16), threshold);
                 V lower = TSimd.GreaterThanBits(TSimd.And(hash, lowHalf), threshold);
-                TSimd.Store(line, TSimd.Multiply(TSimd.Load(line), TSimd.Select(upper, keep, zero)));
-                TSimd.Store(line + Width, TSimd.Multiply(TSimd.Load(line + Width), TSimd.Select(lower, keep, zero)));
+                TSimd.Store(to, TSimd.Multiply(TSimd.Load(from), TSimd.Select(upper, keep, zero)));
+                TSimd.Store(to + Width, TSimd.Multiply(TSimd.Load(from + Width), TSimd.Select(lower, keep, zero)));
                 counter = TSimd.AddBits(counter, TSimd.BroadcastBits(Width));
-                line += 2 * Width;
+                from += 2 * Width;
+                to += 2 * Width;
             }
 
             if (left > 0)
             {
                 V upper = TSimd.GreaterThanBits(TSimd.ShiftRightLogicalBits(HashBits<TSimd, V>(counter, second), 16), threshold);
-                TSimd.Store(line, TSimd.Multiply(TSimd.Load(line), TSimd.Select(upper, keep, zero)));
+                TSimd.Store(to, TSimd.Multiply(TSimd.Load(from), TSimd.Select(upper, keep, zero)));
             }
         }
     }

@@ -19,7 +19,7 @@ internal sealed unsafe class PieceEncoder
     /// <summary>Borders that are compared with a value one and all; of more the right part is searched.</summary>
     private const int Counted = 32;
 
-    private static readonly int s_padding = Vector256<float>.Count - 1;
+    private static readonly int s_padding = Vector512<float>.Count - 1;
 
     private readonly Slot[] _slots;
     private readonly float[] _starts;
@@ -104,12 +104,24 @@ internal sealed unsafe class PieceEncoder
                     piece += half & -(nint)(starts[piece + half] <= x ? 1 : 0);
                     n -= half;
                 }
-                Vector256<float> value = Vector256.Create(x);
                 int count = 0;
-                for (nint k = piece, end = piece + n; k < end; k += Vector256<float>.Count)
+                if (Vector512.IsHardwareAccelerated)
                 {
-                    Vector256<float> notAbove = Vector256.LessThanOrEqual(Vector256.Load(starts + k), value);
-                    count += BitOperations.PopCount(notAbove.ExtractMostSignificantBits());
+                    Vector512<float> value = Vector512.Create(x);
+                    for (nint k = piece, end = piece + n; k < end; k += Vector512<float>.Count)
+                    {
+                        Vector512<float> notAbove = Vector512.LessThanOrEqual(Vector512.Load(starts + k), value);
+                        count += BitOperations.PopCount(notAbove.ExtractMostSignificantBits());
+                    }
+                }
+                else
+                {
+                    Vector256<float> value = Vector256.Create(x);
+                    for (nint k = piece, end = piece + n; k < end; k += Vector256<float>.Count)
+                    {
+                        Vector256<float> notAbove = Vector256.LessThanOrEqual(Vector256.Load(starts + k), value);
+                        count += BitOperations.PopCount(notAbove.ExtractMostSignificantBits());
+                    }
                 }
                 piece += Math.Max(count, 1) - 1;
                 float position = (x - starts[piece]) * allScales[slot->First + piece];

@@ -1,4 +1,5 @@
 using MLNetBatchNorm.Encoding;
+using MLNetBatchNorm.Kernels;
 
 namespace MLNetBatchNorm.Network;
 
@@ -57,6 +58,11 @@ internal static class Folding
         LinearParameters linear, (double[] Scale, double[] Shift)? input, (double[] Scale, double[] Shift)? output, LinearParameters folded)
     {
         Span<float> bias = folded.Bias!.Span;
+        if (input is null && linear.Lanes == PanelLayout.Width && folded.Lanes == PanelLayout.Width)
+        {
+            FoldPanels(linear, output, folded);
+            return;
+        }
         for (int o = 0; o < linear.Outputs; o++)
         {
             double outputScale = output?.Scale[o] ?? 1;
@@ -75,6 +81,30 @@ internal static class Folding
             }
             bias[o] = (float)(sum * outputScale + (output?.Shift[o] ?? 0));
         }
+    }
+
+    /// <summary>What is behind a map, for the outputs of a panel; lanes without an output are multiplied by 1, and stay 0.</summary>
+    public static void ScalesOf(double[]? scales, int outputs, int panel, Span<double> ofLanes)
+    {
+        ofLanes.Fill(1);
+        int first = panel * PanelLayout.Width;
+        scales?.AsSpan(first, Math.Min(PanelLayout.Width, outputs - first)).CopyTo(ofLanes);
+    }
+
+    /// <summary>The same bits with nothing in front of the map, 16 outputs at a time.</summary>
+    private static void FoldPanels(LinearParameters linear, (double[] Scale, double[] Shift)? output, LinearParameters folded)
+    {
+        Span<double> scales = stackalloc double[PanelLayout.Width];
+        int length = folded.Inputs * PanelLayout.Width;
+        for (int panel = 0; panel < PanelLayout.PanelCount(linear.Outputs); panel++)
+        {
+            ScalesOf(output?.Scale, linear.Outputs, panel, scales);
+            ScaledLines.Scale(
+                linear.Weights.Span.Slice(panel * linear.Inputs * PanelLayout.Width, length), scales,
+                folded.Weights.Span.Slice(panel * length, length));
+        }
+        for (int o = 0; o < linear.Outputs; o++)
+            folded.Bias!.Span[o] = (float)((linear.Bias?.Span[o] ?? 0.0) * (output?.Scale[o] ?? 1) + (output?.Shift[o] ?? 0));
     }
 
     private static void Freeze(IEnumerable<ColumnNode> nodes, NetworkParameters network, List<FoldedOperation> operations)

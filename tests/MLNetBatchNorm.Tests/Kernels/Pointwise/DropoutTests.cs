@@ -153,6 +153,21 @@ public sealed class DropoutTests
     }
 
     [TestMethod]
+    [DataRow(0f)]
+    [DataRow(0.3f)]
+    public void Apply_FromOnePanelToAnother_GivesWhatInPlaceGives(float rate)
+    {
+        foreach (int rows in (int[])[0, 1, 2, 7, 64])
+        {
+            float[] x = KernelTesting.Normal(new Random(rows), rows * 16), read = (float[])x.Clone(), y = new float[x.Length];
+            Dropout.Apply(read, y, rows, Key, 3, rate);
+            KernelTesting.AssertSameBits(x, read, "what is read");
+            Dropout.Apply(x, rows, Key, 3, rate);
+            KernelTesting.AssertSameBits(x, y, $"{rows} rows");
+        }
+    }
+
+    [TestMethod]
     public void Apply_LargestRate_KeepsFiniteValues()
     {
         float[] x = Ones(1000);

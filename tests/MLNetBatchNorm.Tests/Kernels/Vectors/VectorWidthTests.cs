@@ -447,7 +447,7 @@ public sealed unsafe class VectorWidthTests
             {
                 float[] x = KernelTesting.Normal(new Random(rows), rows * 16);
                 fixed (float* px = x)
-                    Dropout.Apply<TSimd, V>(px, rows, 12345, 6, 0.37f);
+                    Dropout.Apply<TSimd, V>(px, px, rows, 12345, 6, 0.37f);
                 return [x];
             }
         }

@@ -15,9 +15,10 @@ internal sealed class DropoutLayer(float rate, PanelMatrix input, PanelMatrix ou
     {
         for (int p = firstPanel; p < endPanel; p++)
         {
-            Input.Rows(p, 0, rows).CopyTo(Output.Rows(p, 0, rows));
             if (Key is { } key)
-                Dropout.Apply(Output.Rows(p, 0, rows), rows, key, p, rate);
+                Dropout.Apply(Input.Rows(p, 0, rows), Output.Rows(p, 0, rows), rows, key, p, rate);
+            else
+                Input.Rows(p, 0, rows).CopyTo(Output.Rows(p, 0, rows));
         }
     }
 

@@ -68,6 +68,37 @@ internal sealed class FoldedTable : FoldedLinear
 
     private static void FillTable(PieceTable pieces, LinearParameters linear, double[]? scales, Span<float> table)
     {
+        if (linear.Lanes == PanelLayout.Width)
+            FillPanels(pieces, linear, scales, table);
+        else
+            FillCompact(pieces, linear, scales, table);
+    }
+
+    private static void FillPanels(PieceTable pieces, LinearParameters linear, double[]? scales, Span<float> table)
+    {
+        const int width = PanelLayout.Width;
+        TableLayout layout = pieces.Layout;
+        Span<double> ofLanes = stackalloc double[width];
+        for (int panel = 0; panel < PanelLayout.PanelCount(linear.Outputs); panel++)
+        {
+            Folding.ScalesOf(scales, linear.Outputs, panel, ofLanes);
+            ReadOnlySpan<float> weights = linear.Weights.Span.Slice(panel * linear.Inputs * width, linear.Inputs * width);
+            Span<float> rows = table.Slice(panel * pieces.Rows * width, pieces.Rows * width);
+            for (int s = 0; s < layout.Slots; s++)
+            {
+                // Double, rounded once, as in Folding.Fold; the first row is 0.
+                TableSlot slot = layout.Slot(s);
+                ReadOnlySpan<float> own = weights.Slice(slot.FirstWeight * width, slot.Pieces * width);
+                if (slot.Pieces > 0)
+                    ScaledLines.RunningSums(own, ofLanes, rows[(layout.BorderRow(s, 1) * width)..]);
+                if (pieces.HasMissingRows)
+                    ScaledLines.WeightedSum(own, ofLanes, pieces.MissingValues(s), rows[((layout.Rows + s) * width)..]);
+            }
+        }
+    }
+
+    private static void FillCompact(PieceTable pieces, LinearParameters linear, double[]? scales, Span<float> table)
+    {
         TableLayout layout = pieces.Layout;
         for (int o = 0; o < linear.Outputs; o++)
         {
@@ -76,7 +107,6 @@ internal sealed class FoldedTable : FoldedLinear
             Span<float> rows = table[PanelLayout.WeightIndex(0, o, pieces.Rows)..];
             for (int s = 0; s < layout.Slots; s++)
             {
-                // Double, rounded once, as in Folding.Fold; the first row is 0.
                 double sum = 0, missing = 0;
                 ReadOnlySpan<float> missingValues = pieces.MissingValues(s);
                 TableSlot slot = layout.Slot(s);
