@@ -159,7 +159,7 @@ public sealed class ConvolutionTests
     {
         public static NoConsumer Instance { get; } = new();
 
-        public void Consume(ParameterBlock block, int start, int length)
+        public void Consume(ParameterBlock block, int start, ReadOnlySpan<float> gradient)
         {
         }
     }

@@ -43,9 +43,8 @@ internal abstract class OptimizerState : IGradientConsumer
     }
 
     /// <inheritdoc/>
-    public void Consume(ParameterBlock block, int start, int length) =>
-        Update(
-            block.Value.Span.Slice(start, length), block.Gradient.Span.Slice(start, length), _states[block], start, length, block.IsWeight);
+    public void Consume(ParameterBlock block, int start, ReadOnlySpan<float> gradient) =>
+        Update(block.Value.Span.Slice(start, gradient.Length), gradient, _states[block], start, gradient.Length, block.IsWeight);
 
     /// <summary>Changes one part of a block.</summary>
     protected abstract void Update(

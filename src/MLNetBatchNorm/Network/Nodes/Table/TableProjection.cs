@@ -18,6 +18,12 @@ internal sealed class TableProjection
     private readonly AlignedBuffer _transposed;
     private readonly PanelMatrix _unitGradient;
 
+    // The gradient of the columns that the mini-batch touches, one behind the other in each panel, as large as for the largest one yet: all
+    // columns are very many. And the place of each of them among those that are touched, those of a row's own.
+    private readonly int[] _places;
+    private AlignedBuffer _gradient = new(0);
+    private int[] _placesOfRow = [];
+
     /// <param name="name">Of its weights.</param>
     /// <param name="map">The first linear map.</param>
     /// <param name="projection">The projection.</param>
@@ -29,13 +35,14 @@ internal sealed class TableProjection
         _projection = projection;
         _input = input;
         _dropout = projection.EntryDropout;
-        Weights = new ParameterBlock(name, projection.Weights, isWeight: true);
+        Weights = new ParameterBlock(name, projection.Weights, isWeight: true, keepsGradient: false);
+        _places = new int[projection.Inputs];
         _weightsOfUnits = new AlignedBuffer((long)PanelLayout.PanelCount(map.Outputs) * Width * projection.Outputs);
         _transposed = new AlignedBuffer(PanelLayout.Length(map.Outputs, projection.Outputs));
         _unitGradient = new PanelMatrix(rowCapacity, projection.Outputs);
     }
 
-    /// <summary>The weights and their gradient.</summary>
+    /// <summary>The weights, without room for a gradient.</summary>
     public ParameterBlock Weights { get; }
 
     /// <summary>Chooses which entries are left out; null: none.</summary>
@@ -77,21 +84,45 @@ internal sealed class TableProjection
         products.Multiply(
             gradient.Span, gradient.RowCapacity, _map.Outputs, _transposed.Span, default, units.Span, units.RowCapacity, 0, rows, 0,
             units.Panels);
-        Span<float> weights = Weights.Gradient.Span;
-        for (int panel = 0; panel < units.Panels; panel++)
-        {
-            foreach ((int first, int end) in entries.Touched)
-                weights.Slice((panel * columns + first) * Width, (end - first) * Width).Clear();
-        }
+        int touched = TakePlaces(entries);
+        Span<float> weights = _gradient.Span[..(units.Panels * touched * Width)];
+        weights.Clear();
         for (int row = 0; row < rows; row++)
         {
+            ReadOnlySpan<int> indices = entries.Indices(row);
+            Span<int> places = _placesOfRow.AsSpan(0, indices.Length);
+            for (int i = 0; i < places.Length; i++)
+                places[i] = _places[indices[i]];
             SparseMultiply.AddWeightGradient(
-                entries.Indices(row), entries.Values(row), units.Span, units.RowCapacity, row, weights, columns, 0, units.Panels);
+                places, entries.Values(row), units.Span, units.RowCapacity, row, weights, touched, 0, units.Panels);
         }
-        for (int panel = 0; panel < units.Panels; panel++)
+        for (int panel = 0, at = 0; panel < units.Panels; panel++)
         {
             foreach ((int first, int end) in entries.Touched)
-                consumer.Consume(Weights, (panel * columns + first) * Width, (end - first) * Width);
+            {
+                int length = (end - first) * Width;
+                consumer.Consume(Weights, (panel * columns + first) * Width, weights.Slice(at, length));
+                at += length;
+            }
         }
+    }
+
+    /// <summary>Numbers the columns that a mini-batch touches, and makes room for them and for the longest of its rows.</summary>
+    private int TakePlaces(SparseBatch entries)
+    {
+        int touched = 0, longest = 0;
+        foreach ((int first, int end) in entries.Touched)
+        {
+            for (int column = first; column < end; column++)
+                _places[column] = touched++;
+        }
+        for (int row = 0; row < entries.Rows; row++)
+            longest = Math.Max(longest, entries.Indices(row).Length);
+        long needed = (long)touched * _unitGradient.Panels * Width;
+        if (needed > _gradient.Length)
+            _gradient = new AlignedBuffer(Math.Min(Weights.Value.Length, Math.Max(needed, 2L * _gradient.Length)));
+        if (longest > _placesOfRow.Length)
+            _placesOfRow = new int[Math.Max(longest, 2 * _placesOfRow.Length)];
+        return touched;
     }
 }
