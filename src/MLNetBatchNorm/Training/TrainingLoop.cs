@@ -21,23 +21,33 @@ internal static class TrainingLoop
     /// <param name="threads">
     /// Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.
     /// </param>
+    /// <param name="spare">Threads that may be used as well as soon as they are free, from one epoch to the next; null: none.</param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
-        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1)
+        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1, SpareThreads? spare = null)
     {
         bool remembers = Lessons.Remembers(settings, training, parameters.Definition.Outputs) is not null;
-        using var team = new WorkerTeam(UsefulThreads.Of(
-            parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads,
-            teacher: remembers ? null : settings.Teacher));
-        return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
+        int useful = UsefulThreads.Of(
+            parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch,
+            Math.Max(threads, spare?.All ?? 0), teacher: remembers ? null : settings.Teacher);
+        int own = Math.Min(threads, useful);
+        using var team = new WorkerTeam(useful, own);
+        try
+        {
+            return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints, spare);
+        }
+        finally
+        {
+            spare?.Leave(team.Members - own);
+        }
     }
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
         WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings,
-        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
+        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, SpareThreads? spare = null)
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
@@ -66,6 +76,8 @@ internal static class TrainingLoop
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
+            if (spare is not null && team.Members < team.Count)
+                team.Enlarge(team.Members + spare.Take(team.Count - team.Members));
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, average, cancellation);
             (double Loss, double Metric)? validated = evaluator?.Evaluate(state.Result, cancellation);

@@ -78,6 +78,43 @@ public sealed class DeterminismTests
         Assert.AreEqual(hashes[0], hashes[2]);
     }
 
+    /// <summary>Threads of trainings that have ended help one that is large enough, from the next epoch on, and are free behind it.</summary>
+    [TestMethod]
+    [DataRow(100, 60, 0)]
+    [DataRow(200, 120, 2)]
+    public void Train_ThreadsThatBecomeFree_AreTakenAndDoNotChangeTheResult(int first, int second, int taken)
+    {
+        var definition = new NetworkDefinition { Inputs = 20, HiddenUnits = [first, second], Outputs = 3 };
+        NetworkParameters alone = Train(null, null), helped;
+        var spare = new SpareThreads(3);
+        var free = new List<int>();
+        helped = Train(spare, () =>
+        {
+            int left = spare.Take(9);
+            free.Add(left);
+            spare.Leave(free.Count == 2 ? left + 2 : left);
+        });
+        CollectionAssert.AreEqual((int[])[0, 0, 2 - taken, 2 - taken], free, "threads that were free behind each epoch");
+        Assert.AreEqual(2, spare.Take(9), "free again");
+        Assert.AreEqual(Generated.Hash(alone), Generated.Hash(helped));
+
+        NetworkParameters Train(SpareThreads? threads, Action? epochEnded)
+        {
+            NetworkParameters parameters = Generated.Network(definition, 1);
+            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 4 };
+            TrainingLoop.Train(
+                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1),
+                Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 530, 20, 3, 2), settings, new EpochObserver(epochEnded),
+                CancellationToken.None, spare: threads);
+            return parameters;
+        }
+    }
+
+    private sealed class EpochObserver(Action? epochEnded) : ITrainingObserver
+    {
+        public void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs) => epochEnded?.Invoke();
+    }
+
     /// <summary>A row's score does not depend on how many rows are scored with it.</summary>
     [TestMethod]
     public void Score_AloneOrInBlocks_SameBits()

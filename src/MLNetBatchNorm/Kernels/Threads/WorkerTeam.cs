@@ -3,7 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>
-/// A fixed set of long-lived threads that run one body together, each with its own <see cref="Worker"/>, and meet at barriers inside it.
+/// A set of long-lived threads that run one body together, each with its own <see cref="Worker"/>, and meet at barriers inside it. More of
+/// them may join between two runs.
 /// </summary>
 /// <remarks>
 /// <para>The calling thread is member 0, so a team of one starts no thread and its barriers cost nothing.</para>
@@ -15,38 +16,56 @@ namespace MLNetBatchNorm.Kernels;
 /// </remarks>
 internal sealed class WorkerTeam : IDisposable
 {
-    private readonly Thread[] _threads;
+    private readonly List<Thread> _threads = [];
     private readonly MeetingPoint _ends;
     private readonly MeetingPoint _inside;
     private Action<Worker>? _body;
     private ExceptionDispatchInfo? _failure;
     private volatile bool _stopping;
 
-    /// <summary>Starts <paramref name="count"/> - 1 threads; the caller's own thread is the remaining member.</summary>
-    public WorkerTeam(int count)
+    /// <summary>Starts a thread for each member but one, which is the caller's own thread.</summary>
+    /// <param name="count">Most members.</param>
+    /// <param name="members">Those that are there from the beginning; null: all.</param>
+    public WorkerTeam(int count, int? members = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
-        _ends = new MeetingPoint(count);
-        _inside = new MeetingPoint(count);
-        _threads = new Thread[count - 1];
-        for (int i = 0; i < _threads.Length; i++)
-        {
-            int index = i + 1;
-            _threads[i] =
-                new Thread(() => Work(new Worker(index, count))) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" };
-            _threads[i].Start();
-        }
+        Members = 1;
+        _ends = new MeetingPoint();
+        _inside = new MeetingPoint();
+        Enlarge(members ?? count);
     }
 
-    /// <summary>Number of members, the calling thread included.</summary>
+    /// <summary>Most members, the calling thread included: what is made for each member is made for so many.</summary>
     public int Count { get; }
+
+    /// <summary>Members that there are.</summary>
+    public int Members { get; private set; }
+
+    /// <summary>Lets more members join; for the calling thread, while nothing runs.</summary>
+    /// <param name="members">How many there are then; no fewer than before, and no more than <see cref="Count"/>.</param>
+    public void Enlarge(int members)
+    {
+        ObjectDisposedException.ThrowIf(_stopping, this);
+        ArgumentOutOfRangeException.ThrowIfLessThan(members, Members);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(members, Count);
+        Members = members;
+        // Before the new threads start: those that wait for the next run are let go only when these have come as well.
+        _ends.Expect(members);
+        _inside.Expect(members);
+        while (_threads.Count < members - 1)
+        {
+            int index = _threads.Count + 1;
+            _threads.Add(new Thread(() => Work(index)) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" });
+            _threads[^1].Start();
+        }
+    }
 
     /// <summary>Runs <paramref name="body"/> once on every member and returns when all are done. Not reentrant.</summary>
     public void Run(Action<Worker> body)
     {
         ObjectDisposedException.ThrowIf(_stopping, this);
-        if (Count == 1)
+        if (Members == 1)
         {
             body(Worker.Alone);
             return;
@@ -56,7 +75,7 @@ internal sealed class WorkerTeam : IDisposable
         _inside.Reopen();
         _body = body;
         _ends.Meet();                                  // lets the members go
-        Execute(body, new Worker(0, Count));
+        Execute(body, new Worker(0, Members));
         _ends.Meet();                                  // waits for the last of them
         _body = null;
         _failure?.Throw();
@@ -65,7 +84,7 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>Waits until every member has come here; called by all members from within the body, equally often.</summary>
     public void Barrier()
     {
-        if (Count > 1 && !_inside.Meet())
+        if (Members > 1 && !_inside.Meet())
             throw new TeamFailedException();
     }
 
@@ -75,20 +94,20 @@ internal sealed class WorkerTeam : IDisposable
         if (_stopping)
             return;
         _stopping = true;
-        if (Count > 1)
+        if (Members > 1)
             _ends.Meet();
         foreach (Thread thread in _threads)
             thread.Join();
     }
 
-    private void Work(Worker worker)
+    private void Work(int index)
     {
         while (true)
         {
             _ends.Meet();
             if (_stopping)
                 return;
-            Execute(_body!, worker);
+            Execute(_body!, new Worker(index, Members));
             _ends.Meet();
         }
     }
@@ -114,7 +133,7 @@ internal sealed class WorkerTeam : IDisposable
     private sealed class TeamFailedException : Exception;
 
     /// <summary>A reusable barrier: the last to arrive lets everybody go.</summary>
-    private sealed class MeetingPoint(int count)
+    private sealed class MeetingPoint
     {
         // On two cores of a Zen 4 the members of a step arrive within 1 to 20 microseconds; one spin takes about 10 ns there.
         private const int Spins = 4000;
@@ -123,8 +142,12 @@ internal sealed class WorkerTeam : IDisposable
         private readonly object _gate = new();
         private volatile int _generation;
         private volatile bool _closed;
+        private volatile int _count = 1;
         private int _arrived;
         private int _sleepers;
+
+        /// <summary>How many meet from now on: more than before, where some of these may be waiting.</summary>
+        public void Expect(int count) => _count = count;
 
         /// <summary>Makes the point usable again; nobody may be waiting.</summary>
         public void Reopen()
@@ -147,7 +170,8 @@ internal sealed class WorkerTeam : IDisposable
             int generation = _generation;
             if (_closed)
                 return false;
-            if (Interlocked.Increment(ref _arrived) == count)
+            // Who is counted behind a new member sees the new number, which was written before that member's thread was started.
+            if (Interlocked.Increment(ref _arrived) == _count)
             {
                 _arrived = 0;
                 _generation = generation + 1;
