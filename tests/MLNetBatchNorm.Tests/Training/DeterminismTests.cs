@@ -78,7 +78,7 @@ public sealed class DeterminismTests
         Assert.AreEqual(hashes[0], hashes[2]);
     }
 
-    /// <summary>Threads of trainings that have ended help one that is large enough, from the next epoch on, and are free behind it.</summary>
+    /// <summary>Threads of trainings that have ended help one that is large enough, from the next epoch on, until it ends.</summary>
     [TestMethod]
     [DataRow(100, 60, 0)]
     [DataRow(200, 120, 2)]
