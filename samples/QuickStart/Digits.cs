@@ -12,9 +12,10 @@ internal static class Digits
     {
         // With the file as a sample the loader names the slots by the header, which LoadFromTextFile does not.
         var file = new MultiFileSource(Path.Combine(AppContext.BaseDirectory, "data", "digits.csv"));
-        IDataView table = ml.Data.CreateTextLoader(
+        // Kept in memory, because trainers and measures read the rows many times: without it the text is parsed each time.
+        IDataView table = ml.Data.Cache(ml.Data.CreateTextLoader(
             [new TextLoader.Column("Features", DataKind.Single, 0, 63), new TextLoader.Column("Digit", DataKind.Int32, 64)],
-            separatorChar: ',', hasHeader: true, dataSample: file).Load(file);
+            separatorChar: ',', hasHeader: true, dataSample: file).Load(file));
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
         var labelled = ml.Transforms.Conversion.MapValueToKey("Label", "Digit");
 

@@ -13,7 +13,7 @@ namespace QuickStart;
 /// </remarks>
 internal static class KnownFunction
 {
-    private const int NumberOfRows = 10_000;
+    private const int NumberOfRows = 3_000;
 
     /// <summary>How far below the ceiling the network may be.</summary>
     private const double AllowedGap = 0.03;

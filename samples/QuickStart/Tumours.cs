@@ -13,9 +13,10 @@ internal static class Tumours
     {
         // With the file as a sample the loader names the slots by the header, which LoadFromTextFile does not.
         var file = new MultiFileSource(Path.Combine(AppContext.BaseDirectory, "data", "breast_cancer.csv"));
-        IDataView table = ml.Data.CreateTextLoader(
+        // Kept in memory, because trainers and measures read the rows many times: without it the text is parsed each time.
+        IDataView table = ml.Data.Cache(ml.Data.CreateTextLoader(
             [new TextLoader.Column("Features", DataKind.Single, 0, 29), new TextLoader.Column("Label", DataKind.Boolean, 30)],
-            separatorChar: ',', hasHeader: true, dataSample: file).Load(file);
+            separatorChar: ',', hasHeader: true, dataSample: file).Load(file));
         DataOperationsCatalog.TrainTestData split = ml.Data.TrainTestSplit(table, testFraction: 0.2);
 
         ITransformer network = TrainingConsole.Show("tumours", progress => ml.BinaryClassification.Trainers
