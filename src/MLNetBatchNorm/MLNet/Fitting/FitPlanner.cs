@@ -172,7 +172,7 @@ internal sealed class FitPlanner
         AutomaticOptions chosen = AutomaticOptions.Choose(
             _options, rows.Count, WeightsOfRow(definition, encoder, rows), definition.ParameterCount, _start,
             severalClasses: _task.LabelKind == LabelKind.Class, definition.LargestMap,
-            projected: ProjectedParameters(definition));
+            projected: ProjectedParameters(definition), rows.IsSparse);
         PictureOptions.CheckBatch(_host, definition.LargestMap, chosen.BatchSize, rows.Count);
         bool measuresErrors = _task.IntervalLevels.Count > 0;
         if (measuresErrors && !rows.HasValidation && chosen.ValidationFraction == 0)

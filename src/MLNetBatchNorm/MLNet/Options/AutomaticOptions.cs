@@ -59,8 +59,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const int LargestBatch = 256;
 
     /// <summary>
-    /// Rows from which a table is a larger one: below, more epochs gained nothing (digits),
-    /// above they did (letter, bike sharing, covertype).
+    /// Rows from which a table is a larger one: its layers for two classes and numbers are narrower, those of several classes are trained
+    /// longer, and from here on the most epochs of a small table fall with the rows.
     /// </summary>
     public const int RowsOfLargerTables = 10_000;
 
@@ -216,9 +216,10 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <param name="severalClasses">Whether the label is one of several classes.</param>
     /// <param name="largestMap">Numbers of the largest map of a picture; 0 where rows are none.</param>
     /// <param name="projected">How many of the parameters are those of projections.</param>
+    /// <param name="sparse">Whether rows keep only the features that are not zero, as those of words do.</param>
     public static AutomaticOptions Choose(
         BatchNormNetworkOptions options, long rows, double weights, long parameters, TrainedNetwork? start,
-        bool severalClasses = false, long largestMap = 0, long projected = 0)
+        bool severalClasses = false, long largestMap = 0, long projected = 0, bool sparse = false)
     {
         EffortRule rule = EffortRule.Of(options.Effort);
         double least = severalClasses ? SmallestValidationFraction : LargestValidationFraction;
@@ -229,6 +230,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = MostMembers(options, start);
         int usual = severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;
+        // Only what time is left by all networks: of small tables that are wide none is given up for it.
+        int most = largestMap > 0 || sparse ? usual : MostEpochs(rule, rows, usual);
         if (choosesMembers)
         {
             double each = Math.Max(1, parameters - projected);
@@ -236,13 +239,20 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
             members = FittingModel(parameters, projected, members);
             members = Fitting(affordable / (options.MaximumNumberOfEpochs ?? usual), Math.Min(rule.FewMembers, members), members);
         }
-        int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, usual);
+        int epochs = options.MaximumNumberOfEpochs ?? Fitting(affordable / members, FewestEpochs, most);
         if (choosesMembers)
             members = Fitting(affordable / epochs, 1, members);
         int batch = ChooseBatchSize(options, rows, largestMap);
         return new AutomaticOptions(
             batch, epochs, members, options.LearningRate ?? RateFor(batch), validation);
     }
+
+    /// <summary>
+    /// Epochs of a table where no time is to be saved: as many rows are visited as in those of a small table of
+    /// <see cref="RowsOfLargerTables"/>. Of fewer rows an epoch has fewer steps, of more the usual epochs have enough.
+    /// </summary>
+    private static int MostEpochs(EffortRule rule, long rows, int usual) => Fitting(
+        rule.EpochsOfSmallTables * (double)RowsOfLargerTables / Math.Max(1, rows), usual, Math.Max(usual, rule.EpochsOfSmallTables));
 
     /// <summary>The rate that suits a batch of so many rows.</summary>
     public static double RateFor(int batch) => Math.Min(HighestRate, RateAtBatch128 * Math.Sqrt(batch / 128.0));

@@ -26,6 +26,13 @@ internal sealed record EffortRule
     /// <summary>Epochs where nothing forbids them.</summary>
     public required int Epochs { get; init; }
 
+    /// <summary>
+    /// The same of tables of at most <see cref="AutomaticOptions.RowsOfLargerTables"/>; of larger ones so many that as many rows are
+    /// visited. What is sharp and hardly noisy (a price by rule, the power of an engine) is not learned in the few steps that
+    /// <see cref="Epochs"/> of a small table have. Where labels are noisy, the best epoch is an early one and most of the others are saved.
+    /// </summary>
+    public required int EpochsOfSmallTables { get; init; }
+
     /// <summary>The same of several classes from <see cref="AutomaticOptions.RowsOfLargerTables"/> on: learned to the last epoch.</summary>
     public required int EpochsOfSeveralClasses { get; init; }
 
@@ -62,7 +69,7 @@ internal sealed record EffortRule
     public static readonly EffortRule Balanced = new()
     {
         HiddenUnits = [128, 64], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
-        Epochs = 24, EpochsOfSeveralClasses = 48, Members = 8, FewMembers = 2,
+        Epochs = 24, EpochsOfSmallTables = 72, EpochsOfSeveralClasses = 48, Members = 8, FewMembers = 2,
         LargestWork = 3.6e12, UsualNumberOfAllParameters = 1 << 21, Trials = 1,
     };
 
@@ -70,7 +77,7 @@ internal sealed record EffortRule
     public static readonly EffortRule Fast = new()
     {
         HiddenUnits = [64, 64], HiddenUnitsOfSmallTables = [64, 64], HiddenUnitsOfSeveralClasses = [128, 128, 128],
-        Epochs = 16, EpochsOfSeveralClasses = 16, Members = 4, FewMembers = 2,
+        Epochs = 16, EpochsOfSmallTables = 16, EpochsOfSeveralClasses = 16, Members = 4, FewMembers = 2,
         LargestWork = 1e12, UsualNumberOfAllParameters = 1 << 20, Trials = 1,
     };
 
@@ -78,7 +85,7 @@ internal sealed record EffortRule
     public static readonly EffortRule Best = new()
     {
         HiddenUnits = [256, 128], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
-        Epochs = 36, EpochsOfSeveralClasses = 48, Members = 16, FewMembers = 4,
+        Epochs = 36, EpochsOfSmallTables = 72, EpochsOfSeveralClasses = 48, Members = 16, FewMembers = 4,
         LargestWork = 3.6e13, UsualNumberOfAllParameters = AutomaticOptions.LargestNumberOfAllParameters,
         Trials = 16,
     };

@@ -29,20 +29,43 @@ public sealed class AutomaticOptionsTests
     }
 
     [TestMethod]
-    [DataRow(1_000, 24)]
-    [DataRow(9_999, 24)]
-    [DataRow(10_000, 24)]
-    [DataRow(20_000, 24)]
-    public void Choose_TablesThatCostLittle_GetTheUsualNumbers(int rows, int epochs)
+    [DataRow(0, 72)]
+    [DataRow(1_000, 72)]
+    [DataRow(9_999, 72)]
+    [DataRow(10_000, 72)]
+    [DataRow(15_000, 48)]
+    [DataRow(20_000, 36)]
+    [DataRow(30_000, 24)]
+    [DataRow(31_000, 24)]
+    public void Choose_TablesThatCostLittle_VisitAsManyRowsAsOneOf10000(int rows, int epochs)
     {
         AutomaticOptions chosen = Choose(new(), rows);
         Assert.AreEqual(epochs, chosen.Epochs);
         Assert.AreEqual(8, chosen.Members);
         var options = new BatchNormNetworkMulticlassTrainer.Options();
         Assert.AreEqual(
-            rows >= 10_000 ? 48 : 24,
+            rows >= 10_000 ? Math.Max(48, epochs) : epochs,
             AutomaticOptions
                 .Choose(options, rows, UsualWeights, parameters: 10_000, start: null, severalClasses: true).Epochs);
+        int fewer = rows >= 10_000 ? 48 : 24;
+        Assert.AreEqual(
+            (24, fewer),
+            (AutomaticOptions.Choose(new BatchNormNetworkBinaryTrainer.Options(), rows, UsualWeights, 10_000, null, sparse: true).Epochs,
+                AutomaticOptions.Choose(options, rows, UsualWeights, 10_000, null, severalClasses: true, largestMap: 64).Epochs),
+            "words, and pictures");
+    }
+
+    /// <summary>Epochs beyond the usual ones are had for time that is left: a table that is small but wide keeps its networks.</summary>
+    [TestMethod]
+    [DataRow(500_000, 8, 72)]
+    [DataRow(1_000_000, 8, 46)]
+    [DataRow(3_000_000, 5, 25)]
+    [DataRow(100_000_000, 1, 8)]
+    public void Choose_SmallButWideTables_SaveEpochsBeyondTheUsualOnesFirst(int weights, int members, int epochs)
+    {
+        AutomaticOptions chosen = AutomaticOptions.Choose(
+            new BatchNormNetworkBinaryTrainer.Options(), rows: 2_000, weights, parameters: 10_000, start: null);
+        Assert.AreEqual((members, epochs), (chosen.Members, chosen.Epochs), "3.6e12 / (6 * 1,600 * weights) of all epochs");
     }
 
     /// <summary>0.006 at 128 rows, and half or twice the variance of a step at half or twice the rows.</summary>
@@ -87,7 +110,7 @@ public sealed class AutomaticOptionsTests
             AutomaticOptions chosen = Choose(new(), rows);
             Assert.IsLessThanOrEqualTo(lastEpochs, chosen.Epochs);
             Assert.IsLessThanOrEqualTo(lastMembers, chosen.Members);
-            Assert.IsTrue(chosen.Members <= 2 || chosen.Epochs == 24, "No epoch is saved while there are more than two networks.");
+            Assert.IsTrue(chosen.Members <= 2 || chosen.Epochs >= 24, "No usual epoch is saved while there are more than two networks.");
             Assert.IsTrue(
                 chosen.Members >= 2 || chosen.Epochs == 8, "The last two networks are saved only when there is no epoch left to save.");
             double work = 6.0 * UsualWeights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs * chosen.Members;
@@ -149,7 +172,7 @@ public sealed class AutomaticOptionsTests
         TrainedNetwork network = ((INetworkModel)model).Network;
 
         Assert.HasCount(EffortRule.Balanced.Members, model.Network.Members);
-        Assert.AreEqual(EffortRule.Balanced.Epochs, model.Network.ChosenSettings!.MaximumNumberOfEpochs);
+        Assert.AreEqual(EffortRule.Balanced.EpochsOfSmallTables, model.Network.ChosenSettings!.MaximumNumberOfEpochs);
         Assert.IsInRange(4 + 3 * AutomaticOptions.UsualPieces / 2, 4 + 3 * AutomaticOptions.UsualPieces, network.Encoder.EncodedInputs);
         var shorter = context.Regression.Trainers.BatchNormNetwork(hiddenUnits: [8], maximumNumberOfEpochs: 1);
         Assert.HasCount(EffortRule.Balanced.Members, shorter.Fit(view, modelParameters: model).Model.Network.Members);
@@ -186,14 +209,16 @@ public sealed class AutomaticOptionsTests
 
     /// <summary>What each effort comes to; what is set stays.</summary>
     [TestMethod]
-    [DataRow(nameof(TrainingEffort.Fast), 16, 4, "64, 64", "64, 64", "128, 128, 128")]
-    [DataRow(nameof(TrainingEffort.Balanced), 24, 8, "256, 128", "128, 64", "256, 256, 256")]
-    [DataRow(nameof(TrainingEffort.Best), 36, 16, "256, 128", "256, 128", "256, 256, 256")]
-    public void Choose_OfAnEffort_FollowsItsRule(string name, int epochs, int members, string few, string many, string classes)
+    [DataRow(nameof(TrainingEffort.Fast), 16, 16, 4, "64, 64", "64, 64", "128, 128, 128")]
+    [DataRow(nameof(TrainingEffort.Balanced), 24, 72, 8, "256, 128", "128, 64", "256, 256, 256")]
+    [DataRow(nameof(TrainingEffort.Best), 36, 72, 16, "256, 128", "256, 128", "256, 256, 256")]
+    public void Choose_OfAnEffort_FollowsItsRule(
+        string name, int epochs, int epochsOfFewRows, int members, string few, string many, string classes)
     {
         var options = new BatchNormNetworkBinaryTrainer.Options { Effort = Enum.Parse<TrainingEffort>(name) };
-        AutomaticOptions chosen = Choose(options, 20_000);
+        AutomaticOptions chosen = Choose(options, 30_000);
         Assert.AreEqual((epochs, members), (chosen.Epochs, chosen.Members));
+        Assert.AreEqual(epochsOfFewRows, Choose(options, 10_000).Epochs);
         Assert.AreEqual(members, AutomaticOptions.MostMembers(options, null));
         Assert.AreEqual(few, Units(9_999, false));
         Assert.AreEqual(many, Units(10_000, false));
