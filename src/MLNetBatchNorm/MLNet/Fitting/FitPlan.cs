@@ -63,6 +63,9 @@ internal sealed class FitPlan
     /// <summary>Pieces of a numeric slot at most.</summary>
     public required int Pieces { get; init; }
 
+    /// <summary>Slots that may be cut into pieces.</summary>
+    public required int NumericSlots { get; init; }
+
     /// <summary>The shape of the one network that all others teach, and that is the model; null: they are the model themselves.</summary>
     public NetworkDefinition? Compact { get; init; }
 

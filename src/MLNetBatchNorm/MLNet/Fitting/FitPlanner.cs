@@ -164,7 +164,8 @@ internal sealed class FitPlanner
     {
         SlotKind[] kinds = SlotKinds.Of(rows.Slots, OutsideOfRanges(categoricalSlots, rows), _options.ScaleInputs, Projects);
         PieceRule pieceRule = AutomaticOptions.ChoosePieces(_options);
-        int pieces = pieceRule.Of(SlotKinds.CountNumeric(kinds, rows.Slots));
+        int numeric = SlotKinds.CountNumeric(kinds, rows.Slots);
+        int pieces = pieceRule.Of(numeric);
         // A network that goes on from another keeps its encoder.
         InputEncoder encoder = _start?.Encoder ?? EncoderOf(rows, kinds, pieces);
         NetworkDefinition definition = Define(encoder.EncodedInputs, HiddenUnits(rows.Count)).Reading(encoder);
@@ -204,6 +205,7 @@ internal sealed class FitPlanner
             Start = _start,
             Compact = _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition, chosen.Members) : null,
             Pieces = pieces,
+            NumericSlots = numeric,
         };
     }
 

@@ -9,17 +9,17 @@ namespace MLNetBatchNorm;
 /// </remarks>
 internal static class TrialDrawing
 {
-    private static readonly int[] s_moreLayers = [-1, 0, 1];
+    private static readonly int[] s_moreLayers = [0, 1];
     private static readonly double[] s_unitFactors = [0.5, 1, 2];
     private static readonly ActivationFunction[] s_activations =
         [ActivationFunction.ReLU, ActivationFunction.SiLU, ActivationFunction.Mish];
     private static readonly BatchNormalizationPlacement[] s_placements =
         [BatchNormalizationPlacement.BeforeActivation, BatchNormalizationPlacement.AfterActivation];
-    private static readonly double[] s_dropoutRates = [0, 0.05, 0.1, 0.2, 0.3, 0.4];
+    private static readonly double[] s_dropoutRates = [0, 0.05, 0.1, 0.2];
     private static readonly double[] s_batchFactors = [0.5, 1, 2];
-    private static readonly double[] s_epochFactors = [0.5, 1, 1.5];
-    private static readonly double[] s_weightDecays = [0.001, 0.01, 0.03, 0.1, 0.3];
-    private static readonly double[] s_pieceFactors = [0.25, 0.5, 1];
+    private static readonly double[] s_epochFactors = [0.5, 1, 2, 3];
+    private static readonly double[] s_weightDecays = [0.001, 0.01, 0.03, 0.1];
+    private static readonly double[] s_pieceFactors = [0.5, 1, 2, 4];
     private static readonly double[] s_labelSmoothings = [0, 0.03];
 
     /// <summary>Learning rates are drawn between these times what the option comes to: restless above, too few steps below.</summary>
@@ -33,12 +33,32 @@ internal static class TrialDrawing
     /// </summary>
     private const double KeptShare = 0.5;
 
+    /// <summary>Epochs of a trial at most, where fewer are usual: twice as many gained nothing (docs/defaults.md, "Trials").</summary>
+    private const int LargestNumberOfEpochs = 108;
+
+    /// <summary>
+    /// What the first trials differ in from the defaults, where nothing of it is set and no space is given: the directions that gained on
+    /// tables which are learned to the last epoch (docs/defaults.md, "Trials"). Networks that learn labels nearly by heart are worse by
+    /// themselves than the mean of several is, so that these are not given up for what one network says.
+    /// </summary>
+    private static readonly Direction[] s_directions =
+    [
+        new(Epochs: 3, Pieces: 4, DropoutRate: 0),
+        new(Epochs: 3, Pieces: 4, DropoutRate: null),
+        new(Epochs: 3, Pieces: 2, DropoutRate: 0.05, MoreLayers: 1),
+    ];
+
+    /// <summary>Trials that are not given up before the model is chosen: the defaults, and what stands against them.</summary>
+    public static int KeptTrials(BatchNormNetworkOptions options) => options.SearchSpace is null ? 3 : 1;
+
     /// <summary>The options of a trial but the first.</summary>
     /// <param name="options">As they were given.</param>
     /// <param name="usual">What trial 0 came to.</param>
     /// <param name="trial">Number of the trial, from 1.</param>
     public static BatchNormNetworkOptions Draw(BatchNormNetworkOptions options, FitPlan usual, int trial)
     {
+        if (options.SearchSpace is null && trial <= s_directions.Length)
+            return Draw(options, usual, s_directions[trial - 1]);
         BatchNormNetworkOptions drawn = options.Copy<BatchNormNetworkOptions>();
         SearchSpace space = options.SearchSpace ?? new SearchSpace();
         var random = new RandomStream(usual.Seed, RandomPurpose.TrialOptions + (ulong)trial);
@@ -57,7 +77,7 @@ internal static class TrialDrawing
         int? batch = Pick(ref random, space.BatchSize, BatchesAround(usualBatch, usual.Definition.LargestMap));
         int usualEpochs = usual.Chosen.Epochs;
         int? epochs = Pick(
-            ref random, space.MaximumNumberOfEpochs, [.. s_epochFactors.Select(factor => Math.Max(1, (int)(factor * usualEpochs)))]);
+            ref random, space.MaximumNumberOfEpochs, [.. s_epochFactors.Select(factor => Epochs(usual, factor))]);
         drawn.Activation ??= activation;
         drawn.Placement ??= placement;
         drawn.DropoutRate ??= dropoutRate;
@@ -70,13 +90,42 @@ internal static class TrialDrawing
         if (drawn.Optimizer is null && decay is { } strength)
             drawn.Optimizer = new AdamWOptimizer { WeightDecay = strength };
         int usualPieces = usual.Pieces;
-        int? pieces = Pick(ref random, space.NumberOfInputPieces, [.. s_pieceFactors.Select(factor => (int)(factor * usualPieces))]);
+        int? pieces = Pick(ref random, space.NumberOfInputPieces, [.. s_pieceFactors.Select(factor => Pieces(usual, factor))]);
         drawn.NumberOfInputPieces ??= pieces ?? usualPieces;
         double? smoothing = Pick(ref random, space.LabelSmoothing, s_labelSmoothings);
         if (drawn is BatchNormNetworkMulticlassTrainer.Options several)
             several.LabelSmoothing ??= smoothing;
+        drawn.EarlyStoppingPatience ??= AutomaticOptions.PatienceOfTrial(drawn.MaximumNumberOfEpochs.Value);
         return drawn;
     }
+
+    private static BatchNormNetworkOptions Draw(BatchNormNetworkOptions options, FitPlan usual, Direction direction)
+    {
+        BatchNormNetworkOptions drawn = options.Copy<BatchNormNetworkOptions>();
+        int[] usualUnits = usual.Definition.HiddenUnits;
+        drawn.MaximumNumberOfEpochs ??= Epochs(usual, direction.Epochs);
+        drawn.NumberOfInputPieces ??= Pieces(usual, direction.Pieces);
+        drawn.DropoutRate ??= direction.DropoutRate;
+        if (direction.MoreLayers > 0 && usualUnits.Length > 0)
+            drawn.HiddenUnits ??= [.. usualUnits, .. Enumerable.Repeat(usualUnits[^1], direction.MoreLayers)];
+        drawn.EarlyStoppingPatience ??= AutomaticOptions.PatienceOfTrial(drawn.MaximumNumberOfEpochs.Value);
+        return drawn;
+    }
+
+    private static int Epochs(FitPlan usual, double factor) => Times(factor, usual.Chosen.Epochs, LargestNumberOfEpochs, least: 1);
+
+    /// <summary>Of many slots no more pieces than all may have, so that models stay small.</summary>
+    private static int Pieces(FitPlan usual, double factor)
+    {
+        long most = AutomaticOptions.LargestNumberOfTrialPieces / Math.Max(1, usual.NumericSlots);
+        return Times(factor, usual.Pieces, Math.Min(AutomaticOptions.MostPieces, most), least: 0);
+    }
+
+    /// <summary>Times what is usual, but no more than the most, unless that is usual.</summary>
+    private static int Times(double factor, int usual, long most, int least) =>
+        (int)Math.Clamp(factor * usual, least, Math.Max(usual, most));
+
+    private sealed record Direction(int Epochs, int Pieces, double? DropoutRate, int MoreLayers = 0);
 
     /// <summary>Batches that are drawn around the usual one, in the bounds in which that is chosen itself.</summary>
     /// <param name="usual">What the option comes to: below the smallest of tables where pictures are large.</param>

@@ -34,6 +34,7 @@ internal sealed class TrialFit
     private readonly FitObserver _observer;
     private readonly int _threads;
     private readonly int _members;
+    private readonly int _kept;
     private readonly bool _measuresErrors;
 
     // Of each trial, of each of its networks.
@@ -60,6 +61,7 @@ internal sealed class TrialFit
         (_channel, _plan, _rows, _runner, _store, _threads) = (channel, plan, rows, runner, store, threads);
         _measuresErrors = measuresErrors;
         _members = plan.Chosen.Members;
+        _kept = TrialDrawing.KeptTrials(options);
         int trials = plan.Trials.Count;
         _networks = [.. Enumerable.Range(0, trials).Select(_ => new NetworkMember?[_members])];
         _said = [.. Enumerable.Range(0, trials).Select(_ => new float[]?[_members])];
@@ -187,7 +189,10 @@ internal sealed class TrialFit
         return networks * _plan.Trials.Average(plan => plan.Chosen.Epochs);
     }
 
-    private int Survivors(int active) => Math.Min(active, Math.Max((active + 1) / 2, MostTrialsInModel));
+    private int Survivors(int active) => Math.Min(active, Math.Max((active + 1) / 2, FewestCandidates));
+
+    /// <summary>With one left, the choice would be made beforehand: the first trial is not given up.</summary>
+    private int FewestCandidates => Math.Max(2, MostTrialsInModel);
 
     /// <summary>A trial brings all of its networks, and the model has a limit of these.</summary>
     private int MostTrialsInModel => Math.Max(1, _plan.MostNetworks / _members);
@@ -196,7 +201,7 @@ internal sealed class TrialFit
     /// Trials among which the model is chosen: a quarter of all, as two rungs leave. Caruana, Munson and Niculescu-Mizil 2006 ("Getting the
     /// most out of ensemble selection", section 3.1) leave worse models out beforehand too, so that few rows are less overfitted.
     /// </summary>
-    private int MostCandidates => Math.Max((_plan.Trials.Count + 3) / 4, Math.Min(_plan.Trials.Count, MostTrialsInModel));
+    private int MostCandidates => Math.Max((_plan.Trials.Count + 3) / 4, Math.Min(_plan.Trials.Count, FewestCandidates));
 
     private void Score(List<int> active, int first, int end, CancellationToken cancellation)
     {
@@ -239,10 +244,14 @@ internal sealed class TrialFit
 
     private (double Score, int Trial) Rank(int trial) => (_scores[trial] ?? double.PositiveInfinity, trial);
 
-    /// <summary>The better half goes on, and always trial 0; what the others have trained is forgotten.</summary>
+    /// <summary>
+    /// The better half goes on, and always the first trials, as long as there is room for another; what the others have trained is
+    /// forgotten.
+    /// </summary>
     private void GiveUp(List<int> active, int survivors)
     {
-        int[] kept = [.. active.OrderBy(trial => trial == 0 ? (double.NegativeInfinity, 0) : Rank(trial)).Take(survivors)];
+        int certain = Math.Min(_kept, survivors - 1);
+        int[] kept = [.. active.OrderBy(trial => trial < certain ? (double.NegativeInfinity, trial) : Rank(trial)).Take(survivors)];
         int best = _observer.BestTrial!.Value;
         _channel.Info(MessageSensitivity.None, Text(
             $"{kept.Length} of {active.Count} trials go on; the best so far is trial {best + 1}, with loss {_scores[best]:G6}."));

@@ -96,8 +96,14 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Fine enough for the jumps of real tables; twice as many gained nothing.</summary>
     public const int UsualPieces = 32;
 
+    /// <summary>Pieces of a slot at most, whoever chooses them: more than percentiles say little that the scaled slot does not.</summary>
+    public const int MostPieces = 256;
+
     /// <summary>Pieces beside all slots at most: they decide the size of the first layer.</summary>
     public const int LargestNumberOfAllPieces = 1024;
+
+    /// <summary>The same in trials, of which some draw finer pieces.</summary>
+    public const int LargestNumberOfTrialPieces = 2 * LargestNumberOfAllPieces;
 
     /// <summary>Coarser pieces than this say little that the scaled slot does not.</summary>
     public const int FewestPieces = 4;
@@ -297,7 +303,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const int FewestRowsOfTrials = 3_000;
 
     /// <summary>Networks that are trained for each trial, in the mean over those that are given up early.</summary>
-    private const double TrainingsOfTrial = 2;
+    private const double TrainingsOfTrial = 3;
 
     /// <summary>Of fewer trials hardly any are given up, because the model needs that many, and all train all of their networks.</summary>
     private const int FewestTrialsOfRungs = 8;
@@ -305,6 +311,9 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
     public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience
         ?? Math.Clamp((int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, LargestPatience);
+
+    /// <summary>The same of a trial, whose cycles may be much longer: the loss rests as much longer while the rate is high.</summary>
+    public static int PatienceOfTrial(int epochs) => Math.Max(SmallestPatience, (int)Math.Ceiling(PatienceShare * epochs));
 
     /// <summary>
     /// Epochs over which weights are averaged: a short training of few epochs must not lag behind by a whole one. Numbers are mostly

@@ -13,7 +13,7 @@ public abstract partial class BatchNormNetworkOptions
     /// <value>
     /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> 16 from 3,000 rows on, fewer where rows and features are
     /// so many that training would take long, and 1 where <see cref="NumberOfEnsembleMembers"/> or <see cref="NumberOfRestarts"/> is set
-    /// or less than 300 rows would judge. Range [1, 1000]. Training takes about as long as twice so many networks.
+    /// or less than 300 rows would judge. Range [1, 1000]. Training takes about as long as four times so many networks.
     /// </value>
     /// <remarks>
     /// <para>

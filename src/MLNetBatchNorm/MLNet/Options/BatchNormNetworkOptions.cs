@@ -343,7 +343,7 @@ public abstract partial class BatchNormNetworkOptions
     /// have more than half of the rows (amounts that are mostly 0), the others are cut into up to four times as many pieces, of some 16
     /// rows each.
     /// </value>
-    [OptionRange(0, 256, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
+    [OptionRange(0, AutomaticOptions.MostPieces, "16 to 48 are usual; set 0 for none, or null to let the number of slots decide.")]
     public int? NumberOfInputPieces { get; set; }
 
     /// <summary>

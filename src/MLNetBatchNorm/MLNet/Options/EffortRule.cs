@@ -86,7 +86,7 @@ internal sealed record EffortRule
     {
         HiddenUnits = [256, 128], HiddenUnitsOfSmallTables = [256, 128], HiddenUnitsOfSeveralClasses = [256, 256, 256],
         Epochs = 36, EpochsOfSmallTables = 72, EpochsOfSeveralClasses = 48, Members = 16, FewMembers = 4,
-        LargestWork = 3.6e13, UsualNumberOfAllParameters = AutomaticOptions.LargestNumberOfAllParameters,
+        LargestWork = 7.2e13, UsualNumberOfAllParameters = AutomaticOptions.LargestNumberOfAllParameters,
         Trials = 16,
     };
 }

@@ -73,6 +73,45 @@ public sealed class TrialDrawingTests
         }
     }
 
+    /// <summary>
+    /// Without a space of one's own the first trials train longer, with finer pieces, and are trained to their last network whatever the
+    /// first says of them; what is set stays, and a space of one's own has no such trials.
+    /// </summary>
+    [TestMethod]
+    public void Fit_FirstTrials_TrainLongerAndAreNotGivenUp()
+    {
+        IReadOnlyList<BatchNormNetworkTrial> free = Trials(options => options.DropoutRate = null);
+        int usual = free[0].MaximumNumberOfEpochs, longer = Math.Min(3 * usual, 108);
+        Assert.IsGreaterThan(usual, longer);
+        Assert.AreEqual((usual, 32, 0.1), Drawn(free[0]));
+        Assert.AreEqual((longer, 128, 0.0), Drawn(free[1]));
+        Assert.AreEqual((longer, 128, 0.1), Drawn(free[2]));
+        Assert.AreEqual((longer, 64, 0.05), Drawn(free[3]));
+        CollectionAssert.AreEqual(new[] { 256, 128, 128 }, free[3].HiddenUnits.ToArray());
+
+        IReadOnlyList<BatchNormNetworkTrial> set = Trials(options => (options.DropoutRate, options.NumberOfInputPieces) = (0.3, 8));
+        Assert.IsTrue(set.All(trial => (trial.DropoutRate, trial.NumberOfInputPieces) == (0.3, 8)));
+        Assert.IsTrue(set.Skip(1).Take(3).All(trial => trial.MaximumNumberOfEpochs == longer));
+
+        IReadOnlyList<BatchNormNetworkTrial> own = Trials(options => options.SearchSpace = new SearchSpace { MaximumNumberOfEpochs = [5] });
+        Assert.IsTrue(own.Skip(1).All(trial => trial.MaximumNumberOfEpochs == 5));
+
+        IReadOnlyList<BatchNormNetworkTrial> many = Trials(
+            options => (options.HiddenUnits, options.BatchSize, options.Effort) = ([2], 400, TrainingEffort.Best), rows: 3_200);
+        Assert.IsTrue(many.Take(3).All(trial => trial.NumberOfTrainedNetworks == 4));
+        Assert.Contains(trial => trial.NumberOfTrainedNetworks < 4, many);
+
+        IReadOnlyList<BatchNormNetworkTrial> Trials(Action<BatchNormNetworkOptions> change, int rows = 60) => Trainer(options =>
+        {
+            (options.NumberOfTrials, options.SearchSpace, options.DropoutRate) = (9, null, null);
+            options.MaximumNumberOfEpochs = null;
+            change(options);
+        }).Fit(View(rows)).Model.Network.Trials;
+
+        static (int, int, double) Drawn(BatchNormNetworkTrial trial) =>
+            (trial.MaximumNumberOfEpochs, trial.NumberOfInputPieces, trial.DropoutRate);
+    }
+
     /// <summary>Batches stay in the bounds of the usual one: 32 of tables, fewer of pictures whose maps take all memory.</summary>
     [TestMethod]
     public void BatchesAround_StayWithinBounds()
