@@ -28,6 +28,9 @@ internal static class TrainingLoop
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
         CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1, SpareThreads? spare = null)
     {
+        // The bits of native products depend on the number of threads, and when others become free depends on the clock.
+        if (settings.Products != MatrixProducts.Managed)
+            spare = null;
         bool remembers = Lessons.Remembers(settings, training, parameters.Definition.Outputs) is not null;
         int useful = UsefulThreads.Of(
             parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch,
