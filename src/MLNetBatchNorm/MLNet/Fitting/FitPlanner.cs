@@ -290,7 +290,8 @@ internal sealed class FitPlanner
         Shuffle = _options.Shuffle,
         RandomShift = Shift,
         RandomHorizontalFlip = _options.RandomHorizontalFlip,
-        EarlyStoppingPatience = AutomaticOptions.ChoosePatience(_options, chosen.Epochs),
+        EarlyStoppingPatience = AutomaticOptions.ChoosePatience(
+            _options, chosen.Epochs, numbers: _task.LabelKind == LabelKind.Number),
         Products = _products,
     };
 

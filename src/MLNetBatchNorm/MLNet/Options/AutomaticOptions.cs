@@ -48,6 +48,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     public const int LargestPatience = 20;
 
     /// <summary>
+    /// The same of numbers. Their weights are not averaged, so that the validation loss falls only when the rate does: it must not run out
+    /// in the middle of the long cycles of small tables (wine).
+    /// </summary>
+    public const int LargestPatienceOfNumbers = 30;
+
+    /// <summary>
     /// An epoch has about so many steps: batch statistics are noisy enough to regularize, and small tables get enough steps.
     /// </summary>
     public const int StepsOfAnEpoch = 100;
@@ -309,8 +315,12 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     private const int FewestTrialsOfRungs = 8;
 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
-    public static int ChoosePatience(BatchNormNetworkOptions options, int epochs) => options.EarlyStoppingPatience
-        ?? Math.Clamp((int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, LargestPatience);
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="epochs">Epochs at most.</param>
+    /// <param name="numbers">Whether labels are numbers.</param>
+    public static int ChoosePatience(BatchNormNetworkOptions options, int epochs, bool numbers) => options.EarlyStoppingPatience
+        ?? Math.Clamp(
+            (int)Math.Ceiling(PatienceShare * epochs), SmallestPatience, numbers ? LargestPatienceOfNumbers : LargestPatience);
 
     /// <summary>The same of a trial, whose cycles may be much longer: the loss rests as much longer while the rate is high.</summary>
     public static int PatienceOfTrial(int epochs) => Math.Max(SmallestPatience, (int)Math.Ceiling(PatienceShare * epochs));

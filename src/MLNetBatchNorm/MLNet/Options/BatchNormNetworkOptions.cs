@@ -315,8 +315,9 @@ public abstract partial class BatchNormNetworkOptions
 
     /// <summary>Training ends after so many epochs in a row without a lower validation loss.</summary>
     /// <value>
-    /// Default null: two fifths of the epochs, at least 8 and at most 20, because the validation loss often rests while the rate is high
-    /// and falls again while it is lowered. Range [0, 1000000]. 0: never stop early; the best epoch is returned all the same.
+    /// Default null: two fifths of the epochs, at least 8 and at most 20, or 30 where labels are numbers, because the validation loss often
+    /// rests while the rate is high and falls again while it is lowered. Range [0, 1000000]. 0: never stop early; the best epoch is
+    /// returned all the same.
     /// </value>
     [OptionRange(0, 1_000_000, "Set 0 to never stop early.")]
     public int? EarlyStoppingPatience { get; set; }

@@ -273,17 +273,20 @@ public sealed class AutomaticOptionsTests
     }
 
     [TestMethod]
-    [DataRow(1, 8)]
-    [DataRow(20, 8)]
-    [DataRow(24, 10)]
-    [DataRow(36, 15)]
-    [DataRow(48, 20)]
-    [DataRow(1_000, 20)]
-    public void ChoosePatience_IsTwoFifthsOfTheEpochs(int epochs, int expected)
+    [DataRow(1, 8, 8)]
+    [DataRow(20, 8, 8)]
+    [DataRow(24, 10, 10)]
+    [DataRow(36, 15, 15)]
+    [DataRow(48, 20, 20)]
+    [DataRow(72, 20, 29)]
+    [DataRow(1_000, 20, 30)]
+    public void ChoosePatience_IsTwoFifthsOfTheEpochs(int epochs, int ofClasses, int ofNumbers)
     {
-        Assert.AreEqual(expected, AutomaticOptions.ChoosePatience(new BatchNormNetworkBinaryTrainer.Options(), epochs));
-        var never = new BatchNormNetworkBinaryTrainer.Options { EarlyStoppingPatience = 0 };
-        Assert.AreEqual(0, AutomaticOptions.ChoosePatience(never, epochs));
+        var options = new BatchNormNetworkBinaryTrainer.Options();
+        Assert.AreEqual(ofClasses, AutomaticOptions.ChoosePatience(options, epochs, numbers: false));
+        Assert.AreEqual(ofNumbers, AutomaticOptions.ChoosePatience(options, epochs, numbers: true));
+        options.EarlyStoppingPatience = 0;
+        Assert.AreEqual(0, AutomaticOptions.ChoosePatience(options, epochs, numbers: true));
     }
 
     /// <summary>
