@@ -35,22 +35,15 @@ internal static class TrainingLoop
         int useful = UsefulThreads.Of(
             parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch,
             Math.Max(threads, spare?.All ?? 0), teacher: remembers ? null : settings.Teacher);
-        int own = Math.Min(threads, useful);
-        using var team = new WorkerTeam(useful, own);
-        try
-        {
-            return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints, spare);
-        }
-        finally
-        {
-            spare?.Leave(team.Members - own);
-        }
+        using var team = new WorkerTeam(useful, Math.Min(threads, useful));
+        using TeamHelp? help = spare is null ? null : new TeamHelp(team, spare);
+        return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints, help);
     }
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
         WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings,
-        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, SpareThreads? spare = null)
+        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, TeamHelp? help = null)
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
@@ -79,10 +72,10 @@ internal static class TrainingLoop
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
-            if (spare is not null && team.Members < team.Count)
-                team.Enlarge(team.Members + spare.Take(team.Count - team.Members));
+            help?.Enlarge();
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, average, cancellation);
+            help?.EpochEnded(plan.Batches);
             (double Loss, double Metric)? validated = evaluator?.Evaluate(state.Result, cancellation);
             bool isBest = state.Add(new EpochRecord
             {

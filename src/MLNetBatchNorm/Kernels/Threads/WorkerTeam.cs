@@ -49,6 +49,8 @@ internal sealed class WorkerTeam : IDisposable
         ObjectDisposedException.ThrowIf(_stopping, this);
         ArgumentOutOfRangeException.ThrowIfLessThan(members, Members);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(members, Count);
+        if (Members < _threads.Count + 1)
+            throw new InvalidOperationException("The team rests.");
         Members = members;
         // Before the new threads start: those that wait for the next run are let go only when these have come as well.
         _ends.Expect(members);
@@ -60,6 +62,18 @@ internal sealed class WorkerTeam : IDisposable
             _threads[^1].Start();
         }
     }
+
+    /// <summary>
+    /// Lets the caller's thread do everything by itself from now on; the others wait for the end. For the calling thread, while nothing
+    /// runs.
+    /// </summary>
+    public void Rest() => Members = 1;
+
+    /// <summary>
+    /// Times that a member gave up looking for the others at a barrier and slept: on an idle machine hardly ever, on a busy one whenever
+    /// the system runs another program in place of a member.
+    /// </summary>
+    public int Sleeps => _inside.Sleeps;
 
     /// <summary>Runs <paramref name="body"/> once on every member and returns when all are done. Not reentrant.</summary>
     public void Run(Action<Worker> body)
@@ -94,7 +108,7 @@ internal sealed class WorkerTeam : IDisposable
         if (_stopping)
             return;
         _stopping = true;
-        if (Members > 1)
+        if (_threads.Count > 0)
             _ends.Meet();
         foreach (Thread thread in _threads)
             thread.Join();
@@ -145,9 +159,13 @@ internal sealed class WorkerTeam : IDisposable
         private volatile int _count = 1;
         private int _arrived;
         private int _sleepers;
+        private int _sleeps;
 
         /// <summary>How many meet from now on: more than before, where some of these may be waiting.</summary>
         public void Expect(int count) => _count = count;
+
+        /// <summary>Times that somebody slept.</summary>
+        public int Sleeps => Volatile.Read(ref _sleeps);
 
         /// <summary>Makes the point usable again; nobody may be waiting.</summary>
         public void Reopen()
@@ -196,6 +214,7 @@ internal sealed class WorkerTeam : IDisposable
                 else
                     Thread.Yield();
             }
+            Interlocked.Increment(ref _sleeps);
             lock (_gate)
             {
                 Interlocked.Increment(ref _sleepers);

@@ -73,6 +73,26 @@ public sealed class WorkerTeamTests
     }
 
     [TestMethod]
+    public void Rest_Then_TheCallerRunsAloneAndTheTeamEnds()
+    {
+        var runs = new int[3];
+        using (var team = new WorkerTeam(4, members: 3))
+        {
+            team.Run(worker => runs[worker.Index]++);
+            team.Rest();
+            Assert.AreEqual(1, team.Members);
+            team.Run(worker =>
+            {
+                runs[worker.Index]++;
+                Assert.AreEqual(Worker.Alone, worker);
+                team.Barrier();
+            });
+            Assert.ThrowsExactly<InvalidOperationException>(() => team.Enlarge(2));
+        }
+        CollectionAssert.AreEqual((int[])[2, 1, 1], runs);
+    }
+
+    [TestMethod]
     public void Share_AnyNumbers_CoversEveryItemOnceInOrder()
     {
         for (int count = 1; count <= 9; count++)
