@@ -32,12 +32,15 @@ internal static class TrainingLoop
         if (settings.Products != MatrixProducts.Managed)
             spare = null;
         bool remembers = Lessons.Remembers(settings, training, parameters.Definition.Outputs) is not null;
-        int useful = UsefulThreads.Of(
-            parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch,
-            Math.Max(threads, spare?.All ?? 0), teacher: remembers ? null : settings.Teacher);
-        using var team = new WorkerTeam(useful, Math.Min(threads, useful));
+        int own = Useful(threads, UsefulThreads.MultiplyAddsPerThread);
+        int most = spare is null ? own : Math.Max(own, Useful(spare.All, UsefulThreads.MultiplyAddsPerHelper));
+        using var team = new WorkerTeam(most, own);
         using TeamHelp? help = spare is null ? null : new TeamHelp(team, spare);
         return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints, help);
+
+        int Useful(int threads, double workOfThread) => UsefulThreads.Of(
+            parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads,
+            remembers ? null : settings.Teacher, workOfThread);
     }
 
     /// <summary>The same with a given team, however many members it has.</summary>

@@ -80,8 +80,8 @@ public sealed class DeterminismTests
 
     /// <summary>Threads of trainings that have ended help one that is large enough, from the next epoch on, until it ends.</summary>
     [TestMethod]
-    [DataRow(100, 60, 0)]
-    [DataRow(200, 120, 2)]
+    [DataRow(200, 120, 0)]
+    [DataRow(400, 300, 2)]
     public void Train_ThreadsThatBecomeFree_AreTakenAndDoNotChangeTheResult(int first, int second, int taken)
     {
         var definition = new NetworkDefinition { Inputs = 20, HiddenUnits = [first, second], Outputs = 3 };
