@@ -120,7 +120,5 @@ internal sealed class MemoryRows(TrainingTable table, ulong seed = 0) : RowStore
             reader.AddTo(table, reader.Target);
     }
 
-    internal override void Complete()
-    {
-    }
+    internal override void Complete() => table.Trim();
 }

@@ -63,6 +63,9 @@ internal sealed class TrainingTable
     public long MemoryBytes =>
         Rows * Shape.RowBytes(0) + (Sparse is null ? 0 : (Shape.RowBytes(1) - Shape.RowBytes(0)) * Sparse.Entries);
 
+    /// <summary>Memory of dense rows, with the room behind the last one.</summary>
+    public long ReservedBytes => sizeof(float) * (_chunks.Sum(chunk => (long)chunk.Length) + _targets.Length + _weights.Length);
+
     /// <summary>Targets of all rows, [rows, targets].</summary>
     public Span<float> Targets => _targets.AsSpan(0, Rows * TargetColumns);
 
@@ -124,20 +127,39 @@ internal sealed class TrainingTable
     {
         if ((uint)row >= (uint)Rows)
             throw new ArgumentOutOfRangeException(nameof(row), row, $"The table has {Rows} rows.");
-        int inChunk = row & ((1 << _rowsPerChunkShift) - 1);
-        return _chunks[row >> _rowsPerChunkShift].Span.Slice(inChunk * _stride, _stride);
+        return _chunks[row >> _rowsPerChunkShift].Span.Slice(InChunk(row) * _stride, _stride);
     }
+
+    /// <summary>Gives back the room that is left behind the last row: up to half of what a table takes.</summary>
+    public void Trim()
+    {
+        Array.Resize(ref _targets, Rows * TargetColumns);
+        Array.Resize(ref _weights, IsWeighted ? Rows : 0);
+        int last = (Rows - 1) >> _rowsPerChunkShift;
+        if (_chunks.Count <= last || Rows == 0)
+            return;
+        _chunks.RemoveRange(last + 1, _chunks.Count - last - 1);
+        int length = (InChunk(Rows - 1) + 1) * _stride;
+        if (length == _chunks[last].Length)
+            return;
+        var trimmed = new AlignedBuffer(length);
+        _chunks[last].Span[..length].CopyTo(trimmed.Span);
+        _chunks[last] = trimmed;
+    }
+
+    private int InChunk(int row) => row & ((1 << _rowsPerChunkShift) - 1);
 
     /// <summary>Makes room for a row.</summary>
     private void Reserve(int row)
     {
         long wholeChunk = (long)_stride << _rowsPerChunkShift;
+        int chunk = row >> _rowsPerChunkShift;
         if (_chunks.Count == 0)
             _chunks.Add(new AlignedBuffer(Math.Min(wholeChunk, Math.Max(SmallestChunkBytes / sizeof(float) / _stride, 1) * (long)_stride)));
-        else if (row >> _rowsPerChunkShift == _chunks.Count)
+        else if (chunk == _chunks.Count)
             _chunks.Add(new AlignedBuffer(wholeChunk));
-        else if (_chunks.Count == 1 && (row + 1L) * _stride > _chunks[0].Length)
-            _chunks[0] = Enlarged(_chunks[0], Math.Min(wholeChunk, 2L * _chunks[0].Length));
+        else if ((InChunk(row) + 1L) * _stride > _chunks[chunk].Length)
+            _chunks[chunk] = Enlarged(_chunks[chunk], Math.Min(wholeChunk, 2L * _chunks[chunk].Length));
     }
 
     private static AlignedBuffer Enlarged(AlignedBuffer chunk, long length)

@@ -28,6 +28,30 @@ public sealed class TableGrowthTests
         }
     }
 
+    /// <summary>What is left behind the last row is given back, once all are there; the rows stay, and more may still follow.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(1_025)]
+    [DataRow(16_384)]
+    [DataRow(40_000)]
+    public void Trim_RowsStay_AndTakeWhatTheyNeed(int rows)
+    {
+        const int Inputs = 13;
+        var table = new TrainingTable(Inputs, 1, weighted: true, ChunkBytes);
+        for (int row = 0; row < rows; row++)
+            Add(row);
+        long needed = rows * (64L + 8);
+        Assert.IsGreaterThan(needed, table.ReservedBytes, "there is room behind the last row");
+        table.Trim();
+        Assert.AreEqual(needed, table.ReservedBytes);
+        for (int row = rows; row < rows + 2000; row++)
+            Add(row);
+        for (int row = 0; row < rows + 2000; row++)
+            Assert.AreEqual((row + 0f, row + 1f, row + 2f), (table.Features(row)[12], table.Targets[row], table.Weights[row]));
+
+        void Add(int row) => table.Add([.. Enumerable.Repeat((float)row, Inputs)], [row + 1], row + 2);
+    }
+
     [TestMethod]
     public void Sparse_RowsStay_WhileTheTableGrows_AndAfterItIsCleared()
     {
