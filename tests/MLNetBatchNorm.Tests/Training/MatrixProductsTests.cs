@@ -127,7 +127,7 @@ public sealed class MatrixProductsTests
     {
         var spare = new SpareThreads(3);
         spare.Leave(2);
-        var definition = new NetworkDefinition { Inputs = Inputs, HiddenUnits = [200, 120], Outputs = 3 };
+        var definition = new NetworkDefinition { Inputs = Inputs, HiddenUnits = [400, 300], Outputs = 3 };
         var loss = KnownObjectives.SoftmaxCrossEntropy;
         var settings = new TrainingSettings
         {
