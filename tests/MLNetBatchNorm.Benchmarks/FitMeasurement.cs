@@ -62,9 +62,9 @@ internal sealed record FitMeasurement(ITransformer Model, double Seconds, double
     }
 
     /// <summary>
-    /// What the weights of a model's networks took at most while they were trained with an optimizer of two averages: value, gradient, two
-    /// averages and the best epoch's value of networks that were trained at the same time, in whole panels, and those that are kept of the
-    /// ones that had ended.
+    /// What the weights of a model's networks took at most while they were trained with an optimizer of two averages: value, two averages,
+    /// the best epoch's value and either the gradient or, of a projection, which keeps none, the average over the last steps that classes
+    /// have, of networks that were trained at the same time, in whole panels; and those that are kept of the ones that had ended.
     /// </summary>
     public static long WeightBytes(INetworkModel model)
     {
