@@ -8,9 +8,13 @@ namespace MLNetBatchNorm.Training;
 internal sealed class SpareThreads(int all)
 {
     private int _free;
+    private int _taken;
 
     /// <summary>Threads of all trainings together.</summary>
     public int All => all;
+
+    /// <summary>How many have been taken in all, those that were left again included.</summary>
+    public int Taken => Volatile.Read(ref _taken);
 
     /// <summary>Leaves threads to the others.</summary>
     public void Leave(int threads) => Interlocked.Add(ref _free, threads);
@@ -23,8 +27,10 @@ internal sealed class SpareThreads(int all)
             int free = Volatile.Read(ref _free), taken = Math.Min(free, most);
             if (taken <= 0)
                 return 0;
-            if (Interlocked.CompareExchange(ref _free, free - taken, free) == free)
-                return taken;
+            if (Interlocked.CompareExchange(ref _free, free - taken, free) != free)
+                continue;
+            Interlocked.Add(ref _taken, taken);
+            return taken;
         }
     }
 }

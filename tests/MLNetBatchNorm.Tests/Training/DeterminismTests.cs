@@ -87,14 +87,15 @@ public sealed class DeterminismTests
         var definition = new NetworkDefinition { Inputs = 20, HiddenUnits = [first, second], Outputs = 3 };
         NetworkParameters alone = Train(null, null), helped;
         var spare = new SpareThreads(3);
-        var free = new List<int>();
+        int epochs = 0;
         helped = Train(spare, () =>
         {
-            int left = spare.Take(9);
-            free.Add(left);
-            spare.Leave(free.Count == 2 ? left + 2 : left);
+            Assert.AreEqual(epochs < 2 ? 0 : taken, spare.Taken);
+            if (++epochs == 2)
+                spare.Leave(2);
         });
-        CollectionAssert.AreEqual((int[])[0, 0, 2 - taken, 2 - taken], free, "threads that were free behind each epoch");
+        // On a busy machine they may have been sent away before the end, and are free in any case.
+        Assert.AreEqual((4, taken), (epochs, spare.Taken));
         Assert.AreEqual(2, spare.Take(9), "free again");
         Assert.AreEqual(Generated.Hash(alone), Generated.Hash(helped));
 
