@@ -28,18 +28,16 @@ internal sealed class Evaluator
     private readonly TrainingSettings _settings;
     private readonly WorkerTeam _team;
     private readonly FoldedNetwork _folded;
-    private readonly ScoringScratch?[] _scratches;
-    private readonly PanelMatrix?[] _gradients;
+    private readonly ScoringScratch[] _scratches;
+    private readonly PanelMatrix[] _gradients;
     private readonly float[] _targets;
     private readonly float[] _weights;
     // What rows count for in the loss: in the metric of a target each that has it counts for its own weight.
     private readonly float[] _lossWeights;
     private readonly float[] _rowLoss;
     private readonly ValidationMetric _metric;
-    private readonly float[]?[] _scaledRowLoss;
+    private readonly float[][] _scaledRowLoss;
     private readonly double[] _scaledBlockLoss;
-    private readonly int _outputs;
-    private readonly int _blockRows;
     private readonly Action<Worker> _body;
     private CancellationToken _cancellation;
 
@@ -60,18 +58,17 @@ internal sealed class Evaluator
         _team = team;
         if (other is not null && other._data.Encoder == data.Encoder && other._data.Shape.IsSparse == data.Shape.IsSparse)
         {
-            (_folded, _scratches, _blockRows) = (other._folded, other._scratches, other._blockRows);
+            (_folded, _scratches) = (other._folded, other._scratches);
         }
         else
         {
             _folded =
                 FoldedNetwork.Create(data.Encoder, parameters, sharesFirstLayer: data.Shape.IsSparse || SharesInput(data, parameters));
             // Few rows need no room for a whole block; they are one block in any case.
-            _blockRows = _folded.RowsOfScratch(Math.Clamp(data.Count, 1, FoldedNetwork.BlockRows));
-            _scratches = new ScoringScratch?[team.Count];
+            int rows = Math.Clamp(data.Count, 1, FoldedNetwork.BlockRows);
+            _scratches = [.. Enumerable.Range(0, team.Count).Select(_ => _folded.CreateScratch(rows))];
         }
-        _outputs = parameters.Definition.Outputs;
-        _gradients = new PanelMatrix?[team.Count];
+        _gradients = [.. _scratches.Select(s => new PanelMatrix(s.Rows, parameters.Definition.Outputs))];
         RowShape shape = data.Shape;
         _targets = new float[data.Count * shape.TargetColumns];
         _weights = new float[shape.IsWeighted || settings.ClassWeights is not null ? data.Count : 0];
@@ -85,11 +82,9 @@ internal sealed class Evaluator
         }
         _rowLoss = new float[data.Count];
         _metric = RowLosses.CreateMetric(settings, data.Count, parameters.Definition.Outputs);
-        _scaledRowLoss = new float[]?[team.Count];
+        _scaledRowLoss = [.. _scratches.Select(s => new float[ScalesTemperature ? s.Rows : 0])];
         _scaledBlockLoss = new double[ScalesTemperature ? Blocks * Temperatures.Length : 0];
         _body = Run;
-        for (int member = 0; member < team.Members; member++)
-            MakeRoom(member);
     }
 
     /// <summary>
@@ -110,7 +105,7 @@ internal sealed class Evaluator
     private static bool SharesInput(EncodedRows data, NetworkParameters parameters) =>
         parameters.Definition.Plan.StartsWithLinear && data.Encoder.HasEntries && FoldedNetwork.HasWideInput(data.Encoder);
 
-    private int Blocks => (_data.Count + _blockRows - 1) / _blockRows;
+    private int Blocks => (_data.Count + _scratches[0].Rows - 1) / _scratches[0].Rows;
 
     /// <summary>
     /// Loss, at the best temperature if there are any, and metric of the parameters as they are now. No metric depends on the temperature.
@@ -133,18 +128,9 @@ internal sealed class Evaluator
         return (weight > 0 ? loss / weight : 0, _metric.Compute(_targets, _weights));
     }
 
-    /// <summary>Memory of a member of the team, made when it has joined.</summary>
-    private void MakeRoom(int member)
-    {
-        _scratches[member] ??= _folded.CreateScratch(_blockRows);
-        _gradients[member] ??= new PanelMatrix(_blockRows, _outputs);
-        _scaledRowLoss[member] ??= new float[ScalesTemperature ? _blockRows : 0];
-    }
-
     private void Run(Worker worker)
     {
-        MakeRoom(worker.Index);
-        ScoringScratch scratch = _scratches[worker.Index]!;
+        ScoringScratch scratch = _scratches[worker.Index];
         int targetColumns = _data.Shape.TargetColumns;
         (int firstBlock, int endBlock) = worker.Share(Blocks);
         for (int block = firstBlock; block < endBlock; block++)
@@ -157,7 +143,7 @@ internal sealed class Evaluator
             _metric.Take(outputs, targets, first, count);
             // With the weights, because a row of weight 0 may hold anything, a class that does not exist included.
             ReadOnlySpan<float> weights = _lossWeights.Length == 0 ? default : _lossWeights.AsSpan(first, count);
-            RowLosses.Compute(_settings, outputs, targets, weights, 0, _gradients[worker.Index]!, _rowLoss.AsSpan(first, count), 0, count);
+            RowLosses.Compute(_settings, outputs, targets, weights, 0, _gradients[worker.Index], _rowLoss.AsSpan(first, count), 0, count);
             if (ScalesTemperature)
                 MeasureTemperatures(block, count, outputs, targets, weights, worker.Index);
         }
@@ -167,8 +153,8 @@ internal sealed class Evaluator
     private void MeasureTemperatures(
         int block, int rows, PanelMatrix outputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, int worker)
     {
-        PanelMatrix scaled = _gradients[worker]!;
-        Span<float> rowLoss = _scaledRowLoss[worker]!.AsSpan(0, rows);
+        PanelMatrix scaled = _gradients[worker];
+        Span<float> rowLoss = _scaledRowLoss[worker].AsSpan(0, rows);
         for (int t = 0; t < Temperatures.Length; t++)
         {
             TensorPrimitives.Multiply(outputs.Span, (float)(1 / Temperatures[t]), scaled.Span);

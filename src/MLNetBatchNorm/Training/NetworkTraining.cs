@@ -36,13 +36,11 @@ internal sealed class NetworkTraining
     /// <param name="observer">Told what happens.</param>
     /// <param name="store">Where its state is kept and found again; may be null.</param>
     /// <param name="cancellation">Asked before every step.</param>
-    /// <param name="spare">Threads that it may take over from trainings that have ended; null: none.</param>
     /// <returns>The network, which gives scaled labels, and the course of its training, in the label's own units.</returns>
     /// <exception cref="TrainingDivergedException">The loss or a parameter stopped being finite.</exception>
     /// <exception cref="TooFewRowsException">There are no two rows to train on.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public NetworkMember Run(
-        int threads, INetworkTrainingObserver observer, ITrainingStore? store, CancellationToken cancellation, SpareThreads? spare = null)
+    public NetworkMember Run(int threads, INetworkTrainingObserver observer, ITrainingStore? store, CancellationToken cancellation)
     {
         // Each network shuffles rows of its own, so that what it becomes does not depend on how long another was trained.
         using NetworkRows rows = Rows.Of(this, cancellation);
@@ -57,7 +55,7 @@ internal sealed class NetworkTraining
         try
         {
             history = TrainingLoop.Train(
-                parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads, spare);
+                parameters, rows.Training, rows.Validation, Settings, observer, cancellation, kept, threads);
         }
         catch (TrainingDivergedException e)
         {

@@ -6,8 +6,7 @@ namespace MLNetBatchNorm.Training;
 
 /// <summary>
 /// Runs trainings on threads of this process, as many side by side as there are threads: networks that share nothing keep the processors
-/// busier than threads that meet several times a step. Threads that find no further network help those that are still trained, where these
-/// are large enough. Which thread trains which network has no influence on it.
+/// busier than threads that meet several times a step. Which thread trains which network has no influence on it.
 /// </summary>
 /// <param name="threads">Number of threads in all.</param>
 /// <param name="sideBySide">Most trainings at the same time.</param>
@@ -20,7 +19,7 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
         int atOnce = Math.Min(trainings.Count, Math.Min(threads, sideBySide));
         if (atOnce > 1)
         {
-            using var side = new SideBySide(trainings, observer, store, threads, threads / atOnce, cancellation);
+            using var side = new SideBySide(trainings, observer, store, threads / atOnce, cancellation);
             side.Run(atOnce);
             return;
         }
@@ -58,10 +57,9 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
 
     /// <summary>One run of several threads.</summary>
     private sealed class SideBySide(
-        IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, int threads, int threadsEach,
+        IReadOnlyList<NetworkTraining> trainings, ITrainingsObserver observer, ITrainingStore? store, int threadsEach,
         CancellationToken cancellation) : IDisposable
     {
-        private readonly SpareThreads _spare = new(threads);
         private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         private readonly BlockingCollection<Action> _news = [];
         private readonly ExceptionDispatchInfo?[] _failures = new ExceptionDispatchInfo?[trainings.Count];
@@ -71,7 +69,6 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
         public void Run(int atOnce)
         {
             _running = atOnce;
-            _spare.Leave(threads - atOnce * threadsEach);
             Thread[] workers =
             [
                 .. Enumerable.Range(1, atOnce)
@@ -108,7 +105,7 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
                 try
                 {
                     var told = new Queued(trainings[next], observer, _news);
-                    told.Ended(trainings[next].Run(threadsEach, told, store, _stop.Token, _spare));
+                    told.Ended(trainings[next].Run(threadsEach, told, store, _stop.Token));
                 }
                 catch (Exception e)
                 {
@@ -117,7 +114,6 @@ internal sealed class ThreadRunner(int threads, int sideBySide) : ITrainingRunne
                 }
             }
 
-            _spare.Leave(threadsEach);
             if (Interlocked.Decrement(ref _running) == 0)
                 _news.CompleteAdding();
         }

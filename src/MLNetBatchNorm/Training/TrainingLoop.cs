@@ -21,32 +21,23 @@ internal static class TrainingLoop
     /// <param name="threads">
     /// Threads that may be used; fewer are where the network is too small to keep them busy. The result is the same.
     /// </param>
-    /// <param name="spare">Threads that may be used as well as soon as they are free, from one epoch to the next; null: none.</param>
     /// <exception cref="TrainingDivergedException">The loss stopped being finite; the parameters are useless.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the parameters are those of the moment.</exception>
     public static TrainingHistory Train(
         NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings, ITrainingObserver? observer,
-        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1, SpareThreads? spare = null)
+        CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, int threads = 1)
     {
-        // The bits of native products depend on the number of threads, and when others become free depends on the clock.
-        if (settings.Products != MatrixProducts.Managed)
-            spare = null;
         bool remembers = Lessons.Remembers(settings, training, parameters.Definition.Outputs) is not null;
-        int own = Useful(threads, UsefulThreads.MultiplyAddsPerThread);
-        int most = spare is null ? own : Math.Max(own, Useful(spare.All, UsefulThreads.MultiplyAddsPerHelper));
-        using var team = new WorkerTeam(most, own);
-        using TeamHelp? help = spare is null ? null : new TeamHelp(team, spare);
-        return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints, help);
-
-        int Useful(int threads, double workOfThread) => UsefulThreads.Of(
+        using var team = new WorkerTeam(UsefulThreads.Of(
             parameters.Definition, training.Encoder, Plan(parameters, training, settings).LargestBatch, threads,
-            remembers ? null : settings.Teacher, workOfThread);
+            teacher: remembers ? null : settings.Teacher));
+        return Train(team, parameters, training, validation, settings, observer, cancellation, checkpoints);
     }
 
     /// <summary>The same with a given team, however many members it has.</summary>
     internal static TrainingHistory Train(
         WorkerTeam team, NetworkParameters parameters, EncodedRows training, EncodedRows? validation, TrainingSettings settings,
-        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null, TeamHelp? help = null)
+        ITrainingObserver? observer, CancellationToken cancellation, ITrainingCheckpoints? checkpoints = null)
     {
         settings.Schedule.Validate();
         BatchPlan plan = Plan(parameters, training, settings);
@@ -75,10 +66,8 @@ internal static class TrainingLoop
         while (!HasEnded(state, settings))
         {
             int epoch = state.Epochs.Count + 1;
-            help?.Enlarge();
             training.Source.BeginEpoch(settings.Seed, epoch, settings.Shuffle);
             (double trainingLoss, double rate) = RunEpoch(epoch, step, plan, settings, average, cancellation);
-            help?.EpochEnded(plan.Batches);
             (double Loss, double Metric)? validated = evaluator?.Evaluate(state.Result, cancellation);
             bool isBest = state.Add(new EpochRecord
             {

@@ -18,28 +18,19 @@ internal static class UsefulThreads
     /// </remarks>
     public const double MultiplyAddsPerThread = 1.5e6;
 
-    /// <summary>
-    /// The same of threads that join others: some 250 microseconds of a step. What a network gains by them is the end of an ensemble only,
-    /// and where they come in at each batch of 5 million, as of the digits, a busy machine took it back several times over.
-    /// </summary>
-    public const double MultiplyAddsPerHelper = 6e6;
-
     /// <summary>At least 1, and at most <paramref name="threads"/>; without influence on what is learned.</summary>
     /// <param name="definition">The network.</param>
     /// <param name="encoder">From raw slots to its inputs, of which a row reads few where they are pieces or categories.</param>
     /// <param name="batch">Rows of the largest mini-batch.</param>
     /// <param name="threads">Threads that may be used.</param>
     /// <param name="teacher">The networks that speak of every mini-batch anew; null: none do.</param>
-    /// <param name="workOfThread">What a thread of its own is worth.</param>
-    public static int Of(
-        NetworkDefinition definition, InputEncoder encoder, int batch, int threads, Teacher? teacher = null,
-        double workOfThread = MultiplyAddsPerThread)
+    public static int Of(NetworkDefinition definition, InputEncoder encoder, int batch, int threads, Teacher? teacher = null)
     {
         double work = MultiplyAdds(definition, encoder);
         // They have no way backward, which is two thirds of a step.
         if (teacher is not null)
             work += teacher.Count * MultiplyAdds(teacher.Definition, teacher.Encoder) / 3;
-        return (int)Math.Clamp(work * batch / workOfThread, 1, threads);
+        return (int)Math.Clamp(work * batch / MultiplyAddsPerThread, 1, threads);
     }
 
     /// <summary>Of a row written out, forward.</summary>

@@ -78,44 +78,6 @@ public sealed class DeterminismTests
         Assert.AreEqual(hashes[0], hashes[2]);
     }
 
-    /// <summary>Threads of trainings that have ended help one that is large enough, from the next epoch on, until it ends.</summary>
-    [TestMethod]
-    [DataRow(200, 120, 0)]
-    [DataRow(400, 300, 2)]
-    public void Train_ThreadsThatBecomeFree_AreTakenAndDoNotChangeTheResult(int first, int second, int taken)
-    {
-        var definition = new NetworkDefinition { Inputs = 20, HiddenUnits = [first, second], Outputs = 3 };
-        NetworkParameters alone = Train(null, null), helped;
-        var spare = new SpareThreads(3);
-        int epochs = 0;
-        helped = Train(spare, () =>
-        {
-            Assert.AreEqual(epochs < 2 ? 0 : taken, spare.Taken);
-            if (++epochs == 2)
-                spare.Leave(2);
-        });
-        // On a busy machine they may have been sent away before the end, and are free in any case.
-        Assert.AreEqual((4, taken), (epochs, spare.Taken));
-        Assert.AreEqual(2, spare.Take(9), "free again");
-        Assert.AreEqual(Generated.Hash(alone), Generated.Hash(helped));
-
-        NetworkParameters Train(SpareThreads? threads, Action? epochEnded)
-        {
-            NetworkParameters parameters = Generated.Network(definition, 1);
-            var settings = new TrainingSettings { Objective = KnownObjectives.SoftmaxCrossEntropy, BatchSize = 256, MaximumEpochs = 4 };
-            TrainingLoop.Train(
-                parameters, Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 700, 20, 3, 1),
-                Generated.Data(KnownObjectives.SoftmaxCrossEntropy, 530, 20, 3, 2), settings, new EpochObserver(epochEnded),
-                CancellationToken.None, spare: threads);
-            return parameters;
-        }
-    }
-
-    private sealed class EpochObserver(Action? epochEnded) : ITrainingObserver
-    {
-        public void EpochEnded(EpochRecord record, int bestEpoch, int maximumEpochs) => epochEnded?.Invoke();
-    }
-
     /// <summary>A row's score does not depend on how many rows are scored with it.</summary>
     [TestMethod]
     public void Score_AloneOrInBlocks_SameBits()

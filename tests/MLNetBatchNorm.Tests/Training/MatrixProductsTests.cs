@@ -117,45 +117,6 @@ public sealed class MatrixProductsTests
             Assert.AreEqual(expected.Span[i], actual.Span[i], 1e-4f, $"{what}, element {i}");
     }
 
-    /// <summary>
-    /// Threads that become free help only where their number changes no bit, which is promised of managed products only.
-    /// </summary>
-    [TestMethod]
-    [DataRow(true, 2)]
-    [DataRow(false, 0)]
-    public void Train_ThreadsThatAreFree_HelpManagedProductsOnly(bool isManaged, int taken)
-    {
-        var spare = new SpareThreads(3);
-        spare.Leave(2);
-        var definition = new NetworkDefinition { Inputs = Inputs, HiddenUnits = [400, 300], Outputs = 3 };
-        var loss = KnownObjectives.SoftmaxCrossEntropy;
-        var settings = new TrainingSettings
-        {
-            Objective = loss, BatchSize = 256, MaximumEpochs = 2, Products = isManaged ? MatrixProducts.Managed : new OtherProducts(),
-        };
-        TrainingLoop.Train(
-            Generated.Network(definition, 1), Generated.Data(loss, 700, Inputs, 3, 1), null, settings, null, CancellationToken.None,
-            spare: spare);
-        Assert.AreEqual(taken, spare.Taken);
-        Assert.AreEqual(2, spare.Take(9), "free again");
-    }
-
-    /// <summary>The managed products as others, for any number of threads.</summary>
-    private sealed class OtherProducts : MatrixProducts
-    {
-        public override int GradientPanelsAtOnce => Managed.GradientPanelsAtOnce;
-
-        public override void Multiply(
-            ReadOnlySpan<float> a, int aRowCapacity, int inner, ReadOnlySpan<float> b, ReadOnlySpan<float> bias, Span<float> c,
-            int cRowCapacity, int firstRow, int endRow, int firstPanel, int endPanel, int bRowCapacity) =>
-            Managed.Multiply(a, aRowCapacity, inner, b, bias, c, cRowCapacity, firstRow, endRow, firstPanel, endPanel, bRowCapacity);
-
-        public override void WeightGradient(
-            ReadOnlySpan<float> a, int aRowCapacity, int inputs, ReadOnlySpan<float> d, int dRowCapacity, int rows,
-            Span<float> c, int firstPanel, int endPanel, int cRowCapacity) =>
-            Managed.WeightGradient(a, aRowCapacity, inputs, d, dRowCapacity, rows, c, firstPanel, endPanel, cRowCapacity);
-    }
-
     private sealed class CountingProducts : MatrixProducts
     {
         public int Products { get; private set; }

@@ -3,8 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace MLNetBatchNorm.Kernels;
 
 /// <summary>
-/// A set of long-lived threads that run one body together, each with its own <see cref="Worker"/>, and meet at barriers inside it. More of
-/// them may join between two runs.
+/// A fixed set of long-lived threads that run one body together, each with its own <see cref="Worker"/>, and meet at barriers inside it.
 /// </summary>
 /// <remarks>
 /// <para>The calling thread is member 0, so a team of one starts no thread and its barriers cost nothing.</para>
@@ -16,70 +15,38 @@ namespace MLNetBatchNorm.Kernels;
 /// </remarks>
 internal sealed class WorkerTeam : IDisposable
 {
-    private readonly List<Thread> _threads = [];
+    private readonly Thread[] _threads;
     private readonly MeetingPoint _ends;
     private readonly MeetingPoint _inside;
     private Action<Worker>? _body;
     private ExceptionDispatchInfo? _failure;
     private volatile bool _stopping;
 
-    /// <summary>Starts a thread for each member but one, which is the caller's own thread.</summary>
-    /// <param name="count">Most members.</param>
-    /// <param name="members">Those that are there from the beginning; null: all.</param>
-    public WorkerTeam(int count, int? members = null)
+    /// <summary>Starts <paramref name="count"/> - 1 threads; the caller's own thread is the remaining member.</summary>
+    public WorkerTeam(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
-        Members = 1;
-        _ends = new MeetingPoint();
-        _inside = new MeetingPoint();
-        Enlarge(members ?? count);
-    }
-
-    /// <summary>Most members, the calling thread included: what is made for each member is made for so many.</summary>
-    public int Count { get; }
-
-    /// <summary>Members that there are.</summary>
-    public int Members { get; private set; }
-
-    /// <summary>Lets more members join; for the calling thread, while nothing runs.</summary>
-    /// <param name="members">How many there are then; no fewer than before, and no more than <see cref="Count"/>.</param>
-    public void Enlarge(int members)
-    {
-        ObjectDisposedException.ThrowIf(_stopping, this);
-        ArgumentOutOfRangeException.ThrowIfLessThan(members, Members);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(members, Count);
-        if (Members < _threads.Count + 1)
-            throw new InvalidOperationException("The team rests.");
-        Members = members;
-        // Before the new threads start: those that wait for the next run are let go only when these have come as well.
-        _ends.Expect(members);
-        _inside.Expect(members);
-        while (_threads.Count < members - 1)
+        _ends = new MeetingPoint(count);
+        _inside = new MeetingPoint(count);
+        _threads = new Thread[count - 1];
+        for (int i = 0; i < _threads.Length; i++)
         {
-            int index = _threads.Count + 1;
-            _threads.Add(new Thread(() => Work(index)) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" });
-            _threads[^1].Start();
+            int index = i + 1;
+            _threads[i] =
+                new Thread(() => Work(new Worker(index, count))) { IsBackground = true, Name = $"BatchNormNetwork worker {index}" };
+            _threads[i].Start();
         }
     }
 
-    /// <summary>
-    /// Lets the caller's thread do everything by itself from now on; the others wait for the end. For the calling thread, while nothing
-    /// runs.
-    /// </summary>
-    public void Rest() => Members = 1;
-
-    /// <summary>
-    /// Times that a member gave up looking for the others at a barrier and slept: on an idle machine hardly ever, on a busy one whenever
-    /// the system runs another program in place of a member.
-    /// </summary>
-    public int Sleeps => _inside.Sleeps;
+    /// <summary>Number of members, the calling thread included.</summary>
+    public int Count { get; }
 
     /// <summary>Runs <paramref name="body"/> once on every member and returns when all are done. Not reentrant.</summary>
     public void Run(Action<Worker> body)
     {
         ObjectDisposedException.ThrowIf(_stopping, this);
-        if (Members == 1)
+        if (Count == 1)
         {
             body(Worker.Alone);
             return;
@@ -89,7 +56,7 @@ internal sealed class WorkerTeam : IDisposable
         _inside.Reopen();
         _body = body;
         _ends.Meet();                                  // lets the members go
-        Execute(body, new Worker(0, Members));
+        Execute(body, new Worker(0, Count));
         _ends.Meet();                                  // waits for the last of them
         _body = null;
         _failure?.Throw();
@@ -98,7 +65,7 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>Waits until every member has come here; called by all members from within the body, equally often.</summary>
     public void Barrier()
     {
-        if (Members > 1 && !_inside.Meet())
+        if (Count > 1 && !_inside.Meet())
             throw new TeamFailedException();
     }
 
@@ -108,20 +75,20 @@ internal sealed class WorkerTeam : IDisposable
         if (_stopping)
             return;
         _stopping = true;
-        if (_threads.Count > 0)
+        if (Count > 1)
             _ends.Meet();
         foreach (Thread thread in _threads)
             thread.Join();
     }
 
-    private void Work(int index)
+    private void Work(Worker worker)
     {
         while (true)
         {
             _ends.Meet();
             if (_stopping)
                 return;
-            Execute(_body!, new Worker(index, Members));
+            Execute(_body!, worker);
             _ends.Meet();
         }
     }
@@ -147,7 +114,7 @@ internal sealed class WorkerTeam : IDisposable
     private sealed class TeamFailedException : Exception;
 
     /// <summary>A reusable barrier: the last to arrive lets everybody go.</summary>
-    private sealed class MeetingPoint
+    private sealed class MeetingPoint(int count)
     {
         // On two cores of a Zen 4 the members of a step arrive within 1 to 20 microseconds; one spin takes about 10 ns there.
         private const int Spins = 4000;
@@ -156,16 +123,8 @@ internal sealed class WorkerTeam : IDisposable
         private readonly object _gate = new();
         private volatile int _generation;
         private volatile bool _closed;
-        private volatile int _count = 1;
         private int _arrived;
         private int _sleepers;
-        private int _sleeps;
-
-        /// <summary>How many meet from now on: more than before, where some of these may be waiting.</summary>
-        public void Expect(int count) => _count = count;
-
-        /// <summary>Times that somebody slept.</summary>
-        public int Sleeps => Volatile.Read(ref _sleeps);
 
         /// <summary>Makes the point usable again; nobody may be waiting.</summary>
         public void Reopen()
@@ -188,8 +147,7 @@ internal sealed class WorkerTeam : IDisposable
             int generation = _generation;
             if (_closed)
                 return false;
-            // Who is counted behind a new member sees the new number, which was written before that member's thread was started.
-            if (Interlocked.Increment(ref _arrived) == _count)
+            if (Interlocked.Increment(ref _arrived) == count)
             {
                 _arrived = 0;
                 _generation = generation + 1;
@@ -214,7 +172,6 @@ internal sealed class WorkerTeam : IDisposable
                 else
                     Thread.Yield();
             }
-            Interlocked.Increment(ref _sleeps);
             lock (_gate)
             {
                 Interlocked.Increment(ref _sleepers);

@@ -70,7 +70,7 @@ internal sealed class FitPlan
     public NetworkDefinition? Compact { get; init; }
 
     /// <summary>Epochs of that network: what it learns has no noise that it could learn by heart if it were given time.</summary>
-    public int CompactEpochs => Compact is null ? 0 : AutomaticOptions.EpochsOfCompact * Settings.MaximumEpochs;
+    public required int CompactEpochs { get; init; }
 
     private bool IsTaught => Compact is not null && !IsConstant;
 

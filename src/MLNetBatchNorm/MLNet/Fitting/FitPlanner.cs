@@ -184,6 +184,8 @@ internal sealed class FitPlanner
                 + "usual), give a validation set, or leave IntervalLevels empty.");
         }
         bool[] categorical = [.. categoricalSlots, .. categoricalSlots.IsEmpty ? (bool[])[] : [false]];
+        NetworkDefinition? compact =
+            _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition, chosen.Members) : null;
         return new FitPlan
         {
             Seed = _seed,
@@ -203,7 +205,9 @@ internal sealed class FitPlanner
             ChosenOptions = [.. ChosenOptions(rows, chosen, definition, pieces)],
             IsConstant = rows.Classes is { Present: 1 } && _start is null,
             Start = _start,
-            Compact = _options.CompactModel && chosen.Members > 1 ? DefineCompact(encoder, definition, chosen.Members) : null,
+            Compact = compact,
+            CompactEpochs = compact is null ? 0 : AutomaticOptions.ChooseEpochsOfCompact(
+                _options, chosen.Epochs, rows.Count, severalClasses: _task.LabelKind == LabelKind.Class),
             Pieces = pieces,
             NumericSlots = numeric,
         };

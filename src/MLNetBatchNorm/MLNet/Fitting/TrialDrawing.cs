@@ -37,9 +37,9 @@ internal static class TrialDrawing
     private const int LargestNumberOfEpochs = 108;
 
     /// <summary>
-    /// What the first trials differ in from the defaults, where nothing of it is set and no space is given: the directions that gained on
-    /// tables which are learned to the last epoch (docs/defaults.md, "Trials"). Networks that learn labels nearly by heart are worse by
-    /// themselves than the mean of several is, so that these are not given up for what one network says.
+    /// What the first trials differ in from the defaults, where no space is given: the directions that gained on tables that are learned to
+    /// the last epoch (docs/defaults.md, "Trials"). Networks that learn labels nearly by heart are worse by themselves than the mean of
+    /// several is, so that these are not given up for what one network says.
     /// </summary>
     private static readonly Direction[] s_directions =
     [
@@ -48,8 +48,14 @@ internal static class TrialDrawing
         new(Epochs: 3, Pieces: 2, DropoutRate: 0.05, MoreLayers: 1),
     ];
 
+    /// <summary>Directions that are not given up for what one of their networks says.</summary>
+    private const int KeptDirections = 2;
+
     /// <summary>Trials that are not given up before the model is chosen: the defaults, and what stands against them.</summary>
-    public static int KeptTrials(BatchNormNetworkOptions options) => options.SearchSpace is null ? 3 : 1;
+    /// <param name="options">As they were given.</param>
+    /// <param name="usual">What trial 0 came to.</param>
+    public static int KeptTrials(BatchNormNetworkOptions options, FitPlan usual) =>
+        1 + Math.Min(KeptDirections, Directions(options, usual).Count);
 
     /// <summary>The options of a trial but the first.</summary>
     /// <param name="options">As they were given.</param>
@@ -57,8 +63,9 @@ internal static class TrialDrawing
     /// <param name="trial">Number of the trial, from 1.</param>
     public static BatchNormNetworkOptions Draw(BatchNormNetworkOptions options, FitPlan usual, int trial)
     {
-        if (options.SearchSpace is null && trial <= s_directions.Length)
-            return Draw(options, usual, s_directions[trial - 1]);
+        IReadOnlyList<BatchNormNetworkOptions> directions = Directions(options, usual);
+        if (trial <= directions.Count)
+            return directions[trial - 1];
         BatchNormNetworkOptions drawn = options.Copy<BatchNormNetworkOptions>();
         SearchSpace space = options.SearchSpace ?? new SearchSpace();
         var random = new RandomStream(usual.Seed, RandomPurpose.TrialOptions + (ulong)trial);
@@ -97,6 +104,26 @@ internal static class TrialDrawing
             several.LabelSmoothing ??= smoothing;
         drawn.EarlyStoppingPatience ??= AutomaticOptions.PatienceOfTrial(drawn.MaximumNumberOfEpochs.Value);
         return drawn;
+    }
+
+    /// <summary>
+    /// The directions that lead somewhere: of what is set nothing is left to differ in, and pictures and words, which have no pieces, are
+    /// not learned by heart so.
+    /// </summary>
+    private static IReadOnlyList<BatchNormNetworkOptions> Directions(BatchNormNetworkOptions options, FitPlan usual)
+    {
+        if (options.SearchSpace is not null || usual.Pieces == 0 || usual.NumericSlots == 0)
+            return [];
+        var known = new HashSet<(int, int, double, int)>
+        {
+            (usual.Chosen.Epochs, usual.Pieces, usual.Definition.DropoutRate, usual.Definition.HiddenUnits.Length),
+        };
+        return
+        [
+            .. s_directions.Select(direction => Draw(options, usual, direction)).Where(drawn => known.Add((
+                drawn.MaximumNumberOfEpochs!.Value, drawn.NumberOfInputPieces!.Value,
+                drawn.DropoutRate ?? usual.Definition.DropoutRate, (drawn.HiddenUnits ?? usual.Definition.HiddenUnits).Length))),
+        ];
     }
 
     private static BatchNormNetworkOptions Draw(BatchNormNetworkOptions options, FitPlan usual, Direction direction)

@@ -61,7 +61,7 @@ internal sealed class TrialFit
         (_channel, _plan, _rows, _runner, _store, _threads) = (channel, plan, rows, runner, store, threads);
         _measuresErrors = measuresErrors;
         _members = plan.Chosen.Members;
-        _kept = TrialDrawing.KeptTrials(options);
+        _kept = TrialDrawing.KeptTrials(options, plan.Trials[0]);
         int trials = plan.Trials.Count;
         _networks = [.. Enumerable.Range(0, trials).Select(_ => new NetworkMember?[_members])];
         _said = [.. Enumerable.Range(0, trials).Select(_ => new float[]?[_members])];

@@ -241,7 +241,7 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         double affordable = rule.LargestWork * (largestMap > 0 ? WorkOfPictures : 1) / (6.0 * weights * rows * (1 - validation));
         bool choosesMembers = options.NumberOfEnsembleMembers is null && start is null;
         int members = MostMembers(options, start);
-        int usual = severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;
+        int usual = UsualEpochs(options, rows, severalClasses);
         // Only what time is left by all networks: of small tables that are wide none is given up for it.
         int most = largestMap > 0 || sparse ? usual : MostEpochs(rule, rows, usual);
         if (choosesMembers)
@@ -299,7 +299,8 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
         EffortRule rule = EffortRule.Of(options.Effort);
         double work = 6.0 * weights * rows * (1 - chosen.ValidationFraction) * chosen.Epochs;
         double networks = rule.LargestWork / work, affordable = networks / TrainingsOfTrial;
-        return Fitting(affordable < FewestTrialsOfRungs ? networks / TrialOptions.MostNetworksOfTrial : affordable, 1, rule.Trials);
+        double few = networks / (TrialOptions.MostNetworksOfTrial * LongerTrials);
+        return Fitting(affordable < FewestTrialsOfRungs ? few : affordable, 1, rule.Trials);
     }
 
     /// <summary>
@@ -311,8 +312,35 @@ internal sealed record AutomaticOptions(int BatchSize, int Epochs, int Members, 
     /// <summary>Networks that are trained for each trial, in the mean over those that are given up early.</summary>
     private const double TrainingsOfTrial = 3;
 
+    /// <summary>
+    /// Times the usual epochs that trials have in the mean where there are few of them: the first three have up to three times.
+    /// </summary>
+    private const int LongerTrials = 2;
+
     /// <summary>Of fewer trials hardly any are given up, because the model needs that many, and all train all of their networks.</summary>
     private const int FewestTrialsOfRungs = 8;
+
+    /// <summary>
+    /// Epochs of the network that others teach: of small tables, whose networks train long to find what is sharp, as many as these; it is
+    /// told where to look, and never ends early.
+    /// </summary>
+    /// <param name="options">What is set stays as it is.</param>
+    /// <param name="taughtBy">Those of the networks that teach.</param>
+    /// <param name="rows">Training rows.</param>
+    /// <param name="severalClasses">Whether the label is one of several classes.</param>
+    public static int ChooseEpochsOfCompact(BatchNormNetworkOptions options, int taughtBy, long rows, bool severalClasses)
+    {
+        int twice = EpochsOfCompact * taughtBy;
+        return options.MaximumNumberOfEpochs is null
+            ? Math.Max(taughtBy, Math.Min(twice, EpochsOfCompact * UsualEpochs(options, rows, severalClasses)))
+            : twice;
+    }
+
+    private static int UsualEpochs(BatchNormNetworkOptions options, long rows, bool severalClasses)
+    {
+        EffortRule rule = EffortRule.Of(options.Effort);
+        return severalClasses && rows >= RowsOfLargerTables ? rule.EpochsOfSeveralClasses : rule.Epochs;
+    }
 
     /// <summary>Epochs without a lower validation loss after which training ends.</summary>
     /// <param name="options">What is set stays as it is.</param>

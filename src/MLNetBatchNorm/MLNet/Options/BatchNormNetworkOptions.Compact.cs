@@ -13,7 +13,8 @@ public abstract partial class BatchNormNetworkOptions
     /// </value>
     /// <remarks>
     /// <para>
-    /// Once the networks are trained, another one is, on all training rows, for twice as many epochs; instead of labels it learns the mean
+    /// Once the networks are trained, another one is, on all training rows, for twice as many epochs (of small tables,
+    /// which are trained for more than the usual ones, for no fewer than the others); instead of labels it learns the mean
     /// of their outputs: probabilities of classes, predictions of numbers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531). It has no
     /// dropout in hidden layers (convolutions keep what <see cref="ConvolutionLayer.DropoutRate"/> says), and their layers; where these are
     /// chosen, and rows are no pictures, 256 and 128 units for two classes and numbers also from 10,000 rows on, unless that is more than a

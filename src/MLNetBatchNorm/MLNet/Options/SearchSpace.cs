@@ -11,7 +11,8 @@ namespace MLNetBatchNorm;
 /// trial but the first takes one of them.
 /// </para>
 /// <para>
-/// Where no space is given, the first three trials do not draw: they train three times as long, with finer pieces and less dropout or one
+/// Where no space is given, the first three trials do not draw: they train up to three times as long (no longer than 108
+/// epochs, unless more are usual), with a patience of two fifths of that, with finer pieces and less dropout or one
 /// more layer, which gained on most tables that are learned to the last epoch. The first two are not given up early, as long as there is
 /// room for another one.
 /// </para>
@@ -55,7 +56,7 @@ public sealed class SearchSpace
     public int[]? BatchSize { get; set; }
 
     /// <summary>Values of <see cref="BatchNormNetworkOptions.MaximumNumberOfEpochs"/>, each a full cycle of the learning rate.</summary>
-    /// <value>Default null: half of the epochs, as many, twice, three times as many. Values in [1, 1000000].</value>
+    /// <value>Default null: half of the epochs, as many, twice, three times as many, up to 108. Values in [1, 1000000].</value>
     [OptionRange(1, 1_000_000, "Give numbers of passes over the training rows.")]
     public int[]? MaximumNumberOfEpochs { get; set; }
 

@@ -38,60 +38,6 @@ public sealed class WorkerTeamTests
         Assert.AreEqual(3, threads.Distinct().Count());
     }
 
-    /// <summary>Members that join find the others waiting or not yet there; each has its part of every run that follows.</summary>
-    [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    public void Enlarge_BetweenRuns_LetsMembersJoin(int first)
-    {
-        for (int round = 0; round < 100; round++)
-        {
-            using var team = new WorkerTeam(5, first);
-            Assert.AreEqual((5, first), (team.Count, team.Members));
-            int[] sizes = [first, 2, 2, 4, 5], runs = new int[5];
-            int expected = 0;
-            foreach (int members in sizes)
-            {
-                team.Enlarge(members);
-                for (int i = 0; i < 3; i++)
-                {
-                    expected += members;
-                    team.Run(worker =>
-                    {
-                        Assert.AreEqual(members, worker.Count);
-                        Interlocked.Increment(ref runs[worker.Index]);
-                        team.Barrier();
-                        Assert.AreEqual(expected, runs.Sum(), "all have come to the barrier");
-                        team.Barrier();
-                    });
-                }
-            }
-            CollectionAssert.AreEqual(Enumerable.Range(0, 5).Select(index => 3 * sizes.Count(members => members > index)).ToArray(), runs);
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => team.Enlarge(6));
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => team.Enlarge(4));
-        }
-    }
-
-    [TestMethod]
-    public void Rest_Then_TheCallerRunsAloneAndTheTeamEnds()
-    {
-        var runs = new int[3];
-        using (var team = new WorkerTeam(4, members: 3))
-        {
-            team.Run(worker => runs[worker.Index]++);
-            team.Rest();
-            Assert.AreEqual(1, team.Members);
-            team.Run(worker =>
-            {
-                runs[worker.Index]++;
-                Assert.AreEqual(Worker.Alone, worker);
-                team.Barrier();
-            });
-            Assert.ThrowsExactly<InvalidOperationException>(() => team.Enlarge(2));
-        }
-        CollectionAssert.AreEqual((int[])[2, 1, 1], runs);
-    }
-
     [TestMethod]
     public void Share_AnyNumbers_CoversEveryItemOnceInOrder()
     {

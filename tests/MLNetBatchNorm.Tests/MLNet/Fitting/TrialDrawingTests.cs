@@ -91,7 +91,18 @@ public sealed class TrialDrawingTests
 
         IReadOnlyList<BatchNormNetworkTrial> set = Trials(options => (options.DropoutRate, options.NumberOfInputPieces) = (0.3, 8));
         Assert.IsTrue(set.All(trial => (trial.DropoutRate, trial.NumberOfInputPieces) == (0.3, 8)));
-        Assert.IsTrue(set.Skip(1).Take(3).All(trial => trial.MaximumNumberOfEpochs == longer));
+        Assert.IsTrue(set.Skip(1).Take(2).All(trial => trial.MaximumNumberOfEpochs == longer));
+
+        // Where a direction leads nowhere the next trial draws.
+        IReadOnlyList<BatchNormNetworkTrial> fixedAll = Trials(options =>
+        {
+            (options.DropoutRate, options.NumberOfInputPieces, options.HiddenUnits) = (0.3, 8, [4]);
+            options.MaximumNumberOfEpochs = 2;
+        });
+        Assert.IsGreaterThan(3, fixedAll.Skip(1).Select(trial => trial.LearningRate).Distinct().Count());
+        Assert.AreNotEqual(fixedAll[0].LearningRate, fixedAll[1].LearningRate);
+        Assert.HasCount(1, set.Skip(1).Where(trial => trial.LearningRate == set[0].LearningRate && trial.BatchSize == set[0].BatchSize
+            && trial.HiddenUnits.SequenceEqual(set[0].HiddenUnits)).ToArray(), "two of the three directions are the same here");
 
         IReadOnlyList<BatchNormNetworkTrial> own = Trials(options => options.SearchSpace = new SearchSpace { MaximumNumberOfEpochs = [5] });
         Assert.IsTrue(own.Skip(1).All(trial => trial.MaximumNumberOfEpochs == 5));

@@ -13,6 +13,20 @@ public sealed class AutomaticOptionsTests
 {
     private const double UsualWeights = 100_000;
 
+    /// <summary>Twice the epochs of those who teach; of small tables, which train long, as many.</summary>
+    [TestMethod]
+    [DataRow(null, 24, 100_000, false, 48)]
+    [DataRow(null, 72, 5_000, false, 72)]
+    [DataRow(null, 40, 18_000, false, 48)]
+    [DataRow(null, 48, 20_000, true, 96)]
+    [DataRow(null, 8, 10_000_000, false, 16)]
+    [DataRow(72, 72, 5_000, false, 144)]
+    public void ChooseEpochsOfCompact_AreTwiceTheUsualOnes(int? set, int taughtBy, int rows, bool severalClasses, int expected)
+    {
+        var options = new BatchNormNetworkRegressionTrainer.Options { MaximumNumberOfEpochs = set };
+        Assert.AreEqual(expected, AutomaticOptions.ChooseEpochsOfCompact(options, taughtBy, rows, severalClasses));
+    }
+
     [TestMethod]
     [DataRow(3, 32)]
     [DataRow(1_000, 32)]
