@@ -63,6 +63,9 @@ internal sealed class FitPlan
     /// <summary>Pieces of a numeric slot at most.</summary>
     public required int Pieces { get; init; }
 
+    /// <summary>Training rows, before any are set aside.</summary>
+    public required long Rows { get; init; }
+
     /// <summary>Slots that may be cut into pieces.</summary>
     public required int NumericSlots { get; init; }
 

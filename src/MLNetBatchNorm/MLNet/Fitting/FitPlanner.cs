@@ -209,6 +209,7 @@ internal sealed class FitPlanner
             CompactEpochs = compact is null ? 0 : AutomaticOptions.ChooseEpochsOfCompact(
                 _options, chosen.Epochs, rows.Count, severalClasses: _task.LabelKind == LabelKind.Class),
             Pieces = pieces,
+            Rows = rows.Count,
             NumericSlots = numeric,
         };
     }

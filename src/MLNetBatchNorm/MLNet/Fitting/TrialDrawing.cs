@@ -33,7 +33,7 @@ internal static class TrialDrawing
     /// </summary>
     private const double KeptShare = 0.5;
 
-    /// <summary>Epochs of a trial at most, where fewer are usual: twice as many gained nothing (docs/defaults.md, "Trials").</summary>
+    /// <summary>Epochs of a trial at most, where fewer are usual: about as many as were measured (docs/defaults.md, "Trials").</summary>
     private const int LargestNumberOfEpochs = 108;
 
     /// <summary>
@@ -107,13 +107,17 @@ internal static class TrialDrawing
     }
 
     /// <summary>
-    /// The directions that lead somewhere: of what is set nothing is left to differ in, and pictures and words, which have no pieces, are
-    /// not learned by heart so.
+    /// The directions that lead somewhere: of what is set nothing is left to differ in; pictures and words, which have no pieces, are not
+    /// learned by heart so; and with few rows what is learned by heart is chosen by luck.
     /// </summary>
     private static IReadOnlyList<BatchNormNetworkOptions> Directions(BatchNormNetworkOptions options, FitPlan usual)
     {
-        if (options.SearchSpace is not null || usual.Pieces == 0 || usual.NumericSlots == 0)
+        if (options.SearchSpace is not null || usual.Pieces == 0 || usual.NumericSlots == 0
+            || usual.Rows < AutomaticOptions.FewestRowsOfTrials)
+        {
             return [];
+        }
+
         var known = new HashSet<(int, int, double, int)>
         {
             (usual.Chosen.Epochs, usual.Pieces, usual.Definition.DropoutRate, usual.Definition.HiddenUnits.Length),

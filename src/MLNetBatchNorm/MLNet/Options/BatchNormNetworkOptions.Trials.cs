@@ -9,7 +9,7 @@ public abstract partial class BatchNormNetworkOptions
     /// Number of configurations that are tried: networks are trained with different layers, rates, regularization and encodings, and the
     /// model is a weighted mean of the networks of those that were best together on rows that they had not seen. What an option has been
     /// set to stays as it is in all trials; what is null is drawn from the <see cref="SearchSpace"/>, where that is null too
-    /// but for the first three trials, which train longer.
+    /// but for the first three trials, which from 3,000 rows on train longer.
     /// </summary>
     /// <value>
     /// Default null: 1, nothing is tried; with <see cref="TrainingEffort.Best"/> 16 from 3,000 rows on, fewer where rows and features are

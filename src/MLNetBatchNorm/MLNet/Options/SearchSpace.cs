@@ -11,9 +11,9 @@ namespace MLNetBatchNorm;
 /// trial but the first takes one of them.
 /// </para>
 /// <para>
-/// Where no space is given, the first three trials do not draw: they train up to three times as long (no longer than 108
-/// epochs, unless more are usual), with a patience of two fifths of that, with finer pieces and less dropout or one
-/// more layer, which gained on most tables that are learned to the last epoch. The first two are not given up early, as long as there is
+/// Where no space is given, the first three trials do not draw, from 3,000 rows on: they train up to three times as long (no longer than
+/// 108 epochs, unless more are usual), with a patience of two fifths of that, with finer pieces and less dropout or one more layer, which
+/// gained on most tables that are learned to the last epoch. The first two are not given up early, as long as there is
 /// room for another one.
 /// </para>
 /// <para>What an option has been set to stays as it is in all trials, whatever is said here.</para>

@@ -75,7 +75,7 @@ public sealed class TrialDrawingTests
 
     /// <summary>
     /// Without a space of one's own the first trials train longer, with finer pieces, and are trained to their last network whatever the
-    /// first says of them; what is set stays, and a space of one's own has no such trials.
+    /// first says of them; what is set stays; a space of one's own has no such trials, nor have few rows.
     /// </summary>
     [TestMethod]
     public void Fit_FirstTrials_TrainLongerAndAreNotGivenUp()
@@ -87,41 +87,60 @@ public sealed class TrialDrawingTests
         Assert.AreEqual((longer, 128, 0.0), Drawn(free[1]));
         Assert.AreEqual((longer, 128, 0.1), Drawn(free[2]));
         Assert.AreEqual((longer, 64, 0.05), Drawn(free[3]));
-        CollectionAssert.AreEqual(new[] { 256, 128, 128 }, free[3].HiddenUnits.ToArray());
-
-        IReadOnlyList<BatchNormNetworkTrial> set = Trials(options => (options.DropoutRate, options.NumberOfInputPieces) = (0.3, 8));
-        Assert.IsTrue(set.All(trial => (trial.DropoutRate, trial.NumberOfInputPieces) == (0.3, 8)));
-        Assert.IsTrue(set.Skip(1).Take(2).All(trial => trial.MaximumNumberOfEpochs == longer));
-
-        // Where a direction leads nowhere the next trial draws.
-        IReadOnlyList<BatchNormNetworkTrial> fixedAll = Trials(options =>
-        {
-            (options.DropoutRate, options.NumberOfInputPieces, options.HiddenUnits) = (0.3, 8, [4]);
-            options.MaximumNumberOfEpochs = 2;
-        });
-        Assert.IsGreaterThan(3, fixedAll.Skip(1).Select(trial => trial.LearningRate).Distinct().Count());
-        Assert.AreNotEqual(fixedAll[0].LearningRate, fixedAll[1].LearningRate);
-        // With dropout and pieces set the second direction would be the first once more: the third takes its place.
-        CollectionAssert.AreEqual(set[0].HiddenUnits.ToArray(), set[1].HiddenUnits.ToArray());
-        CollectionAssert.AreEqual(new[] { 256, 128, 128 }, set[2].HiddenUnits.ToArray());
+        Assert.IsTrue(free.Take(3).All(trial => trial.NumberOfTrainedNetworks == 4));
+        Assert.Contains(trial => trial.NumberOfTrainedNetworks < 4, free);
 
         IReadOnlyList<BatchNormNetworkTrial> own = Trials(options => options.SearchSpace = new SearchSpace { MaximumNumberOfEpochs = [5] });
         Assert.IsTrue(own.Skip(1).All(trial => trial.MaximumNumberOfEpochs == 5));
+        Assert.AreNotEqual((longer, 128, 0.0), Drawn(Trials(_ => { }, rows: 60)[1]));
 
-        IReadOnlyList<BatchNormNetworkTrial> many = Trials(
-            options => (options.HiddenUnits, options.BatchSize, options.Effort) = ([2], 400, TrainingEffort.Best), rows: 3_200);
-        Assert.IsTrue(many.Take(3).All(trial => trial.NumberOfTrainedNetworks == 4));
-        Assert.Contains(trial => trial.NumberOfTrainedNetworks < 4, many);
+        // Where a direction leads nowhere the next trial draws.
+        IReadOnlyList<BatchNormNetworkTrial> set = Trials(options =>
+            (options.DropoutRate, options.NumberOfInputPieces, options.MaximumNumberOfEpochs) = (0.3, 8, 2));
+        Assert.IsTrue(set.All(trial => Drawn(trial) == (2, 8, 0.3)));
+        Assert.IsGreaterThan(3, set.Skip(1).Select(trial => trial.LearningRate).Distinct().Count());
 
-        IReadOnlyList<BatchNormNetworkTrial> Trials(Action<BatchNormNetworkOptions> change, int rows = 60) => Trainer(options =>
+        IReadOnlyList<BatchNormNetworkTrial> Trials(Action<BatchNormNetworkOptions> change, int rows = 3_200) => Trainer(options =>
         {
             (options.NumberOfTrials, options.SearchSpace, options.DropoutRate) = (9, null, null);
-            options.MaximumNumberOfEpochs = null;
+            (options.MaximumNumberOfEpochs, options.HiddenUnits, options.BatchSize) = (null, [2], 400);
+            options.Effort = TrainingEffort.Best;
             change(options);
         }).Fit(View(rows)).Model.Network.Trials;
 
         static (int, int, double) Drawn(BatchNormNetworkTrial trial) =>
             (trial.MaximumNumberOfEpochs, trial.NumberOfInputPieces, trial.DropoutRate);
+    }
+
+    /// <summary>One of the first trials has one more layer; where dropout and pieces are set, the first two would be the same.</summary>
+    [TestMethod]
+    public void Fit_FirstTrials_DifferInLayersToo()
+    {
+        CollectionAssert.AreEqual(new[] { "256, 128", "256, 128", "256, 128", "256, 128, 128" }, Layers(_ => { }, 4));
+        CollectionAssert.AreEqual(
+            new[] { "256, 128", "256, 128", "256, 128, 128" },
+            Layers(options => (options.DropoutRate, options.NumberOfInputPieces) = (0.3, 8), 3));
+
+        string[] Layers(Action<BatchNormNetworkOptions> change, int trials)
+        {
+            NetworkTraining[] seen = [];
+            BatchNormNetworkRegressionTrainer trainer = Trainer(options =>
+            {
+                (options.NumberOfTrials, options.SearchSpace, options.DropoutRate) = (trials, null, null);
+                options.MaximumNumberOfEpochs = null;
+                options.TrainingRunner = new WatchedRunner(trainings =>
+                {
+                    seen = [.. trainings.Trainings];
+                    throw new NotSupportedException("All that is to be known is known.");
+                });
+                change(options);
+            });
+            Assert.Throws<Exception>(() => trainer.Fit(View(3_200)));
+            return
+            [
+                .. seen.OrderBy(training => training.Number.Trial).Select(training => string.Join(", ", training.Definition.HiddenUnits)),
+            ];
+        }
     }
 
     /// <summary>Batches stay in the bounds of the usual one: 32 of tables, fewer of pictures whose maps take all memory.</summary>
